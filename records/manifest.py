@@ -1,0 +1,173 @@
+"""`dataset.json`: what a record set holds. Written last; without it there is none."""
+
+import hashlib
+import json
+import os
+from typing import Any
+
+import tensorflow as tf
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from records.errors import UserError
+from records.files import write_atomically
+from records.schema import FeatureSpec
+from records.tokenizer import TokenizerSettings
+
+FILE_NAME = "dataset.json"
+FORMAT = 1
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ShardInfo(_Part):
+    name: str
+    photos: int
+    captions: int
+    bytes: int
+    sha256: str
+
+
+class EncoderInfo(_Part):
+    """Which function from photo to features made these records.
+
+    Attributes:
+        name: the network's name in `keras.applications`, in snake case.
+        layer: the layer it is cut at; None for its last.
+        pooling: `avg`, `flatten` or `grid`.
+        input_size: photos are resized to this many pixels squared.
+        preprocessing: how pixels are read, resized and scaled, in words.
+        weights: `imagenet`, `random` or the name of the file.
+        digest: SHA-256 over all of the above but the file's name, and every weight.
+    """
+
+    name: str
+    layer: str | None
+    pooling: str
+    input_size: int
+    preprocessing: str
+    weights: str
+    digest: str
+
+
+class Statistics(_Part):
+    """Counts over the record set; photos in = written + rejected, captions too.
+
+    Attributes:
+        photos_in: photos named by captions or split lists or found in the directory.
+        captions_in: lines of the caption file that are not blank.
+        rejected_photos: photos rejected, by reason.
+        rejected_captions: captions rejected, by reason; those of a rejected photo
+            count under the photo's reason.
+        tokens: words of the written captions, out-of-vocabulary ones included.
+        out_of_vocabulary: how many of them the vocabulary lacks.
+        caption_lengths: ids per caption, `<start>` and `<end>` included -> captions.
+        photo_formats: file format, as found in the bytes -> photos.
+        longest_caption: ids, `<start>` and `<end>` included.
+    """
+
+    photos_in: int
+    photos_written: int
+    rejected_photos: dict[str, int]
+    captions_in: int
+    captions_written: int
+    rejected_captions: dict[str, int]
+    tokens: int
+    out_of_vocabulary: int
+    caption_lengths: dict[int, int]
+    photo_formats: dict[str, int]
+
+    @property
+    def photos_rejected(self) -> int:
+        return sum(self.rejected_photos.values())
+
+    @property
+    def captions_rejected(self) -> int:
+        return sum(self.rejected_captions.values())
+
+    @property
+    def longest_caption(self) -> int:
+        return max(self.caption_lengths, default=0)
+
+    @property
+    def out_of_vocabulary_rate(self) -> float:
+        return self.out_of_vocabulary / max(1, self.tokens)
+
+
+class FeatureMoments(_Part):
+    """Mean and standard deviation of each feature over the training photos.
+
+    One value per channel for a grid, one per feature otherwise. The model
+    standardises with them; the records hold features as the encoder gave them.
+    """
+
+    mean: list[float]
+    deviation: list[float]
+
+
+class Manifest(_Part):
+    """All of `dataset.json`."""
+
+    format: int
+    shards: dict[str, list[ShardInfo]]
+    features: FeatureSpec
+    moments: FeatureMoments
+    encoder: EncoderInfo
+    tokenizer: TokenizerSettings
+    vocabulary_sha256: str
+    vocabulary_size: int
+    longest_caption: int
+    statistics: Statistics
+    configuration: dict[str, Any]
+    sources: dict[str, str]
+
+    def photos(self, split: str) -> int:
+        return sum(shard.photos for shard in self.shards.get(split, []))
+
+    def captions(self, split: str) -> int:
+        return sum(shard.captions for shard in self.shards.get(split, []))
+
+    def to_bytes(self) -> bytes:
+        content = json.dumps(self.model_dump(mode="json"), indent=1, sort_keys=True)
+        return (content + "\n").encode()
+
+    def save(self, directory: str) -> None:
+        write_atomically(os.path.join(directory, FILE_NAME), self.to_bytes())
+
+    @property
+    def content_digest(self) -> str:
+        """SHA-256 over what training reads: not the configuration or its paths."""
+        content = self.model_dump(mode="json", exclude={"configuration", "sources"})
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def load_manifest(directory: str) -> Manifest:
+    """Reads and checks `dataset.json`.
+
+    Raises:
+        UserError: no record set there, another format version, or a damaged file.
+    """
+    path = os.path.join(directory, FILE_NAME)
+    if not tf.io.gfile.exists(path):
+        raise UserError(
+            f"{directory} is not a record set: it has no {FILE_NAME}. Either the path "
+            "is wrong or the build did not finish; run beam_jobs.build_records again."
+        )
+    try:
+        with tf.io.gfile.GFile(path, "rb") as file:
+            content = json.loads(file.read())
+    except ValueError as error:
+        raise UserError(f"{path} is damaged: not JSON ({error})") from None
+    version = content.get("format") if isinstance(content, dict) else None
+    if version != FORMAT:
+        raise UserError(
+            f"{path} is of format {version!r}; this version reads format {FORMAT}. "
+            "Build the records again."
+        )
+    try:
+        return Manifest.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"]))
+        raise UserError(f"{path} is damaged: {field}: {first['msg']}") from None

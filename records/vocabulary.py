@@ -1,0 +1,89 @@
+"""The vocabulary: one token a line, line number = id."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+
+import tensorflow as tf
+
+from records.errors import UserError
+from records.files import write_atomically
+
+PAD, START, END, UNK = "<pad>", "<start>", "<end>", "<unk>"
+PAD_ID, START_ID, END_ID, UNK_ID = 0, 1, 2, 3
+FILE_NAME = "vocabulary.txt"
+
+
+class Vocabulary:
+    """Tokens and their ids.
+
+    Ids 0, 1, 2 are `<pad>`, `<start>`, `<end>`; id 3 is `<unk>`, unless words out of
+    the vocabulary are dropped: then there is none and ids close up. Words follow by
+    falling count, ties by token.
+    """
+
+    def __init__(self, tokens: Sequence[str]):
+        self.tokens = tuple(tokens)
+        if self.tokens[:3] != (PAD, START, END):
+            raise UserError(
+                f"a vocabulary begins with the lines {PAD}, {START}, {END}; "
+                f"received {list(self.tokens[:3])}. Build the records again."
+            )
+        self._ids = {token: i for i, token in enumerate(self.tokens)}
+        if len(self._ids) != len(self.tokens):
+            twice = next(t for i, t in enumerate(self.tokens) if self._ids[t] != i)
+            raise UserError(f"the vocabulary holds the token {twice!r} twice")
+
+    @classmethod
+    def from_counts(
+        cls, counts: Mapping[str, int], min_count: int, keep_unknown: bool
+    ) -> "Vocabulary":
+        """Keeps words counted `min_count` times or more."""
+        kept = [word for word, count in counts.items() if count >= min_count]
+        kept.sort(key=lambda word: (-counts[word], word))
+        return cls([PAD, START, END, *([UNK] if keep_unknown else []), *kept])
+
+    @classmethod
+    def load(cls, path: str) -> "Vocabulary":
+        try:
+            with tf.io.gfile.GFile(path, "rb") as file:
+                return cls(file.read().decode("utf-8").splitlines())
+        except tf.errors.NotFoundError:
+            raise UserError(f"no vocabulary at {path}") from None
+        except UnicodeDecodeError as error:
+            raise UserError(f"{path} is not UTF-8: {error}") from None
+
+    def save(self, path: str) -> None:
+        write_atomically(path, self.to_bytes())
+
+    def to_bytes(self) -> bytes:
+        return "".join(f"{token}\n" for token in self.tokens).encode("utf-8")
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the file's bytes, in hexadecimal."""
+        return hashlib.sha256(self.to_bytes()).hexdigest()
+
+    @property
+    def has_unknown(self) -> bool:
+        return len(self.tokens) > UNK_ID and self.tokens[UNK_ID] == UNK
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def encode(self, words: Iterable[str]) -> list[int]:
+        """Words to ids between `<start>` and `<end>`; unknown ones as `oov` says."""
+        if self.has_unknown:
+            body = [self._ids.get(word, UNK_ID) for word in words]
+        else:
+            body = [self._ids[word] for word in words if word in self._ids]
+        return [START_ID, *body, END_ID]
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Ids to text: up to `<end>`, without `<start>` and `<pad>`."""
+        words = []
+        for i in ids:
+            if i == END_ID:
+                break
+            if i not in (PAD_ID, START_ID):
+                words.append(self.tokens[i])
+        return " ".join(words)

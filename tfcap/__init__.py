@@ -1,0 +1,3 @@
+"""The captioner: configuration, encoders, input pipeline, models, training, decoding,
+evaluation, export, serving and the `tfcap` command. Imports records; never Beam.
+"""
