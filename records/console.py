@@ -1,16 +1,10 @@
-"""What every command does alike: quiet start, errors in one sentence, exit codes.
-
-Import this before TensorFlow: it silences the start-up lines TensorFlow writes to
-standard error (set TF_CPP_MIN_LOG_LEVEL yourself to see them).
-"""
+"""What every command does alike: errors in one sentence, exit codes."""
 
 import os
 import sys
 from collections.abc import Callable
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
-from records.errors import UserError  # noqa: E402
+from records.errors import UserError
 
 INTERRUPTED = 130
 
@@ -26,6 +20,7 @@ def run_command(main: Callable[[], int | None]) -> int:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader of our output has gone (`| head`); nothing is left to say to it.
-        sys.stdout = open(os.devnull, "w")
+        # The reader of our output has gone (`| head`): let the interpreter's last
+        # flush find somewhere to write.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

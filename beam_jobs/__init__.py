@@ -1,0 +1,10 @@
+"""Apache Beam pipelines: photos and captions to records, photos to captions."""
+
+import logging
+
+# Without the `gcp` extra Beam warns at its first import that Google's clients are not
+# there; most users of this package do without them on purpose.
+logging.disable(logging.WARNING)
+import apache_beam as _  # noqa: E402, F401
+
+logging.disable(logging.NOTSET)

@@ -1,0 +1,87 @@
+"""What flows between the steps of the pipelines: text only, never pixels."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from records.manifest import EncoderInfo
+from records.schema import FeatureSpec
+from tfcap.config import Config
+
+
+class Caption(NamedTuple):
+    """One line of a caption file. `where` is file and line, for rejects."""
+
+    photo_id: str
+    number: int
+    where: str
+    text: str
+    words: tuple[str, ...] = ()
+
+
+class PhotoFile(NamedTuple):
+    """One file of the photo directory; size and time tell a changed photo."""
+
+    photo_id: str
+    path: str
+    size: int
+    modified: float
+
+
+class Photo(NamedTuple):
+    """A photo that is there, is in one split and has captions."""
+
+    photo_id: str
+    split: str
+    file: PhotoFile
+    captions: tuple[Caption, ...]
+
+
+class Reject(NamedTuple):
+    """One input that did not make it.
+
+    Attributes:
+        what: `photo` or `caption`.
+        where: photo file, or caption file and line.
+        reason: one word for counting.
+        detail: what was found.
+        captions: captions lost with it.
+    """
+
+    what: str
+    where: str
+    reason: str
+    detail: str
+    captions: int
+
+
+class Plan(NamedTuple):
+    """What must be known of the whole text before the first photo is read."""
+
+    tokens: tuple[str, ...]
+    shards: dict[str, int]
+    photos: int
+
+
+@dataclass(frozen=True)
+class Job:
+    """One build, as every worker knows it.
+
+    Attributes:
+        photos: directory of the photos.
+        captions: the caption file.
+        splits: split -> its list of photos.
+        output: directory of the records.
+        config: the experiment.
+        encoder: digest and settings of the encoder that the launcher loaded.
+        features: shape and dtype on disk.
+        max_reject_fraction: of photos, above which the build is refused.
+    """
+
+    photos: str
+    captions: str
+    splits: dict[str, str]
+    output: str
+    config: Config
+    encoder: EncoderInfo
+    features: FeatureSpec
+    max_reject_fraction: float

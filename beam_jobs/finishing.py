@@ -1,0 +1,190 @@
+"""The last step: add up, check the sums, write vocabulary, rejects and manifest."""
+
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable
+
+import apache_beam as beam
+import numpy as np
+import tensorflow as tf
+
+from beam_jobs.elements import Job, Plan, Reject
+from beam_jobs.shard_writing import REPORTS, ShardReport
+from records import shards, vocabulary
+from records.errors import UserError
+from records.files import write_atomically
+from records.manifest import (
+    FORMAT,
+    FeatureMoments,
+    Manifest,
+    Statistics,
+)
+from records.vocabulary import Vocabulary
+
+REJECTS = "rejects.jsonl"
+TEMPORARY = re.compile(r"\..+\.tmp")
+
+
+class Finish(beam.DoFn):
+    """Anything -> path of the manifest; takes the whole build as side inputs.
+
+    Raises:
+        UserError: too many photos were rejected, or no training photo is left. Nothing
+            then is a record set, but finished shards stay for another try.
+    """
+
+    def __init__(self, job: Job):
+        self.job = job
+
+    def process(
+        self,
+        _,
+        plan: Plan,
+        reports: list[str],
+        rejects: list[Reject],
+        photos_in: int,
+        captions_in: int,
+    ):
+        reports = [ShardReport.model_validate_json(report) for report in reports]
+        reports.sort(key=lambda r: (shards.SPLITS.index(r.split), r.shard.name))
+        statistics = add_up(reports, rejects, photos_in, captions_in)
+        check_sums(statistics)
+        write_rejects(self.job.output, rejects)
+        refuse_if_short(statistics, reports, self.job)
+        Vocabulary(plan.tokens).save(
+            os.path.join(self.job.output, vocabulary.FILE_NAME)
+        )
+        manifest = make_manifest(self.job, plan, reports, statistics)
+        remove_leftovers(self.job.output, manifest)
+        manifest.save(self.job.output)
+        remove_reports(self.job.output)
+        yield self.job.output
+
+
+def add_up(
+    reports: list[ShardReport], rejects: list[Reject], photos_in: int, captions_in: int
+) -> Statistics:
+    rejected_photos: Counter[str] = Counter()
+    rejected_captions: Counter[str] = Counter()
+    for reject in rejects:
+        rejected_captions[reject.reason] += reject.captions
+        rejected_photos[reject.reason] += reject.what == "photo"
+    return Statistics(
+        photos_in=photos_in,
+        photos_written=sum(report.shard.photos for report in reports),
+        rejected_photos=positive(rejected_photos),
+        captions_in=captions_in,
+        captions_written=sum(report.shard.captions for report in reports),
+        rejected_captions=positive(rejected_captions),
+        tokens=sum(report.tokens for report in reports),
+        out_of_vocabulary=sum(report.out_of_vocabulary for report in reports),
+        caption_lengths=total(report.caption_lengths for report in reports),
+        photo_formats=total(report.photo_formats for report in reports),
+    )
+
+
+def check_sums(statistics: Statistics) -> None:
+    """In = written + rejected; counted apart, so that a loss anywhere would show."""
+    for what in ("photos", "captions"):
+        taken = getattr(statistics, f"{what}_in")
+        written = getattr(statistics, f"{what}_written")
+        rejected = getattr(statistics, f"{what}_rejected")
+        if taken != written + rejected:
+            raise RuntimeError(
+                f"{taken} {what} in, but {written} written and {rejected} rejected: a "
+                "defect of the build; no record set was made"
+            )
+
+
+def refuse_if_short(
+    statistics: Statistics, reports: list[ShardReport], job: Job
+) -> None:
+    counts = ", ".join(f"{n} {r}" for r, n in statistics.rejected_photos.items())
+    if not any(r.split == "train" and r.shard.photos for r in reports):
+        raise UserError(
+            "no training photo made it into the records"
+            + (f"; rejected: {counts}" if counts else "")
+            + f". See {os.path.join(job.output, REJECTS)}; check --photos and --splits"
+        )
+    fraction = statistics.photos_rejected / statistics.photos_in
+    if fraction > job.max_reject_fraction:
+        needed = np.ceil(fraction * 100) / 100
+        raise UserError(
+            f"{statistics.photos_rejected} of {statistics.photos_in} photos were "
+            f"rejected ({counts}), more than --max_reject_fraction {job.max_reject_fraction:g} "
+            f"allows. {os.path.join(job.output, REJECTS)} names each; if that is as it "
+            f"should be, run the same command with --max_reject_fraction {needed:g}: "
+            "nothing is encoded again"
+        )
+
+
+def make_manifest(
+    job: Job, plan: Plan, reports: list[ShardReport], statistics: Statistics
+) -> Manifest:
+    words = Vocabulary(plan.tokens)
+    held = {
+        split: [report.shard for report in reports if report.split == split]
+        for split in shards.SPLITS
+    }
+    return Manifest(
+        format=FORMAT,
+        shards=held,
+        features=job.features,
+        moments=moments(reports),
+        encoder=job.encoder,
+        tokenizer=job.config.tokenizer.model_dump(),
+        vocabulary_sha256=words.digest,
+        vocabulary_size=len(words),
+        longest_caption=statistics.longest_caption,
+        statistics=statistics,
+        configuration=job.config.model_dump(mode="json"),
+        sources={"photos": job.photos, "captions": job.captions, **job.splits},
+    )
+
+
+def moments(reports: list[ShardReport]) -> FeatureMoments:
+    """Mean and standard deviation per channel over the training photos.
+
+    Shards are added in the order of their names: the same sum whatever the runner.
+    """
+    measured = [report for report in reports if report.cells]
+    cells = sum(report.cells for report in measured)
+    mean = sum(np.array(report.feature_sum) for report in measured) / cells
+    squares = sum(np.array(report.feature_squares) for report in measured) / cells
+    deviation = np.sqrt(np.maximum(squares - np.square(mean), 0))
+    return FeatureMoments(mean=mean.tolist(), deviation=deviation.tolist())
+
+
+def write_rejects(output: str, rejects: list[Reject]) -> None:
+    lines = [json.dumps(reject._asdict(), ensure_ascii=False) for reject in rejects]
+    lines.sort()
+    content = "".join(line + "\n" for line in lines)
+    write_atomically(os.path.join(output, REJECTS), content.encode())
+
+
+def remove_leftovers(output: str, manifest: Manifest) -> None:
+    """Removes shards of an interrupted build of another size, and temporary files."""
+    kept = {shard.name for held in manifest.shards.values() for shard in held}
+    for name in tf.io.gfile.listdir(output):
+        stale = shards.SHARD_NAME.fullmatch(name) and name not in kept
+        if stale or TEMPORARY.fullmatch(name):
+            tf.io.gfile.remove(os.path.join(output, name))
+
+
+def remove_reports(output: str) -> None:
+    path = os.path.join(output, REPORTS)
+    if tf.io.gfile.exists(path):
+        tf.io.gfile.rmtree(path)
+
+
+def positive(counts: Counter[str]) -> dict[str, int]:
+    return {reason: n for reason, n in sorted(counts.items()) if n}
+
+
+def total(counts: Iterable[dict]) -> dict:
+    summed: Counter = Counter()
+    for count in counts:
+        summed.update(count)
+    return dict(sorted(summed.items()))

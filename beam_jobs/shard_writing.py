@@ -1,0 +1,251 @@
+"""One shard at a time: read its photos, encode them in batches, write, rename.
+
+The shard is the unit of retry and of resume. Beside each finished shard stands a
+report, in a folder that a reader ignores; a build started again finds it there and
+does not encode the shard again, if it would come out the same.
+"""
+
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+
+import apache_beam as beam
+import numpy as np
+import tensorflow as tf
+from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.io.filesystems import FileSystems
+from apache_beam.metrics import Metrics
+from pydantic import BaseModel, ConfigDict
+
+from beam_jobs import progress
+from beam_jobs.elements import Job, Photo, Plan, Reject
+from beam_jobs.flickr8k import REJECTED
+from records import shards
+from records.files import write_atomically
+from records.manifest import ShardInfo
+from records.schema import PhotoRecord
+from records.vocabulary import Vocabulary
+from records.writer import ShardWriter
+from tfcap.config import EncoderConfig
+from tfcap.encoders import Encoder, load_encoder
+from tfcap.photos import PhotoProblem, check_header
+
+REPORTS = ".build"
+
+
+class ShardReport(BaseModel):
+    """What a finished shard holds, and what was left out of it.
+
+    Attributes:
+        plan: digest of all that decides the shard's bytes.
+        shard: as in the manifest.
+        tokens, out_of_vocabulary: words of the written captions, and unknown ones.
+        caption_lengths: ids per caption -> captions.
+        photo_formats: file format -> photos.
+        feature_sum, feature_squares: per channel, over photos and cells; empty
+            outside the training split.
+        cells: how many values each of those sums has.
+        rejects: photos that could not be read or decoded.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    split: str
+    plan: str
+    shard: ShardInfo
+    tokens: int
+    out_of_vocabulary: int
+    caption_lengths: dict[int, int]
+    photo_formats: dict[str, int]
+    feature_sum: list[float]
+    feature_squares: list[float]
+    cells: int
+    rejects: list[Reject]
+
+
+class WriteShard(beam.DoFn):
+    """((split, shard), photos) -> ShardReport as JSON; `rejected` -> Reject.
+
+    Args:
+        job: the build.
+        encoder_for: loads the encoder, once per process.
+    """
+
+    def __init__(
+        self, job: Job, encoder_for: Callable[[EncoderConfig], Encoder] = load_encoder
+    ):
+        self.job = job
+        self.encoder_for = encoder_for
+        self.encoded = Metrics.counter("tfcap", "photos_encoded")
+        self.reused = Metrics.counter("tfcap", "photos_reused")
+        self.batches = Metrics.distribution("tfcap", "encoder_batch_size")
+
+    def process(
+        self, keyed: tuple[tuple[str, int], Iterable[Photo | None]], plan: Plan
+    ):
+        (split, index), photos = keyed
+        photos = [photo for photo in photos if photo is not None]
+        photos.sort(key=lambda photo: shards.order_in_shard(photo.photo_id))
+        name = shards.shard_name(split, index, plan.shards[split])
+        digest = self.digest(photos, plan)
+        progress.start(plan.photos)
+        report = finished_report(self.job.output, name, digest)
+        if report:
+            self.reused.inc(report.shard.photos)
+            progress.advance(len(photos), len(report.rejects))
+        else:
+            report = self.write(split, name, photos, Vocabulary(plan.tokens), digest)
+        for reject in report.rejects:
+            yield beam.pvalue.TaggedOutput(REJECTED, reject)
+        yield report.model_dump_json()
+
+    def digest(self, photos: list[Photo], plan: Plan) -> str:
+        """Digest of all that decides the shard's bytes, short of reading the photos."""
+        content = [
+            [(p.file.size, p.file.modified, *p.captions) for p in photos],
+            [photo.photo_id for photo in photos],
+            plan.tokens,
+            self.job.encoder.digest,
+            self.job.features.model_dump(),
+            self.job.config.records.keep_photos,
+        ]
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+    def write(
+        self, split: str, name: str, photos: list[Photo], vocabulary: Vocabulary, digest
+    ) -> ShardReport:
+        tally = Tally(vocabulary, measure=split == "train")
+        rejects: list[Reject] = []
+        with ShardWriter(self.job.output, name) as writer:
+            for photo, content, kind, features in self.encode(photos, rejects):
+                record = self.record(photo, content, features, vocabulary)
+                writer.write(record)
+                tally.add(photo, record, kind)
+            info = writer.close()
+        report = ShardReport(
+            split=split, plan=digest, shard=info, rejects=rejects, **tally.fields()
+        )
+        path = report_path(self.job.output, name)
+        write_atomically(path, report.model_dump_json().encode())
+        return report
+
+    def encode(
+        self, photos: list[Photo], rejects: list[Reject]
+    ) -> Iterator[tuple[Photo, bytes, str, np.ndarray]]:
+        """Yields (photo, bytes, format, features) in order; appends to `rejects`."""
+        encoder = self.encoder_for(self.job.config.encoder)
+        size = self.job.config.records.encoder_batch
+        for start in range(0, len(photos), size):
+            batch, rejected = [], []
+            for photo in photos[start : start + size]:
+                try:
+                    content = read_photo(photo)
+                    batch.append((photo, content, check_header(content)))
+                except PhotoProblem as problem:
+                    rejected.append(reject_photo(photo, problem.reason, str(problem)))
+            yield from self.run(encoder, batch, rejected)
+            rejects.extend(rejected)
+            progress.advance(len(photos[start : start + size]), len(rejected))
+
+    def run(self, encoder: Encoder, batch: list, rejected: list[Reject]):
+        if not batch:
+            return
+        features, bad = encoder.encode([content for _, content, _ in batch])
+        self.batches.update(len(batch))
+        self.encoded.inc(len(features))
+        reasons = dict(bad)
+        for i, reason in bad:
+            rejected.append(reject_photo(batch[i][0], "corrupt_photo", reason))
+        readable = [row for i, row in enumerate(batch) if i not in reasons]
+        for row, vector in zip(readable, features, strict=True):
+            yield *row, vector
+
+    def record(
+        self, photo: Photo, content: bytes, features: np.ndarray, vocabulary: Vocabulary
+    ) -> PhotoRecord:
+        return PhotoRecord(
+            photo_id=photo.photo_id,
+            photo_sha256=hashlib.sha256(content).digest(),
+            features=features.astype(self.job.features.dtype),
+            captions=tuple(caption.text for caption in photo.captions),
+            ids=tuple(tuple(vocabulary.encode(c.words)) for c in photo.captions),
+            encoded=content if self.job.config.records.keep_photos else None,
+        )
+
+
+class Tally:
+    """Counts over the records of a shard."""
+
+    def __init__(self, vocabulary: Vocabulary, measure: bool):
+        self.known = set(vocabulary.tokens)
+        self.measure = measure
+        self.tokens = self.out_of_vocabulary = self.cells = 0
+        self.lengths: Counter[int] = Counter()
+        self.formats: Counter[str] = Counter()
+        self.sum = self.squares = np.zeros(0)
+
+    def add(self, photo: Photo, record: PhotoRecord, kind: str) -> None:
+        words = [word for caption in photo.captions for word in caption.words]
+        self.tokens += len(words)
+        self.out_of_vocabulary += sum(word not in self.known for word in words)
+        self.lengths.update(len(ids) for ids in record.ids)
+        self.formats[kind] += 1
+        if self.measure:
+            self.add_features(record.features)
+
+    def add_features(self, features: np.ndarray) -> None:
+        # Double precision: a random network's features are of the order of 1e-4.
+        rows = features.reshape([-1, features.shape[-1]]).astype(np.float64)
+        total, squares = rows.sum(0), np.square(rows).sum(0)
+        self.sum = self.sum + total if self.cells else total
+        self.squares = self.squares + squares if self.cells else squares
+        self.cells += len(rows)
+
+    def fields(self) -> dict:
+        return {
+            "tokens": self.tokens,
+            "out_of_vocabulary": self.out_of_vocabulary,
+            "caption_lengths": dict(sorted(self.lengths.items())),
+            "photo_formats": dict(sorted(self.formats.items())),
+            "feature_sum": self.sum.tolist(),
+            "feature_squares": self.squares.tolist(),
+            "cells": self.cells,
+        }
+
+
+def read_photo(photo: Photo) -> bytes:
+    """A photo's bytes.
+
+    Raises:
+        PhotoProblem: it cannot be read; permission, or gone since it was listed.
+    """
+    try:
+        plain = CompressionTypes.UNCOMPRESSED
+        with FileSystems.open(photo.file.path, compression_type=plain) as file:
+            return file.read()
+    except OSError as error:
+        detail = error.strerror or str(error)
+        raise PhotoProblem("unreadable_file", detail) from None
+
+
+def reject_photo(photo: Photo, reason: str, detail: str) -> Reject:
+    return Reject("photo", photo.photo_id, reason, detail, len(photo.captions))
+
+
+def report_path(output: str, name: str) -> str:
+    return os.path.join(output, REPORTS, name.replace(".tfrecord", ".json"))
+
+
+def finished_report(output: str, name: str, digest: str) -> ShardReport | None:
+    """The report of a shard that an interrupted build finished, if it still fits."""
+    path = report_path(output, name)
+    if not tf.io.gfile.exists(path):
+        return None
+    with tf.io.gfile.GFile(path, "rb") as file:
+        report = ShardReport.model_validate_json(file.read())
+    shard = os.path.join(output, name)
+    whole = tf.io.gfile.exists(shard)
+    whole = whole and tf.io.gfile.stat(shard).length == report.shard.bytes
+    return report if whole and report.plan == digest else None

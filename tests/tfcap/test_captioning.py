@@ -1,0 +1,194 @@
+"""The captioner, on a SavedModel of a few operations with the exported signature."""
+
+import io
+import os
+import shutil
+import struct
+import subprocess
+import sys
+import zlib
+
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from records.errors import UserError
+from tfcap.captioning import (
+    UNREADABLE,
+    Captioned,
+    Captioner,
+    caption_within,
+    count_pixels,
+)
+
+
+class SizeModel(tf.Module):
+    """Says how wide and high a photo is; the score is minus its mean brightness."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = tf.Variable(-1.0 / 255)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "image_bytes")])
+    def caption(self, image_bytes):
+        signature = (tf.TensorSpec([], tf.string), tf.TensorSpec([], tf.float32))
+        caption, score = tf.map_fn(
+            self._one, image_bytes, fn_output_signature=signature
+        )
+        return {"caption": caption, "score": score}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "photos")])
+    def other(self, photos):
+        return {"caption": photos}
+
+    def _one(self, photo):
+        image = tf.io.decode_image(photo, channels=3, expand_animations=False)
+        size = tf.strings.as_string(tf.shape(image))
+        caption = tf.strings.join(["größe", size[1], size[0]], " ")
+        return caption, self.scale * tf.reduce_mean(tf.cast(image, tf.float32))
+
+
+def photo(width=4, height=3, colour="white", kind="PNG", **options) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (width, height), colour).save(file, kind, **options)
+    return file.getvalue()
+
+
+@pytest.fixture(scope="module")
+def export(tmp_path_factory) -> str:
+    directory = tmp_path_factory.mktemp("export")
+    model = SizeModel()
+    tf.saved_model.save(model, str(directory / "1"), model.caption)
+    return str(directory)
+
+
+@pytest.fixture(scope="module")
+def captioner(export) -> Captioner:
+    return Captioner.load(export)
+
+
+def test_captions_every_format_in_order(captioner):
+    photos = [photo(5, 2, kind=kind) for kind in ("PNG", "JPEG", "GIF")]
+    photos.append(photo(7, 1, "black"))
+    captions = captioner.caption(photos)
+    assert captions[:3] == [Captioned("größe 5 2", -1.0)] * 3
+    assert captions[3] == Captioned("größe 7 1", 0.0)
+
+
+def test_bad_photos_cost_only_themselves(captioner):
+    captions = captioner.caption([b"", photo(), b"no photo", photo()[:40]])
+    bad = Captioned("", 0.0, UNREADABLE)
+    assert captions == [bad, Captioned("größe 4 3", -1.0), bad, bad]
+
+
+def test_no_photos(captioner):
+    assert captioner.caption([]) == []
+
+
+def test_warm_up_runs_the_model(captioner):
+    captioner.warm_up()
+
+
+def test_a_saved_model_without_a_version_directory(export):
+    captioner = Captioner.load(os.path.join(export, "1"))
+    assert captioner.version == "1"
+    assert captioner.caption([photo()])[0].caption == "größe 4 3"
+
+
+def test_the_highest_complete_version_wins(export, tmp_path):
+    for version in ("9", "10"):
+        shutil.copytree(os.path.join(export, "1"), tmp_path / version)
+    for other in ("11", ".12.tmp", "latest"):
+        (tmp_path / other).mkdir()
+    assert Captioner.load(tmp_path).version == "10"
+
+
+@pytest.mark.parametrize("name", ["nowhere", "empty", "file"])
+def test_no_saved_model_says_where_and_what_to_do(tmp_path, name):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError) as error:
+        Captioner.load(str(tmp_path / name))
+    assert f"no SavedModel in {tmp_path / name} " in str(error.value)
+    assert "tfcap export --workdir DIR --output DIR" in str(error.value)
+
+
+def test_a_damaged_saved_model(tmp_path):
+    (tmp_path / "saved_model.pb").write_bytes(b"\xff damaged")
+    with pytest.raises(UserError, match=r"cannot load the SavedModel in .*tfcap expor"):
+        Captioner.load(str(tmp_path))
+
+
+def test_a_model_that_is_no_captioner(tmp_path):
+    model = SizeModel()
+    tf.saved_model.save(model, str(tmp_path / "other"), model.other)
+    tf.saved_model.save(model, str(tmp_path / "named"), {"caption": model.caption})
+    for name in ("other", "named"):
+        with pytest.raises(UserError, match="must take image_bytes and give caption a"):
+            Captioner.load(str(tmp_path / name))
+
+
+def test_captioning_needs_tensorflow_alone(export, tmp_path):
+    (tmp_path / "white.png").write_bytes(photo())
+    code = f"""
+import pathlib, sys
+for name in ("keras", "tensorflow_text", "PIL", "tfcap.config"):
+    sys.modules[name] = None  # importing it fails
+from tfcap.captioning import Captioner
+photo = pathlib.Path({str(tmp_path / "white.png")!r}).read_bytes()
+assert Captioner.load({export!r}).caption([photo])[0].error is None
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF"])
+def test_pixels_are_counted(kind):
+    assert count_pixels(photo(40, 30, kind=kind)) == 1200
+
+
+def test_pixels_of_no_photo():
+    whole = photo(kind="GIF")
+    bmp = photo(kind="BMP")
+    for other in (b"", b"no photo", bmp, whole[:8], photo()[:20], b"\xff\xd8\xff"):
+        assert count_pixels(other) is None
+
+
+def test_pixels_of_a_bomb_are_read_from_its_header():
+    bomb = bytearray(photo())
+    bomb[16:24] = struct.pack(">II", 60_000, 60_000)
+    bomb[29:33] = struct.pack(">I", zlib.crc32(bomb[12:29]))
+    assert count_pixels(bytes(bomb)) > 10**9
+
+
+def test_every_frame_of_a_gif_counts():
+    frames = [Image.new("RGB", (20, 10), (i, 0, 0)) for i in range(0, 250, 50)]
+    file = io.BytesIO()
+    frames[0].save(file, "GIF", save_all=True, append_images=frames[1:])
+    assert count_pixels(file.getvalue()) == 5 * 200
+
+
+def test_a_gif_frame_larger_than_its_screen_counts():
+    gif = bytearray(photo(kind="GIF"))
+    start = gif.index(b",", 13 + 3 * 2)
+    gif[start + 5 : start + 9] = struct.pack("<HH", 65_535, 65_535)
+    assert count_pixels(bytes(gif)) >= 65_535**2
+
+
+class CountingCaptioner:
+    def __init__(self):
+        self.batches = []
+
+    def caption(self, photos):
+        self.batches.append(list(photos))
+        return [Captioned(str(len(photo)), -1.0) for photo in photos]
+
+
+def test_photos_run_in_batches_of_bounded_pixels():
+    small, large, too_large = photo(4, 3), photo(10, 9), photo(11, 10)
+    captioner = CountingCaptioner()
+    photos = [small, too_large, large, b"no photo", small, small]
+    results = caption_within(captioner, photos, max_pixels=100)
+    assert captioner.batches == [[small], [large], [small, small]]
+    errors = [result.error for result in results]
+    assert errors == [None, "more than 100 pixels", None, UNREADABLE, None, None]
+    assert results[2].caption == str(len(large))

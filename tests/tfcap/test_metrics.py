@@ -1,0 +1,163 @@
+import json
+import math
+
+import pytest
+from pycocotools.coco import COCO
+
+from records.errors import UserError
+from tfcap import metrics
+
+REFERENCES = {
+    "b.jpg": ["Two cats sleep on a red sofa.", "Cats on a sofa."],
+    "a.jpg": ["A black dog runs over the green grass.", "A dog runs on a lawn."],
+    "c.jpg": ["A man climbs a steep rock.", "Someone is climbing."],
+}
+PERFECT = {photo: texts[0] for photo, texts in REFERENCES.items()}
+
+
+@pytest.mark.parametrize(
+    ("caption", "expected"),
+    [
+        ("A Dog.", "a dog"),
+        ("  the dog's\tball ,\n", "the dogs ball"),
+        ("t-shirt!", "tshirt"),
+        ("CAFE\u0301", "café"),  # a decomposed accent is the same letter
+        ("...", ""),
+    ],
+)
+def test_normalize(caption, expected):
+    assert metrics.normalize(caption) == expected
+    assert metrics.normalize(expected) == expected
+
+
+def test_bleu_of_a_known_pair():
+    # 4 words, 3 of them in the reference; 1 pair of 3; one word short of 5.
+    scores = metrics.score({"p": "a dog runs fast"}, {"p": ["the big dog runs fast"]})
+    brevity = math.exp(1 - 5 / 4)
+    assert scores.corpus["bleu_1"] == pytest.approx(3 / 4 * brevity)
+    assert scores.corpus["bleu_2"] == pytest.approx(
+        math.sqrt(3 / 4 * 2 / 3) * brevity, rel=1e-6
+    )
+
+
+def test_bleu_of_the_corpus_is_not_the_mean_over_photos():
+    captions = {"p": "a dog", "q": "one two three four"}
+    references = {"p": ["a dog"], "q": ["one x y z"]}
+    scores = metrics.score(captions, references)
+    assert scores.corpus["bleu_1"] == pytest.approx((2 + 1) / (2 + 4))
+    assert scores.per_photo["p"]["bleu_1"] == pytest.approx(1)
+    assert scores.per_photo["q"]["bleu_1"] == pytest.approx(1 / 4)
+
+
+def test_rouge_l_of_a_known_pair():
+    # Longest common subsequence "dog runs fast": 3 of 4 words, 3 of 5. Beta is 1.2.
+    scores = metrics.score({"p": "a dog runs fast"}, {"p": ["the dog then runs fast"]})
+    precision, recall, beta = 3 / 4, 3 / 5, 1.2
+    f = (1 + beta**2) * precision * recall / (recall + beta**2 * precision)
+    assert scores.corpus["rouge_l"] == pytest.approx(f)
+    assert scores.per_photo["p"]["rouge_l"] == pytest.approx(f)
+
+
+def test_cider_of_a_perfect_pair_is_ten():
+    texts = {"p": "a b c d e", "q": "f g h i j"}
+    scores = metrics.score(texts, {photo: [text] for photo, text in texts.items()})
+    assert scores.corpus["cider"] == pytest.approx(10)
+
+
+def test_perfect_captions_beat_shuffled_ones_in_everything():
+    good = metrics.score(PERFECT, REFERENCES).corpus
+    wrong = metrics.score(metrics.shuffled(PERFECT, seed=0), REFERENCES).corpus
+    assert tuple(good) == metrics.NAMES
+    for name in metrics.NAMES:
+        assert good[name] > wrong[name]
+    assert good["bleu_4"] == pytest.approx(1)
+
+
+def test_scores_do_not_depend_on_order_and_are_plain_floats(capsys):
+    scores = metrics.score(PERFECT, REFERENCES)
+    backwards = dict(reversed(REFERENCES.items()))
+    assert metrics.score(dict(sorted(PERFECT.items())), backwards) == scores
+    assert list(scores.per_photo) == ["a.jpg", "b.jpg", "c.jpg"]
+    values = [*scores.corpus.values(), *scores.per_photo["a.jpg"].values()]
+    assert {type(value) for value in values} == {float}
+    assert capsys.readouterr().out == ""
+
+
+def test_an_empty_caption_counts_as_nothing_right():
+    captions = {**PERFECT, "c.jpg": " . "}
+    scores = metrics.score(captions, REFERENCES)
+    assert set(scores.per_photo["c.jpg"].values()) == {0.0}
+    assert scores.corpus["rouge_l"] == pytest.approx(2 / 3)
+
+
+def test_an_empty_caption_gains_nothing_from_an_empty_reference():
+    scores = metrics.score({"p": ""}, {"p": ["a dog", "."]})
+    assert set(scores.corpus.values()) == {0.0}
+
+
+def test_a_single_photo_is_scored():
+    scores = metrics.score({"p": "a dog"}, {"p": ["a dog"]})
+    assert scores.corpus["cider"] == 0
+    assert scores.corpus["bleu_1"] == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("captions", "references", "message"),
+    [
+        (
+            {"a": "x", "c": "x", "b": "x"},
+            {"a": ["x"]},
+            "2 .* no references.* 'b'.* 3 .* 1",
+        ),
+        ({"a": "x"}, {"a": ["x"], "b": ["x"]}, "1 .* no caption.* 'b'.* 1 .* 2 "),
+        ({"a": "x", "b": "x"}, {"a": ["x"], "b": []}, "no references.* 'b'"),
+        ({"a": "x"}, {"a": ["."]}, "no references.* 'a'"),
+        ({}, {}, "no captions"),
+    ],
+)
+def test_photos_must_be_the_same(captions, references, message):
+    with pytest.raises(UserError, match=message):
+        metrics.score(captions, references)
+
+
+@pytest.mark.parametrize("photos", [2, 3, 50])
+def test_shuffled_is_a_derangement_of_the_same_captions(photos):
+    captions = {f"{i:02}.jpg": f"caption {i}" for i in range(photos)}
+    dealt = metrics.shuffled(captions, seed=1)
+    assert sorted(dealt.values()) == sorted(captions.values())
+    assert all(dealt[photo] != captions[photo] for photo in captions)
+
+
+def test_shuffled_depends_on_the_seed_alone():
+    captions = {f"{i:02}.jpg": f"caption {i}" for i in range(50)}
+    backwards = dict(reversed(captions.items()))
+    assert metrics.shuffled(backwards, seed=1) == metrics.shuffled(captions, seed=1)
+    assert metrics.shuffled(captions, seed=2) != metrics.shuffled(captions, seed=1)
+    assert metrics.shuffled({"p": "x"}, seed=0) == {"p": "x"}
+
+
+def test_describe():
+    captions = {"p": "A dog runs.", "q": "a dog runs", "r": "", "s": "a cat"}
+    assert metrics.describe(captions) == {
+        "captions": 4,
+        "distinct_captions": 3,
+        "distinct_words": 4,
+        "mean_words": 2.0,
+        "empty_captions": 1,
+    }
+    assert metrics.describe({})["mean_words"] == 0
+
+
+def test_pycocotools_matches_every_photo(tmp_path):
+    (tmp_path / "references.json").write_text(
+        json.dumps(metrics.coco_references(REFERENCES))
+    )
+    (tmp_path / "results.json").write_text(json.dumps(metrics.coco_results(PERFECT)))
+    truth = COCO(str(tmp_path / "references.json"))
+    found = truth.loadRes(str(tmp_path / "results.json"))
+    photos = {image["file_name"]: image["id"] for image in truth.dataset["images"]}
+    assert photos == {"a.jpg": 1, "b.jpg": 2, "c.jpg": 3}
+    assert set(found.getImgIds()) == set(photos.values())
+    for photo, image in photos.items():
+        assert [ann["caption"] for ann in truth.imgToAnns[image]] == REFERENCES[photo]
+        assert [ann["caption"] for ann in found.imgToAnns[image]] == [PERFECT[photo]]

@@ -1,0 +1,268 @@
+"""The `tfcap` command.
+
+TensorFlow is imported by the subcommands, not here: help and usage errors are instant.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+
+from records.console import run_command
+
+STOPPED = 128  # plus the signal's number, as a shell would say it
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = make_parser().parse_args(argv)
+    return run_command(lambda: args.run(args))
+
+
+def make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tfcap", description="Train, evaluate, export and serve photo captioners."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    add_train(commands)
+    add_evaluate(commands)
+    add_export(commands)
+    add_caption(commands)
+    add_serve(commands)
+    return parser
+
+
+def add_command(commands, name: str, run, does: str, example: str):
+    parser = commands.add_parser(
+        name,
+        help=does,
+        description=does,
+        epilog=f"example: tfcap {name} {example}",
+        allow_abbrev=False,
+    )
+    parser.set_defaults(run=run)
+    return parser
+
+
+def add_set(parser) -> None:
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="override a key of the configuration; may be repeated",
+    )
+
+
+def add_train(commands) -> None:
+    parser = add_command(
+        commands,
+        "train",
+        train,
+        "train on records; the same command again resumes",
+        "--config configs/flickr8k.yaml --records records/flickr8k "
+        "--workdir runs/flickr8k --set training.epochs=10",
+    )
+    parser.add_argument("--config", required=True, help="a YAML file of configs/")
+    parser.add_argument("--records", required=True, help="directory of the records")
+    parser.add_argument("--workdir", required=True, help="for checkpoints and curves")
+    add_set(parser)
+
+
+def train(args: argparse.Namespace) -> int:
+    import records.quiet  # noqa: F401
+    from records.reader import RecordSet
+    from tfcap.config import load_config
+    from tfcap.training import Trainer
+
+    config = load_config(args.config, args.set)
+    outcome = Trainer(config, RecordSet.open(args.records), args.workdir).run()
+    print_outcome(outcome, args)
+    return STOPPED + outcome.stopped if outcome.stopped else 0
+
+
+def print_outcome(outcome, args: argparse.Namespace) -> None:
+    if outcome.stopped:
+        print(
+            f"stopped by {outcome.stopped.name} after step {outcome.steps}; its state "
+            "is saved, the same command goes on from there"
+        )
+        return
+    print(
+        f"{outcome.epochs} epochs, {outcome.steps} steps; lowest dev loss "
+        f"{outcome.best_loss:.3f} in epoch {outcome.best_epoch}\n"
+        f"curves: tensorboard --logdir {args.workdir}/tensorboard\n"
+        f"scores: tfcap evaluate --workdir {args.workdir} --records {args.records}"
+    )
+
+
+def add_evaluate(commands) -> None:
+    parser = add_command(
+        commands,
+        "evaluate",
+        evaluate,
+        "caption a split and score it: BLEU-1..4, ROUGE-L, CIDEr",
+        "--workdir runs/flickr8k --records records/flickr8k --split test",
+    )
+    parser.add_argument("--workdir", required=True)
+    parser.add_argument("--records", required=True)
+    parser.add_argument("--split", default="test", choices=["train", "dev", "test"])
+    parser.add_argument("--json", action="store_true", help="one JSON object, no table")
+    parser.add_argument(
+        "--gallery", metavar="DIR", help="write a page of captions there"
+    )
+    parser.add_argument(
+        "--photos", metavar="DIR", help="for the gallery, if they moved"
+    )
+    add_set(parser)
+
+
+def evaluate(args: argparse.Namespace) -> int:
+    import records.quiet  # noqa: F401
+    from records.reader import RecordSet
+    from tfcap import evaluation
+    from tfcap.workdir import Workdir
+
+    workdir, record_set = Workdir.open(args.workdir), RecordSet.open(args.records)
+    decoding = decoding_config(workdir, args)
+    found = evaluation.evaluate(workdir, record_set, args.split, decoding)
+    folder = workdir.folder("evaluation", args.split)
+    evaluation.save(found, folder)
+    if args.json:
+        print(json.dumps(found.summary()))
+    else:
+        print_scores(found, folder)
+    if args.gallery:
+        photos = args.photos or record_set.manifest.sources["photos"]
+        page = evaluation.save_gallery(found, photos, args.gallery)
+        print(f"gallery: {page}", file=sys.stderr)
+    return 0
+
+
+def print_scores(found, folder: str) -> None:
+    from rich.console import Console
+
+    from tfcap.evaluation import score_table
+
+    console = Console()
+    console.print(score_table(found))
+    settings = {k: v for k, v in found.settings.items() if k != "encoder"}
+    for key, value in {**settings, **found.summary()["captions"]}.items():
+        console.print(f"{key}: {value}", highlight=False)
+    console.print(f"results and references in COCO's formats: {folder}")
+
+
+def decoding_config(workdir, args: argparse.Namespace):
+    """The run's decoding settings with this command's overrides."""
+    from records.errors import UserError
+    from tfcap.config import load_config
+    from tfcap.workdir import CONFIG
+
+    for override in args.set:
+        if not override.startswith("decoding."):
+            raise UserError(
+                f"--set {override}: after training only decoding.* can be set"
+            )
+    return load_config(workdir.folder(CONFIG), args.set).decoding
+
+
+def add_export(commands) -> None:
+    parser = add_command(
+        commands,
+        "export",
+        export,
+        "write a SavedModel: photo bytes in, caption out",
+        "--workdir runs/flickr8k --output export/flickr8k",
+    )
+    parser.add_argument("--workdir", required=True)
+    parser.add_argument("--output", required=True)
+    parser.add_argument(
+        "--encoder_weights", metavar="FILE", help="if they are not where they were"
+    )
+    parser.add_argument("--overwrite", action="store_true")
+    add_set(parser)
+
+
+def export(args: argparse.Namespace) -> int:
+    import records.quiet  # noqa: F401
+    from tfcap.export import export as write
+    from tfcap.export import photo_captioner
+    from tfcap.workdir import Workdir
+
+    workdir = Workdir.open(args.workdir)
+    decoding = decoding_config(workdir, args)
+    captioner = photo_captioner(workdir, decoding, args.encoder_weights)
+    path = write(captioner, args.output, args.overwrite)
+    print(f"SavedModel: {path}\ntry it: tfcap caption --model {args.output} PHOTO.jpg")
+    return 0
+
+
+def add_caption(commands) -> None:
+    parser = add_command(
+        commands,
+        "caption",
+        caption,
+        "caption photos with an exported model",
+        "--model export/flickr8k photo.jpg",
+    )
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("photos", nargs="+", metavar="PHOTO")
+
+
+def caption(args: argparse.Namespace) -> int:
+    import records.quiet  # noqa: F401
+    from tfcap.captioning import Captioner
+
+    captioner = Captioner.load(args.model)
+    found = list(caption_files(captioner, args.photos))
+    if args.json:
+        rows = [{"photo": path, **vars(row)} for path, row in found]
+        print(json.dumps({"captions": rows}))
+    for path, row in found:
+        if row.error:
+            print(f"{path}: {row.error}", file=sys.stderr)
+        elif not args.json:
+            print(f"{row.score:7.3f}  {path}  {row.caption}")
+    return int(any(row.error for _, row in found))
+
+
+def caption_files(captioner, paths: Sequence[str], batch: int = 32):
+    """Yields (path, Captioned); a file that cannot be read has its error."""
+    from tfcap.captioning import Captioned
+
+    for start in range(0, len(paths), batch):
+        photos, errors = {}, {}
+        for path in paths[start : start + batch]:
+            try:
+                with open(path, "rb") as file:
+                    photos[path] = file.read()
+            except OSError as error:
+                errors[path] = Captioned("", 0.0, error.strerror)
+        rows = dict(zip(photos, captioner.caption(list(photos.values()))))
+        for path in paths[start : start + batch]:
+            yield path, (rows | errors)[path]
+
+
+def add_serve(commands) -> None:
+    parser = add_command(
+        commands,
+        "serve",
+        serve,
+        "serve an exported model over HTTP, with a web page",
+        "--model export/flickr8k --port 8501",
+    )
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8501)
+
+
+def serve(args: argparse.Namespace) -> int:
+    import records.quiet  # noqa: F401
+    from tfcap.serving import serve as run
+
+    run(args.model, args.host, args.port)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

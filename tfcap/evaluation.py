@@ -1,0 +1,165 @@
+"""Captions of a whole split and their scores, with the shuffled-photos control."""
+
+import json
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import tensorflow as tf
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from records import schema
+from records.files import write_atomically
+from records.reader import RecordSet, read_shard
+from tfcap import metrics
+from tfcap.config import DecodingConfig
+from tfcap.decoding import detokenize, search
+from tfcap.gallery import Entry, write_gallery
+from tfcap.input_pipeline import photo_batches
+from tfcap.models.base import Captioner
+from tfcap.workdir import Workdir, check_fits
+
+BATCH = 100
+SHUFFLE_SEED = 0
+RESULTS, REFERENCES, SCORES = "results.json", "references.json", "scores.json"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Captions and scores of one split.
+
+    Attributes:
+        captions: photo id -> caption.
+        likelihoods: photo id -> mean log-probability of its tokens.
+        references: photo id -> raw captions of the source.
+        scores, shuffled: of the model, and of its captions dealt to other photos.
+        settings: everything a reader needs to compare them with others'.
+    """
+
+    captions: dict[str, str]
+    likelihoods: dict[str, float]
+    references: dict[str, tuple[str, ...]]
+    scores: metrics.Scores
+    shuffled: metrics.Scores
+    settings: dict[str, Any]
+
+    def summary(self) -> dict[str, Any]:
+        """What `tfcap evaluate --json` prints."""
+        return {
+            "scores": self.scores.corpus,
+            "shuffled_photos": self.shuffled.corpus,
+            "captions": metrics.describe(self.captions),
+            "settings": self.settings,
+        }
+
+
+def evaluate(
+    workdir: Workdir, records: RecordSet, split: str, decoding: DecodingConfig
+) -> Evaluation:
+    """Captions every photo of a split with the best checkpoint, and scores them.
+
+    Raises:
+        UserError: the records are not the model's, or have no photo in the split.
+    """
+    check_fits(workdir, records)
+    references = read_references(records, split)
+    model, epoch = workdir.restore_best()
+    captions, likelihoods = caption_split(model, records, split, decoding)
+    shuffled = metrics.shuffled(captions, SHUFFLE_SEED)
+    settings = {
+        "split": split,
+        "photos": len(captions),
+        "references": sum(map(len, references.values())),
+        "checkpoint": f"best dev loss, epoch {epoch}",
+        "seed": workdir.config.training.seed,
+        **decoding.model_dump(),
+        "encoder": records.manifest.encoder.model_dump(exclude={"preprocessing"}),
+        "scorer": "pycocoevalcap; both sides lower-cased, ASCII punctuation removed",
+    }
+    return Evaluation(
+        captions,
+        likelihoods,
+        references,
+        metrics.score(captions, references),
+        metrics.score(shuffled, references),
+        settings,
+    )
+
+
+def read_references(records: RecordSet, split: str) -> dict[str, tuple[str, ...]]:
+    """Photo id -> its captions as in the source."""
+    references = {}
+    for path in records.shard_paths(split):
+        for serialized in read_shard(path):
+            record = schema.decode(serialized, records.manifest.features)
+            references[record.photo_id] = record.captions
+    return references
+
+
+def caption_split(
+    model: Captioner, records: RecordSet, split: str, decoding: DecodingConfig
+) -> tuple[dict[str, str], dict[str, float]]:
+    """Photo id -> caption, and -> its mean log-probability."""
+
+    @tf.function(autograph=False, reduce_retracing=True)
+    def write(features):
+        found = search(model, features, decoding, records.vocabulary)
+        best = detokenize(found.tokens[:, 0], records.vocabulary)
+        return best, found.mean_log_probability()[:, 0]
+
+    captions, likelihoods = {}, {}
+    console = Console(stderr=True)
+    with Progress(console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("captioning", total=records.manifest.photos(split))
+        for batch in photo_batches(records, split, BATCH):
+            texts, scores = write(batch["features"])
+            ids = [photo.decode() for photo in batch["photo_id"].numpy()]
+            captions |= zip(ids, (text.decode() for text in texts.numpy()))
+            likelihoods |= zip(ids, scores.numpy().tolist())
+            bar.advance(task, len(ids))
+    return captions, likelihoods
+
+
+def save(evaluation: Evaluation, folder: str) -> None:
+    """Writes scores, and captions and references in COCO's formats."""
+    tf.io.gfile.makedirs(folder)
+    contents = {
+        RESULTS: metrics.coco_results(evaluation.captions),
+        REFERENCES: metrics.coco_references(evaluation.references),
+        SCORES: evaluation.summary(),
+    }
+    for name, content in contents.items():
+        text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+        write_atomically(os.path.join(folder, name), text.encode())
+
+
+def save_gallery(evaluation: Evaluation, photos: str, folder: str) -> str:
+    """Writes the gallery; `photos` is the directory of the photo files."""
+    per_photo = evaluation.scores.per_photo
+    entries = [
+        Entry(
+            photo_id=photo_id,
+            photo_path=os.path.join(photos, photo_id),
+            caption=caption,
+            score=evaluation.likelihoods[photo_id],
+            references=evaluation.references[photo_id],
+            cider=per_photo[photo_id]["cider"],
+            bleu_4=per_photo[photo_id]["bleu_4"],
+        )
+        for photo_id, caption in sorted(evaluation.captions.items())
+    ]
+    title = f"{len(entries)} captions, split {evaluation.settings['split']}"
+    return write_gallery(folder, entries, evaluation.summary(), title)
+
+
+def score_table(evaluation: Evaluation) -> Table:
+    """Scores beside those of the same captions on other photos, in percent."""
+    table = Table("percent", "photos in order", "photos shuffled")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for name in metrics.NAMES:
+        own, other = evaluation.scores.corpus[name], evaluation.shuffled.corpus[name]
+        table.add_row(name, f"{100 * own:.1f}", f"{100 * other:.1f}")
+    return table

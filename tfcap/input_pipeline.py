@@ -1,0 +1,206 @@
+"""Records to batches: shards -> shuffle -> batch -> parse -> expand -> prefetch.
+
+Every step is a graph operation on a whole batch; there is no generator, no
+py_function and no data set per caption. Two expansions of the same captions:
+
+    prefix   a caption of n tokens becomes n - 1 rows (prefix, next token)
+    causal   one row a caption, and the same caption shifted by one as its target
+
+Features are referenced, not copied: row i belongs to photo `photo[i]` of the batch.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from records import schema
+from records.reader import RecordSet
+from tfcap.config import TrainingConfig
+
+Batch = dict[str, tf.Tensor]
+BLOCK = 16
+
+
+def training_batches(
+    records: RecordSet,
+    config: TrainingConfig,
+    epoch: int,
+    skip_steps: int = 0,
+    context: tf.distribute.InputContext | None = None,
+) -> tf.data.Dataset:
+    """One epoch of training batches for one host, a batch per replica.
+
+    The order is a function of (seed, epoch) alone. A global batch is cut by photo:
+    `replicas` successive elements, spread over the hosts, make up the same photos for
+    any number of replicas. The last one of an epoch may be short, some of its parts
+    even empty; none is dropped.
+
+    Args:
+        records: the record set.
+        config: global batch, seed, expansion, size of the shuffle buffer.
+        epoch: from 0.
+        skip_steps: global batches that were trained on before.
+        context: which part is this host's; None for all of it.
+    """
+    context = context or tf.distribute.InputContext()
+    photos = shuffled_photos(records, "train", config, epoch)
+    return (
+        replica_batches(
+            photos, records.manifest.photos("train"), config.global_batch, context
+        )
+        .skip(skip_steps * context.num_replicas_in_sync // context.num_input_pipelines)
+        .map(expander(records, config.expansion), tf.data.AUTOTUNE, deterministic=True)
+        .prefetch(4)
+    )
+
+
+def scoring_batches(
+    records: RecordSet,
+    split: str,
+    config: TrainingConfig,
+    context: tf.distribute.InputContext | None = None,
+) -> tf.data.Dataset:
+    """A split in stored order, once, for measuring the loss: causal, every photo."""
+    context = context or tf.distribute.InputContext()
+    photos = tf.data.TFRecordDataset(records.shard_paths(split))
+    return (
+        replica_batches(
+            photos, records.manifest.photos(split), config.global_batch, context
+        )
+        .map(expander(records, "causal"), tf.data.AUTOTUNE, deterministic=True)
+        .prefetch(4)
+    )
+
+
+def photo_batches(records: RecordSet, split: str, size: int) -> tf.data.Dataset:
+    """A split in stored order for captioning: `photo_id` [photos] and `features`."""
+
+    def parse(serialized: tf.Tensor) -> Batch:
+        batch = schema.parse_batch(serialized, records.manifest.features)
+        return {name: batch[name] for name in ("photo_id", "features")}
+
+    photos = tf.data.TFRecordDataset(records.shard_paths(split))
+    return photos.batch(size).map(parse, tf.data.AUTOTUNE).prefetch(2)
+
+
+def shuffled_photos(
+    records: RecordSet, split: str, config: TrainingConfig, epoch: int
+) -> tf.data.Dataset:
+    """Serialised records in the order of (seed, epoch)."""
+    seeds = np.random.SeedSequence([config.seed, epoch])
+    paths = records.shard_paths(split)
+    order = np.random.default_rng(seeds).permutation(len(paths))
+    shards = tf.data.Dataset.from_tensor_slices([paths[i] for i in order])
+    # Interleaving mixes photos of several shards, so that a buffer smaller than the
+    # data set does not keep each shard's photos together.
+    photos = shards.interleave(
+        tf.data.TFRecordDataset,
+        cycle_length=8,
+        block_length=BLOCK,
+        num_parallel_calls=tf.data.AUTOTUNE,
+        deterministic=True,
+    )
+    seed = int(seeds.generate_state(1, np.uint32)[0])
+    return photos.shuffle(config.shuffle_photos, seed, reshuffle_each_iteration=False)
+
+
+def replica_batches(
+    photos: tf.data.Dataset,
+    count: int,
+    global_batch: int,
+    context: tf.distribute.InputContext,
+) -> tf.data.Dataset:
+    """Cuts records into equal batches, one per replica, and keeps this host's.
+
+    Empty strings fill up the last global batch; `expander` drops them.
+    """
+    replicas = context.num_replicas_in_sync
+    missing = -count % global_batch
+    filler = tf.data.Dataset.from_tensors("").repeat(missing)
+    batches = photos.concatenate(filler).batch(
+        global_batch // replicas, drop_remainder=True
+    )
+    if context.num_input_pipelines == 1:
+        return batches
+    mine = replicas // context.num_input_pipelines
+    host = context.input_pipeline_id
+    return (
+        batches.enumerate()
+        .filter(lambda i, _: i % replicas // mine == host)
+        .map(lambda _, batch: batch)
+    )
+
+
+def expander(records: RecordSet, expansion: str) -> Callable[[tf.Tensor], Batch]:
+    """Returns the function from serialised records, string [photos], to a batch."""
+    expand = {"prefix": expand_prefixes, "causal": expand_causal}[expansion]
+    spec = records.manifest.features
+
+    def parse_and_expand(serialized: tf.Tensor) -> Batch:
+        real = tf.boolean_mask(serialized, tf.strings.length(serialized) > 0)
+        batch = schema.parse_batch(real, spec)
+        return {"features": batch["features"], **expand(batch["ids"])}
+
+    return parse_and_expand
+
+
+def expand_prefixes(ids: tf.RaggedTensor) -> Batch:
+    """Every caption of n tokens becomes n - 1 rows (prefix, next token).
+
+    Photo 0 with the caption `<start> a dog <end>`, ids 1 5 7 2, becomes
+
+        photo   prefix   target
+        0       1 0 0    5
+        0       1 5 0    7
+        0       1 5 7    2
+
+    Args:
+        ids: ragged int64 [photos, captions, tokens].
+
+    Returns:
+        `photo` int32 [rows], `prefix` int32 [rows, length] padded on the right with
+        0 and cut to the longest, `target` int32 [rows].
+    """
+    captions, photo = flatten(ids)
+    rows = captions.row_lengths() - 1
+    caption = tf.repeat(tf.range(tf.size(rows)), rows)
+    last = tf.ragged.range(rows).flat_values
+    padded = tf.cast(captions.to_tensor(), tf.int32)
+    positions = tf.range(tf.maximum(tf.shape(padded)[1] - 1, 0))
+    seen = tf.cast(positions, tf.int64) <= last[:, tf.newaxis]
+    before = tf.gather(padded[:, : tf.size(positions)], caption)
+    target = tf.gather_nd(padded, tf.stack([tf.cast(caption, tf.int64), last + 1], 1))
+    return {
+        "photo": tf.gather(photo, caption),
+        "prefix": tf.where(seen, before, 0),
+        "target": target,
+    }
+
+
+def expand_causal(ids: tf.RaggedTensor) -> Batch:
+    """Every caption becomes one row and the same shifted by one.
+
+    Photo 0 with the caption `<start> a dog <end>`, ids 1 5 7 2, becomes
+
+        photo   prefix   target
+        0       1 5 7    5 7 2
+
+    Args:
+        ids: ragged int64 [photos, captions, tokens].
+
+    Returns:
+        `photo` int32 [captions], `prefix` and `target` int32 [captions, length],
+        padded on the right with 0, which is no target.
+    """
+    captions, photo = flatten(ids)
+    padded = tf.cast(captions.to_tensor(), tf.int32)
+    target = padded[:, 1:]
+    # <end> is a target but never the end of a prefix.
+    prefix = tf.where(target > 0, padded[:, :-1], 0)
+    return {"photo": photo, "prefix": prefix, "target": target}
+
+
+def flatten(ids: tf.RaggedTensor) -> tuple[tf.RaggedTensor, tf.Tensor]:
+    """Captions of all photos, ragged [captions, tokens], and each one's photo."""
+    return ids.values, tf.cast(ids.value_rowids(), tf.int32)

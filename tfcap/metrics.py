@@ -1,0 +1,174 @@
+"""Captions against references: BLEU, ROUGE-L and CIDEr, and the control beside them.
+
+The scorer is coco-caption's (`pycocoevalcap`), its Python part alone: its tokenizer,
+METEOR and SPICE need Java. Captions and references both go through `normalize`
+instead; scores therefore differ a little from those after the Penn Treebank tokenizer.
+"""
+
+import random
+import string
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pycocoevalcap.bleu.bleu import Bleu
+from pycocoevalcap.cider.cider import Cider
+from pycocoevalcap.rouge.rouge import Rouge
+
+from records.errors import UserError
+
+NAMES = ("bleu_1", "bleu_2", "bleu_3", "bleu_4", "rouge_l", "cider")
+_NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores as coco-caption gives them: fractions, CIDEr 0.5 and not 50.
+
+    Attributes:
+        corpus: the scores in `NAMES` over all photos. BLEU is of the whole corpus, not
+            the mean over photos; ROUGE-L and CIDEr are means.
+        per_photo: the same names for each photo, by photo id, sorted. BLEU of a single
+            sentence without a common n-gram is small, not zero: coco-caption smooths.
+    """
+
+    corpus: dict[str, float]
+    per_photo: dict[str, dict[str, float]]
+
+
+def normalize(caption: str) -> str:
+    """Lower case, ASCII punctuation deleted, white space collapsed, after NFKC.
+
+    These are the words that `records.tokenizer` makes, none dropped.
+
+    >>> normalize(" A dog's  ball. ")
+    'a dogs ball'
+    """
+    text = unicodedata.normalize("NFKC", caption).lower()
+    return " ".join(text.translate(_NO_PUNCTUATION).split())
+
+
+def score(
+    captions: Mapping[str, str], references: Mapping[str, Sequence[str]]
+) -> Scores:
+    """Scores one caption per photo against the photo's references.
+
+    An empty caption counts, as 0. A reference without a word is left out. CIDEr weighs
+    n-grams by how few photos' references hold them: the log of 1 makes it 0 throughout
+    where there is a single photo.
+
+    BLEU: Papineni et al. 2002. ROUGE-L: Lin 2004. CIDEr: Vedantam et al. 2015. Scorer:
+    coco-caption (Chen et al. 2015), closest reference length for BLEU.
+
+    Args:
+        captions: photo id to its caption.
+        references: photo id to its references, of the same photos.
+
+    Raises:
+        UserError: a photo with a caption has no references, or the reverse.
+    """
+    truth = {photo: _with_words(references[photo]) for photo in sorted(references)}
+    _require_same_photos(set(captions), {photo for photo in truth if truth[photo]})
+    truth = {photo: truth[photo] for photo in sorted(captions)}
+    found = {photo: [normalize(captions[photo])] for photo in truth}
+    bleu, bleu_each = Bleu(4).compute_score(truth, found, verbose=0)
+    rouge, rouge_each = Rouge().compute_score(truth, found)
+    cider, cider_each = Cider().compute_score(truth, found)
+    each = zip(*bleu_each, rouge_each, cider_each)
+    return Scores(
+        _named([*bleu, rouge, cider]), {p: _named(row) for p, row in zip(truth, each)}
+    )
+
+
+def shuffled(captions: Mapping[str, str], seed: int) -> dict[str, str]:
+    """The control: the same captions, each dealt to another photo.
+
+    A caption depends on its photo alone. So giving the model the photos in shuffled
+    order and dealing out the captions it already gave are the same thing, and the
+    second costs nothing. What is left of the scores is what a model gets for writing
+    like the references without looking at the photo.
+
+    No photo keeps its caption (a single photo does); the same seed deals the same.
+    """
+    order = sorted(captions)
+    random.Random(seed).shuffle(order)
+    # Everyone passes on to the next in a random circle: nobody can keep their own.
+    dealt = {
+        photo: captions[other] for photo, other in zip(order, order[1:] + order[:1])
+    }
+    return {photo: dealt[photo] for photo in sorted(dealt)}
+
+
+def describe(captions: Mapping[str, str]) -> dict[str, Any]:
+    """How varied captions are, after `normalize`.
+
+    Returns:
+        `captions`, `distinct_captions`, `distinct_words`, `mean_words` (empty captions
+        count as 0 words) and `empty_captions`.
+    """
+    texts = [normalize(caption) for caption in captions.values()]
+    words = [word for text in texts for word in text.split()]
+    return {
+        "captions": len(texts),
+        "distinct_captions": len(set(texts)),
+        "distinct_words": len(set(words)),
+        "mean_words": len(words) / max(1, len(texts)),
+        "empty_captions": texts.count(""),
+    }
+
+
+def coco_results(captions: Mapping[str, str]) -> list[dict[str, Any]]:
+    """A COCO results file: what `pycocotools.coco.COCO.loadRes` reads.
+
+    >>> coco_results({"b.jpg": "a cat", "a.jpg": "a dog"})
+    [{'image_id': 1, 'caption': 'a dog'}, {'image_id': 2, 'caption': 'a cat'}]
+    """
+    ids = _image_ids(captions)
+    return [{"image_id": ids[photo], "caption": captions[photo]} for photo in ids]
+
+
+def coco_references(references: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """A COCO annotation file for the same photos: what `pycocotools.coco.COCO` reads.
+
+    `file_name` is the photo id. References are as in the source, not normalised.
+    """
+    ids = _image_ids(references)
+    pairs = [(ids[photo], text) for photo in ids for text in references[photo]]
+    return {
+        "info": {"description": "references; image ids number the sorted photo ids"},
+        "licenses": [],
+        "type": "captions",
+        "images": [{"id": ids[photo], "file_name": photo} for photo in ids],
+        "annotations": [
+            {"id": i, "image_id": image, "caption": text}
+            for i, (image, text) in enumerate(pairs, start=1)
+        ],
+    }
+
+
+def _image_ids(photos: Mapping[str, Any]) -> dict[str, int]:
+    return {photo: i for i, photo in enumerate(sorted(photos), start=1)}
+
+
+def _with_words(references: Sequence[str]) -> list[str]:
+    return [text for text in map(normalize, references) if text]
+
+
+def _named(values: Sequence[float]) -> dict[str, float]:
+    return {name: float(value) for name, value in zip(NAMES, values, strict=True)}
+
+
+def _require_same_photos(captioned: set[str], referenced: set[str]) -> None:
+    if not captioned and not referenced:
+        raise UserError("no captions to score")
+    for some, others, lack in (
+        (captioned, referenced, "a caption but no references"),
+        (referenced, captioned, "references but no caption"),
+    ):
+        if missing := sorted(some - others):
+            raise UserError(
+                f"{len(missing)} photo(s) with {lack}, the first {missing[0]!r}; "
+                f"{len(captioned)} photos have a caption, {len(referenced)} have "
+                "references. Score captions against the split they were made for."
+            )

@@ -1,0 +1,111 @@
+"""The merge model: photo and text meet only after the LSTM.
+
+    features -> standardise -> dropout -> dense relu ─┐
+                                                     add -> dense relu -> softmax
+    tokens -> embedding -> dropout -> LSTM ──────────┘
+
+Sources: Tanti, Gatt and Camilleri, "Where to put the image in an image caption
+generator", Natural Language Engineering 2018; layer sizes as in the T81-558 10.4
+notebook (Heaton).
+"""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from records.manifest import FeatureMoments
+from records.schema import FeatureSpec
+from tfcap.config import MergeConfig
+from tfcap.models.base import Captioner, dropout
+
+IMAGE, TEXT, OUTPUT = range(3)
+
+
+class MergeCaptioner(Captioner):
+    """See the module.
+
+    Args:
+        config: layer sizes and dropout.
+        vocabulary_size: tokens, special ones included.
+        features: shape of one photo's features; a grid is averaged over its cells.
+        moments: mean and deviation to standardise with.
+        embedding: initial word vectors [vocabulary_size, embedding_units]; None
+            draws them.
+    """
+
+    def __init__(
+        self,
+        config: MergeConfig,
+        vocabulary_size: int,
+        features: FeatureSpec,
+        moments: FeatureMoments,
+        embedding: np.ndarray | None = None,
+    ):
+        super().__init__(name="merge")
+        self.config = config
+        self.vocabulary_size = vocabulary_size
+        self.feature_shape = features.shape
+        self.standardize = standardizer(moments) if config.standardize else None
+        self.image = keras.layers.Dense(config.image_units, "relu", name="image")
+        self.embedding = keras.layers.Embedding(
+            vocabulary_size,
+            config.embedding_units,
+            embeddings_initializer=(
+                "uniform" if embedding is None else initial(embedding)
+            ),
+            trainable=config.embedding_trainable,
+            name="embedding",
+        )
+        self.lstm = keras.layers.LSTM(
+            config.lstm_units, return_sequences=True, name="lstm"
+        )
+        self.hidden = keras.layers.Dense(config.image_units, "relu", name="hidden")
+        self.output_layer = keras.layers.Dense(vocabulary_size, name="output")
+
+    def build_weights(self, seed: int) -> None:
+        """Makes all weights, drawn from `seed`."""
+        keras.utils.set_random_seed(seed)
+        context = self.encode(tf.zeros([1, *self.feature_shape]))
+        hidden = self.read(context, tf.zeros([1, 1], tf.int32))
+        self.predict_token(context, hidden[:, 0])
+        self.built = True
+
+    def encode(self, features, seed=None):
+        features = tf.cast(features, tf.float32)
+        if len(self.feature_shape) == 3:
+            features = tf.reduce_mean(features, [1, 2])
+        if self.standardize:
+            features = self.standardize(features)
+        return self.image(dropout(features, self.config.image_dropout, seed, IMAGE))
+
+    def read(self, context, tokens, seed=None):
+        words = self.embedding(tokens)
+        return self.lstm(dropout(words, self.config.text_dropout, seed, TEXT))
+
+    def predict_token(self, context, hidden, seed=None):
+        hidden = self.hidden(context + hidden)
+        hidden = dropout(hidden, self.config.output_dropout, seed, OUTPUT)
+        return self.output_layer(hidden)
+
+    def initial_state(self, context):
+        zeros = tf.zeros([tf.shape(context)[0], self.config.lstm_units])
+        return [zeros, zeros]
+
+    def step(self, context, state, token):
+        hidden, state = self.lstm.cell(self.embedding(token), state)
+        return self.predict_token(context, hidden), state
+
+
+def standardizer(moments: FeatureMoments) -> keras.layers.Rescaling:
+    """Brings features to zero mean and unit deviation over the training photos.
+
+    A feature that is the same in every photo becomes 0.
+    """
+    mean, deviation = np.array(moments.mean), np.array(moments.deviation)
+    dead = deviation <= 1e-6 * np.max(deviation, initial=0)
+    scale = np.where(dead, 0, 1 / np.where(dead, 1, deviation))
+    return keras.layers.Rescaling(scale.tolist(), (-mean * scale).tolist())
+
+
+def initial(values: np.ndarray):
+    return lambda shape, dtype=None: tf.constant(values, dtype)

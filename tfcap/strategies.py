@@ -1,0 +1,45 @@
+"""Which replicas train: picked by what is there, or as the configuration says."""
+
+import os
+
+import tensorflow as tf
+
+from records.errors import UserError
+
+
+def make_strategy(name: str) -> tf.distribute.Strategy:
+    """Returns the strategy of that name.
+
+    `auto` picks: TF_CONFIG set -> multi_worker; several GPUs -> mirrored; one -> gpu;
+    none -> cpu. `mirrored` without a GPU mirrors over the logical CPUs.
+
+    Raises:
+        UserError: there is no such device.
+    """
+    gpus = tf.config.list_logical_devices("GPU")
+    if name == "auto":
+        name = automatic(len(gpus))
+    if name == "multi_worker":
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    if name == "mirrored":
+        devices = gpus or tf.config.list_logical_devices("CPU")
+        return tf.distribute.MirroredStrategy([device.name for device in devices])
+    if name == "gpu" and not gpus:
+        raise UserError("training.strategy: gpu, but TensorFlow sees no GPU; use auto")
+    return tf.distribute.OneDeviceStrategy(f"/{name}:0")
+
+
+def automatic(gpus: int) -> str:
+    if os.environ.get("TF_CONFIG"):
+        return "multi_worker"
+    return "mirrored" if gpus > 1 else "gpu" if gpus else "cpu"
+
+
+def check_global_batch(global_batch: int, strategy: tf.distribute.Strategy) -> None:
+    """Raises UserError where a global batch cannot be cut equally over the replicas."""
+    replicas = strategy.num_replicas_in_sync
+    if global_batch % replicas:
+        raise UserError(
+            f"training.global_batch is {global_batch}, which {replicas} replicas "
+            f"cannot share equally; the nearest below is {global_batch // replicas * replicas}"
+        )

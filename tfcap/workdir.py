@@ -1,0 +1,192 @@
+"""The work directory of a run: what it was started with, and its checkpoints.
+
+config.yaml       the whole configuration, defaults and overrides included
+dataset.json      the manifest of the records it was trained on
+vocabulary.txt    their vocabulary
+checkpoints/last  the newest states, for resuming
+checkpoints/best  the one with the lowest dev loss, for captions
+tensorboard/      curves
+evaluation/       captions and scores
+"""
+
+import os
+from dataclasses import dataclass
+
+import keras
+import tensorflow as tf
+import yaml
+
+from records import manifest as manifest_module
+from records import vocabulary as vocabulary_module
+from records.errors import UserError
+from records.files import write_atomically
+from records.manifest import Manifest, load_manifest
+from records.reader import RecordSet, check_vocabulary
+from records.vocabulary import Vocabulary
+from tfcap.config import Config, load_config
+from tfcap.models import build_model
+from tfcap.models.base import Captioner
+
+CONFIG = "config.yaml"
+# What may change when a run is resumed: nothing that earlier steps depended on.
+CHANGEABLE = {
+    "decoding",
+    "training.epochs",
+    "training.patience",
+    "training.checkpoint_steps",
+    "training.log_steps",
+    "training.strategy",
+}
+
+
+class Progress(tf.Module):
+    """How far training is, kept in the checkpoint beside weights and optimizer."""
+
+    def __init__(self):
+        super().__init__()
+        self.epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self.step_in_epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self.best_loss = tf.Variable(float("inf"), dtype=tf.float64, trainable=False)
+        self.best_epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
+
+
+@dataclass
+class Workdir:
+    """A work directory.
+
+    Attributes:
+        path: where it is.
+        config, manifest, vocabulary: what its model was built for.
+    """
+
+    path: str
+    config: Config
+    manifest: Manifest
+    vocabulary: Vocabulary
+
+    @classmethod
+    def create_or_resume(cls, path: str, config: Config, records: RecordSet):
+        """Starts a work directory, or checks that the one there fits.
+
+        Raises:
+            UserError: it was started with other settings or other records; names them.
+        """
+        if tf.io.gfile.exists(os.path.join(path, CONFIG)):
+            there = cls.open(path)
+            check_same_run(there, config, records)
+        try:
+            tf.io.gfile.makedirs(path)
+        except tf.errors.OpError as error:
+            raise UserError(f"--workdir: cannot make {path}: {error.message}") from None
+        records.manifest.save(path)
+        records.vocabulary.save(os.path.join(path, vocabulary_module.FILE_NAME))
+        content = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+        write_atomically(os.path.join(path, CONFIG), content.encode())
+        return cls(path, config, records.manifest, records.vocabulary)
+
+    @classmethod
+    def open(cls, path: str) -> "Workdir":
+        """Opens one that exists.
+
+        Raises:
+            UserError: it is none.
+        """
+        config = os.path.join(path, CONFIG)
+        if not tf.io.gfile.exists(config):
+            raise UserError(
+                f"{path} is not a work directory: it has no {CONFIG}. Train first: "
+                f"tfcap train --config FILE --records DIR --workdir {path}"
+            )
+        manifest = load_manifest(path)
+        return cls(
+            path, load_config(config), manifest, check_vocabulary(path, manifest)
+        )
+
+    def folder(self, *names: str) -> str:
+        return os.path.join(self.path, *names)
+
+    def managers(self, checkpoint: tf.train.Checkpoint):
+        """Checkpoint managers for the newest states and for the best."""
+        return (
+            tf.train.CheckpointManager(
+                checkpoint, self.folder("checkpoints", "last"), max_to_keep=2
+            ),
+            tf.train.CheckpointManager(
+                checkpoint, self.folder("checkpoints", "best"), max_to_keep=1
+            ),
+        )
+
+    def restore_best(self) -> tuple[Captioner, int]:
+        """The model with the lowest dev loss, and the epoch it is from.
+
+        Raises:
+            UserError: no epoch has been finished yet.
+        """
+        latest = tf.train.latest_checkpoint(self.folder("checkpoints", "best"))
+        if latest is None:
+            raise UserError(f"{self.path} holds no finished epoch yet; train on")
+        model = build_model(self.config, self.manifest, self.vocabulary, restored=True)
+        progress = Progress()
+        checkpoint = tf.train.Checkpoint(model=model, progress=progress)
+        checkpoint.restore(latest).expect_partial().assert_existing_objects_matched()
+        return model, int(progress.epoch)
+
+
+def make_checkpoint(
+    model: Captioner, optimizer: keras.optimizers.Optimizer, progress: Progress
+) -> tf.train.Checkpoint:
+    return tf.train.Checkpoint(model=model, optimizer=optimizer, progress=progress)
+
+
+def check_same_run(there: Workdir, config: Config, records: RecordSet) -> None:
+    old, new = flatten(there.config.model_dump()), flatten(config.model_dump())
+    for key in sorted({*old, *new}):
+        section = key.split(".")[0]
+        fixed = key not in CHANGEABLE and section not in CHANGEABLE
+        if fixed and old.get(key) != new.get(key):
+            raise UserError(
+                f"{there.path} was started with {key}: {old.get(key)!r}; this command "
+                f"has {new.get(key)!r}. Use another --workdir, or the same value"
+            )
+    if there.manifest.content_digest != records.manifest.content_digest:
+        raise UserError(
+            f"{there.path} was started on other records than {records.directory}: "
+            + difference(there.manifest, records.manifest)
+        )
+
+
+def difference(old: Manifest, new: Manifest) -> str:
+    """The first of encoder, vocabulary and shards that is not the same."""
+    if old.encoder.digest != new.encoder.digest:
+        return f"encoder {encoder_name(old)} then, {encoder_name(new)} now"
+    if old.vocabulary_sha256 != new.vocabulary_sha256:
+        sizes = old.vocabulary_size, new.vocabulary_size
+        return f"a vocabulary of {sizes[0]} tokens then, of {sizes[1]} now"
+    return f"{manifest_module.FILE_NAME} lists other shards"
+
+
+def check_fits(workdir: Workdir, records: RecordSet) -> None:
+    """Raises UserError where a model cannot read these records."""
+    old, new = workdir.manifest, records.manifest
+    same = old.encoder.digest == new.encoder.digest
+    if not same or old.vocabulary_sha256 != new.vocabulary_sha256:
+        raise UserError(
+            f"the model in {workdir.path} cannot read {records.directory}: "
+            + difference(old, new)
+        )
+
+
+def encoder_name(manifest: Manifest) -> str:
+    encoder = manifest.encoder
+    layer = f" at {encoder.layer}" if encoder.layer else ""
+    return f"{encoder.name}{layer} ({encoder.pooling}, {encoder.digest[:12]})"
+
+
+def flatten(content: dict, prefix: str = "") -> dict:
+    flat = {}
+    for key, value in content.items():
+        if isinstance(value, dict):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat
