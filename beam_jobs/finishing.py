@@ -109,13 +109,14 @@ def refuse_if_short(
             + f". See {os.path.join(job.output, REJECTS)}; check --photos and --splits"
         )
     fraction = statistics.photos_rejected / statistics.photos_in
+    listed = os.path.join(job.output, REJECTS)
     if fraction > job.max_reject_fraction:
         needed = np.ceil(fraction * 100) / 100
         raise UserError(
             f"{statistics.photos_rejected} of {statistics.photos_in} photos were "
-            f"rejected ({counts}), more than --max_reject_fraction {job.max_reject_fraction:g} "
-            f"allows. {os.path.join(job.output, REJECTS)} names each; if that is as it "
-            f"should be, run the same command with --max_reject_fraction {needed:g}: "
+            f"rejected ({counts}), more than --max_reject_fraction "
+            f"{job.max_reject_fraction:g} allows. {listed} names each; if that is as "
+            f"it should be, run the same command with --max_reject_fraction {needed:g}: "
             "nothing is encoded again"
         )
 

@@ -114,7 +114,7 @@ def assign_shard(photo: Photo, plan: Plan) -> tuple[tuple[str, int], Photo]:
 
 
 def all_shards(plan: Plan) -> list[tuple[tuple[str, int], None]]:
-    """Every (split, shard): a shard that no photo falls into is written all the same."""
+    """Every (split, shard): one that no photo falls into is written all the same."""
     return [
         ((split, index), None)
         for split, count in plan.shards.items()

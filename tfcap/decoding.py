@@ -82,16 +82,18 @@ def greedy_search(
         total += tf.where(open_, gained, 0.0)
         return t + 1, tokens, state, total, open_ & (token != END_ID)
 
+    loop = [
+        tf.constant(1),
+        tokens,
+        model.initial_state(context),
+        tf.zeros([photos]),
+        tf.ones([photos], tf.bool),
+    ]
     _, tokens, _, total, _ = tf.while_loop(
         lambda t, tokens, state, total, open_: (t < length) & tf.reduce_any(open_),
         step,
-        [
-            tf.constant(1),
-            tokens,
-            model.initial_state(context),
-            tf.zeros([photos]),
-            tf.ones([photos], tf.bool),
-        ],
+        loop,
+        shape_invariants=any_batch(loop),
     )
     total = total[:, tf.newaxis]
     captions = Captions(tokens[:, tf.newaxis], total, total)
@@ -162,8 +164,17 @@ def beam_search(
         never * 1e9,
         never * 1e9,
     ]
-    _, _, _, _, ended, score, total = tf.while_loop(unfinished, step, loop)
+    *_, ended, score, total = tf.while_loop(
+        unfinished, step, loop, shape_invariants=any_batch(loop)
+    )
     return Captions(ended, score, total)
+
+
+def any_batch(loop: list) -> list:
+    """Shapes of a loop's values with the batch left open, as `tf.gather` leaves it."""
+    return tf.nest.map_structure(
+        lambda value: tf.TensorShape([None, *value.shape[1:]][: value.shape.rank]), loop
+    )
 
 
 def take_beams(state: State, parent: tf.Tensor) -> State:

@@ -103,7 +103,10 @@ def caption_split(
 ) -> tuple[dict[str, str], dict[str, float]]:
     """Photo id -> caption, and -> its mean log-probability."""
 
-    @tf.function(autograph=False, reduce_retracing=True)
+    shape = [None, *records.manifest.features.shape]
+    stored = records.manifest.features.dtype
+
+    @tf.function(input_signature=[tf.TensorSpec(shape, stored)], autograph=False)
     def write(features):
         found = search(model, features, decoding, records.vocabulary)
         best = detokenize(found.tokens[:, 0], records.vocabulary)

@@ -38,8 +38,9 @@ def automatic(gpus: int) -> str:
 def check_global_batch(global_batch: int, strategy: tf.distribute.Strategy) -> None:
     """Raises UserError where a global batch cannot be cut equally over the replicas."""
     replicas = strategy.num_replicas_in_sync
-    if global_batch % replicas:
+    below = global_batch // replicas * replicas
+    if below != global_batch:
         raise UserError(
             f"training.global_batch is {global_batch}, which {replicas} replicas "
-            f"cannot share equally; the nearest below is {global_batch // replicas * replicas}"
+            f"cannot share equally; the nearest below is {below}"
         )
