@@ -116,8 +116,8 @@ def refuse_if_short(
             f"{statistics.photos_rejected} of {statistics.photos_in} photos were "
             f"rejected ({counts}), more than --max_reject_fraction "
             f"{job.max_reject_fraction:g} allows. {listed} names each; if that is as "
-            f"it should be, run the same command with --max_reject_fraction {needed:g}: "
-            "nothing is encoded again"
+            "it should be, run the same command with --max_reject_fraction "
+            f"{needed:g}: nothing is encoded again"
         )
 
 

@@ -10,6 +10,7 @@ decoding:  {beam_width: 3, length_exponent: 1.0, max_length: 34}
 
 import difflib
 import json
+import re
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
@@ -20,6 +21,17 @@ from records.errors import UserError
 from records.tokenizer import TokenizerSettings
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.1, but `1e-3` is a number, as in YAML 1.2 and everywhere else."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+"),
+    list("-+.0123456789"),
+)
 
 
 class _Section(BaseModel):
@@ -241,7 +253,7 @@ def explain(error: ValidationError, root: type[BaseModel]) -> str:
 def _read_yaml(path: str) -> dict[str, Any]:
     try:
         with open(path, encoding="utf-8") as file:
-            content = yaml.safe_load(file)
+            content = yaml.load(file, _Loader)
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -263,7 +275,7 @@ def _apply(content: dict[str, Any], override: str) -> None:
         if not isinstance(content, dict):
             raise UserError(f"--set {override}: {section!r} is no section")
     try:
-        content[name] = yaml.safe_load(value)
+        content[name] = yaml.load(value, _Loader)
     except yaml.YAMLError:
         raise UserError(f"--set {override}: the value is not YAML") from None
 

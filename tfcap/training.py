@@ -22,7 +22,7 @@ from tfcap.models import build_model
 from tfcap.schedules import make_schedule
 from tfcap.strategies import check_global_batch, make_strategy
 from tfcap.train_step import make_score_step, make_train_step
-from tfcap.workdir import Progress, Workdir, make_checkpoint
+from tfcap.workdir import Progress, Workdir, make_checkpoint, settled
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -64,6 +64,7 @@ class Trainer:
         self.strategy = make_strategy(config.training.strategy)
         check_global_batch(config.training.global_batch, self.strategy)
         records.shard_paths("dev")
+        config = settled(config, records)
         self.config, self.records = config, records
         self.settings = config.training
         self.workdir = Workdir.create_or_resume(workdir, config, records)

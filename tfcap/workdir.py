@@ -23,11 +23,19 @@ from records.files import write_atomically
 from records.manifest import Manifest, load_manifest
 from records.reader import RecordSet, check_vocabulary
 from records.vocabulary import Vocabulary
-from tfcap.config import Config, load_config
+from tfcap.config import Config, load_config, parse_config
 from tfcap.models import build_model
 from tfcap.models.base import Captioner
 
 CONFIG = "config.yaml"
+# Sections that only the Beam job reads, and what of the encoder decides the features.
+MADE_WITH = ("encoder", "tokenizer", "records")
+ENCODER_KEYS = {
+    "encoder.name",
+    "encoder.layer",
+    "encoder.pooling",
+    "encoder.input_size",
+}
 # What may change when a run is resumed: nothing that earlier steps depended on.
 CHANGEABLE = {
     "decoding",
@@ -136,6 +144,31 @@ def make_checkpoint(
     model: Captioner, optimizer: keras.optimizers.Optimizer, progress: Progress
 ) -> tf.train.Checkpoint:
     return tf.train.Checkpoint(model=model, optimizer=optimizer, progress=progress)
+
+
+def settled(config: Config, records: RecordSet) -> Config:
+    """The configuration with the sections that made the records, as they made them.
+
+    Where the encoder's weights lie may differ from one command to the next; what
+    features and tokens are may not.
+
+    Raises:
+        UserError: encoder or tokenizer is not that of the records.
+    """
+    made = parse_config(
+        {name: records.manifest.configuration.get(name, {}) for name in MADE_WITH},
+        os.path.join(records.directory, manifest_module.FILE_NAME),
+    )
+    old, new = flatten(made.model_dump()), flatten(config.model_dump())
+    for key in sorted(old):
+        fixed = key.startswith("tokenizer.") or key in ENCODER_KEYS
+        if fixed and old[key] != new[key]:
+            raise UserError(
+                f"the records in {records.directory} were made with {key}: "
+                f"{old[key]!r}, but the configuration says {new[key]!r}; use the "
+                "configuration they were made with, or build them again"
+            )
+    return config.model_copy(update={name: getattr(made, name) for name in MADE_WITH})
 
 
 def check_same_run(there: Workdir, config: Config, records: RecordSet) -> None:
