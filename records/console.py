@@ -24,3 +24,16 @@ def run_command(main: Callable[[], int | None]) -> int:
         # flush find somewhere to write.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def plain_console():
+    """A rich console for tables of other people's text: it is printed as it stands."""
+    from rich.console import Console
+
+    console = Console(markup=False, emoji=False, highlight=False)
+    console.on_broken_pipe = reraise  # for run_command; rich itself would exit with 1
+    return console
+
+
+def reraise() -> None:
+    raise

@@ -157,6 +157,8 @@ def load_manifest(directory: str) -> Manifest:
     try:
         with tf.io.gfile.GFile(path, "rb") as file:
             content = json.loads(file.read())
+    except tf.errors.OpError as error:
+        raise UserError(f"cannot read {path}: {error.message}") from None
     except ValueError as error:
         raise UserError(f"{path} is damaged: not JSON ({error})") from None
     version = content.get("format") if isinstance(content, dict) else None

@@ -25,7 +25,7 @@ def stderr_put_aside():
         os.close(nowhere)
 
 
-if "TF_CPP_MIN_LOG_LEVEL" not in os.environ:
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+# A process started by a quiet one inherits the level, and is quiet too.
+if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "3":
     with stderr_put_aside():
         importlib.import_module("tensorflow")

@@ -1,6 +1,7 @@
 """Opening a record set: whatever does not fit its manifest is refused, by name."""
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -10,6 +11,9 @@ from records import vocabulary as vocabulary_module
 from records.errors import UserError
 from records.manifest import Manifest, ShardInfo, load_manifest
 from records.vocabulary import Vocabulary
+
+# The operation that failed, which error messages are wrapped in.
+TENSORFLOWS_OWN = re.compile(r"\{\{function_node .*?\}\} | \[Op:.*", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -95,8 +99,7 @@ def read_shard(path: str) -> Iterator[bytes]:
         except StopIteration:
             return
         except tf.errors.OpError as error:
-            raise UserError(
-                f"{path}: record {number} is damaged: {error.message}"
-            ) from None
+            what = TENSORFLOWS_OWN.sub("", error.message)
+            raise UserError(f"{path}: record {number} is damaged: {what}") from None
         yield serialized
         number += 1

@@ -96,19 +96,22 @@ def decode(serialized: bytes, spec: FeatureSpec) -> PhotoRecord:
         (photo_id,) = columns[PHOTO_ID].bytes_list.value
         (sha256,) = columns[PHOTO_SHA256].bytes_list.value
         (raw,) = columns[FEATURES].bytes_list.value
+        photo_id = photo_id.decode()
+        captions = tuple(text.decode() for text in columns[TEXT].bytes_list.value)
     except Exception as error:
         raise UserError(f"not a photo record ({type(error).__name__})") from None
     if len(raw) != spec.bytes:
         raise UserError(
-            f"features of {photo_id.decode()} take {len(raw)} bytes; "
+            f"features of {photo_id} take {len(raw)} bytes; "
             f"{list(spec.shape)} {spec.dtype} takes {spec.bytes}"
         )
+    little_endian = np.dtype(spec.dtype).newbyteorder("<")
     encoded = columns[ENCODED].bytes_list.value if ENCODED in columns else None
     return PhotoRecord(
-        photo_id=photo_id.decode(),
+        photo_id=photo_id,
         photo_sha256=sha256,
-        features=np.frombuffer(raw, np.dtype(spec.dtype)).reshape(spec.shape),
-        captions=tuple(text.decode() for text in columns[TEXT].bytes_list.value),
+        features=np.frombuffer(raw, little_endian).reshape(spec.shape),
+        captions=captions,
         ids=_cut(columns[IDS].int64_list.value, columns[LENGTHS].int64_list.value),
         encoded=encoded[0] if encoded else None,
     )

@@ -46,11 +46,15 @@ class Vocabulary:
     def load(cls, path: str) -> "Vocabulary":
         try:
             with tf.io.gfile.GFile(path, "rb") as file:
-                return cls(file.read().decode("utf-8").splitlines())
+                text = file.read().decode("utf-8")
         except tf.errors.NotFoundError:
             raise UserError(f"no vocabulary at {path}") from None
+        except tf.errors.OpError as error:
+            raise UserError(f"cannot read {path}: {error.message}") from None
         except UnicodeDecodeError as error:
             raise UserError(f"{path} is not UTF-8: {error}") from None
+        # Not splitlines(), which cuts at other characters than the one written too.
+        return cls(text.removesuffix("\n").split("\n"))
 
     def save(self, path: str) -> None:
         write_atomically(path, self.to_bytes())

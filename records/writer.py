@@ -1,6 +1,7 @@
 """Writing one shard, all or nothing."""
 
 import os
+from contextlib import suppress
 
 import tensorflow as tf
 
@@ -13,8 +14,8 @@ from records.manifest import ShardInfo
 class ShardWriter:
     """Writes records under a temporary name; `close` renames it to the shard's own.
 
-    Used as a context manager it removes the temporary file when the body fails, so
-    that whatever bears a shard's name is a whole shard.
+    Used as a context manager it removes the temporary file when the body ends without
+    `close`, so that whatever bears a shard's name is a whole shard.
 
     Raises:
         UserError: the file cannot be written (no space, no permission).
@@ -47,9 +48,11 @@ class ShardWriter:
     def __enter__(self) -> "ShardWriter":
         return self
 
-    def __exit__(self, kind, *_) -> None:
-        if kind is not None:
-            remove_if_there(self._temporary)
+    def __exit__(self, *_) -> None:
+        # Closed before it is removed: a remote file comes into being when closed.
+        with suppress(tf.errors.OpError):
+            self._file.close()
+        remove_if_there(self._temporary)
 
     def _guarded(self, call, *args, **kwargs):
         try:

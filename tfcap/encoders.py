@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -80,7 +81,7 @@ class Encoder:
 def decode_photo(photo: tf.Tensor) -> tf.Tensor:
     """Photo bytes, string [] -> pixels, uint8 [height, width, 3].
 
-    Despite its name the operation reads PNG and GIF (first frame) as well, and turns
+    Despite its name the operation reads PNG and GIF (of one frame) as well, and turns
     grey and CMYK into RGB. Its default `dct_method` differs from Pillow's in most
     pixels and moves pooled features by 7 %.
     """
@@ -141,7 +142,11 @@ def build(network, config: EncoderConfig, size: int) -> keras.Model:
         )
     keras.utils.set_random_seed(config.seed)
     try:
-        return network(weights=weights, include_top=False, input_shape=(size, size, 3))
+        with warnings.catch_warnings():
+            # Keras only warns of layers it leaves as random as they are.
+            warnings.filterwarnings("error", "Skipping nested container")
+            shape = (size, size, 3)
+            return network(weights=weights, include_top=False, input_shape=shape)
     except Exception as error:
         raise UserError(_why_no_weights(config, error)) from None
 

@@ -166,8 +166,8 @@ def expand_prefixes(ids: tf.RaggedTensor) -> Batch:
     rows = captions.row_lengths() - 1
     caption = tf.repeat(tf.range(tf.size(rows)), rows)
     last = tf.ragged.range(rows).flat_values
-    padded = tf.cast(captions.to_tensor(), tf.int32)
-    positions = tf.range(tf.maximum(tf.shape(padded)[1] - 1, 0))
+    padded = pad(captions)
+    positions = tf.range(tf.shape(padded)[1] - 1)
     seen = tf.cast(positions, tf.int64) <= last[:, tf.newaxis]
     before = tf.gather(padded[:, : tf.size(positions)], caption)
     target = tf.gather_nd(padded, tf.stack([tf.cast(caption, tf.int64), last + 1], 1))
@@ -194,7 +194,7 @@ def expand_causal(ids: tf.RaggedTensor) -> Batch:
         padded on the right with 0, which is no target.
     """
     captions, photo = flatten(ids)
-    padded = tf.cast(captions.to_tensor(), tf.int32)
+    padded = pad(captions)
     target = padded[:, 1:]
     # <end> is a target but never the end of a prefix.
     prefix = tf.where(target > 0, padded[:, :-1], 0)
@@ -204,3 +204,9 @@ def expand_causal(ids: tf.RaggedTensor) -> Batch:
 def flatten(ids: tf.RaggedTensor) -> tuple[tf.RaggedTensor, tf.Tensor]:
     """Captions of all photos, ragged [captions, tokens], and each one's photo."""
     return ids.values, tf.cast(ids.value_rowids(), tf.int32)
+
+
+def pad(captions: tf.RaggedTensor) -> tf.Tensor:
+    """int32 [captions, longest], at least 2 wide: a share may have no caption at all."""
+    padded = tf.cast(captions.to_tensor(), tf.int32)
+    return tf.pad(padded, [[0, 0], [0, tf.maximum(2 - tf.shape(padded)[1], 0)]])

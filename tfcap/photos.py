@@ -5,6 +5,8 @@ import warnings
 
 from PIL import Image
 
+from tfcap.captioning import count_pixels
+
 # Pillow's own limit: beyond it a file is taken for a decompression bomb.
 MAX_PIXELS = 89_478_485
 READABLE = {"JPEG": "JPEG", "MPO": "JPEG", "PNG": "PNG", "GIF": "GIF"}
@@ -29,13 +31,15 @@ def check_header(photo: bytes) -> str:
     """Returns a photo's format by its bytes, whatever its name: JPEG, PNG or GIF.
 
     Raises:
-        PhotoProblem: anything else, or more than `MAX_PIXELS` pixels.
+        PhotoProblem: anything else, a GIF of several frames, or more than `MAX_PIXELS`
+            pixels.
     """
     if not photo:
         raise PhotoProblem("empty_file", "0 bytes")
     try:
         with Image.open(io.BytesIO(photo)) as image:
             kind, (width, height) = image.format, image.size
+            frames = 2 if kind == "GIF" and image.is_animated else 1
     except Image.DecompressionBombError as error:
         raise PhotoProblem("too_many_pixels", str(error)) from None
     except Exception:
@@ -43,6 +47,10 @@ def check_header(photo: bytes) -> str:
         raise PhotoProblem("not_an_image", f"begins with {photo[:8]!r}") from None
     if kind not in READABLE:
         raise PhotoProblem("unsupported_format", f"{kind}; expected JPEG, PNG or GIF")
-    if width * height > MAX_PIXELS:
+    if frames > 1:
+        raise PhotoProblem("unsupported_format", "GIF of several frames; expected one")
+    # A frame of a GIF may be larger than its screen.
+    pixels = count_pixels(photo) if kind == "GIF" else width * height
+    if pixels is None or pixels > MAX_PIXELS:
         raise PhotoProblem("too_many_pixels", f"{width} x {height} pixels")
     return READABLE[kind]

@@ -22,11 +22,23 @@ def make_strategy(name: str) -> tf.distribute.Strategy:
     if name == "multi_worker":
         return tf.distribute.MultiWorkerMirroredStrategy()
     if name == "mirrored":
-        devices = gpus or tf.config.list_logical_devices("CPU")
-        return tf.distribute.MirroredStrategy([device.name for device in devices])
+        return mirrored(gpus or tf.config.list_logical_devices("CPU"))
     if name == "gpu" and not gpus:
         raise UserError("training.strategy: gpu, but TensorFlow sees no GPU; use auto")
     return tf.distribute.OneDeviceStrategy(f"/{name}:0")
+
+
+def mirrored(devices: list[tf.config.LogicalDevice]) -> tf.distribute.Strategy:
+    """One replica per device.
+
+    Logical CPUs share one pool of threads, in which TensorFlow's collective operations
+    can wait for each other for ever; sums on one device cannot.
+    """
+    on_gpu = devices[0].device_type == "GPU"
+    return tf.distribute.MirroredStrategy(
+        [device.name for device in devices],
+        None if on_gpu else tf.distribute.ReductionToOneDevice(),
+    )
 
 
 def automatic(gpus: int) -> str:

@@ -70,6 +70,7 @@ class Trainer:
         self.workdir = Workdir.create_or_resume(workdir, config, records)
         photos = records.manifest.photos("train")
         self.steps_per_epoch = math.ceil(photos / self.settings.global_batch)
+        self.progress = Progress()
         with self.strategy.scope():
             self.make_state()
         self.train_step = make_train_step(
@@ -88,7 +89,6 @@ class Trainer:
         )
         self.optimizer = keras.optimizers.Adam(self.schedule)
         self.optimizer.build(self.model.trainable_variables)
-        self.progress = Progress()
         checkpoint = make_checkpoint(self.model, self.optimizer, self.progress)
         self.last, self.best = self.workdir.managers(checkpoint)
         if self.last.latest_checkpoint:
@@ -179,7 +179,9 @@ class Trainer:
 
     @property
     def steps(self) -> int:
-        return int(self.optimizer.iterations)
+        """Global batches trained on since the first epoch."""
+        done = int(self.progress.epoch) * self.steps_per_epoch
+        return done + int(self.progress.step_in_epoch)
 
     def where(self) -> str:
         epoch, step = int(self.progress.epoch), int(self.progress.step_in_epoch)

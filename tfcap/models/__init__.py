@@ -16,14 +16,16 @@ def build_model(
     Args:
         restored: the weights will come from a checkpoint: GloVe is not read.
     """
-    glove = config.model.glove
+    settings, seed = config.model, config.training.seed
     embedding = None
-    if glove and not restored:
-        embedding = load_glove(
-            glove, vocabulary, config.model.embedding_units, config.training.seed
-        )
-    model = MergeCaptioner(
-        config.model, len(vocabulary), manifest.features, manifest.moments, embedding
+    if settings.glove and not restored:
+        units = settings.embedding_units
+        embedding = load_glove(settings.glove, vocabulary, units, seed)
+    return MergeCaptioner(
+        settings,
+        len(vocabulary),
+        manifest.features,
+        manifest.moments,
+        embedding,
+        seed,
     )
-    model.build_weights(config.training.seed)
-    return model

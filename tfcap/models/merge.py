@@ -31,6 +31,7 @@ class MergeCaptioner(Captioner):
         moments: mean and deviation to standardise with.
         embedding: initial word vectors [vocabulary_size, embedding_units]; None
             draws them.
+        seed: of all weights that are drawn.
     """
 
     def __init__(
@@ -40,8 +41,12 @@ class MergeCaptioner(Captioner):
         features: FeatureSpec,
         moments: FeatureMoments,
         embedding: np.ndarray | None = None,
+        seed: int = 0,
     ):
         super().__init__(name="merge")
+        # Before the first layer: layers take the seeds of their weights when they are
+        # made, not when they are built.
+        keras.utils.set_random_seed(seed)
         self.config = config
         self.vocabulary_size = vocabulary_size
         self.feature_shape = features.shape
@@ -61,10 +66,9 @@ class MergeCaptioner(Captioner):
         )
         self.hidden = keras.layers.Dense(config.image_units, "relu", name="hidden")
         self.output_layer = keras.layers.Dense(vocabulary_size, name="output")
+        self.make_weights()
 
-    def build_weights(self, seed: int) -> None:
-        """Makes all weights, drawn from `seed`."""
-        keras.utils.set_random_seed(seed)
+    def make_weights(self) -> None:
         context = self.encode(tf.zeros([1, *self.feature_shape]))
         hidden = self.read(context, tf.zeros([1, 1], tf.int32))
         self.predict_token(context, hidden[:, 0])

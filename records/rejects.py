@@ -1,0 +1,67 @@
+"""`rejects.jsonl`: one line per input that did not make it into the records."""
+
+import os
+from collections import Counter
+from typing import Literal
+
+import tensorflow as tf
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from records.errors import UserError
+
+FILE_NAME = "rejects.jsonl"
+
+
+class RejectLine(BaseModel):
+    """One line.
+
+    Attributes:
+        what: a photo, or one caption.
+        where: photo file, or caption file and line.
+        reason: one word for counting.
+        detail: what was found.
+        captions: captions lost with it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    what: Literal["photo", "caption"]
+    where: str
+    reason: str
+    detail: str
+    captions: int = Field(ge=0)
+
+
+def count_rejects(directory: str) -> tuple[Counter[str], Counter[str]]:
+    """Rejected photos and rejected captions, by reason.
+
+    Raises:
+        UserError: the file is missing, or a line of it is damaged.
+    """
+    photos: Counter[str] = Counter()
+    captions: Counter[str] = Counter()
+    path = os.path.join(directory, FILE_NAME)
+    for number, line in enumerate(read_lines(path), 1):
+        reject = parse_line(line, f"{path}:{number}")
+        photos[reject.reason] += reject.what == "photo"
+        captions[reject.reason] += reject.captions
+    return photos, captions
+
+
+def parse_line(line: bytes, where: str) -> RejectLine:
+    try:
+        return RejectLine.model_validate_json(line)
+    except ValidationError as error:
+        first = error.errors()[0]
+        problem = ": ".join([*map(str, first["loc"]), first["msg"]])
+        raise UserError(f"{where} is damaged: {problem}") from None
+
+
+def read_lines(path: str) -> list[bytes]:
+    try:
+        with tf.io.gfile.GFile(path, "rb") as file:
+            return file.read().splitlines()
+    except tf.errors.NotFoundError:
+        raise UserError(f"{path} is missing") from None
+    except tf.errors.OpError as error:
+        raise UserError(f"cannot read {path}: {error.message}") from None

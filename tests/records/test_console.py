@@ -1,0 +1,54 @@
+import subprocess
+import sys
+
+import pytest
+
+from records import console
+from records.errors import UserError
+
+
+def fail(error):
+    def main():
+        raise error
+
+    return main
+
+
+def test_exit_codes():
+    assert console.run_command(lambda: None) == 0
+    assert console.run_command(lambda: 0) == 0
+    assert console.run_command(lambda: 1) == 1
+
+
+def test_a_users_error_is_one_line_on_stderr(capsys):
+    assert console.run_command(fail(UserError("no such photo"))) == 1
+    assert capsys.readouterr() == ("", "error: no such photo\n")
+
+
+def test_ctrl_c(capsys):
+    assert console.run_command(fail(KeyboardInterrupt())) == 130
+    assert capsys.readouterr() == ("", "interrupted\n")
+
+
+@pytest.mark.parametrize(
+    "line", ["print('x' * 999)", "console.plain_console().print('x' * 999)"]
+)
+def test_a_reader_that_goes_away_is_no_failure(line):
+    code = (
+        "import sys; from records import console\n"
+        f"def main():\n    for _ in range(9999): {line}\n"
+        "sys.exit(console.run_command(main))"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait() == 0
+
+
+def test_the_console_prints_text_as_it_stands(capsys):
+    console.plain_console().print("[red]a[/red] dog :dog: 3 [/]")
+    assert capsys.readouterr().out == "[red]a[/red] dog :dog: 3 [/]\n"

@@ -1,0 +1,145 @@
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from records import inspection
+from records.__main__ import main
+from records.inspection import describe, histogram, moments
+from records.reader import RecordSet
+
+
+def described(directory, limit=3):
+    return describe(RecordSet.open(str(directory)), limit)
+
+
+def test_what_json_holds(record_set):
+    found = described(record_set)
+    assert found["directory"] == str(record_set)
+    assert found["format"] == 1
+    assert found["encoder"]["name"] == "mobilenet"
+    assert found["features"] == {"shape": [4], "dtype": "float32", "bytes": 16}
+    assert found["longest_caption"] == 8
+    assert sum(found["caption_lengths"].values()) == 33
+    assert found["photo_formats"] == {"JPEG": 17}
+    assert found["in_and_out"]["photos"] == {
+        "in": 19,
+        "written": 17,
+        "rejected": {"in_no_split": 1, "photo_missing": 1},
+    }
+    assert found["in_and_out"]["captions"]["in"] == 33 + 8
+
+
+def test_splits_stand_in_their_usual_order(record_set):
+    splits = described(record_set)["splits"]
+    assert list(splits) == ["train", "dev", "test"]
+    held = [(s["photos"], s["captions"], s["shards"]) for s in splits.values()]
+    assert held == [(12, 24, 3), (5, 9, 2), (0, 0, 0)]
+    shards = record_set.glob("train-*.tfrecord")
+    assert splits["train"]["bytes"] == sum(path.stat().st_size for path in shards)
+
+
+def test_vocabulary(record_set):
+    numbers = described(record_set)["vocabulary"]
+    assert numbers["size"] == 4 + 3  # a, dog and the are in more than one text
+    rate = numbers["out_of_vocabulary"] / numbers["words_written"]
+    assert numbers["out_of_vocabulary_rate"] == pytest.approx(rate)
+
+
+@pytest.mark.parametrize(("limit", "expected"), [(0, [0, 0]), (2, [2, 2]), (9, [9, 5])])
+def test_limit_is_per_split(record_set, limit, expected):
+    samples = described(record_set, limit)["samples"]
+    assert list(samples) == ["train", "dev"]  # test holds no photo
+    assert [len(photos) for photos in samples.values()] == expected
+
+
+def test_a_sample(make_record_set):
+    def rearrange(arranged):
+        first = arranged["dev"][0][0]
+        arranged["dev"][0][0] = dataclasses.replace(
+            first,
+            features=np.array([1, 2, 3, 6], np.float32),
+            captions=("A cat .", "The dog"),
+            ids=((1, 4, 3, 2), (1, 6, 5, 2)),
+        )
+
+    (sample,) = described(make_record_set(rearrange=rearrange), 1)["samples"]["dev"]
+    assert sample["path"] == f"/photos/{sample['photo']}"
+    assert sample["features"] == {"min": 1, "mean": 3, "max": 6}
+    assert sample["captions"] == [
+        {"text": "A cat .", "tokens": "a <unk>"},
+        {"text": "The dog", "tokens": "the dog"},
+    ]
+
+
+def test_moments_of_half_precision_do_not_overflow():
+    features = np.full([4], 60000, np.float16)
+    assert moments(features)["mean"] == pytest.approx(60000, rel=1e-3)
+
+
+def test_moments_that_json_cannot_say():
+    found = moments(np.array([np.nan, 1], np.float32))
+    assert found == {"min": None, "mean": None, "max": None}
+
+
+def test_histogram():
+    assert list(histogram({3: 1, 5: 4})) == [
+        "  3        1 " + "█" * 13,
+        "  4        0",
+        "  5        4 " + "█" * 50,
+    ]
+    assert list(histogram({})) == []
+
+
+def test_tables(record_set, capsys):
+    assert main(["inspect", str(record_set), "--limit", "1"]) == 0
+    out, err = capsys.readouterr()
+    for expected in (
+        "mobilenet, last layer, avg, 224 pixels",
+        "random, digest 0123456789ab",
+        "4 float32, 16 bytes a photo",
+        "min_count 2",
+        "7 tokens, ",
+        "rejected: photo_missing",
+        "from train",
+        "from dev",
+        "8        ",
+        "17 JPEG",
+    ):
+        assert expected in out
+    assert err == ""
+
+
+def test_captions_are_no_markup(make_record_set, capsys):
+    def rearrange(arranged):
+        first = arranged["train"][0][0]
+        texts = ("[red]a[/red] dog :dog: [/]",) * len(first.captions)
+        arranged["train"][0][0] = dataclasses.replace(first, captions=texts)
+
+    directory = make_record_set(rearrange=rearrange)
+    assert main(["inspect", str(directory), "--limit", "1"]) == 0
+    assert "[red]a[/red] dog :dog: [/]" in capsys.readouterr().out
+
+
+def test_json_is_one_object_and_nothing_else(record_set, capsys):
+    assert main(["inspect", str(record_set), "--json"]) == 0
+    out, err = capsys.readouterr()
+    expected = json.loads(json.dumps(described(record_set)))
+    assert json.loads(out) == expected
+    assert err == ""
+
+
+def test_a_damaged_set_is_refused(record_set, capsys):
+    (record_set / "train-00001-of-00003.tfrecord").unlink()
+    assert main(["inspect", str(record_set), "--json"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("error: shard ") and "is missing" in err
+
+
+def test_print_description_takes_what_describe_returns(record_set, capsys):
+    found = json.loads(json.dumps(described(record_set, 0)))
+    found["caption_lengths"] = {int(k): v for k, v in found["caption_lengths"].items()}
+    inspection.print_description(found)
+    assert "train" in capsys.readouterr().out

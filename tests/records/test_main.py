@@ -1,0 +1,50 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+from records.__main__ import main
+
+
+@pytest.mark.parametrize("command", [[], ["inspect"], ["verify"]])
+def test_help_has_an_example(command, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main([*command, "--help"])
+    assert stopped.value.code == 0
+    out = capsys.readouterr().out
+    assert "example: python -m records" in out
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        [],
+        ["repair", "x"],
+        ["inspect"],
+        ["verify", "x", "--limit", "1"],
+        ["inspect", "x", "--limit", "-1"],
+        ["inspect", "x", "--limit", "all"],
+        ["inspect", "x", "--lim", "1"],
+    ],
+)
+def test_wrong_usage(argv, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(argv)
+    assert stopped.value.code == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "usage: python -m records" in err
+
+
+def test_usage_does_not_wait_for_tensorflow():
+    code = "import sys, records.__main__; sys.exit('tensorflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_as_a_process_stdout_is_json_and_stderr_is_silent(record_set):
+    command = [sys.executable, "-m", "records", "verify", str(record_set), "--json"]
+    process = subprocess.run(command, capture_output=True, text=True)
+    assert process.stderr == ""
+    assert json.loads(process.stdout)["whole"] is True
+    assert process.returncode == 0

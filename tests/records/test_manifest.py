@@ -1,0 +1,110 @@
+import json
+
+import pytest
+
+from records.errors import UserError
+from records.manifest import FILE_NAME, Manifest, Statistics, load_manifest
+
+
+def test_round_trip(record_set):
+    manifest = load_manifest(str(record_set))
+    assert manifest.to_bytes() == (record_set / FILE_NAME).read_bytes()
+    assert Manifest.model_validate_json(manifest.to_bytes()) == manifest
+
+
+def test_counts_of_a_split(record_set):
+    manifest = load_manifest(str(record_set))
+    assert [manifest.photos(s) for s in ("train", "dev", "test", "x")] == [12, 5, 0, 0]
+    assert [manifest.captions(s) for s in ("train", "dev", "test")] == [24, 9, 0]
+
+
+def test_content_digest_is_that_of_what_training_reads(record_set, edit_manifest):
+    before = load_manifest(str(record_set)).content_digest
+    edit_manifest(record_set, configuration={"other": 1}, sources={"photos": "/moved"})
+    assert load_manifest(str(record_set)).content_digest == before
+    edit_manifest(record_set, vocabulary_size=99)
+    assert load_manifest(str(record_set)).content_digest != before
+
+
+def test_content_digest_does_not_depend_on_the_order_in_the_file(record_set):
+    path = record_set / FILE_NAME
+    before = load_manifest(str(record_set)).content_digest
+    path.write_text(json.dumps(dict(reversed(json.loads(path.read_text()).items()))))
+    assert load_manifest(str(record_set)).content_digest == before
+
+
+def test_what_is_said_where_there_is_none(tmp_path):
+    for place in (tmp_path, tmp_path / "nowhere"):
+        with pytest.raises(
+            UserError, match=rf"{place} is not a record set: it has no dataset\.json"
+        ):
+            load_manifest(str(place))
+
+
+def test_what_is_said_of_a_manifest_that_cannot_be_read(tmp_path):
+    (tmp_path / FILE_NAME).mkdir()
+    with pytest.raises(UserError, match=r"cannot read .*/dataset\.json: "):
+        load_manifest(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is damaged: not JSON"),
+        (b"{", "is damaged: not JSON"),
+        (b"\xff\xfe", "is damaged: not JSON"),
+        (b"[]", "is of format None; this version reads format 1"),
+        (b"{}", "is of format None; this version reads format 1"),
+        (b'{"format": 2}', "is of format 2; this version reads format 1. Build the"),
+        (b'{"format": "1"}', "is of format '1'; this version reads format 1"),
+        (b'{"format": 1}', "is damaged: shards: Field required"),
+    ],
+)
+def test_what_is_said_of_other_content(tmp_path, content, message):
+    (tmp_path / FILE_NAME).write_bytes(content)
+    with pytest.raises(UserError, match=rf"dataset\.json {message}"):
+        load_manifest(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"colour": 1}, "colour: Extra inputs are not permitted"),
+        ({"statistics__lost": 1}, r"statistics\.lost: Extra inputs are not permitted"),
+        ({"vocabulary_size": "many"}, "vocabulary_size: Input should be a valid int"),
+        ({"features__dtype": "int8"}, r"features\.dtype: Input should be 'float32'"),
+        ({"shards__dev": [{}]}, r"shards\.dev\.0\.name: Field required"),
+    ],
+)
+def test_what_is_said_of_a_field(record_set, edit_manifest, change, message):
+    edit_manifest(record_set, **change)
+    with pytest.raises(UserError, match=rf"dataset\.json is damaged: {message}"):
+        load_manifest(str(record_set))
+
+
+@pytest.mark.parametrize("field", sorted(Manifest.model_fields))
+def test_no_field_may_be_missing(record_set, field):
+    path = record_set / FILE_NAME
+    content = json.loads(path.read_text())
+    del content[field]
+    path.write_text(json.dumps(content))
+    with pytest.raises(UserError, match=f"{field}: Field required|format None"):
+        load_manifest(str(record_set))
+
+
+def test_statistics_of_nothing():
+    empty = ("rejected_photos", "rejected_captions", "caption_lengths", "photo_formats")
+    fields = Statistics.model_fields
+    statistics = Statistics(**{name: {} if name in empty else 0 for name in fields})
+    assert statistics.longest_caption == 0
+    assert statistics.out_of_vocabulary_rate == 0
+    assert statistics.photos_rejected == statistics.captions_rejected == 0
+
+
+def test_derived_statistics(record_set):
+    statistics = load_manifest(str(record_set)).statistics
+    assert (statistics.photos_rejected, statistics.captions_rejected) == (2, 8)
+    assert statistics.longest_caption == 8
+    rate = statistics.out_of_vocabulary / statistics.tokens
+    assert statistics.out_of_vocabulary_rate == pytest.approx(rate)
+    assert 0 < rate < 1

@@ -1,0 +1,73 @@
+from collections import Counter
+
+import pytest
+
+from records.errors import UserError
+from records.shards import (
+    order_in_shard,
+    parse_shard_name,
+    photo_hash,
+    shard_count,
+    shard_name,
+    shard_of,
+)
+
+
+def test_names():
+    assert shard_name("train", 0, 16) == "train-00000-of-00016.tfrecord"
+    assert parse_shard_name("train-00003-of-00016.tfrecord") == ("train", 3, 16)
+
+
+@pytest.mark.parametrize("place", [("train", 0, 1), ("dev", 7, 12), ("test", 99999, 1)])
+def test_parse_inverts_name(place):
+    assert parse_shard_name(shard_name(*place)) == place
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "dataset.json",
+        "train-0-of-1.tfrecord",
+        "train-00000-of-00001.tfrecord.tmp",
+        ".train-00000-of-00001.tfrecord",
+        "x/train-00000-of-00001.tfrecord",
+        "train-00000-of-00001.tfrecord\n",
+    ],
+)
+def test_what_parse_says_of_another_name(name):
+    with pytest.raises(UserError, match=r"is no shard name; expected train-00000-of-"):
+        parse_shard_name(name)
+
+
+@pytest.mark.parametrize(
+    ("photo_id", "value"),
+    [
+        ("1000268201_693b08cb0e.jpg", 0x52458028BAEE7C1537CBC33BD6F58850),
+        ("a.jpg", 0x1262CD34CE3E72FDEA251C8E5DE736EC),
+        ("Füße.png", 0x1D822BDC6E3AAA73C78D837B92A95688),
+    ],
+)
+def test_hashes_never_change(photo_id, value):
+    assert photo_hash(photo_id) == value
+
+
+def test_photos_spread_evenly_and_stay_in_range():
+    held = Counter(shard_of(f"{i}.jpg", 8) for i in range(8000))
+    assert sorted(held) == list(range(8))
+    assert all(800 < photos < 1200 for photos in held.values())
+    assert shard_of("a.jpg", 1) == 0
+
+
+def test_order_is_by_hash_then_by_name():
+    names = [f"{i}.jpg" for i in range(50)]
+    ordered = sorted(names, key=order_in_shard)
+    assert ordered != names
+    assert order_in_shard("a.jpg") == (photo_hash("a.jpg"), "a.jpg")
+    assert [order_in_shard(n)[0] for n in ordered] == sorted(map(photo_hash, names))
+
+
+@pytest.mark.parametrize(
+    ("photos", "shards"), [(0, 0), (1, 1), (511, 1), (512, 1), (513, 2), (6000, 12)]
+)
+def test_shard_count(photos, shards):
+    assert shard_count(photos, 512) == shards

@@ -1,0 +1,124 @@
+"""A small record set whose captions can be told from the features."""
+
+import hashlib
+import os
+
+import numpy as np
+import pytest
+
+from records import shards
+from records.manifest import (
+    FORMAT,
+    EncoderInfo,
+    FeatureMoments,
+    Manifest,
+    Statistics,
+)
+from records.reader import RecordSet
+from records.schema import FeatureSpec, PhotoRecord
+from records.tokenizer import TokenizerSettings
+from records.vocabulary import FILE_NAME, Vocabulary
+from records.writer import ShardWriter
+from tfcap.config import Config
+
+WORDS = ["a", "dog", "cat", "runs", "sleeps", "on", "grass", "snow"]
+ENCODER = EncoderInfo(
+    name="fake",
+    layer=None,
+    pooling="avg",
+    input_size=8,
+    preprocessing="none",
+    weights="none",
+    digest="d" * 64,
+)
+
+
+def caption_of(kind: int) -> str:
+    """The caption of a photo whose features say `kind` (0 to 7)."""
+    return (
+        f"a {('dog', 'cat')[kind & 1]} {('runs', 'sleeps')[kind >> 1 & 1]} on "
+        f"{('grass', 'snow')[kind >> 2 & 1]}"
+    )
+
+
+def photo_record(name: str, kind: int, rng, spec: FeatureSpec, words: Vocabulary):
+    """One photo with two captions, one of them short."""
+    features = rng.normal(0, 0.1, spec.shape)
+    features[..., :3] += [2 * (kind >> bit & 1) - 1 for bit in range(3)]
+    captions = (caption_of(kind), " ".join(caption_of(kind).split()[1:3]))
+    return PhotoRecord(
+        photo_id=name,
+        photo_sha256=hashlib.sha256(name.encode()).digest(),
+        features=features.astype(spec.dtype),
+        captions=captions,
+        ids=tuple(tuple(words.encode(caption.split())) for caption in captions),
+    )
+
+
+@pytest.fixture
+def make_records(tmp_path):
+    """Returns a function that writes a record set and opens it.
+
+    `sizes` gives the photos of each split; features are [4] or of `spec`'s shape.
+    """
+
+    def make(sizes=None, spec=None, name="records", config=None) -> RecordSet:
+        sizes = sizes or {"train": 21, "dev": 7}
+        spec = spec or FeatureSpec(shape=(4,), dtype="float32")
+        directory = str(tmp_path / name)
+        os.makedirs(directory)
+        words = Vocabulary.from_counts({w: 1 for w in WORDS}, 1, True)
+        words.save(os.path.join(directory, FILE_NAME))
+        held = {
+            split: write_split(directory, split, count, spec, words)
+            for split, count in sizes.items()
+        }
+        make_manifest(held, spec, words, config or Config()).save(directory)
+        return RecordSet.open(directory)
+
+    return make
+
+
+def write_split(directory, split, count, spec, words):
+    rng = np.random.default_rng(shards.SPLITS.index(split))
+    names = [f"{split}{i}.jpg" for i in range(count)]
+    records = [photo_record(n, i % 8, rng, spec, words) for i, n in enumerate(names)]
+    records.sort(key=lambda record: shards.order_in_shard(record.photo_id))
+    cut = shards.shard_count(count, 8)
+    infos = []
+    for index in range(cut):
+        with ShardWriter(directory, shards.shard_name(split, index, cut)) as writer:
+            for record in records:
+                if shards.shard_of(record.photo_id, cut) == index:
+                    writer.write(record)
+            infos.append(writer.close())
+    return infos
+
+
+def make_manifest(held, spec, words, config):
+    photos = sum(shard.photos for shards_ in held.values() for shard in shards_)
+    return Manifest(
+        format=FORMAT,
+        shards=held,
+        features=spec,
+        moments=FeatureMoments(mean=[0.0] * spec.shape[-1], deviation=[1.0] * 4),
+        encoder=ENCODER,
+        tokenizer=TokenizerSettings(kind="word", min_letters=1, min_count=1, oov="unk"),
+        vocabulary_sha256=words.digest,
+        vocabulary_size=len(words),
+        longest_caption=7,
+        statistics=Statistics(
+            photos_in=photos,
+            photos_written=photos,
+            rejected_photos={},
+            captions_in=2 * photos,
+            captions_written=2 * photos,
+            rejected_captions={},
+            tokens=7 * photos,
+            out_of_vocabulary=0,
+            caption_lengths={4: photos, 7: photos},
+            photo_formats={"JPEG": photos},
+        ),
+        configuration=config.model_dump(mode="json"),
+        sources={"photos": "photos"},
+    )

@@ -1,0 +1,99 @@
+"""Configuration: strict, frozen, and clear about what is wrong."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from records.errors import UserError
+from tfcap.config import Config, load_config, parse_config
+
+CONFIGS = sorted(Path(__file__).parents[2].joinpath("configs").glob("*.yaml"))
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(text: str) -> str:
+        path = tmp_path / "experiment.yaml"
+        path.write_text(text)
+        return str(path)
+
+    return write
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_every_configuration_loads_and_is_headed_by_its_command(path):
+    load_config(str(path))
+    header = path.read_text().split("\n\n")[0]
+    assert "make demo" in header or "tfcap train --config configs/" in header
+
+
+def test_an_empty_file_is_all_defaults(write):
+    assert load_config(write("")) == Config()
+
+
+def test_overrides_win_and_are_typed(write):
+    path = write("training: {global_batch: 8, epochs: 3}")
+    config = load_config(
+        path,
+        [
+            "training.global_batch=64",
+            "training.schedule.rate=1e-4",
+            "encoder.layer=mixed8",
+            "records.keep_photos=true",
+        ],
+    )
+    assert config.training.global_batch == 64
+    assert config.training.epochs == 3
+    assert config.training.schedule.rate == 1e-4
+    assert config.encoder.layer == "mixed8"
+    assert config.records.keep_photos is True
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("training: {globl_batch: 1}", "'training.globl_batch'; did you mean 'global_"),
+        ("trainig: {}", "unknown key 'trainig'; did you mean 'training'"),
+        ("model: {xyz: 1}", "unknown key 'model.xyz'; valid: name, standardize"),
+        ("training: {schedule: {rat: 1}}", "did you mean 'rate'"),
+        ('training: {global_batch: "64"}', "training.global_batch: .*received '64'"),
+        ("training: {global_batch: 0}", "greater than or equal to 1; received 0"),
+        ("model: {image_dropout: 1.0}", "model.image_dropout: .*less than 1"),
+        ("model: {name: rnn}", "model.name: .*'merge'; received 'rnn'"),
+        ("model: {image_units: 8}", "image_units .8. and lstm_units .256."),
+        ("training: {schedule: {kind: step}}", "`steps` .* belongs to `kind: step`"),
+        (
+            "training: {schedule: {kind: step, steps: [[3, 0.1], [2, 0.1]]}}",
+            "epochs in `steps` must rise",
+        ),
+        ("- a list", "must hold sections"),
+        ("a: [", "is not YAML"),
+    ],
+)
+def test_errors_name_key_expectation_and_value(write, text, message):
+    path = write(text)
+    with pytest.raises(UserError, match=message) as caught:
+        load_config(path)
+    assert path in str(caught.value)
+
+
+def test_a_missing_file():
+    with pytest.raises(UserError, match="cannot read nowhere.yaml: No such file"):
+        load_config("nowhere.yaml")
+
+
+@pytest.mark.parametrize("override", ["epochs", "=3", "training.epochs.x=3"])
+def test_a_malformed_override(write, override):
+    with pytest.raises(UserError, match="--set"):
+        load_config(write("training: {epochs: 3}"), [override])
+
+
+def test_sections_are_frozen():
+    with pytest.raises(ValidationError):
+        Config().training.epochs = 3
+
+
+def test_a_configuration_survives_json():
+    config = parse_config({"training": {"patience": 3}}, "test")
+    assert parse_config(config.model_dump(mode="json"), "test") == config

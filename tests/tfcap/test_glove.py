@@ -1,0 +1,61 @@
+"""Word vectors from a GloVe file."""
+
+import numpy as np
+import pytest
+
+from records.errors import UserError
+from records.vocabulary import Vocabulary
+from tfcap.models.glove import load_glove
+
+WORDS = Vocabulary(["<pad>", "<start>", "<end>", "<unk>", "a", "dog", "runs"])
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(text: str) -> str:
+        path = tmp_path / "glove.2d.txt"
+        path.write_text(text, encoding="utf-8")
+        return str(path)
+
+    return write
+
+
+def test_vectors_of_the_words_found(write, capsys):
+    path = write("the 9 9\ndog 1 2\na -1 .5\ndog 8 8\n")
+    table = load_glove(path, WORDS, 2, seed=0)
+    assert table.shape == (7, 2) and table.dtype == np.float32
+    assert table[4].tolist() == [-1, 0.5]
+    assert table[5].tolist() == [1, 2]  # the first of two
+    assert table[0].tolist() == [0, 0]
+    assert table[6].any()  # drawn
+    assert f"GloVe: 2 of 3 words found in {path}" in capsys.readouterr().err
+
+
+def test_what_is_drawn_is_a_function_of_the_seed(write):
+    path = write("dog 1 2\na 3 4\n")
+    first, again = load_glove(path, WORDS, 2, 1), load_glove(path, WORDS, 2, 1)
+    np.testing.assert_array_equal(first, again)
+    assert (first[6] != load_glove(path, WORDS, 2, 2)[6]).any()
+
+
+def test_words_are_not_taken_for_special_tokens(write):
+    table = load_glove(write("<unk> 1 1\ndog 1 2\n"), WORDS, 2, 0)
+    assert table[3].tolist() != [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("dog 1 2 3\n", ":1: 3 numbers, but model.embedding_units is 2"),
+        ("the 1 2\ndog one 2\n", ":2: not a word and numbers"),
+        ("the 1 2\n", "has none of the 3 words"),
+    ],
+)
+def test_bad_files(write, text, message):
+    with pytest.raises(UserError, match=message):
+        load_glove(write(text), WORDS, 2, 0)
+
+
+def test_a_missing_file_says_where_to_get_it():
+    with pytest.raises(UserError, match="cannot read nowhere.*nlp.stanford.edu"):
+        load_glove("nowhere", WORDS, 2, 0)

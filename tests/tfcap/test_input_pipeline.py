@@ -1,0 +1,185 @@
+"""Records to batches."""
+
+import hashlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from records.schema import FeatureSpec
+from tfcap.config import TrainingConfig
+from tfcap.input_pipeline import (
+    expand_causal,
+    expand_prefixes,
+    photo_batches,
+    scoring_batches,
+    training_batches,
+)
+
+# Photo 0: "a dog" and "dog"; photo 1: "a cat runs".
+IDS = tf.ragged.constant([[[1, 5, 7, 2], [1, 7, 2]], [[1, 5, 8, 6, 2]]], dtype=tf.int64)
+FORBIDDEN = ("PyFunc", "EagerPyFunc", "GeneratorDataset")
+
+
+def config(**changes) -> TrainingConfig:
+    return TrainingConfig(**{"global_batch": 4, "seed": 3, **changes})
+
+
+def parts(replicas, hosts=1, host=0):
+    return tf.distribute.InputContext(hosts, host, replicas)
+
+
+def photos_of(dataset):
+    """Per batch, its photos as a sorted list of feature vectors."""
+    return [sorted(map(tuple, batch["features"].numpy())) for batch in dataset]
+
+
+def merged(batches, replicas):
+    """Puts the parts of each global batch together again."""
+    return [
+        sorted(sum(batches[i : i + replicas], []))
+        for i in range(0, len(batches), replicas)
+    ]
+
+
+def fingerprint(dataset) -> str:
+    digest = hashlib.sha256()
+    for batch in dataset:
+        for name in sorted(batch):
+            digest.update(batch[name].numpy().tobytes())
+    return digest.hexdigest()
+
+
+def test_prefixes_of_a_hand_written_example():
+    batch = expand_prefixes(IDS)
+    assert batch["photo"].numpy().tolist() == [0, 0, 0, 0, 0, 1, 1, 1, 1]
+    assert batch["prefix"].numpy().tolist() == [
+        [1, 0, 0, 0],
+        [1, 5, 0, 0],
+        [1, 5, 7, 0],
+        [1, 0, 0, 0],
+        [1, 7, 0, 0],
+        [1, 0, 0, 0],
+        [1, 5, 0, 0],
+        [1, 5, 8, 0],
+        [1, 5, 8, 6],
+    ]
+    assert batch["target"].numpy().tolist() == [5, 7, 2, 7, 2, 5, 8, 6, 2]
+
+
+def test_causal_rows_of_a_hand_written_example():
+    batch = expand_causal(IDS)
+    assert batch["photo"].numpy().tolist() == [0, 0, 1]
+    assert batch["prefix"].numpy().tolist() == [
+        [1, 5, 7, 0],
+        [1, 7, 0, 0],
+        [1, 5, 8, 6],
+    ]
+    assert batch["target"].numpy().tolist() == [
+        [5, 7, 2, 0],
+        [7, 2, 0, 0],
+        [5, 8, 6, 2],
+    ]
+
+
+@pytest.mark.parametrize("expand", [expand_prefixes, expand_causal])
+def test_expansions_are_the_same_inside_map(expand):
+    inside = next(iter(tf.data.Dataset.from_tensors(IDS).map(expand)))
+    for name, value in expand(IDS).items():
+        np.testing.assert_array_equal(value, inside[name])
+
+
+@pytest.mark.parametrize("expand", [expand_prefixes, expand_causal])
+def test_no_photo_gives_no_row(expand):
+    batch = expand(IDS[:0])
+    assert batch["photo"].shape == [0]
+    assert batch["prefix"].shape[0] == 0
+
+
+@pytest.mark.parametrize("expansion", ["prefix", "causal"])
+def test_an_epoch_has_every_photo_and_every_target_once(make_records, expansion):
+    records = make_records()
+    batches = list(training_batches(records, config(expansion=expansion), 0))
+    assert [len(batch["features"]) for batch in batches] == [4, 4, 4, 4, 4, 1]
+    photos = sum(photos_of(batches), [])
+    assert len(set(photos)) == len(photos) == 21
+    targets = np.concatenate([batch["target"].numpy().ravel() for batch in batches])
+    assert np.count_nonzero(targets) == 21 * (6 + 3)
+
+
+def test_rows_refer_to_the_photo_they_belong_to(make_records):
+    for batch in training_batches(make_records(), config(expansion="prefix"), 0):
+        dog = batch["features"].numpy()[batch["photo"].numpy(), 0] < 0
+        after_a = (batch["prefix"].numpy()[:, 1:] > 0).sum(1) == 1
+        long = batch["prefix"].numpy()[:, 1] == 4  # "a" is token 4
+        says_dog = batch["target"].numpy() == 6
+        np.testing.assert_array_equal(says_dog[after_a & long], dog[after_a & long])
+
+
+def test_the_order_is_a_function_of_seed_and_epoch(make_records):
+    records = make_records()
+    first = fingerprint(training_batches(records, config(), 0))
+    assert first == fingerprint(training_batches(records, config(), 0))
+    assert first != fingerprint(training_batches(records, config(), 1))
+    assert first != fingerprint(training_batches(records, config(seed=4), 0))
+
+
+def test_a_small_shuffle_buffer_still_mixes_shards(make_records):
+    records = make_records({"train": 64, "dev": 2})
+    settings = config(shuffle_photos=1, global_batch=64)
+    (batch,) = training_batches(records, settings, 0)
+    stored = np.concatenate(
+        [b["features"] for b in photo_batches(records, "train", 100)]
+    )
+    assert (batch["features"].numpy() != stored).any()
+    assert sorted(map(tuple, batch["features"].numpy())) == sorted(map(tuple, stored))
+
+
+@pytest.mark.parametrize("skip", [1, 3, 5])
+def test_skipping_gives_exactly_the_batches_that_follow(make_records, skip):
+    records = make_records()
+    rest = list(training_batches(records, config(), 2))[skip:]
+    resumed = list(training_batches(records, config(), 2, skip_steps=skip))
+    assert fingerprint(rest) == fingerprint(resumed)
+
+
+@pytest.mark.parametrize("replicas", [2, 4])
+def test_replicas_share_the_same_global_batches(make_records, replicas):
+    records = make_records()
+    whole = photos_of(training_batches(records, config(), 1))
+    cut = photos_of(training_batches(records, config(), 1, context=parts(replicas)))
+    assert len(cut) == len(whole) * replicas
+    assert merged(cut, replicas) == whole
+
+
+def test_hosts_share_the_reading(make_records):
+    records = make_records()
+    every = photos_of(training_batches(records, config(), 1, context=parts(4)))
+    hosts = [
+        photos_of(training_batches(records, config(), 1, 1, parts(4, 2, host)))
+        for host in range(2)
+    ]
+    # Replicas 0 and 1 are the first host's; the first global batch was skipped.
+    assert hosts[0] == [batch for i, batch in enumerate(every) if i >= 4 and i % 4 < 2]
+    assert hosts[1] == [batch for i, batch in enumerate(every) if i >= 4 and i % 4 > 1]
+
+
+def test_scoring_batches_hold_every_photo_once(make_records):
+    batches = list(scoring_batches(make_records(), "dev", config()))
+    assert [len(batch["features"]) for batch in batches] == [4, 3]
+
+
+def test_float16_grids_keep_shape_and_dtype(make_records):
+    spec = FeatureSpec(shape=(2, 3, 4), dtype="float16")
+    records = make_records({"train": 5, "dev": 2}, spec)
+    batch = next(iter(training_batches(records, config(), 0)))
+    assert batch["features"].shape == [4, 2, 3, 4]
+    assert batch["features"].dtype == tf.float16
+
+
+def test_the_graph_holds_no_python_function_and_no_generator(make_records):
+    dataset = training_batches(make_records(), config(), 0)
+    graph = dataset._as_serialized_graph().numpy()
+    assert b"ParseExample" in graph
+    for name in FORBIDDEN:
+        assert name.encode() not in graph

@@ -1,0 +1,161 @@
+"""The merge model, and what every model promises."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from records.manifest import FeatureMoments
+from records.schema import FeatureSpec
+from tfcap.config import MergeConfig
+from tfcap.input_pipeline import expand_causal, expand_prefixes
+from tfcap.models.base import dropout
+from tfcap.models.merge import MergeCaptioner, standardizer
+from tfcap.train_step import smoothed_cross_entropy, token_losses
+
+VOCABULARY = 11
+IDS = tf.ragged.constant(
+    [[[1, 5, 7, 2], [1, 7, 2]], [[1, 5, 8, 6, 9, 2]], [[1, 3, 10, 2]]], dtype=tf.int64
+)
+
+
+def build(shape=(6,), seed=0, **changes) -> MergeCaptioner:
+    config = MergeConfig(image_units=8, lstm_units=8, embedding_units=5, **changes)
+    channels = shape[-1]
+    moments = FeatureMoments(mean=[0.5] * channels, deviation=[2.0] * channels)
+    spec = FeatureSpec(shape=shape, dtype="float32")
+    return MergeCaptioner(config, VOCABULARY, spec, moments, seed=seed)
+
+
+def batch(expand, shape=(6,)):
+    features = np.random.default_rng(0).normal(size=(3, *shape)).astype(np.float32)
+    return {"features": tf.constant(features), **expand(IDS)}
+
+
+def losses_and_gradients(model, expand, seed=None):
+    with tf.GradientTape() as tape:
+        losses = token_losses(model, batch(expand), 0.1, seed)
+        total = tf.reduce_sum(losses)
+    variables = [v.value for v in model.trainable_variables]
+    gradients = [tf.convert_to_tensor(g) for g in tape.gradient(total, variables)]
+    return losses, gradients
+
+
+def test_both_expansions_have_the_same_loss_and_gradients():
+    model = build()
+    prefix, prefix_gradients = losses_and_gradients(model, expand_prefixes)
+    causal, causal_gradients = losses_and_gradients(model, expand_causal)
+    # Rows come in the same order: caption by caption, position by position.
+    np.testing.assert_allclose(prefix, causal, rtol=1e-5)
+    assert len(prefix) == 3 + 2 + 5 + 3
+    for ours, theirs in zip(prefix_gradients, causal_gradients, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
+
+
+def test_stepping_says_what_reading_says():
+    model = build()
+    context = model.encode(batch(expand_causal)["features"])
+    tokens = tf.constant([[1, 5, 8], [1, 3, 10], [1, 7, 7]])
+    hidden = model.read(context, tokens)
+    state = model.initial_state(context)
+    for t in range(3):
+        logits, state = model.step(context, state, tokens[:, t])
+        at_once = model.predict_token(context, hidden[:, t])
+        np.testing.assert_allclose(logits, at_once, rtol=1e-4, atol=1e-6)
+
+
+def test_padding_on_the_right_changes_nothing_before_it():
+    model = build()
+    context = model.encode(batch(expand_causal)["features"])[:1]
+    short = model.read(context, tf.constant([[1, 5]]))
+    padded = model.read(context, tf.constant([[1, 5, 0, 0]]))
+    np.testing.assert_allclose(short, padded[:, :2], rtol=1e-5)
+
+
+def test_weights_are_a_function_of_the_seed():
+    first, again, other = build(seed=1), build(seed=1), build(seed=2)
+    for a, b in zip(first.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert any((a != b).any() for a, b in zip(first.get_weights(), other.get_weights()))
+
+
+def test_dropout_is_a_function_of_seed_and_site():
+    ones, seed = tf.ones([4, 50]), tf.constant([3, 4])
+    first = dropout(ones, 0.5, seed, 0)
+    np.testing.assert_array_equal(first, dropout(ones, 0.5, seed, 0))
+    assert (first.numpy() != dropout(ones, 0.5, seed, 1).numpy()).any()
+    assert set(np.unique(first)) == {0.0, 2.0}
+    assert dropout(ones, 0.5, None, 0) is ones
+    assert dropout(ones, 0.0, seed, 0) is ones
+
+
+def test_training_with_a_seed_drops_and_without_does_not():
+    model = build()
+    dropped, _ = losses_and_gradients(model, expand_causal, tf.constant([1, 2]))
+    again, _ = losses_and_gradients(model, expand_causal, tf.constant([1, 2]))
+    plain, _ = losses_and_gradients(model, expand_causal)
+    np.testing.assert_array_equal(dropped, again)
+    assert (dropped.numpy() != plain.numpy()).any()
+
+
+def test_a_grid_is_averaged_over_its_cells():
+    grid, pooled = build(shape=(2, 3, 6)), build(shape=(6,))
+    features = tf.random.stateless_normal([2, 2, 3, 6], [1, 2])
+    np.testing.assert_allclose(
+        grid.encode(features),
+        pooled.encode(tf.reduce_mean(features, [1, 2])),
+        rtol=1e-5,
+    )
+
+
+def test_standardizing_uses_the_moments_and_silences_dead_features():
+    layer = standardizer(FeatureMoments(mean=[1e-4, 3.0, 7.0], deviation=[1e-5, 2, 0]))
+    values = layer(tf.constant([[1.3e-4, 5.0, 7.5]]))
+    np.testing.assert_allclose(values, [[3.0, 1.0, 0.0]], rtol=1e-4)
+
+
+def test_features_of_a_random_network_keep_their_scale():
+    # A random InceptionV3's pooled features are of the order of 1e-4.
+    layer = standardizer(FeatureMoments(mean=[2e-4] * 2, deviation=[1e-5] * 2))
+    np.testing.assert_allclose(
+        layer(tf.constant([[2e-4, 2.2e-4]])), [[0, 2]], atol=1e-4
+    )
+
+
+def test_a_frozen_embedding_is_not_trained():
+    names = {v.path.split("/")[-2] for v in build().trainable_variables}
+    frozen = {
+        v.path.split("/")[-2]
+        for v in build(embedding_trainable=False).trainable_variables
+    }
+    assert names - frozen == {"embedding"}
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.5])
+def test_smoothed_cross_entropy_against_its_definition(smoothing):
+    logits = tf.random.stateless_normal([4, 7], [0, 1]) * 3
+    target = tf.constant([0, 3, 6, 3])
+    mixed = (1 - smoothing) * tf.one_hot(target, 7) + smoothing / 7
+    expected = -tf.reduce_sum(mixed * tf.nn.log_softmax(logits), -1)
+    ours = smoothed_cross_entropy(logits, target, smoothing)
+    np.testing.assert_allclose(ours, expected, rtol=1e-5)
+
+
+def test_an_empty_share_of_a_batch_costs_nothing():
+    # As the training step sees it: a graph that does not know it will be empty.
+    model = build()
+    unknown = tf.TensorSpec([None, None], tf.int32)
+    signature = {
+        "features": tf.TensorSpec([None, 6]),
+        "photo": tf.TensorSpec([None], tf.int32),
+        "prefix": unknown,
+        "target": unknown,
+    }
+
+    @tf.function(input_signature=[signature])
+    def gradients(batch):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(token_losses(model, batch, 0.1, tf.constant([1, 2])))
+        return tape.gradient(loss, [v.value for v in model.trainable_variables])
+
+    found = gradients({"features": tf.zeros([0, 6]), **expand_causal(IDS[:0])})
+    assert all(not tf.convert_to_tensor(g).numpy().any() for g in found)

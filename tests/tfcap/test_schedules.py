@@ -1,0 +1,38 @@
+"""Learning rate by step."""
+
+import pytest
+
+from tfcap.config import ScheduleConfig
+from tfcap.schedules import make_schedule
+
+
+def rates(at, **config):
+    schedule = make_schedule(ScheduleConfig(**config), steps_per_epoch=10, epochs=4)
+    return [float(schedule(step)) for step in at]
+
+
+def test_constant():
+    assert rates([0, 1, 2, 39], kind="constant", rate=0.5) == [0.5] * 4
+
+
+def test_step_changes_at_the_first_step_of_its_epoch():
+    found = rates(
+        [0, 9, 10, 29, 30], kind="step", rate=1.0, steps=[(1, 0.5), (3, 0.25)]
+    )
+    assert found == [1, 1, 0.5, 0.5, 0.25]
+
+
+def test_cosine_ends_at_its_fraction():
+    found = rates([0, 20, 40], kind="cosine", rate=1.0, final_fraction=0.1)
+    assert found == pytest.approx([1.0, 0.55, 0.1])
+
+
+@pytest.mark.parametrize("kind", ["constant", "cosine"])
+def test_warm_up_rises_linearly_and_comes_first(kind):
+    found = rates([0, 1, 3, 4], kind=kind, rate=1.0, warmup_steps=4)
+    assert found == pytest.approx([0.25, 0.5, 1.0, 1.0])
+
+
+def test_cosine_after_warm_up_still_ends_at_the_last_step():
+    found = rates([40], kind="cosine", rate=1.0, warmup_steps=4, final_fraction=0.0)
+    assert found == pytest.approx([0.0], abs=1e-6)

@@ -1,0 +1,259 @@
+"""The training loop: resume, replicas, early stop, signals."""
+
+import signal
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from records.errors import UserError
+from tfcap.config import Config, parse_config
+from tfcap.strategies import automatic, check_global_batch, make_strategy, mirrored
+from tfcap.training import Trainer
+from tfcap.workdir import Workdir
+
+# More logical CPUs than one, before TensorFlow makes any: replicas without a GPU.
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0],
+    [tf.config.LogicalDeviceConfiguration()] * 4,
+)
+
+
+def settings(**training) -> Config:
+    training = {
+        "global_batch": 8,
+        "epochs": 3,
+        "expansion": "causal",
+        "strategy": "cpu",
+        "seed": 1,
+        "log_steps": 1,
+        "clip_norm": 1.0,
+        "schedule": {"kind": "constant", "rate": 0.01},
+        **training,
+    }
+    units = {"image_units": 8, "lstm_units": 8, "embedding_units": 5}
+    return parse_config({"model": units, "training": training}, "test")
+
+
+def without_dropout(config: Config) -> Config:
+    model = config.model.model_copy(update={"image_dropout": 0.0, "text_dropout": 0.0})
+    return config.model_copy(update={"model": model})
+
+
+def run(config, records, workdir) -> Trainer:
+    trainer = Trainer(config, records, str(workdir))
+    trainer.outcome = trainer.run()
+    return trainer
+
+
+def assert_same_state(one: Trainer, other: Trainer) -> None:
+    for a, b in zip(one.model.get_weights(), other.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    for a, b in zip(one.optimizer.variables, other.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(a.numpy(), b.numpy())
+
+
+def use_replicas(monkeypatch, replicas: int) -> None:
+    """Makes every strategy a mirrored one over so many logical CPUs."""
+    devices = tf.config.list_logical_devices("CPU")[:replicas]
+    monkeypatch.setattr("tfcap.training.make_strategy", lambda _: mirrored(devices))
+
+
+def stop_at(monkeypatch, step: int, number=signal.SIGTERM) -> None:
+    """Sends this process a signal right after a step."""
+    original = Trainer.note
+
+    def note(self):
+        original(self)
+        if self.steps == step:
+            signal.raise_signal(number)
+
+    monkeypatch.setattr(Trainer, "note", note)
+
+
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    ("expansion", "replicas", "stopped_after"),
+    [
+        ("causal", 1, 2),
+        ("prefix", 1, 4),
+        pytest.param("causal", 2, 4, marks=SLOW),
+        pytest.param("prefix", 2, 2, marks=SLOW),
+    ],
+)
+def test_a_resumed_run_ends_as_an_uninterrupted_one(
+    make_records, tmp_path, monkeypatch, expansion, replicas, stopped_after
+):
+    # 21 photos, 8 a step: 3 steps an epoch, the last one short. Stopped in the middle
+    # of the first or of the second epoch, dropout on.
+    records = make_records()
+    use_replicas(monkeypatch, replicas)
+    config = settings(expansion=expansion, epochs=2)
+    whole = run(config, records, tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        stop_at(patch, stopped_after)
+        first = run(config, records, tmp_path / "parts")
+    assert first.outcome.stopped == signal.SIGTERM
+    assert first.outcome.steps < whole.outcome.steps == 6
+    second = run(config, records, tmp_path / "parts")
+    assert second.outcome == whole.outcome
+    assert_same_state(second, whole)
+
+
+def test_the_same_command_again_after_the_end_changes_nothing(make_records, tmp_path):
+    records, config = make_records(), settings(epochs=1)
+    first = run(config, records, tmp_path / "run")
+    again = run(config, records, tmp_path / "run")
+    assert again.outcome == first.outcome
+    assert_same_state(first, again)
+
+
+@pytest.mark.parametrize(
+    ("expansion", "replicas"),
+    [
+        ("causal", 2),
+        pytest.param("prefix", 2, marks=SLOW),
+        pytest.param("prefix", 4, marks=SLOW),
+        pytest.param("causal", 4, marks=SLOW),
+    ],
+)
+def test_replicas_train_as_one(
+    make_records, tmp_path, expansion, replicas, monkeypatch
+):
+    records = make_records()
+    config = without_dropout(settings(expansion=expansion, epochs=2))
+    one = run(config, records, tmp_path / "one")
+    use_replicas(monkeypatch, replicas)
+    several = run(config, records, tmp_path / "several")
+    assert several.strategy.num_replicas_in_sync == replicas
+    assert several.outcome.best_loss == pytest.approx(one.outcome.best_loss, rel=1e-5)
+    for a, b in zip(one.model.get_weights(), several.model.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5)
+
+
+def test_both_expansions_train_alike(make_records, tmp_path):
+    records = make_records()
+    losses = [
+        run(
+            without_dropout(settings(expansion=expansion)),
+            records,
+            tmp_path / expansion,
+        ).outcome.best_loss
+        for expansion in ("prefix", "causal")
+    ]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+def test_it_learns(make_records, tmp_path):
+    records = make_records({"train": 64, "dev": 8})
+    config = without_dropout(settings(epochs=20))
+    outcome = run(config, records, tmp_path / "run").outcome
+    # Eight kinds of photo, each with a long and a short caption: which of the two
+    # comes cannot be known, log(2) over nine tokens.
+    assert outcome.best_loss < 0.5
+    assert outcome.epochs == 20
+
+
+def test_it_stops_early_and_keeps_the_best(make_records, tmp_path):
+    records = make_records()
+    # A rate at which the loss soon rises.
+    config = settings(epochs=30, patience=2, schedule={"kind": "constant", "rate": 1.0})
+    trainer = run(config, records, tmp_path / "run")
+    assert trainer.outcome.epochs == trainer.outcome.best_epoch + 2 < 30
+    model, epoch = Workdir.open(str(tmp_path / "run")).restore_best()
+    assert epoch == trainer.outcome.best_epoch
+    trainer.model.set_weights(model.get_weights())
+    assert trainer.dev_loss() == pytest.approx(trainer.outcome.best_loss)
+
+
+def test_more_epochs_may_be_asked_for(make_records, tmp_path):
+    records = make_records()
+    run(settings(epochs=1), records, tmp_path / "run")
+    longer = run(settings(epochs=2), records, tmp_path / "run")
+    assert_same_state(longer, run(settings(epochs=2), records, tmp_path / "other"))
+
+
+def test_a_loss_that_is_no_number_stops_the_run(make_records, tmp_path, monkeypatch):
+    monkeypatch.setattr("tfcap.curves.Curves.note", lambda *_: float("nan"))
+    with pytest.raises(
+        UserError, match=r"loss is nan at step 1 \(epoch 1, step 1 of 3"
+    ):
+        run(settings(), make_records(), tmp_path / "run")
+
+
+def test_the_step_is_traced_once(make_records, tmp_path):
+    trainer = run(settings(), make_records(), tmp_path / "run")
+    assert trainer.train_step.experimental_get_tracing_count() == 1
+    assert trainer.score_step.experimental_get_tracing_count() == 1
+
+
+def test_curves_are_written(make_records, tmp_path):
+    run(settings(), make_records(), tmp_path / "run")
+    for kind in ("train", "dev"):
+        (events,) = (tmp_path / "run/tensorboard" / kind).iterdir()
+        tags = {
+            value.tag
+            for event in tf.compat.v1.train.summary_iterator(str(events))
+            for value in event.summary.value
+        }
+        assert "loss" in tags
+        assert (kind == "train") == ("tokens_per_second" in tags)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"seed": 2}, "training.seed: 1; this command has 2"),
+        (
+            {"schedule": {"kind": "constant", "rate": 0.5}},
+            "schedule.rate: 0.01; .* 0.5",
+        ),
+        ({"expansion": "prefix"}, "training.expansion: 'causal'; .* 'prefix'"),
+    ],
+)
+def test_a_work_directory_of_other_settings(make_records, tmp_path, change, message):
+    records = make_records()
+    run(settings(epochs=1), records, tmp_path / "run")
+    with pytest.raises(UserError, match=message):
+        Trainer(settings(epochs=1, **change), records, str(tmp_path / "run"))
+
+
+def test_a_work_directory_of_other_records(make_records, tmp_path):
+    run(settings(epochs=1), make_records(), tmp_path / "run")
+    other = make_records({"train": 20, "dev": 7}, name="other")
+    with pytest.raises(UserError, match=r"other records than .*lists other shards"):
+        Trainer(settings(epochs=1), other, str(tmp_path / "run"))
+
+
+def test_records_of_another_encoder_than_the_configuration(make_records, tmp_path):
+    config = parse_config({"encoder": {"layer": "mixed8"}}, "test")
+    with pytest.raises(UserError, match="encoder.layer: None, but .* says 'mixed8'"):
+        Trainer(config, make_records(), str(tmp_path / "run"))
+
+
+def test_records_without_a_dev_split(make_records, tmp_path):
+    with pytest.raises(UserError, match="no photo in split 'dev'; it has 9 in train"):
+        Trainer(settings(), make_records({"train": 9, "dev": 0}), str(tmp_path / "run"))
+
+
+def test_a_global_batch_that_replicas_cannot_share():
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1", "CPU:2", "CPU:3"])
+    with pytest.raises(UserError, match="is 10, which 4 replicas .* below is 8"):
+        check_global_batch(10, strategy)
+    check_global_batch(12, strategy)
+
+
+def test_the_strategy_is_picked_by_what_is_there(monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    assert [automatic(gpus) for gpus in (0, 1, 2)] == ["cpu", "gpu", "mirrored"]
+    monkeypatch.setenv("TF_CONFIG", "{}")
+    assert automatic(2) == "multi_worker"
+
+
+def test_a_gpu_that_is_not_there():
+    if tf.config.list_physical_devices("GPU"):
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(UserError, match="sees no GPU"):
+        make_strategy("gpu")
