@@ -207,6 +207,6 @@ def flatten(ids: tf.RaggedTensor) -> tuple[tf.RaggedTensor, tf.Tensor]:
 
 
 def pad(captions: tf.RaggedTensor) -> tf.Tensor:
-    """int32 [captions, longest], at least 2 wide: a share may have no caption at all."""
+    """int32 [captions, longest], 2 wide at least: a share may have no caption."""
     padded = tf.cast(captions.to_tensor(), tf.int32)
     return tf.pad(padded, [[0, 0], [0, tf.maximum(2 - tf.shape(padded)[1], 0)]])

@@ -55,28 +55,42 @@ def photo_record(name: str, kind: int, rng, spec: FeatureSpec, words: Vocabulary
     )
 
 
+@pytest.fixture(scope="session")
+def write_records():
+    """The function below, for fixtures of any scope."""
+    return write_record_set
+
+
 @pytest.fixture
 def make_records(tmp_path):
-    """Returns a function that writes a record set and opens it.
+    """Returns `write_record_set` for directories in this test's own folder."""
+
+    def make(sizes=None, spec=None, name="records", **settings) -> RecordSet:
+        return write_record_set(tmp_path / name, sizes, spec, **settings)
+
+    return make
+
+
+def write_record_set(
+    directory, sizes=None, spec=None, config=None, encoder=ENCODER
+) -> RecordSet:
+    """Writes a record set and opens it.
 
     `sizes` gives the photos of each split; features are [4] or of `spec`'s shape.
     """
-
-    def make(sizes=None, spec=None, name="records", config=None) -> RecordSet:
-        sizes = sizes or {"train": 21, "dev": 7}
-        spec = spec or FeatureSpec(shape=(4,), dtype="float32")
-        directory = str(tmp_path / name)
-        os.makedirs(directory)
-        words = Vocabulary.from_counts({w: 1 for w in WORDS}, 1, True)
-        words.save(os.path.join(directory, FILE_NAME))
-        held = {
-            split: write_split(directory, split, count, spec, words)
-            for split, count in sizes.items()
-        }
-        make_manifest(held, spec, words, config or Config()).save(directory)
-        return RecordSet.open(directory)
-
-    return make
+    sizes = sizes or {"train": 21, "dev": 7}
+    spec = spec or FeatureSpec(shape=(4,), dtype="float32")
+    directory = str(directory)
+    os.makedirs(directory)
+    words = Vocabulary.from_counts(dict.fromkeys(WORDS, 1), 1, True)
+    words.save(os.path.join(directory, FILE_NAME))
+    held = {
+        split: write_split(directory, split, count, spec, words)
+        for split, count in sizes.items()
+    }
+    manifest = make_manifest(held, spec, words, config or Config(), encoder)
+    manifest.save(directory)
+    return RecordSet.open(directory)
 
 
 def write_split(directory, split, count, spec, words):
@@ -95,14 +109,15 @@ def write_split(directory, split, count, spec, words):
     return infos
 
 
-def make_manifest(held, spec, words, config):
+def make_manifest(held, spec, words, config, encoder):
+    channels = spec.shape[-1]
     photos = sum(shard.photos for shards_ in held.values() for shard in shards_)
     return Manifest(
         format=FORMAT,
         shards=held,
         features=spec,
-        moments=FeatureMoments(mean=[0.0] * spec.shape[-1], deviation=[1.0] * 4),
-        encoder=ENCODER,
+        moments=FeatureMoments(mean=[0.0] * channels, deviation=[1.0] * channels),
+        encoder=encoder,
         tokenizer=TokenizerSettings(kind="word", min_letters=1, min_count=1, oov="unk"),
         vocabulary_sha256=words.digest,
         vocabulary_size=len(words),

@@ -79,7 +79,7 @@ def test_errors_name_key_expectation_and_value(write, text, message):
 
 
 def test_a_missing_file():
-    with pytest.raises(UserError, match="cannot read nowhere.yaml: No such file"):
+    with pytest.raises(UserError, match=r"cannot read nowhere.yaml: No such file"):
         load_config("nowhere.yaml")
 
 

@@ -57,5 +57,5 @@ def test_bad_files(write, text, message):
 
 
 def test_a_missing_file_says_where_to_get_it():
-    with pytest.raises(UserError, match="cannot read nowhere.*nlp.stanford.edu"):
+    with pytest.raises(UserError, match=r"cannot read nowhere.*nlp.stanford.edu"):
         load_glove("nowhere", WORDS, 2, 0)

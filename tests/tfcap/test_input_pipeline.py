@@ -1,6 +1,7 @@
 """Records to batches."""
 
 import hashlib
+import itertools
 
 import numpy as np
 import pytest
@@ -37,7 +38,7 @@ def photos_of(dataset):
 def merged(batches, replicas):
     """Puts the parts of each global batch together again."""
     return [
-        sorted(sum(batches[i : i + replicas], []))
+        sorted(itertools.chain(*batches[i : i + replicas]))
         for i in range(0, len(batches), replicas)
     ]
 
@@ -101,7 +102,7 @@ def test_an_epoch_has_every_photo_and_every_target_once(make_records, expansion)
     records = make_records()
     batches = list(training_batches(records, config(expansion=expansion), 0))
     assert [len(batch["features"]) for batch in batches] == [4, 4, 4, 4, 4, 1]
-    photos = sum(photos_of(batches), [])
+    photos = list(itertools.chain(*photos_of(batches)))
     assert len(set(photos)) == len(photos) == 21
     targets = np.concatenate([batch["target"].numpy().ravel() for batch in batches])
     assert np.count_nonzero(targets) == 21 * (6 + 3)

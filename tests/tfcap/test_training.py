@@ -229,7 +229,7 @@ def test_a_work_directory_of_other_records(make_records, tmp_path):
 
 def test_records_of_another_encoder_than_the_configuration(make_records, tmp_path):
     config = parse_config({"encoder": {"layer": "mixed8"}}, "test")
-    with pytest.raises(UserError, match="encoder.layer: None, but .* says 'mixed8'"):
+    with pytest.raises(UserError, match=r"encoder.layer: None, but .* says 'mixed8'"):
         Trainer(config, make_records(), str(tmp_path / "run"))
 
 
@@ -240,7 +240,7 @@ def test_records_without_a_dev_split(make_records, tmp_path):
 
 def test_a_global_batch_that_replicas_cannot_share():
     strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1", "CPU:2", "CPU:3"])
-    with pytest.raises(UserError, match="is 10, which 4 replicas .* below is 8"):
+    with pytest.raises(UserError, match=r"is 10, which 4 replicas .* below is 8"):
         check_global_batch(10, strategy)
     check_global_batch(12, strategy)
 

@@ -1,0 +1,178 @@
+"""The benchmark table: python -m tests.benchmarks.run [--records DIR] [--json]
+
+Run from the root of the repository. Writes the rows to build/bench.json and a chart
+beside it. A row that misses what is required of it is shown as missed; the exit code is
+0 all the same: a benchmark is not a test.
+"""
+
+from records import quiet  # isort: skip  # noqa: F401
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.table import Table
+
+from records.console import run_command
+from records.errors import UserError
+from records.reader import RecordSet
+from tests.benchmarks import machine, measures
+from tests.benchmarks.common import QUICK, Sizes
+from tests.benchmarks.record_set import make_record_set
+from tests.benchmarks.rows import LINES, Row, Samples, make_row
+
+QUICK_NOTE = "quick: sizes too small for the figures to mean anything"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = make_parser().parse_args(argv)
+    return run_command(lambda: bench(args))
+
+
+def make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks.run",
+        description="Measure tfcap against the usual way of doing the same.",
+        epilog="example: python -m tests.benchmarks.run --rounds 5",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--records", help="a record set; drawn if not given")
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    parser.add_argument("--rounds", type=rounds, default=3, help="samples of each (3)")
+    parser.add_argument("--output", default="build/bench.json", metavar="FILE")
+    parser.add_argument(
+        "--quick", action="store_true", help="tiny sizes, to try it out"
+    )
+    return parser
+
+
+def rounds(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"a number from 1 on; received {text!r}")
+    return int(text)
+
+
+def bench(args: argparse.Namespace) -> None:
+    sizes = QUICK if args.quick else Sizes()
+    about = machine.describe_machine()
+    with opened(args.records, sizes) as records:
+        check_pooled(records)
+        samples = take_samples(records, sizes, args.rounds)
+    rows = [make_row(line, samples) for line in LINES]
+    words = machine.in_words(about) + (f"; {QUICK_NOTE}" if args.quick else "")
+    save(rows, args.output, words)
+    show(rows, words, args)
+    if args.json:
+        print(json.dumps(as_object(rows, about, args)))
+
+
+@contextmanager
+def opened(directory: str | None, sizes: Sizes):
+    """The record set asked for, or one drawn for as long as it is needed."""
+    if directory:
+        yield RecordSet.open(directory)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield make_record_set(folder, sizes.photos)
+
+
+def check_pooled(records: RecordSet) -> None:
+    shape = records.manifest.features.shape
+    if len(shape) != 1:
+        raise UserError(
+            f"{records.directory} holds features of shape {list(shape)}; the baselines "
+            "are written for pooled ones. Use a record set made with pooling: avg"
+        )
+
+
+def take_samples(records: RecordSet, sizes: Sizes, count: int) -> Samples:
+    """Every measure once per round, so that a busy minute touches one round of all."""
+    note("warming up")
+    taken = measures.Measures(records, sizes)
+    samples: Samples = {}
+    for i in range(count):
+        note(f"round {i + 1} of {count}")
+        for name, value in taken.sample().items():
+            samples.setdefault(name, []).append(value)
+    return samples
+
+
+def save(rows: Sequence[Row], path: str, about: str) -> None:
+    from tests.benchmarks import chart
+
+    figures = [row.figures for row in rows]
+    try:
+        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(figures, file, indent=1)
+            file.write("\n")
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}") from None
+    png = os.path.splitext(path)[0] + ".png"
+    chart.draw(figures, [line.times for line in LINES], about, png)
+    note(f"rows in {path}, chart in {png}")
+
+
+def show(rows: Sequence[Row], about: str, args: argparse.Namespace) -> None:
+    console = Console(stderr=args.json, width=None if sys.stdout.isatty() else 150)
+    console.print(make_table(rows, args.rounds))
+    console.print(about)
+
+
+def as_object(rows: Sequence[Row], about: dict, args: argparse.Namespace) -> dict:
+    return {
+        "machine": about,
+        "rounds": args.rounds,
+        "quick": args.quick,
+        "rows": [row.figures for row in rows],
+        "spread": {row.figures["name"]: row.spread for row in rows},
+    }
+
+
+def make_table(rows: Sequence[Row], count: int) -> Table:
+    title = f"median of {count} rounds (lowest to highest)"
+    table = Table(title=title, title_justify="left")
+    for column in ("", "value", "spread", "baseline", "times", "limit", "of it"):
+        table.add_column(column, justify="right" if column else "left")
+    table.add_column("required")
+    table.add_column("met")
+    for row in rows:
+        table.add_row(*cells(row))
+    return table
+
+
+def cells(row: Row) -> list[str]:
+    figures = row.figures
+    of_limit = figures["of_limit"]
+    low, high = row.spread
+    return [
+        figures["name"],
+        f"{number(figures['value'])} {figures['unit']}",
+        f"{number(low)} - {number(high)}",
+        number(figures["baseline"]),
+        number(figures["times_baseline"]),
+        number(figures["limit"]),
+        "" if of_limit is None else f"{100 * of_limit:.0f} %",
+        figures["required"] or "",
+        {None: "", True: "[green]yes[/]", False: "[red]no[/]"}[figures["pass"]],
+    ]
+
+
+def number(value: float | None) -> str:
+    """Three digits that mean something."""
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def note(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,114 @@
+"""The `tfcap` command: usage, exit codes, errors in one sentence."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tfcap import cli
+
+COMMANDS = ("train", "evaluate", "export", "caption", "serve")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_an_example(command, capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main([command, "--help"])
+    assert ended.value.code == 0
+    assert f"example: tfcap {command} " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        [],
+        ["trian"],
+        ["train"],
+        ["train", "--confg", "x"],
+        ["train", "--config", "c", "--records", "r", "--workdir", "w", "--bogus", "1"],
+        ["evaluate", "--workdir", "w", "--records", "r", "--split", "all"],
+        ["caption", "--model", "m"],
+        ["serve", "--model", "m", "--port", "http"],
+    ],
+)
+def test_wrong_usage_is_2(argv, capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(argv)
+    assert ended.value.code == 2
+    assert "usage: tfcap" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (
+            ["train", "--config", "none.yaml", "--records", "r", "--workdir", "w"],
+            "error: cannot read none.yaml",
+        ),
+        (
+            ["evaluate", "--workdir", "none", "--records", "r"],
+            "error: none is not a work directory",
+        ),
+        (["export", "--workdir", "none", "--output", "o"], "Train first: tfcap train"),
+        (["caption", "--model", "none", "a.jpg"], "error: no SavedModel in none"),
+        (["serve", "--model", "none"], "error: "),
+    ],
+)
+def test_a_users_mistake_is_one_sentence_and_1(argv, message, capsys):
+    assert cli.main(argv) == 1
+    out, err = capsys.readouterr()
+    assert message in err
+    assert "Traceback" not in err and not out
+
+
+def test_records_that_are_none(tmp_path, capsys):
+    config = tmp_path / "config.yaml"
+    config.write_text("")
+    argv = ["train", "--config", str(config), "--records", str(tmp_path)]
+    assert cli.main([*argv, "--workdir", str(tmp_path / "w")]) == 1
+    assert "is not a record set: it has no dataset.json" in capsys.readouterr().err
+
+
+class FakeCaptioner:
+    """Says how long a photo is; cannot read photos that begin with `bad`."""
+
+    def caption(self, photos):
+        from tfcap.captioning import Captioned
+
+        return [
+            Captioned("", 0.0, "not a photo")
+            if photo.startswith(b"bad")
+            else Captioned(f"{len(photo)} bytes", -0.5)
+            for photo in photos
+        ]
+
+
+@pytest.fixture
+def photos(tmp_path, monkeypatch):
+    monkeypatch.setattr("tfcap.captioning.Captioner.load", lambda _: FakeCaptioner())
+    (tmp_path / "a.jpg").write_bytes(b"abc")
+    (tmp_path / "b.jpg").write_bytes(b"bad")
+    return [str(tmp_path / name) for name in ("a.jpg", "b.jpg", "none.jpg")]
+
+
+def test_captions_are_printed_and_errors_named(photos, capsys):
+    assert cli.main(["caption", "--model", "m", *photos]) == 1
+    out, err = capsys.readouterr()
+    assert out == f" -0.500  {photos[0]}  3 bytes\n"
+    assert f"{photos[1]}: not a photo" in err
+    assert f"{photos[2]}: No such file" in err
+    assert cli.main(["caption", "--model", "m", photos[0]]) == 0
+
+
+def test_captions_as_json(photos, capsys):
+    assert cli.main(["caption", "--model", "m", "--json", *photos]) == 1
+    rows = json.loads(capsys.readouterr().out)["captions"]
+    assert [row["photo"] for row in rows] == photos
+    assert rows[0]["caption"] == "3 bytes" and rows[0]["error"] is None
+    assert rows[2]["error"].startswith("No such file")
+
+
+def test_help_is_instant_because_it_imports_no_tensorflow():
+    code = "import sys, tfcap.cli; sys.exit('tensorflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

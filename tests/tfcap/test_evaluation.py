@@ -1,0 +1,96 @@
+"""Captions of a split, their scores and files; and the commands around them."""
+
+import json
+
+import pytest
+from pycocotools.coco import COCO
+
+from records.errors import UserError
+from tfcap import cli
+from tfcap.config import parse_config
+from tfcap.evaluation import evaluate, save
+from tfcap.training import Trainer
+from tfcap.workdir import Workdir
+
+SETTINGS = {
+    "model": {
+        "image_units": 16,
+        "lstm_units": 16,
+        "embedding_units": 8,
+        "image_dropout": 0.0,
+        "text_dropout": 0.0,
+    },
+    "training": {
+        "expansion": "causal",
+        "epochs": 12,
+        "global_batch": 8,
+        "strategy": "cpu",
+        "schedule": {"kind": "constant", "rate": 0.02},
+    },
+    "decoding": {"beam_width": 3, "length_exponent": 1.0, "max_length": 9},
+}
+
+
+@pytest.fixture(scope="module")
+def trained(write_records, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trained")
+    records = write_records(folder / "records", {"train": 64, "dev": 16, "test": 0})
+    Trainer(parse_config(SETTINGS, "test"), records, str(folder / "run")).run()
+    return Workdir.open(str(folder / "run")), records
+
+
+def test_a_model_that_sees_the_photo_beats_shuffled_photos(trained, tmp_path):
+    workdir, records = trained
+    found = evaluate(workdir, records, "dev", workdir.config.decoding)
+    assert len(found.captions) == 16
+    assert found.scores.corpus["cider"] > 2 * found.shuffled.corpus["cider"]
+    summary = found.summary()
+    assert set(summary["scores"]) == set(summary["shuffled_photos"])
+    assert summary["settings"]["beam_width"] == 3
+    save(found, str(tmp_path / "scores"))
+    coco = COCO(str(tmp_path / "scores/references.json"))
+    results = coco.loadRes(str(tmp_path / "scores/results.json"))
+    assert len(results.getImgIds()) == 16
+
+
+def test_a_split_without_photos(trained):
+    workdir, records = trained
+    with pytest.raises(UserError, match="no photo in split 'test'; it has 16 in dev"):
+        evaluate(workdir, records, "test", workdir.config.decoding)
+
+
+def test_records_of_another_encoder(trained, make_records):
+    workdir, records = trained
+    other = records.manifest.encoder.model_copy(update={"digest": "e" * 64})
+    foreign = make_records({"train": 8, "dev": 8}, name="foreign", encoder=other)
+    with pytest.raises(UserError, match=r"cannot read .*encoder fake .* then, fake"):
+        evaluate(workdir, foreign, "dev", workdir.config.decoding)
+
+
+def test_json_is_one_object_and_nothing_else(trained, capsys, tmp_path):
+    workdir, records = trained
+    where = ["--workdir", workdir.path, "--records", records.directory]
+    gallery = ["--gallery", str(tmp_path / "gallery")]
+    greedy = ["--set", "decoding.beam_width=1"]
+    code = cli.main(["evaluate", *where, "--split", "dev", "--json", *gallery, *greedy])
+    out, err = capsys.readouterr()
+    assert code == 0
+    content = json.loads(out)
+    assert set(content["scores"]) == {
+        *(f"bleu_{n}" for n in range(1, 5)),
+        "rouge_l",
+        "cider",
+    }
+    assert content["settings"]["beam_width"] == 1
+    assert "gallery: " in err
+    assert (tmp_path / "gallery/index.html").exists()
+    assert workdir.config.decoding.beam_width == 3
+
+
+def test_the_table_names_what_was_scored(trained, capsys):
+    workdir, records = trained
+    where = ["--workdir", workdir.path, "--records", records.directory]
+    assert cli.main(["evaluate", *where, "--split", "dev"]) == 0
+    out = capsys.readouterr().out
+    for text in ("photos shuffled", "cider", "beam_width: 3", "scorer: pycocoevalcap"):
+        assert text in out
