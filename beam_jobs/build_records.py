@@ -21,7 +21,6 @@ A build that was interrupted goes on where it stopped when the command is repeat
 """
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -29,13 +28,12 @@ from collections.abc import Callable, Sequence
 import records.quiet  # noqa: F401  # isort: skip  # before TensorFlow
 
 import apache_beam as beam
-import tensorflow as tf
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.pvalue import AsIter, AsList, AsSingleton
 from apache_beam.transforms import combiners
 
-from beam_jobs import progress
+from beam_jobs import output_folder, progress
 from beam_jobs.elements import Job
 from beam_jobs.finishing import Finish
 from beam_jobs.flickr8k import (
@@ -54,8 +52,8 @@ from beam_jobs.joining import (
     assign_shard,
     make_plan,
 )
-from beam_jobs.runners import parse_beam_options, run_pipeline
-from beam_jobs.shard_writing import REPORTS, WriteShard
+from beam_jobs.runners import parse_command, run_pipeline
+from beam_jobs.shard_writing import WriteShard
 from beam_jobs.summary import print_summary
 from records import console, manifest
 from records.errors import UserError
@@ -65,15 +63,10 @@ from tfcap.encoders import Encoder, load_encoder
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = make_parser()
-    args, beam_flags = parser.parse_known_args(argv)
-    try:
-        options = parse_beam_options(beam_flags)
-    except UserError as error:
-        parser.error(str(error))
+    args, options = parse_command(make_parser(), argv)
     started = time.monotonic()
     job = make_job(args)
-    prepare_output(job.output, args.overwrite)
+    output_folder.prepare(job.output, manifest.FILE_NAME, args.overwrite)
     result = build(job, options)
     print_summary(job, result, time.monotonic() - started)
     return 0
@@ -139,50 +132,9 @@ def make_job(args: argparse.Namespace) -> Job:
     )
 
 
-def prepare_output(output: str, overwrite: bool) -> None:
-    """Makes the directory; what is in it is refused, gone on with or replaced.
-
-    Raises:
-        UserError: it holds records or anything else, and not `overwrite`.
-    """
-    reports = os.path.join(output, REPORTS)
-    finished = tf.io.gfile.exists(os.path.join(output, manifest.FILE_NAME))
-    if overwrite:
-        # The manifest goes first: from here on nothing is a record set.
-        remove(os.path.join(output, manifest.FILE_NAME))
-        remove(reports)
-    elif finished:
-        raise UserError(
-            f"--output: {output} already holds records; choose another directory, or "
-            "add --overwrite to replace them"
-        )
-    elif not tf.io.gfile.exists(reports) and not is_empty(output):
-        raise UserError(
-            f"--output: {output} is not an empty directory, and not an interrupted "
-            "build; choose another, or add --overwrite"
-        )
-    try:
-        tf.io.gfile.makedirs(reports)
-    except tf.errors.OpError as error:
-        raise UserError(f"--output: cannot make {output}: {error.message}") from None
-
-
-def is_empty(path: str) -> bool:
-    if not tf.io.gfile.exists(path):
-        return True
-    return tf.io.gfile.isdir(path) and not tf.io.gfile.listdir(path)
-
-
-def remove(path: str) -> None:
-    if tf.io.gfile.isdir(path):
-        tf.io.gfile.rmtree(path)
-    elif tf.io.gfile.exists(path):
-        tf.io.gfile.remove(path)
-
-
 def build(job: Job, options: PipelineOptions, encoder_for=load_encoder):
     """Runs the pipeline; a local runner ends before this returns."""
-    with progress.shown():
+    with progress.shown("reading captions"):
         return run_pipeline(lambda p: construct(p, job, encoder_for), options)
 
 

@@ -1,20 +1,22 @@
 """The last step: add up, check the sums, write vocabulary, rejects and manifest."""
 
-import json
 import os
-import re
 from collections import Counter
 from collections.abc import Iterable
 
 import apache_beam as beam
 import numpy as np
-import tensorflow as tf
 
 from beam_jobs.elements import Job, Plan, Reject
-from beam_jobs.shard_writing import REPORTS, ShardReport
+from beam_jobs.output_folder import (
+    REJECTS,
+    remove_leftovers,
+    remove_reports,
+    write_rejects,
+)
+from beam_jobs.shard_writing import ShardReport
 from records import shards, vocabulary
 from records.errors import UserError
-from records.files import write_atomically
 from records.manifest import (
     FORMAT,
     FeatureMoments,
@@ -22,9 +24,6 @@ from records.manifest import (
     Statistics,
 )
 from records.vocabulary import Vocabulary
-
-REJECTS = "rejects.jsonl"
-TEMPORARY = re.compile(r"\..+\.tmp")
 
 
 class Finish(beam.DoFn):
@@ -57,7 +56,8 @@ class Finish(beam.DoFn):
             os.path.join(self.job.output, vocabulary.FILE_NAME)
         )
         manifest = make_manifest(self.job, plan, reports, statistics)
-        remove_leftovers(self.job.output, manifest)
+        kept = {report.shard.name for report in reports}
+        remove_leftovers(self.job.output, shards.SHARD_NAME, kept)
         manifest.save(self.job.output)
         remove_reports(self.job.output)
         yield self.job.output
@@ -86,16 +86,19 @@ def add_up(
 
 
 def check_sums(statistics: Statistics) -> None:
-    """In = written + rejected; counted apart, so that a loss anywhere would show."""
     for what in ("photos", "captions"):
         taken = getattr(statistics, f"{what}_in")
         written = getattr(statistics, f"{what}_written")
-        rejected = getattr(statistics, f"{what}_rejected")
-        if taken != written + rejected:
-            raise RuntimeError(
-                f"{taken} {what} in, but {written} written and {rejected} rejected: a "
-                "defect of the build; no record set was made"
-            )
+        check_sum(what, taken, written, getattr(statistics, f"{what}_rejected"))
+
+
+def check_sum(what: str, taken: int, written: int, rejected: int) -> None:
+    """In = written + rejected; counted apart, so that a loss anywhere would show."""
+    if taken != written + rejected:
+        raise RuntimeError(
+            f"{taken} {what} in, but {written} written and {rejected} rejected: a "
+            "defect of the job; its output is not complete"
+        )
 
 
 def refuse_if_short(
@@ -156,28 +159,6 @@ def moments(reports: list[ShardReport]) -> FeatureMoments:
     squares = sum(np.array(report.feature_squares) for report in measured) / cells
     deviation = np.sqrt(np.maximum(squares - np.square(mean), 0))
     return FeatureMoments(mean=mean.tolist(), deviation=deviation.tolist())
-
-
-def write_rejects(output: str, rejects: list[Reject]) -> None:
-    lines = [json.dumps(reject._asdict(), ensure_ascii=False) for reject in rejects]
-    lines.sort()
-    content = "".join(line + "\n" for line in lines)
-    write_atomically(os.path.join(output, REJECTS), content.encode())
-
-
-def remove_leftovers(output: str, manifest: Manifest) -> None:
-    """Removes shards of an interrupted build of another size, and temporary files."""
-    kept = {shard.name for held in manifest.shards.values() for shard in held}
-    for name in tf.io.gfile.listdir(output):
-        stale = shards.SHARD_NAME.fullmatch(name) and name not in kept
-        if stale or TEMPORARY.fullmatch(name):
-            tf.io.gfile.remove(os.path.join(output, name))
-
-
-def remove_reports(output: str) -> None:
-    path = os.path.join(output, REPORTS)
-    if tf.io.gfile.exists(path):
-        tf.io.gfile.rmtree(path)
 
 
 def positive(counts: Counter[str]) -> dict[str, int]:

@@ -9,14 +9,17 @@ Source: Hodosh, Young and Hockenmaier, "Framing Image Description as a Ranking T
 JAIR 2013.
 """
 
+import itertools
 import re
+import zlib
 from collections.abc import Iterator
 
 import apache_beam as beam
-from apache_beam.io.filesystem import BeamIOError, CompressionTypes
+from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
-from beam_jobs.elements import Caption, PhotoFile, Reject
+from beam_jobs.elements import Caption, Reject
+from beam_jobs.photo_files import escape, match_photos
 from records.errors import UserError
 
 SPLIT_FILES = {
@@ -63,14 +66,9 @@ class ListPhotos(beam.DoFn):
     """Photo directory -> (photo id, PhotoFile) for each file in it."""
 
     def process(self, directory: str):
-        try:
-            (match,) = FileSystems.match([FileSystems.join(directory, "*")])
-        except BeamIOError as error:
-            raise UserError(f"cannot list the photos in {directory}: {error}") from None
-        for file in match.metadata_list:
-            photo_id = FileSystems.split(file.path)[1]
-            modified = file.last_updated_in_seconds
-            yield photo_id, PhotoFile(photo_id, file.path, file.size_in_bytes, modified)
+        for file in match_photos(FileSystems.join(escape(directory), "*")):
+            photo_id = FileSystems.split(file.photo_id)[1]
+            yield photo_id, file._replace(photo_id=photo_id)
 
 
 def parse_caption(line: bytes, where: str) -> Caption | Reject:
@@ -113,7 +111,7 @@ def find_split_files(directory: str) -> dict[str, str]:
         path = FileSystems.join(directory, name)
         if not FileSystems.exists(path):
             raise UserError(f"--splits: no file {name} in {directory}")
-        if next(read_lines(path), None) is None:
+        if not first_lines("--splits", path, 1):
             raise UserError(
                 f"--splits: {path} names no photo, so split {split!r} would be empty; "
                 "expected one photo file name a line"
@@ -123,16 +121,26 @@ def find_split_files(directory: str) -> dict[str, str]:
 
 
 def check_captions_file(path: str) -> None:
-    """Looks at the first line, so that a wrong file is refused before any work.
+    """Looks at the first lines, so that a wrong file is refused before any work.
 
     Raises:
         UserError: no such file, an empty one, or another format.
     """
     if not FileSystems.exists(path):
         raise UserError(f"--captions: no file {path}")
-    try:
-        first = next(read_lines(path), None)
-    except OSError as error:
-        raise UserError(f"--captions: cannot read {path}: {error}") from None
-    if first is None:
+    first = first_lines("--captions", path, 10)
+    if not first:
         raise UserError(f"--captions: {path} is empty")
+    parsed = [parse_caption(line, f"{path}:{number}") for number, line in first]
+    if all(isinstance(caption, Reject) for caption in parsed):
+        raise UserError(
+            f"--captions: none of the first {len(parsed)} lines of {path} is a caption "
+            f"({parsed[0].reason}: {parsed[0].detail})"
+        )
+
+
+def first_lines(flag: str, path: str, count: int) -> list[tuple[int, bytes]]:
+    try:
+        return list(itertools.islice(read_lines(path), count))
+    except (OSError, EOFError, zlib.error) as error:  # the last two: damaged archives
+        raise UserError(f"{flag}: cannot read {path}: {error}") from None

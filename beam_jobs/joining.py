@@ -48,7 +48,7 @@ class JoinPhoto(beam.DoFn):
 
     def process(self, joined: tuple[str, dict[str, Iterable]]):
         photo_id, parts = joined
-        captions = sorted(parts["captions"], key=lambda c: (c.number, c.where))
+        captions = sorted(parts["captions"], key=lambda c: (c.number, c.text, c.where))
         splits, files = sorted(set(parts["splits"])), list(parts["files"])
         if splits == ["train"]:
             for caption in captions:

@@ -16,8 +16,12 @@ _bar: Progress | None = None
 
 
 @contextmanager
-def shown():
-    """Shows the line on standard error while the body runs, if that is a terminal."""
+def shown(first: str):
+    """Shows the line on standard error while the body runs, if that is a terminal.
+
+    Args:
+        first: what is done before the first photo.
+    """
     global _bar
     _bar = Progress(
         TextColumn("{task.description}"),
@@ -29,17 +33,17 @@ def shown():
         disable=not sys.stderr.isatty(),
     )
     with _bar:
-        _bar.add_task("reading captions", total=None, rejected=0, rate="-/s")
+        _bar.add_task(first, total=None, rejected=0, rate="-/s")
         try:
             yield
         finally:
             _bar = None
 
 
-def start(photos: int) -> None:
-    """Says how many photos there are to encode, once the text is joined."""
+def start(photos: int, doing: str = "encoding") -> None:
+    """Says how many photos there are, once that is known."""
     if _bar:
-        _bar.update(_bar.tasks[0].id, total=photos, description="encoding")
+        _bar.update(_bar.tasks[0].id, total=photos, description=doing)
 
 
 def advance(photos: int, rejected: int) -> None:

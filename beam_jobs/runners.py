@@ -1,5 +1,6 @@
 """Which runner runs a job, and how its errors reach a person."""
 
+import argparse
 import difflib
 import logging
 import re
@@ -14,22 +15,49 @@ from records.errors import UserError
 LOCAL = (None, "DirectRunner", "FnApiRunner")
 USER_ERROR = re.compile(r"UserError: (?P<message>.+?)(?: \[while running|\n|\\n|$)")
 
+# What Beam makes of Ctrl-C inside a step.
+INTERRUPTED = re.compile(r"^KeyboardInterrupt\b", re.MULTILINE)
 
-def parse_beam_options(flags: Sequence[str]) -> PipelineOptions:
+
+def parse_command(
+    parser: argparse.ArgumentParser, argv: Sequence[str] | None
+) -> tuple[argparse.Namespace, PipelineOptions]:
+    """Parses a job's own options, and Beam's after them; a wrong one exits with 2."""
+    args, beam_flags = parser.parse_known_args(argv)
+    try:
+        return args, parse_beam_options(beam_flags, list(vars(args)))
+    except UserError as error:
+        parser.error(str(error))
+
+
+def parse_beam_options(
+    flags: Sequence[str], others: Sequence[str] = ()
+) -> PipelineOptions:
     """Beam options, an unknown one refused (Beam itself would drop it in silence).
+
+    Args:
+        flags: as given on the command line.
+        others: names of options that are not Beam's, to suggest.
 
     Raises:
         UserError: names the unknown option and the nearest known one.
     """
-    known = _known_options()
-    for flag in flags:
-        name = flag.split("=")[0].lstrip("-").replace("-", "_")
-        if flag.startswith("--") and name not in known and name[3:] not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"; did you mean --{near[0]}?" if near else ""
-            raise UserError(f"unknown option {flag.split('=')[0]}{hint}")
-    if flags and not flags[0].startswith("--"):
-        raise UserError(f"unexpected argument {flags[0]!r}")
+    # The callback is the one way to see every option's spelling before Beam 3.0.
+    known, unknown = [], []
+
+    def look(parser: argparse.ArgumentParser) -> None:
+        known.extend(parser._option_string_actions)
+        unknown.extend(parser.parse_known_args(list(flags))[1])
+
+    PipelineOptions([]).get_all_options(add_extra_args_fn=look)
+    if unknown and not unknown[0].startswith("-"):
+        raise UserError(f"unexpected argument {unknown[0]!r}")
+    if unknown:
+        name = unknown[0].split("=")[0]
+        known.extend(f"--{other}" for other in others)
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise UserError(f"unknown option {name}{hint}")
     return PipelineOptions(list(flags))
 
 
@@ -41,6 +69,7 @@ def run_pipeline(build: Callable[[beam.Pipeline], None], options: PipelineOption
 
     Raises:
         UserError: one that a worker raised, without the stack it came through.
+        KeyboardInterrupt: Ctrl-C, wherever in the job it was noticed.
     """
     name = options.view_as(StandardOptions).runner
     if name == "DaskRunner":
@@ -58,15 +87,18 @@ def run_pipeline(build: Callable[[beam.Pipeline], None], options: PipelineOption
         if name in LOCAL:
             result.wait_until_finish()
     except Exception as error:
-        # In this process it comes as it is, from another as the text of a traceback.
-        own = isinstance(error, UserError)
-        found = USER_ERROR.search(f"UserError: {error}" if own else str(error))
-        if not found:
+        raised = as_raised(error)
+        if raised is error:
             raise
-        raise UserError(found["message"]) from None
+        raise raised from None
     return result
 
 
-def _known_options() -> set[str]:
-    # Before 3.0 Beam has no public list of its options.
-    return set(PipelineOptions([]).get_all_options())
+def as_raised(error: Exception) -> BaseException:
+    """What a step raised, as far as a person is concerned; else `error` itself."""
+    # In this process it comes as it is, from another as the text of a traceback.
+    own = isinstance(error, UserError)
+    found = USER_ERROR.search(f"UserError: {error}" if own else str(error))
+    if found:
+        return UserError(found["message"])
+    return KeyboardInterrupt() if INTERRUPTED.search(str(error)) else error

@@ -1,45 +1,38 @@
 """One shard at a time: read its photos, encode them in batches, write, rename.
 
 The shard is the unit of retry and of resume. Beside each finished shard stands a
-report, in a folder that a reader ignores; a build started again finds it there and
-does not encode the shard again, if it would come out the same.
+report, in a folder that a reader ignores (`output_folder`); a build started again
+finds it there and does not encode the shard again, if it would come out the same.
 """
 
 import hashlib
 import json
-import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
 import apache_beam as beam
 import numpy as np
-import tensorflow as tf
-from apache_beam.io.filesystem import CompressionTypes
-from apache_beam.io.filesystems import FileSystems
 from apache_beam.metrics import Metrics
-from pydantic import BaseModel, ConfigDict
 
 from beam_jobs import progress
 from beam_jobs.elements import Job, Photo, Plan, Reject
 from beam_jobs.flickr8k import REJECTED
+from beam_jobs.output_folder import Report, finished_report, save_report
+from beam_jobs.photo_files import read_photo
 from records import shards
-from records.files import write_atomically
 from records.manifest import ShardInfo
 from records.schema import PhotoRecord
 from records.vocabulary import Vocabulary
 from records.writer import ShardWriter
 from tfcap.config import EncoderConfig
 from tfcap.encoders import Encoder, load_encoder
-from tfcap.photos import PhotoProblem, check_header
-
-REPORTS = ".build"
+from tfcap.photos import PhotoProblem
 
 
-class ShardReport(BaseModel):
+class ShardReport(Report):
     """What a finished shard holds, and what was left out of it.
 
     Attributes:
-        plan: digest of all that decides the shard's bytes.
         shard: as in the manifest.
         tokens, out_of_vocabulary: words of the written captions, and unknown ones.
         caption_lengths: ids per caption -> captions.
@@ -47,13 +40,9 @@ class ShardReport(BaseModel):
         feature_sum, feature_squares: per channel, over photos and cells; empty
             outside the training split.
         cells: how many values each of those sums has.
-        rejects: photos that could not be read or decoded.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     split: str
-    plan: str
     shard: ShardInfo
     tokens: int
     out_of_vocabulary: int
@@ -62,7 +51,6 @@ class ShardReport(BaseModel):
     feature_sum: list[float]
     feature_squares: list[float]
     cells: int
-    rejects: list[Reject]
 
 
 class WriteShard(beam.DoFn):
@@ -91,7 +79,7 @@ class WriteShard(beam.DoFn):
         name = shards.shard_name(split, index, plan.shards[split])
         digest = self.digest(photos, plan)
         progress.start(plan.photos)
-        report = finished_report(self.job.output, name, digest)
+        report = finished_report(ShardReport, self.job.output, name, digest)
         if report:
             self.reused.inc(report.shard.photos)
             progress.advance(len(photos), len(report.rejects))
@@ -125,10 +113,14 @@ class WriteShard(beam.DoFn):
                 tally.add(photo, record, kind)
             info = writer.close()
         report = ShardReport(
-            split=split, plan=digest, shard=info, rejects=rejects, **tally.fields()
+            plan=digest,
+            size=info.bytes,
+            rejects=rejects,
+            split=split,
+            shard=info,
+            **tally.fields(),
         )
-        path = report_path(self.job.output, name)
-        write_atomically(path, report.model_dump_json().encode())
+        save_report(self.job.output, name, report)
         return report
 
     def encode(
@@ -141,8 +133,7 @@ class WriteShard(beam.DoFn):
             batch, rejected = [], []
             for photo in photos[start : start + size]:
                 try:
-                    content = read_photo(photo)
-                    batch.append((photo, content, check_header(content)))
+                    batch.append((photo, *read_photo(photo.file.path)))
                 except PhotoProblem as problem:
                     rejected.append(reject_photo(photo, problem.reason, str(problem)))
             yield from self.run(encoder, batch, rejected)
@@ -215,37 +206,5 @@ class Tally:
         }
 
 
-def read_photo(photo: Photo) -> bytes:
-    """A photo's bytes.
-
-    Raises:
-        PhotoProblem: it cannot be read; permission, or gone since it was listed.
-    """
-    try:
-        plain = CompressionTypes.UNCOMPRESSED
-        with FileSystems.open(photo.file.path, compression_type=plain) as file:
-            return file.read()
-    except OSError as error:
-        detail = error.strerror or str(error)
-        raise PhotoProblem("unreadable_file", detail) from None
-
-
 def reject_photo(photo: Photo, reason: str, detail: str) -> Reject:
     return Reject("photo", photo.photo_id, reason, detail, len(photo.captions))
-
-
-def report_path(output: str, name: str) -> str:
-    return os.path.join(output, REPORTS, name.replace(".tfrecord", ".json"))
-
-
-def finished_report(output: str, name: str, digest: str) -> ShardReport | None:
-    """The report of a shard that an interrupted build finished, if it still fits."""
-    path = report_path(output, name)
-    if not tf.io.gfile.exists(path):
-        return None
-    with tf.io.gfile.GFile(path, "rb") as file:
-        report = ShardReport.model_validate_json(file.read())
-    shard = os.path.join(output, name)
-    whole = tf.io.gfile.exists(shard)
-    whole = whole and tf.io.gfile.stat(shard).length == report.shard.bytes
-    return report if whole and report.plan == digest else None

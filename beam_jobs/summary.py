@@ -1,11 +1,11 @@
 """What a build did, as a table a person reads."""
 
 from apache_beam.metrics import MetricsFilter
-from rich.console import Console
 from rich.table import Table
 
 from beam_jobs.elements import Job
-from beam_jobs.finishing import REJECTS
+from beam_jobs.output_folder import REJECTS
+from records.console import plain_console
 from records.manifest import Manifest, load_manifest
 
 LAST_STATES = ("DONE", "FAILED", "CANCELLED")
@@ -13,11 +13,11 @@ LAST_STATES = ("DONE", "FAILED", "CANCELLED")
 
 def print_summary(job: Job, result, seconds: float) -> None:
     """Prints the summary of a finished build; of a remote one, where to look."""
-    if result.state not in LAST_STATES:
+    if not has_ended(result):
         print(f"submitted; the records will be in {job.output}")
         return
     manifest = load_manifest(job.output)
-    console = Console()
+    console = plain_console()
     console.print(in_and_out(manifest))
     console.print(by_split(manifest))
     encoded, reused = (
@@ -37,12 +37,15 @@ def print_summary(job: Job, result, seconds: float) -> None:
     console.print(f"records in {job.output}, what was left out in {REJECTS} there")
 
 
+def has_ended(result) -> bool:
+    """False for a job that was only submitted."""
+    return result.state in LAST_STATES
+
+
 def in_and_out(manifest: Manifest) -> Table:
     """Photos and captions: in, written, and rejected by reason."""
     numbers = manifest.statistics
-    table = Table("", "photos", "captions", title="in = written + rejected")
-    for column in table.columns[1:]:
-        column.justify = "right"
+    table = numbers_table("", "photos", "captions", title="in = written + rejected")
     table.add_row("in", str(numbers.photos_in), str(numbers.captions_in))
     table.add_row("written", str(numbers.photos_written), str(numbers.captions_written))
     for reason in sorted({*numbers.rejected_photos, *numbers.rejected_captions}):
@@ -52,10 +55,16 @@ def in_and_out(manifest: Manifest) -> Table:
     return table
 
 
-def by_split(manifest: Manifest) -> Table:
-    table = Table("split", "photos", "captions", "shards", "MiB")
+def numbers_table(*columns: str, title: str | None = None) -> Table:
+    """A table whose first column is text and the others numbers."""
+    table = Table(*columns, title=title)
     for column in table.columns[1:]:
         column.justify = "right"
+    return table
+
+
+def by_split(manifest: Manifest) -> Table:
+    table = numbers_table("split", "photos", "captions", "shards", "MiB")
     for split, held in manifest.shards.items():
         size = sum(shard.bytes for shard in held) / 2**20
         numbers = (manifest.photos(split), manifest.captions(split), len(held))

@@ -10,6 +10,13 @@ from tfcap.config import TrainingConfig
 from tfcap.input_pipeline import Batch
 from tfcap.models.base import Captioner
 
+fold_in = tf.random.experimental.stateless_fold_in
+
+# Where rows are cut into groups of like length, by the rank of their target: prefixes
+# (1) are of all lengths from one token on, captions (2) mostly of 8 to 14.
+LENGTH_BOUNDS = {1: (4, 8, 14), 2: (13,)}
+ROW_PARTS = ("photo", "prefix", "target")
+
 
 class StepResult(NamedTuple):
     """Of one global batch: summed loss, target tokens, gradient norm (float32 [])."""
@@ -24,19 +31,44 @@ def token_losses(
 ) -> tf.Tensor:
     """Cross-entropy of each real target token, float32 [tokens], either expansion.
 
+    Rows are read in groups of like length, so that a short one is not padded to the
+    longest of the batch; the batch as a whole stays what it was. Losses come group by
+    group.
+    """
+    context = model.encode(batch["features"], seed)
+    lengths = tf.math.count_nonzero(batch["prefix"], 1, dtype=tf.int32)
+    bounds = LENGTH_BOUNDS[batch["target"].shape.rank]
+    losses = []
+    for group, (above, up_to) in enumerate(zip((0, *bounds), (*bounds, None))):
+        here = (lengths > above) & (lengths <= (up_to or tf.int32.max))
+        rows = {k: tf.boolean_mask(batch[k], here) for k in ROW_PARTS}
+        rows["prefix"] = rows["prefix"][:, :up_to]
+        own = seed if seed is None else fold_in(seed, group)
+        losses.append(row_losses(model, context, rows, label_smoothing, own))
+    return tf.concat(losses, 0)
+
+
+def row_losses(
+    model: Captioner,
+    context: tf.Tensor,
+    rows: Batch,
+    label_smoothing: float,
+    seed: tf.Tensor | None,
+) -> tf.Tensor:
+    """Cross-entropy of the rows' targets, float32 [tokens].
+
     Only positions with a target go through the output layer: of a prefix its last one,
     of a causal row all up to `<end>`.
     """
-    context = model.encode(batch["features"], seed)
-    prefix, target = batch["prefix"], batch["target"]
-    hidden = model.read(tf.gather(context, batch["photo"]), prefix, seed)
+    prefix, target = rows["prefix"], rows["target"]
+    hidden = model.read(tf.gather(context, rows["photo"]), prefix, seed)
     if target.shape.rank == 1:
         last = tf.math.count_nonzero(prefix, 1) - 1
         positions = tf.stack([tf.range(tf.size(last, tf.int64)), last], 1)
     else:
         positions = tf.where(target != PAD_ID)
         target = tf.gather_nd(target, positions)
-    photo = tf.gather(batch["photo"], positions[:, 0])
+    photo = tf.gather(rows["photo"], positions[:, 0])
     logits = model.predict_token(
         tf.gather(context, photo), tf.gather_nd(hidden, positions), seed
     )
@@ -76,10 +108,8 @@ def make_train_step(
 
     def replica_step(batch: Batch) -> StepResult:
         replica = tf.distribute.get_replica_context()
-        seed = tf.random.experimental.stateless_fold_in(base, optimizer.iterations)
-        seed = tf.random.experimental.stateless_fold_in(
-            seed, replica.replica_id_in_sync_group
-        )
+        seed = fold_in(base, optimizer.iterations)
+        seed = fold_in(seed, replica.replica_id_in_sync_group)
         with tf.GradientTape() as tape:
             losses = token_losses(model, batch, config.label_smoothing, seed)
             loss, tokens = tf.reduce_sum(losses), tf.size(losses, tf.int64)

@@ -1,0 +1,192 @@
+"""A large collection of photos to captions, with an exported SavedModel.
+
+    python -m beam_jobs.caption_photos --model exports/flickr8k \\
+        --photos 'photos/**.jpg' --output captions
+
+Inputs: an export of `tfcap export`; a pattern of photos, matched inside the pipeline
+(`**` goes into folders; quote it). Outputs, in `--output`:
+
+    captions-00000-of-00008.jsonl ...   {"photo", "caption", "score"} a line, by path
+    rejects.jsonl                       one line per photo without a caption
+    summary.json                        counts, shards and the model; written last
+
+Only paths are grouped, by a hash of the path; photos never leave the step that reads
+them. Any Beam option may follow, `--runner` among them; without one the job runs in
+this process. A job that was interrupted goes on with the first unfinished shard when
+the command is repeated.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+import records.quiet  # noqa: F401  # isort: skip  # before TensorFlow
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.pvalue import AsList, AsSingleton
+from apache_beam.transforms import combiners
+
+from beam_jobs import output_folder, progress
+from beam_jobs.caption_shards import (
+    CaptionJob,
+    CaptionShard,
+    FinishCaptions,
+    Summary,
+    load_captioner,
+    model_digest,
+)
+from beam_jobs.elements import PhotoFile
+from beam_jobs.flickr8k import REJECTED
+from beam_jobs.photo_files import match_photos
+from beam_jobs.runners import parse_command, run_pipeline
+from beam_jobs.summary import counter, has_ended, numbers_table
+from records import console, shards
+from records.errors import UserError
+from tfcap.captioning import Captioner
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args, options = parse_command(make_parser(), argv)
+    started = time.monotonic()
+    job = make_job(args)
+    output_folder.prepare(job.output, Summary.file_name(), args.overwrite)
+    result = caption(job, options)
+    print_summary(job, result, time.monotonic() - started)
+    return 0
+
+
+def make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m beam_jobs.caption_photos",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--model", required=True, help="directory of the export")
+    parser.add_argument("--photos", required=True, help="pattern, e.g. 'photos/*.jpg'")
+    parser.add_argument("--output", required=True, help="directory for the captions")
+    parser.add_argument(
+        "--shards", type=positive, default=8, help="files to write (default 8)"
+    )
+    parser.add_argument(
+        "--batch", type=positive, default=32, help="photos at a time (default 32)"
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace the captions in --output"
+    )
+    return parser
+
+
+def positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"expected 1 or more; received {text}")
+    return value
+
+
+def make_job(args: argparse.Namespace) -> CaptionJob:
+    """Loads the model first: a wrong directory shows at once."""
+    load_captioner(args.model)
+    return CaptionJob(
+        model=args.model,
+        model_digest=model_digest(args.model),
+        photos=args.photos,
+        output=args.output,
+        shards=args.shards,
+        batch=args.batch,
+    )
+
+
+def caption(job: CaptionJob, options: PipelineOptions, captioner_for=load_captioner):
+    """Runs the pipeline; a local runner ends before this returns."""
+    with progress.shown("listing photos"):
+        return run_pipeline(lambda p: construct(p, job, captioner_for), options)
+
+
+def construct(
+    pipeline: beam.Pipeline,
+    job: CaptionJob,
+    captioner_for: Callable[[str], Captioner] = load_captioner,
+) -> None:
+    """The job graph. It holds a pattern only, whatever the number of photos."""
+    # -> PhotoFile
+    files = (
+        pipeline
+        | "pattern" >> beam.Create([job.photos])
+        | "match photos" >> beam.FlatMap(match_some)
+    )
+    photos_in = AsSingleton(files | "photos in" >> combiners.Count.Globally())
+    # -> (shard, PhotoFile or None)
+    keyed = files | "assign shard" >> beam.Map(assign_shard, job.shards)
+    empty = (
+        pipeline
+        | "every shard" >> beam.Create(range(job.shards))
+        | "no photo" >> beam.Map(lambda index: (index, None))
+    )
+    # -> CaptionReport as JSON; rejected: Reject
+    written = (
+        (keyed, empty)
+        | "both" >> beam.Flatten()
+        | "by shard" >> beam.GroupByKey()
+        | "caption shard"
+        >> beam.ParDo(CaptionShard(job, captioner_for), photos_in).with_outputs(
+            REJECTED, main="ok"
+        )
+    )
+    _ = (
+        pipeline
+        | "one end" >> beam.Create([None])
+        | "finish"
+        >> beam.ParDo(
+            FinishCaptions(job),
+            AsList(written.ok),
+            AsList(written[REJECTED]),
+            photos_in,
+        )
+    )
+
+
+def match_some(pattern: str) -> list[PhotoFile]:
+    """The photos a pattern names.
+
+    Raises:
+        UserError: there is none.
+    """
+    found = list(match_photos(pattern))
+    if not found:
+        raise UserError(
+            f"--photos: no file matches {pattern}; expected a pattern such as "
+            "'photos/*.jpg', or 'photos/**.jpg' to go into folders"
+        )
+    return found
+
+
+def assign_shard(file: PhotoFile, count: int) -> tuple[int, PhotoFile]:
+    return shards.shard_of(file.photo_id, count), file
+
+
+def print_summary(job: CaptionJob, result, seconds: float) -> None:
+    """Prints what a finished job did; of a remote one, where to look."""
+    if not has_ended(result):
+        print(f"submitted; the captions will be in {job.output}")
+        return
+    summary = Summary.load(job.output)
+    table = numbers_table("", "photos", title="in = captioned + rejected")
+    table.add_row("in", str(summary.photos_in))
+    table.add_row("captioned", str(summary.captioned))
+    for reason, count in summary.rejected.items():
+        table.add_row(f"rejected: {reason}", str(count))
+    terminal = console.plain_console()
+    terminal.print(table)
+    now, reused = counter(result, "photos_captioned"), counter(result, "photos_reused")
+    terminal.print(
+        f"{now} photos captioned in {seconds:.0f} s ({now / seconds:.1f}/s, start "
+        f"included), {reused} taken over from an interrupted job\n"
+        f"captions in {job.output}, what was left out in {output_folder.REJECTS} there"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(console.run_command(main))

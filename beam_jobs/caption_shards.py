@@ -1,0 +1,232 @@
+"""One shard of captions at a time: read photos in batches, caption, write, rename."""
+
+import functools
+import hashlib
+import itertools
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import apache_beam as beam
+import tensorflow as tf
+from apache_beam.metrics import Metrics
+from pydantic import BaseModel, ConfigDict
+
+from beam_jobs import output_folder, progress
+from beam_jobs.elements import PhotoFile, Reject
+from beam_jobs.finishing import check_sum
+from beam_jobs.flickr8k import REJECTED
+from beam_jobs.output_folder import Report, finished_report, save_report
+from beam_jobs.photo_files import read_photo
+from records.files import file_digest, write_atomically
+from tfcap.captioning import Captioner, caption_within
+from tfcap.photos import MAX_PIXELS, PhotoProblem
+
+SHARD_NAME = re.compile(r"captions-\d{5}-of-\d{5}\.jsonl")
+
+
+@dataclass(frozen=True)
+class CaptionJob:
+    """One run, as every worker knows it.
+
+    Attributes:
+        model: directory of the export.
+        model_digest: of its files.
+        photos: the pattern.
+        output: directory of the captions.
+        shards: how many files they are cut into.
+        batch: photos captioned at a time.
+    """
+
+    model: str
+    model_digest: str
+    photos: str
+    output: str
+    shards: int
+    batch: int
+
+
+class CaptionReport(Report):
+    """What a finished shard of captions holds.
+
+    Attributes:
+        shard: its name.
+        captions: its lines.
+    """
+
+    shard: str
+    captions: int
+
+
+class Summary(BaseModel):
+    """`summary.json`: photos in = captioned + rejected.
+
+    Attributes:
+        photos_in: files that the pattern matched.
+        captioned: lines in all shards together.
+        rejected: photos without a caption, by reason.
+        shards: name -> lines.
+        model_sha256: digest of the export's files.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    photos_in: int
+    captioned: int
+    rejected: dict[str, int]
+    shards: dict[str, int]
+    model_sha256: str
+
+    @staticmethod
+    def file_name() -> str:
+        return "summary.json"
+
+    def save(self, directory: str) -> None:
+        content = self.model_dump_json(indent=1) + "\n"
+        write_atomically(os.path.join(directory, self.file_name()), content.encode())
+
+    @classmethod
+    def load(cls, directory: str) -> "Summary":
+        with tf.io.gfile.GFile(os.path.join(directory, cls.file_name()), "rb") as file:
+            return cls.model_validate_json(file.read())
+
+
+@functools.lru_cache(maxsize=1)
+def load_captioner(model: str) -> Captioner:
+    """Loads the export, once per process."""
+    return Captioner.load(model)
+
+
+def model_digest(model: str) -> str:
+    """SHA-256 over the names and bytes of an export's files."""
+    digest = hashlib.sha256()
+    for folder, _, names in sorted(tf.io.gfile.walk(model)):
+        for name in sorted(names):
+            path = os.path.join(folder, name)
+            where = os.path.relpath(path, model)
+            digest.update(f"{where}\0{file_digest(path)}\n".encode())
+    return digest.hexdigest()
+
+
+class CaptionShard(beam.DoFn):
+    """(shard, photos) -> CaptionReport as JSON; output `rejected` -> Reject.
+
+    Args:
+        job: the run.
+        captioner_for: loads the model, once per process.
+    """
+
+    def __init__(
+        self,
+        job: CaptionJob,
+        captioner_for: Callable[[str], Captioner] = load_captioner,
+    ):
+        self.job = job
+        self.captioner_for = captioner_for
+        self.captioned = Metrics.counter("tfcap", "photos_captioned")
+        self.reused = Metrics.counter("tfcap", "photos_reused")
+
+    def setup(self):
+        self.captioner = self.captioner_for(self.job.model)
+
+    def process(self, keyed: tuple[int, Iterable[PhotoFile | None]], photos_in: int):
+        index, files = keyed
+        files = sorted(file for file in files if file is not None)
+        name = f"captions-{index:05d}-of-{self.job.shards:05d}.jsonl"
+        plan = self.plan(files)
+        progress.start(photos_in, "captioning")
+        report = finished_report(CaptionReport, self.job.output, name, plan)
+        if report:
+            self.reused.inc(report.captions)
+            progress.advance(len(files), len(report.rejects))
+        else:
+            report = self.write(name, files, plan)
+        for reject in report.rejects:
+            yield beam.pvalue.TaggedOutput(REJECTED, reject)
+        yield report.model_dump_json()
+
+    def plan(self, files: list[PhotoFile]) -> str:
+        """Digest of all that decides the shard's bytes, short of reading the photos."""
+        content = json.dumps([files, self.job.model_digest, self.job.batch])
+        return hashlib.sha256(content.encode()).hexdigest()
+
+    def write(self, name: str, files: list[PhotoFile], plan: str) -> CaptionReport:
+        rejects: list[Reject] = []
+        lines = list(self.caption(files, rejects))
+        content = "".join(lines).encode()
+        write_atomically(os.path.join(self.job.output, name), content)
+        report = CaptionReport(
+            plan=plan,
+            size=len(content),
+            rejects=rejects,
+            shard=name,
+            captions=len(lines),
+        )
+        save_report(self.job.output, name, report)
+        return report
+
+    def caption(self, files: list[PhotoFile], rejects: list[Reject]) -> Iterator[str]:
+        """Yields a line per captioned photo, in order; appends to `rejects`."""
+        remaining = iter(files)
+        while batch := list(itertools.islice(remaining, self.job.batch)):
+            readable, rejected = read_batch(batch)
+            photos = [content for _, content in readable]
+            results = caption_within(self.captioner, photos, MAX_PIXELS)
+            for (file, _), result in zip(readable, results, strict=True):
+                if result.error:
+                    rejected.append(reject(file, "corrupt_photo", result.error))
+                else:
+                    yield caption_line(file, result.caption, result.score)
+            rejects.extend(rejected)
+            self.captioned.inc(len(batch) - len(rejected))
+            progress.advance(len(batch), len(rejected))
+
+
+class FinishCaptions(beam.DoFn):
+    """Anything -> Summary, written last; takes the whole run as side inputs."""
+
+    def __init__(self, job: CaptionJob):
+        self.job = job
+
+    def process(self, _, reports: list[str], rejects: list[Reject], photos_in: int):
+        reports = [CaptionReport.model_validate_json(report) for report in reports]
+        summary = Summary(
+            photos_in=photos_in,
+            captioned=sum(report.captions for report in reports),
+            rejected=dict(sorted(Counter(r.reason for r in rejects).items())),
+            shards=dict(sorted((r.shard, r.captions) for r in reports)),
+            model_sha256=self.job.model_digest,
+        )
+        check_sum("photos", photos_in, summary.captioned, len(rejects))
+        output_folder.write_rejects(self.job.output, rejects)
+        output_folder.remove_leftovers(self.job.output, SHARD_NAME, summary.shards)
+        summary.save(self.job.output)
+        output_folder.remove_reports(self.job.output)
+        yield summary
+
+
+def read_batch(
+    files: list[PhotoFile],
+) -> tuple[list[tuple[PhotoFile, bytes]], list[Reject]]:
+    """Reads photos: those worth decoding with their bytes, and the others' rejects."""
+    readable, rejected = [], []
+    for file in files:
+        try:
+            content, _ = read_photo(file.path)
+            readable.append((file, content))
+        except PhotoProblem as problem:
+            rejected.append(reject(file, problem.reason, str(problem)))
+    return readable, rejected
+
+
+def reject(file: PhotoFile, reason: str, detail: str) -> Reject:
+    return Reject("photo", file.photo_id, reason, detail, 0)
+
+
+def caption_line(file: PhotoFile, caption: str, score: float) -> str:
+    """One line of JSON; six digits are what a float32 score holds."""
+    content = {"photo": file.photo_id, "caption": caption, "score": round(score, 6)}
+    return json.dumps(content, ensure_ascii=False) + "\n"

@@ -1,0 +1,82 @@
+"""The command as a process of its own: killed, interrupted, started again."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from small_data import contents
+
+from beam_jobs.output_folder import REPORTS
+from records.reader import RecordSet
+from tfcap.drawings import write_data_set
+
+pytestmark = pytest.mark.slow
+COUNTS = {"train": 48, "dev": 6, "test": 6}
+# One photo a batch and a shard of four: time enough to break off in the middle.
+CONFIG = """
+encoder: {name: mobilenet, weights: random, input_size: 32}
+tokenizer: {min_count: 1}
+records: {photos_per_shard: 4, encoder_batch: 1}
+"""
+
+
+@pytest.fixture(scope="module")
+def command(tmp_path_factory) -> list[str]:
+    folder = tmp_path_factory.mktemp("drawings")
+    write_data_set(folder, COUNTS, 64, 0)
+    (folder / "small.yaml").write_text(CONFIG)
+    return [
+        *(sys.executable, "-m", "beam_jobs.build_records"),
+        f"--config={folder / 'small.yaml'}",
+        f"--photos={folder / 'images'}",
+        f"--captions={folder / 'text' / 'Flickr8k.token.txt'}",
+        f"--splits={folder / 'text'}",
+    ]
+
+
+def start(command: list[str], output: Path) -> subprocess.Popen:
+    """Starts the command; returns once it has finished a shard."""
+    process = subprocess.Popen(
+        [*command, f"--output={output}"], stderr=subprocess.PIPE, text=True
+    )
+    until = time.monotonic() + 120
+    while not list((output / REPORTS).glob("*.json")):
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < until
+        time.sleep(0.002)
+    return process
+
+
+def run(command: list[str], output: Path) -> str:
+    done = subprocess.run(
+        [*command, f"--output={output}"], check=True, capture_output=True, text=True
+    )
+    return done.stdout
+
+
+def test_a_killed_build_is_finished_by_the_next(command, tmp_path):
+    killed = start(command, tmp_path / "killed")
+    killed.kill()
+    assert killed.wait() == -signal.SIGKILL
+    finished = len(list((tmp_path / "killed" / REPORTS).glob("*.json")))
+    assert 0 < finished < 16
+    assert not (tmp_path / "killed" / "dataset.json").exists()
+    shown = run(command, tmp_path / "killed")
+    assert " 0 taken over" not in shown
+    run(command, tmp_path / "whole")
+    assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
+    assert RecordSet.open(str(tmp_path / "killed")).manifest.photos("train") == 48
+
+
+def test_an_interrupted_build_ends_without_a_stack_trace(command, tmp_path):
+    process = start(command, tmp_path / "out")
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted" in said and "Traceback" not in said
+    names = os.listdir(tmp_path / "out")
+    assert "dataset.json" not in names

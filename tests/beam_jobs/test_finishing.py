@@ -1,0 +1,146 @@
+"""The last step: sums, refusals, and what it leaves behind."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from small_data import contents
+
+from beam_jobs import output_folder
+from beam_jobs.elements import Plan, Reject
+from beam_jobs.finishing import Finish, add_up, check_sum, check_sums, moments
+from beam_jobs.shard_writing import ShardReport
+from records.errors import UserError
+from records.manifest import ShardInfo, load_manifest
+from records.shards import shard_name
+from records.vocabulary import Vocabulary
+
+PLAN = Plan(Vocabulary.from_counts({"a": 1}, 1, True).tokens, {"train": 2, "dev": 1}, 6)
+REJECTS = [
+    Reject("photo", "é.jpg", "corrupt_photo", "detail", 5),
+    Reject("photo", "c.jpg", "no_caption", "detail", 0),
+    Reject("caption", "f:3", "not_utf8", "detail", 1),
+]
+
+
+def report(split="train", index=0, photos=2, features=((1.0, 2.0),) * 2) -> ShardReport:
+    name = shard_name(split, index, PLAN.shards[split])
+    cells = len(features)
+    return ShardReport(
+        plan="",
+        size=9,
+        rejects=[],
+        split=split,
+        shard=ShardInfo(name=name, photos=photos, captions=photos, bytes=9, sha256=""),
+        tokens=4,
+        out_of_vocabulary=1,
+        caption_lengths={5: photos},
+        photo_formats={"JPEG": photos},
+        feature_sum=[sum(column) for column in zip(*features)],
+        feature_squares=[sum(x * x for x in column) for column in zip(*features)],
+        cells=cells,
+    )
+
+
+REPORTS = [report("dev", features=()), report(index=1), report(index=0)]
+
+
+def test_counts_add_up():
+    numbers = add_up(REPORTS, REJECTS, 8, 12)
+    assert (numbers.photos_written, numbers.captions_written) == (6, 6)
+    assert numbers.rejected_photos == {"corrupt_photo": 1, "no_caption": 1}
+    assert numbers.rejected_captions == {"corrupt_photo": 5, "not_utf8": 1}
+    assert (numbers.tokens, numbers.out_of_vocabulary) == (12, 3)
+    assert (numbers.caption_lengths, numbers.photo_formats) == ({5: 6}, {"JPEG": 6})
+    check_sums(numbers)
+
+
+@pytest.mark.parametrize(("photos", "captions"), [(9, 12), (8, 11)])
+def test_a_loss_shows(photos, captions):
+    with pytest.raises(RuntimeError, match=r"in, but .* a defect of the job"):
+        check_sums(add_up(REPORTS, REJECTS, photos, captions))
+
+
+def test_a_sum():
+    check_sum("photos", 5, 3, 2)
+    with pytest.raises(RuntimeError, match="5 photos in, but 3 written and 1 rejected"):
+        check_sum("photos", 5, 3, 1)
+
+
+def test_moments_of_the_training_features():
+    measured = [report(features=((1.0, 5.0),)), report(features=((3.0, 5.0),))]
+    found = moments([*measured, report("dev", features=())])
+    assert (found.mean, found.deviation) == ([2.0, 5.0], [1.0, 0.0])
+
+
+@pytest.fixture
+def job(data, tmp_path):
+    output_folder.prepare(str(tmp_path / "out"), "dataset.json", False)
+    return data.job(tmp_path / "out")
+
+
+def finish(job, reports=REPORTS, rejects=REJECTS, photos=8, captions=12):
+    texts = [report.model_dump_json() for report in reports]
+    return list(Finish(job).process(None, PLAN, texts, rejects, photos, captions))
+
+
+def test_the_manifest_lists_shards_by_split_and_index(job):
+    assert finish(job) == [job.output]
+    held = load_manifest(job.output).shards
+    names = {split: [shard.name for shard in of] for split, of in held.items()}
+    assert names == {
+        "train": ["train-00000-of-00002.tfrecord", "train-00001-of-00002.tfrecord"],
+        "dev": ["dev-00000-of-00001.tfrecord"],
+        "test": [],
+    }
+
+
+def test_the_order_of_reports_and_rejects_does_not_matter(job):
+    finish(job)
+    first = contents(job.output)
+    finish(job, REPORTS[::-1], REJECTS[::-1])
+    assert contents(job.output) == first
+    rejects = first["rejects.jsonl"].decode().splitlines()
+    assert rejects == sorted(rejects) and '"é.jpg"' in "".join(rejects)
+
+
+def test_leftovers_of_an_interrupted_build_go(job):
+    output = Path(job.output)
+    left = [
+        ".train-00000-of-00002.tfrecord.0a1b2c3d.tmp",
+        "dev-00003-of-00009.tfrecord",
+    ]
+    for name in [*left, "notes.txt", "train-00001-of-00002.tfrecord"]:
+        (output / name).write_text("")
+    finish(job)
+    found = {path.name for path in output.iterdir()}
+    assert found == {
+        "notes.txt",
+        "train-00001-of-00002.tfrecord",
+        "vocabulary.txt",
+        "rejects.jsonl",
+        "dataset.json",
+    }
+
+
+def refusal(job, **given) -> str:
+    with pytest.raises(UserError) as error:
+        finish(job, **given)
+    assert not (Path(job.output) / "dataset.json").exists()
+    assert (Path(job.output) / output_folder.REPORTS).is_dir()
+    rejects = (Path(job.output) / "rejects.jsonl").read_text().splitlines()
+    assert len([json.loads(line) for line in rejects]) == 3
+    return str(error.value)
+
+
+def test_too_many_rejects(job):
+    message = refusal(replace(job, max_reject_fraction=0.2))
+    assert "2 of 8 photos were rejected (1 corrupt_photo, 1 no_caption)" in message
+    assert "run the same command with --max_reject_fraction 0.25" in message
+    assert f"{job.output}/rejects.jsonl names each" in message
+
+
+def test_no_training_photo(job):
+    message = refusal(job, reports=REPORTS[:1], photos=4, captions=8)
+    assert "no training photo" in message and "1 corrupt_photo" in message

@@ -1,0 +1,178 @@
+"""Reading Flickr8k's files."""
+
+import gzip
+import os
+
+import apache_beam as beam
+import pytest
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.testing.util import assert_that, equal_to
+
+from beam_jobs.elements import Caption, Reject
+from beam_jobs.flickr8k import (
+    REJECTED,
+    SPLIT_FILES,
+    ListPhotos,
+    ReadCaptions,
+    ReadSplit,
+    check_captions_file,
+    find_split_files,
+    parse_caption,
+    read_lines,
+)
+from records.errors import UserError
+
+
+def test_a_caption_line():
+    caption = parse_caption("1.jpg#3\tEin Hund läuft . ".encode(), "f:1")
+    assert caption == Caption("1.jpg", 3, "f:1", "Ein Hund läuft .")
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b"1.jpg#0", "malformed_line"),
+        (b"1.jpg#0 no tab", "malformed_line"),
+        (b"1.jpg\tno number", "malformed_line"),
+        (b"1.jpg#x\tno number", "malformed_line"),
+        (b"#0\tno photo", "malformed_line"),
+        (b"1.jpg#0\t   ", "malformed_line"),
+        (b"1.jpg#0\tcaf\xe9", "not_utf8"),
+    ],
+)
+def test_a_line_that_is_no_caption(line, reason):
+    reject = parse_caption(line, "f:7")
+    assert isinstance(reject, Reject)
+    assert (reject.what, reject.where, reject.reason, reject.captions) == (
+        ("caption", "f:7", reason, 1)
+    )
+
+
+def test_blank_lines_count_but_are_not_read(tmp_path):
+    path = tmp_path / "lines.txt"
+    path.write_bytes(b"a\r\n\n  \nb")
+    assert list(read_lines(str(path))) == [(1, b"a"), (4, b"b")]
+
+
+def test_captions_and_rejects_go_their_ways(tmp_path):
+    path = tmp_path / "captions.txt"
+    path.write_bytes(b"1.jpg#0\tA dog .\nnonsense\n\n1.jpg#1\tA cat .\n")
+    with beam.Pipeline(FnApiRunner()) as pipeline:
+        read = (
+            pipeline
+            | beam.Create([str(path)])
+            | beam.ParDo(ReadCaptions()).with_outputs(REJECTED, main="ok")
+        )
+        expected = [
+            Caption("1.jpg", 0, f"{path}:1", "A dog ."),
+            Caption("1.jpg", 1, f"{path}:4", "A cat ."),
+        ]
+        wheres = read[REJECTED] | beam.Map(lambda reject: reject.where)
+        assert_that(read.ok, equal_to(expected), label="captions")
+        assert_that(wheres, equal_to([f"{path}:2"]), label="rejects")
+
+
+def test_a_compressed_caption_file(tmp_path):
+    path = tmp_path / "captions.txt.gz"
+    path.write_bytes(gzip.compress(b"1.jpg#0\tA dog .\n"))
+    check_captions_file(str(path))
+    assert [caption.text for caption in ReadCaptions().process(str(path))] == [
+        "A dog ."
+    ]
+
+
+def test_a_split_list(tmp_path):
+    path = tmp_path / "list.txt"
+    path.write_bytes(b"1.jpg\r\n 2.jpg \n\n")
+    read = list(ReadSplit().process(("dev", str(path))))
+    assert read == [("1.jpg", "dev"), ("2.jpg", "dev")]
+
+
+def test_a_split_list_that_is_not_utf8(tmp_path):
+    path = tmp_path / "list.txt"
+    path.write_bytes(b"1.jpg\ncaf\xe9.jpg\n")
+    with pytest.raises(UserError, match=rf"{path}:2 is not UTF-8"):
+        list(ReadSplit().process(("train", str(path))))
+
+
+def list_photos(folder) -> list[str]:
+    return sorted(photo_id for photo_id, _ in ListPhotos().process(str(folder)))
+
+
+def test_photos_are_files_of_the_directory_itself(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(b"four")
+    (tmp_path / "b.jpg").mkdir()
+    (tmp_path / "b.jpg" / "c.jpg").write_bytes(b"")
+    ((photo_id, file),) = ListPhotos().process(str(tmp_path))
+    assert (photo_id, file.photo_id) == ("a.jpg", "a.jpg")
+    assert (file.path, file.size) == (str(tmp_path / "a.jpg"), 4)
+    assert file.modified == os.path.getmtime(tmp_path / "a.jpg")
+
+
+def test_a_directory_named_like_a_pattern(tmp_path):
+    folder = tmp_path / "photos [1]*?"
+    folder.mkdir()
+    (folder / "a.jpg").write_bytes(b"")
+    assert list_photos(folder) == ["a.jpg"]
+
+
+def test_a_photo_whose_name_is_not_utf8(tmp_path):
+    with open(os.fsencode(tmp_path) + b"/caf\xe9.jpg", "wb"):
+        pass
+    assert list_photos(tmp_path) == ["caf\\udce9.jpg"]
+
+
+def test_the_three_lists_are_found(data):
+    found = find_split_files(str(data.splits))
+    assert found == {s: str(data.splits / name) for s, name in SPLIT_FILES.items()}
+
+
+def test_a_list_that_is_missing(data):
+    (data.splits / SPLIT_FILES["dev"]).unlink()
+    with pytest.raises(UserError, match=r"no file Flickr_8k\.devImages\.txt in"):
+        find_split_files(str(data.splits))
+
+
+def test_a_list_that_is_empty(data):
+    data.write_split("test", ["", " "])
+    with pytest.raises(UserError, match=r"testImages.txt names no photo.*'test'"):
+        find_split_files(str(data.splits))
+
+
+def test_a_list_that_is_a_directory(data):
+    (data.splits / SPLIT_FILES["dev"]).unlink()
+    (data.splits / SPLIT_FILES["dev"]).mkdir()
+    with pytest.raises(UserError, match=r"--splits: cannot read .*devImages"):
+        find_split_files(str(data.splits))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("captions.txt", None, "--captions: no file"),
+        ("captions.txt", b"", "is empty"),
+        ("captions.txt", b"\n \n", "is empty"),
+        (
+            "captions.txt",
+            b"image,caption\n1.jpg,A dog .\n",
+            "none of the first 2 lines",
+        ),
+        ("captions.txt", b"\xff\xfe1\0.\0", "none of the first 1 lines.*not_utf8"),
+        ("captions.txt.gz", b"no archive", "cannot read"),
+    ],
+)
+def test_a_caption_file_that_is_refused(tmp_path, name, content, message):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match=message):
+        check_captions_file(str(tmp_path / name))
+
+
+def test_a_caption_file_that_is_a_directory(tmp_path):
+    with pytest.raises(UserError, match="--captions: cannot read"):
+        check_captions_file(str(tmp_path))
+
+
+def test_one_bad_line_does_not_condemn_the_caption_file(tmp_path):
+    (tmp_path / "captions.txt").write_bytes(b"title\n1.jpg#0\tA dog .\n")
+    check_captions_file(str(tmp_path / "captions.txt"))

@@ -1,0 +1,83 @@
+"""The folder a job writes to: taken over, refused, gone on with, replaced."""
+
+import re
+
+import pytest
+
+from beam_jobs import output_folder
+from beam_jobs.output_folder import REPORTS, Report, finished_report, save_report
+from records.errors import UserError
+
+SHARDS = re.compile(r"part-\d")
+
+
+def prepare(output, overwrite=False):
+    output_folder.prepare(str(output), "last.json", overwrite)
+
+
+def test_a_new_directory_is_made(tmp_path):
+    prepare(tmp_path / "a" / "b")
+    assert (tmp_path / "a" / "b" / REPORTS).is_dir()
+
+
+def test_an_interrupted_job_goes_on(tmp_path):
+    prepare(tmp_path)
+    (tmp_path / REPORTS / "part-0.json").write_text("{}")
+    prepare(tmp_path)
+    assert (tmp_path / REPORTS / "part-0.json").exists()
+
+
+def test_a_finished_output_is_refused(tmp_path):
+    (tmp_path / "last.json").write_text("{}")
+    with pytest.raises(UserError, match=r"already holds .* add --overwrite"):
+        prepare(tmp_path)
+    assert (tmp_path / "last.json").exists()
+
+
+def test_a_foreign_directory_is_refused(tmp_path):
+    (tmp_path / "thesis.txt").write_text("")
+    with pytest.raises(UserError, match=r"is not an empty directory.* --overwrite"):
+        prepare(tmp_path)
+    assert not (tmp_path / REPORTS).exists()
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_file_is_refused(tmp_path, overwrite):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="--output: "):
+        prepare(tmp_path / "file", overwrite)
+
+
+def test_overwriting_removes_what_would_make_the_old_output_count(tmp_path):
+    prepare(tmp_path)
+    (tmp_path / REPORTS / "part-0.json").write_text("{}")
+    (tmp_path / "last.json").write_text("{}")
+    (tmp_path / "thesis.txt").write_text("")
+    prepare(tmp_path, overwrite=True)
+    assert {path.name for path in tmp_path.iterdir()} == {REPORTS, "thesis.txt"}
+    assert not list((tmp_path / REPORTS).iterdir())
+
+
+def test_a_report_counts_only_beside_its_whole_shard(tmp_path):
+    prepare(tmp_path)
+    report = Report(plan="p", size=3, rejects=[])
+
+    def found(plan="p"):
+        save_report(str(tmp_path), "part-0", report)
+        return finished_report(Report, str(tmp_path), "part-0", plan)
+
+    assert found() is None
+    (tmp_path / "part-0").write_bytes(b"abc")
+    assert found() == report
+    assert found("q") is None
+    assert not (tmp_path / REPORTS / "part-0.json").exists()
+    (tmp_path / "part-0").write_bytes(b"ab")
+    assert found() is None
+
+
+def test_only_shards_and_temporary_files_are_left_over(tmp_path):
+    for name in ("part-0", "part-1", ".part-1.x.tmp", ".hidden", "notes.txt"):
+        (tmp_path / name).write_text("")
+    output_folder.remove_leftovers(str(tmp_path), SHARDS, {"part-1"})
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"part-1", ".hidden", "notes.txt"}

@@ -1,0 +1,74 @@
+"""The build on real photos with real weights; skipped where they are not."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from beam_jobs.build_records import main
+from records import schema
+from records.reader import RecordSet, read_shard
+from records.verification import verify
+
+ROOT = Path(__file__).parents[2]
+DATA = Path(os.environ.get("TFCAP_DATA", ROOT / ".." / "shared" / "data"))
+TEXT = DATA / "flickr8k" / "text"
+WEIGHTS = DATA / "encoders" / "mobilenet_1_0_224_no_top.weights.h5"
+
+pytestmark = [
+    pytest.mark.real_data,
+    pytest.mark.skipif(not WEIGHTS.exists(), reason=f"no real data in {DATA}"),
+]
+
+
+def listed(split: str, count: int) -> list[str]:
+    lines = (TEXT / f"Flickr_8k.{split}Images.txt").read_text().split()
+    return lines[:count]
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """Records of 32 training and 16 dev photos; the others are as good as missing."""
+    folder = tmp_path_factory.mktemp("real")
+    (folder / "photos").mkdir()
+    for name in listed("train", 32) + listed("dev", 16):
+        (folder / "photos" / name).symlink_to(DATA / "flickr8k" / "images" / name)
+    options = {
+        "config": ROOT / "configs" / "mobilenet.yaml",
+        "photos": folder / "photos",
+        "captions": TEXT / "Flickr8k.token.txt",
+        "splits": TEXT,
+        "output": folder / "records",
+        "max_reject_fraction": 1,
+        "set": f"encoder.weights={WEIGHTS}",
+    }
+    assert main([f"--{name}={value}" for name, value in options.items()]) == 0
+    return RecordSet.open(str(folder / "records"))
+
+
+def test_every_photo_and_caption_is_accounted_for(built):
+    numbers = built.manifest.statistics
+    assert (numbers.photos_in, numbers.captions_in) == (8092, 40460)
+    assert (numbers.photos_written, numbers.captions_written) == (48, 240)
+    assert numbers.rejected_photos == {"in_no_split": 92, "photo_missing": 7952}
+    assert numbers.rejected_captions == {"in_no_split": 460, "photo_missing": 39760}
+
+
+def test_the_vocabulary_is_that_of_the_whole_training_list(built):
+    # Complete before the first photo is read: missing photos change nothing.
+    assert built.manifest.vocabulary_size == 2535
+
+
+def test_the_set_is_whole(built):
+    assert verify(built.directory).problems == []
+
+
+def test_features_tell_photos_apart(built):
+    (path,) = built.shard_paths("dev")
+    rows = [schema.decode(r, built.manifest.features) for r in read_shard(path)]
+    features = np.stack([row.features for row in rows])
+    assert features.shape == (16, 1024)
+    unit = features / np.linalg.norm(features, axis=1, keepdims=True)
+    alike = unit @ unit.T - np.eye(16)
+    assert features.min() >= 0 and alike.max() < 0.99
