@@ -11,7 +11,7 @@ setup: .venv/installed
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[dev,serve]'
+	$(BIN)/python -m pip install -qq --editable '.[dev,serve]'
 	touch $@
 
 # Every command a user would type, on drawings of our own.

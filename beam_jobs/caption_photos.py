@@ -41,8 +41,8 @@ from beam_jobs.elements import PhotoFile
 from beam_jobs.flickr8k import REJECTED
 from beam_jobs.photo_files import match_photos
 from beam_jobs.runners import parse_command, run_pipeline
-from beam_jobs.summary import counter, has_ended, numbers_table
-from records import console, shards
+from beam_jobs.summary import counter, has_ended
+from records import console, rejects, shards
 from records.errors import UserError
 from tfcap.captioning import Captioner
 
@@ -173,7 +173,7 @@ def print_summary(job: CaptionJob, result, seconds: float) -> None:
         print(f"submitted; the captions will be in {job.output}")
         return
     summary = Summary.load(job.output)
-    table = numbers_table("", "photos", title="in = captioned + rejected")
+    table = console.number_table("", "photos", title="in = captioned + rejected")
     table.add_row("in", str(summary.photos_in))
     table.add_row("captioned", str(summary.captioned))
     for reason, count in summary.rejected.items():
@@ -184,7 +184,7 @@ def print_summary(job: CaptionJob, result, seconds: float) -> None:
     terminal.print(
         f"{now} photos captioned in {seconds:.0f} s ({now / seconds:.1f}/s, start "
         f"included), {reused} taken over from an interrupted job\n"
-        f"captions in {job.output}, what was left out in {output_folder.REJECTS} there"
+        f"captions in {job.output}, what was left out in {rejects.FILE_NAME} there"
     )
 
 

@@ -9,12 +9,12 @@ import numpy as np
 
 from beam_jobs.elements import Job, Plan, Reject
 from beam_jobs.output_folder import (
-    REJECTS,
     remove_leftovers,
     remove_reports,
     write_rejects,
 )
 from beam_jobs.shard_writing import ShardReport
+from records import rejects as rejects_file
 from records import shards, vocabulary
 from records.errors import UserError
 from records.manifest import (
@@ -105,14 +105,14 @@ def refuse_if_short(
     statistics: Statistics, reports: list[ShardReport], job: Job
 ) -> None:
     counts = ", ".join(f"{n} {r}" for r, n in statistics.rejected_photos.items())
+    listed = os.path.join(job.output, rejects_file.FILE_NAME)
     if not any(r.split == "train" and r.shard.photos for r in reports):
         raise UserError(
             "no training photo made it into the records"
             + (f"; rejected: {counts}" if counts else "")
-            + f". See {os.path.join(job.output, REJECTS)}; check --photos and --splits"
+            + f". See {listed}; check --photos and --splits"
         )
     fraction = statistics.photos_rejected / statistics.photos_in
-    listed = os.path.join(job.output, REJECTS)
     if fraction > job.max_reject_fraction:
         needed = np.ceil(fraction * 100) / 100
         raise UserError(

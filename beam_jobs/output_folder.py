@@ -19,11 +19,11 @@ import tensorflow as tf
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from beam_jobs.elements import Reject
+from records import rejects
 from records.errors import UserError
 from records.files import remove_if_there, write_atomically
 
 REPORTS = ".build"
-REJECTS = "rejects.jsonl"
 TEMPORARY = re.compile(r"\..+\.tmp")
 
 
@@ -121,10 +121,10 @@ def load_report(kind: type[AnyReport], path: str) -> AnyReport | None:
         return None
 
 
-def write_rejects(output: str, rejects: Iterable[Reject]) -> None:
-    lines = [json.dumps(reject._asdict(), ensure_ascii=False) for reject in rejects]
+def write_rejects(output: str, rejected: Iterable[Reject]) -> None:
+    lines = [json.dumps(reject._asdict(), ensure_ascii=False) for reject in rejected]
     content = "".join(line + "\n" for line in sorted(lines))
-    write_atomically(os.path.join(output, REJECTS), content.encode())
+    write_atomically(os.path.join(output, rejects.FILE_NAME), content.encode())
 
 
 def remove_leftovers(output: str, shards: re.Pattern, kept: Collection[str]) -> None:

@@ -8,7 +8,7 @@ import json
 import sys
 from collections.abc import Sequence
 
-from records.console import run_command
+from records.console import add_command, run_command
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,6 +31,7 @@ def make_parser() -> argparse.ArgumentParser:
         "show what a record set holds, with sample records of each split",
         "records/flickr8k --limit 1",
     )
+    add_directory(inspecting)
     inspecting.add_argument(
         "--limit",
         type=natural,
@@ -38,28 +39,20 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="N",
         help="sample records of each split (default 3)",
     )
-    add_command(
+    verifying = add_command(
         commands,
         "verify",
         verify,
         "read every byte of a record set and list all that does not fit",
         "records/flickr8k",
     )
+    add_directory(verifying)
     return parser
 
 
-def add_command(commands, name: str, run, does: str, example: str):
-    parser = commands.add_parser(
-        name,
-        help=does,
-        description=does,
-        epilog=f"example: python -m records {name} {example}",
-        allow_abbrev=False,
-    )
+def add_directory(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("directory", metavar="DIR", help="directory of the records")
     parser.add_argument("--json", action="store_true", help="one JSON object, no table")
-    parser.set_defaults(run=run)
-    return parser
 
 
 def natural(text: str) -> int:

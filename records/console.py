@@ -35,5 +35,28 @@ def plain_console():
     return console
 
 
+def number_table(first: str, *others: str, title: str | None = None):
+    """A rich table whose first column is text and the others numbers."""
+    from rich.table import Table
+
+    table = Table(first, *others, title=title)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    return table
+
+
+def add_command(commands, name: str, run: Callable, does: str, example: str):
+    """Adds a subcommand whose help ends with an example; returns its parser.
+
+    Args:
+        commands: what `add_subparsers` returned.
+        run: called with the parsed arguments; returns the exit code.
+    """
+    parser = commands.add_parser(name, help=does, description=does, allow_abbrev=False)
+    parser.epilog = f"example: {parser.prog} {example}"
+    parser.set_defaults(run=run)
+    return parser
+
+
 def reraise() -> None:
     raise

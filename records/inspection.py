@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
-from records.console import plain_console
+from records.console import number_table, plain_console
 from records.manifest import EncoderInfo, Manifest
 from records.reader import RecordSet, read_shard
 from records.schema import PhotoRecord, decode
@@ -181,13 +181,6 @@ def in_and_out(flow: Mapping[str, Mapping[str, Any]]) -> Table:
     for reason in sorted({*photos["rejected"], *captions["rejected"]}):
         numbers = [what["rejected"].get(reason, 0) for what in (photos, captions)]
         table.add_row(f"rejected: {reason}", *map(str, numbers))
-    return table
-
-
-def number_table(first: str, *others: str, **settings: Any) -> Table:
-    table = Table(first, *others, **settings)
-    for column in table.columns[1:]:
-        column.justify = "right"
     return table
 
 

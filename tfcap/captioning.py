@@ -1,7 +1,7 @@
 """Captions from an exported model: photo bytes in, captions out, with TensorFlow alone.
 
-Needs no Keras, no tensorflow_text and no other module of tfcap (`count_pixels` takes
-Pillow as well). The export it reads:
+Needs no Keras, no tensorflow_text and no other module of tfcap (`caption_within` takes
+`tfcap.photos` and Pillow as well). The export it reads:
 
     DIR/1/saved_model.pb      a version directory, as TensorFlow Serving wants it;
                               the highest number wins, DIR itself may be the SavedModel
@@ -11,10 +11,7 @@ Pillow as well). The export it reads:
       score        float32 [photos]   mean log-probability of the caption's tokens
 """
 
-import io
-import math
 import os
-import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -127,6 +124,8 @@ def caption_within(
     Returns:
         One `Captioned` per photo, in the same order.
     """
+    from tfcap.photos import count_pixels  # trusted photos are captioned without Pillow
+
     pixels = [count_pixels(photo) for photo in photos]
     results = [Captioned("", 0.0, _problem(count, max_pixels)) for count in pixels]
     good = [i for i, result in enumerate(results) if result.error is None]
@@ -135,49 +134,6 @@ def caption_within(
         for i, result in zip(group, captioned, strict=True):
             results[i] = result
     return results
-
-
-def count_pixels(photo: bytes) -> float | None:
-    """Pixels a decoder would have to hold, read from the header; nothing is decoded.
-
-    Returns:
-        The count, infinity beyond what Pillow opens, or None: not a JPEG, PNG or GIF.
-    """
-    from PIL import Image  # here: trusted photos are captioned without Pillow
-
-    try:
-        with Image.open(io.BytesIO(photo), formats=["JPEG", "PNG", "GIF"]) as image:
-            if image.format == "GIF":
-                return _gif_pixels(photo)
-            return image.width * image.height
-    except Image.DecompressionBombError:
-        return math.inf
-    except Exception:  # whatever a hostile header makes Pillow's parsers raise
-        return None
-
-
-def _gif_pixels(photo: bytes) -> int:
-    """Pixels of the screen or of all frames together, whichever is more.
-
-    TensorFlow unpacks every frame to use the first, and a frame may exceed the screen.
-    """
-    width, height, flags = struct.unpack_from("<HHB", photo, 6)
-    screen, frames, at = width * height, 0, 13 + _colour_table(flags)
-    while at < len(photo) and photo[at] in b"!,":  # an extension or a frame
-        if photo[at] == ord(","):
-            width, height, flags = struct.unpack_from("<HHB", photo, at + 5)
-            frames += width * height
-            at += 11 + _colour_table(flags)
-        else:
-            at += 2
-        while at < len(photo) and photo[at]:  # blocks of data, an empty one ends them
-            at += photo[at] + 1
-        at += 1
-    return max(screen, frames)
-
-
-def _colour_table(flags: int) -> int:
-    return 3 << (flags % 8 + 1) if flags & 0x80 else 0
 
 
 def _problem(pixels: float | None, max_pixels: int) -> str | None:

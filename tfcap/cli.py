@@ -8,7 +8,7 @@ import json
 import sys
 from collections.abc import Sequence
 
-from records.console import run_command
+from records.console import add_command, run_command
 
 STOPPED = 128  # plus the signal's number, as a shell would say it
 
@@ -28,18 +28,6 @@ def make_parser() -> argparse.ArgumentParser:
     add_export(commands)
     add_caption(commands)
     add_serve(commands)
-    return parser
-
-
-def add_command(commands, name: str, run, does: str, example: str):
-    parser = commands.add_parser(
-        name,
-        help=does,
-        description=does,
-        epilog=f"example: tfcap {name} {example}",
-        allow_abbrev=False,
-    )
-    parser.set_defaults(run=run)
     return parser
 
 
@@ -139,15 +127,14 @@ def evaluate(args: argparse.Namespace) -> int:
 
 
 def print_scores(found, folder: str) -> None:
-    from rich.console import Console
-
+    from records.console import plain_console
     from tfcap.evaluation import score_table
 
-    console = Console()
+    console = plain_console()
     console.print(score_table(found))
     settings = {k: v for k, v in found.settings.items() if k != "encoder"}
     for key, value in {**settings, **found.summary()["captions"]}.items():
-        console.print(f"{key}: {value}", highlight=False)
+        console.print(f"{key}: {value}")
     console.print(f"results and references in COCO's formats: {folder}")
 
 

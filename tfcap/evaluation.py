@@ -11,6 +11,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from records import schema
+from records.console import number_table
 from records.files import write_atomically
 from records.reader import RecordSet, read_shard
 from tfcap import metrics
@@ -159,9 +160,7 @@ def save_gallery(evaluation: Evaluation, photos: str, folder: str) -> str:
 
 def score_table(evaluation: Evaluation) -> Table:
     """Scores beside those of the same captions on other photos, in percent."""
-    table = Table("percent", "photos in order", "photos shuffled")
-    for column in table.columns[1:]:
-        column.justify = "right"
+    table = number_table("percent", "photos in order", "photos shuffled")
     for name in metrics.NAMES:
         own, other = evaluation.scores.corpus[name], evaluation.shuffled.corpus[name]
         table.add_row(name, f"{100 * own:.1f}", f"{100 * other:.1f}")

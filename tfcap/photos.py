@@ -1,11 +1,11 @@
 """Looking at a photo's header before anything decodes it."""
 
 import io
+import math
+import struct
 import warnings
 
 from PIL import Image
-
-from tfcap.captioning import count_pixels
 
 # Pillow's own limit: beyond it a file is taken for a decompression bomb.
 MAX_PIXELS = 89_478_485
@@ -54,3 +54,44 @@ def check_header(photo: bytes) -> str:
     if pixels is None or pixels > MAX_PIXELS:
         raise PhotoProblem("too_many_pixels", f"{width} x {height} pixels")
     return READABLE[kind]
+
+
+def count_pixels(photo: bytes) -> float | None:
+    """Pixels a decoder would have to hold, read from the header; nothing is decoded.
+
+    Returns:
+        The count, infinity beyond what Pillow opens, or None: not a JPEG, PNG or GIF.
+    """
+    try:
+        with Image.open(io.BytesIO(photo), formats=["JPEG", "PNG", "GIF"]) as image:
+            if image.format == "GIF":
+                return _gif_pixels(photo)
+            return image.width * image.height
+    except Image.DecompressionBombError:
+        return math.inf
+    except Exception:  # whatever a hostile header makes Pillow's parsers raise
+        return None
+
+
+def _gif_pixels(photo: bytes) -> int:
+    """Pixels of the screen or of all frames together, whichever is more.
+
+    TensorFlow unpacks every frame to use the first, and a frame may exceed the screen.
+    """
+    width, height, flags = struct.unpack_from("<HHB", photo, 6)
+    screen, frames, at = width * height, 0, 13 + _colour_table(flags)
+    while at < len(photo) and photo[at] in b"!,":  # an extension or a frame
+        if photo[at] == ord(","):
+            width, height, flags = struct.unpack_from("<HHB", photo, at + 5)
+            frames += width * height
+            at += 11 + _colour_table(flags)
+        else:
+            at += 2
+        while at < len(photo) and photo[at]:  # blocks of data, an empty one ends them
+            at += photo[at] + 1
+        at += 1
+    return max(screen, frames)
+
+
+def _colour_table(flags: int) -> int:
+    return 3 << (flags % 8 + 1) if flags & 0x80 else 0

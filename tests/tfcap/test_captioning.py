@@ -18,8 +18,8 @@ from tfcap.captioning import (
     Captioned,
     Captioner,
     caption_within,
-    count_pixels,
 )
+from tfcap.photos import count_pixels
 
 
 class SizeModel(tf.Module):
