@@ -12,13 +12,6 @@ from tfcap.strategies import automatic, check_global_batch, make_strategy, mirro
 from tfcap.training import Trainer
 from tfcap.workdir import Workdir
 
-# More logical CPUs than one, before TensorFlow makes any: replicas without a GPU.
-tf.config.set_logical_device_configuration(
-    tf.config.list_physical_devices("CPU")[0],
-    [tf.config.LogicalDeviceConfiguration()] * 4,
-)
-
-
 def settings(**training) -> Config:
     training = {
         "global_batch": 8,
