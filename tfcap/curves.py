@@ -81,10 +81,11 @@ class Curves:
             tf.summary.scalar("learning_rate", learning_rate, step)
             tf.summary.scalar("gradient_norm", self.pending[-1].gradient_norm, step)
             tf.summary.scalar("tokens_per_second", tokens / seconds, step)
-        self.bar.update(self.task, loss=loss / tokens, rate=tokens / seconds)
         self.pending = []
         self.loss, self.tokens = self.loss + loss, self.tokens + tokens
         self.seconds += seconds
+        rate = self.tokens / self.seconds
+        self.bar.update(self.task, loss=loss / tokens, rate=rate)
         return loss / tokens
 
     def end_epoch(self, step: int, dev_loss: float, better: bool) -> None:

@@ -61,7 +61,7 @@ def test_the_vocabulary_is_that_of_the_whole_training_list(built):
 
 
 def test_the_set_is_whole(built):
-    assert verify(built.directory).problems == []
+    assert verify(built.directory).problems == ()
 
 
 def test_features_tell_photos_apart(built):

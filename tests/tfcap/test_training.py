@@ -12,6 +12,7 @@ from tfcap.strategies import automatic, check_global_batch, make_strategy, mirro
 from tfcap.training import Trainer
 from tfcap.workdir import Workdir
 
+
 def settings(**training) -> Config:
     training = {
         "global_batch": 8,
