@@ -92,8 +92,17 @@ class Curves:
         with self.dev.as_default():
             tf.summary.scalar("loss", dev_loss, step)
         self.console.print(
-            f"epoch {self.epoch}/{self.epochs}: loss {self.loss / self.tokens:.3f}, "
-            f"dev {dev_loss:.3f}{' (best)' if better else ''}, "
-            f"{self.tokens / self.seconds:,.0f} tokens/s, {self.seconds:.0f} s",
+            f"epoch {self.epoch}/{self.epochs}: {self.trained()}"
+            f"dev {dev_loss:.3f}{' (best)' if better else ''}",
             highlight=False,
+        )
+
+    def trained(self) -> str:
+        """Loss and speed of the epoch; nothing if a resumed run found it trained."""
+        if not self.tokens:
+            return ""
+        rate = self.tokens / self.seconds
+        return (
+            f"{self.seconds:.0f} s, {rate:,.0f} tokens/s, "
+            f"loss {self.loss / self.tokens:.3f}, "
         )

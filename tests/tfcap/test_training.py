@@ -72,6 +72,7 @@ SLOW = pytest.mark.slow
     ("expansion", "replicas", "stopped_after"),
     [
         ("causal", 1, 2),
+        ("causal", 1, 3),
         ("prefix", 1, 4),
         pytest.param("causal", 2, 4, marks=SLOW),
         pytest.param("prefix", 2, 2, marks=SLOW),
@@ -81,7 +82,7 @@ def test_a_resumed_run_ends_as_an_uninterrupted_one(
     make_records, tmp_path, monkeypatch, expansion, replicas, stopped_after
 ):
     # 21 photos, 8 a step: 3 steps an epoch, the last one short. Stopped in the middle
-    # of the first or of the second epoch, dropout on.
+    # of the first or of the second epoch, or between the two, dropout on.
     records = make_records()
     use_replicas(monkeypatch, replicas)
     config = settings(expansion=expansion, epochs=2)
