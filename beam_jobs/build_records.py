@@ -4,8 +4,9 @@
         --photos Flicker8k_Dataset --captions Flickr8k.token.txt \\
         --splits Flickr8k_text --output records/flickr8k
 
-Inputs: a directory of photos; a caption file, `photo.jpg#0<TAB>caption`; a directory
-with the three split lists. Outputs, in `--output`, are those of `records`:
+Inputs: a directory of photos, and captions with their splits: Flickr8k's, or those of
+another `--source`, whose module in `sources/` shows its files. Outputs, in `--output`,
+are those of `records`:
 
     train-00000-of-00012.tfrecord ...   one record per photo (records/schema.py)
     vocabulary.txt                      counted on the training list's captions
@@ -18,6 +19,8 @@ second; disk, 8 KiB a photo for 2,048 float32 features. Any Beam option may foll
 `--runner` among them; without one the job runs in this process.
 
 A build that was interrupted goes on where it stopped when the command is repeated.
+With `--reuse` an earlier record set lends its features (beam_jobs/reusing.py), so that
+another vocabulary, tokenizer or split encodes nothing, and new photos only themselves.
 """
 
 import argparse
@@ -34,16 +37,8 @@ from apache_beam.pvalue import AsIter, AsList, AsSingleton
 from apache_beam.transforms import combiners
 
 from beam_jobs import output_folder, progress
-from beam_jobs.elements import Job
+from beam_jobs.elements import REJECTED, Caption, Job, Reject
 from beam_jobs.finishing import Finish
-from beam_jobs.flickr8k import (
-    REJECTED,
-    ListPhotos,
-    ReadCaptions,
-    ReadSplit,
-    check_captions_file,
-    find_split_files,
-)
 from beam_jobs.joining import (
     TRAINING_WORD,
     JoinPhoto,
@@ -52,8 +47,11 @@ from beam_jobs.joining import (
     assign_shard,
     make_plan,
 )
+from beam_jobs.photo_files import ListPhotos
+from beam_jobs.reusing import FindEarlier, open_earlier
 from beam_jobs.runners import parse_command, run_pipeline
 from beam_jobs.shard_writing import WriteShard
+from beam_jobs.sources import options as source_options
 from beam_jobs.summary import print_summary
 from records import console, manifest
 from records.errors import UserError
@@ -63,11 +61,13 @@ from tfcap.encoders import Encoder, load_encoder
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    args, options = parse_command(make_parser(), argv)
+    parser = make_parser()
+    args, options = parse_command(parser, argv)
+    source_options.check_options(parser, args)
     started = time.monotonic()
     job = make_job(args)
-    output_folder.prepare(job.output, manifest.FILE_NAME, args.overwrite)
-    result = build(job, options)
+    with output_folder.prepared(job.output, manifest.FILE_NAME, args.overwrite):
+        result = build(job, options)
     print_summary(job, result, time.monotonic() - started)
     return 0
 
@@ -81,10 +81,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--config", required=True, help="e.g. configs/flickr8k.yaml")
     parser.add_argument("--photos", required=True, help="directory of the photos")
-    parser.add_argument("--captions", required=True, help="Flickr8k.token.txt")
-    parser.add_argument(
-        "--splits", required=True, help="directory of Flickr_8k.trainImages.txt etc."
-    )
+    source_options.add_options(parser)
     parser.add_argument("--output", required=True, help="directory for the records")
     parser.add_argument(
         "--set",
@@ -95,6 +92,9 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--overwrite", action="store_true", help="replace the records in --output"
+    )
+    parser.add_argument(
+        "--reuse", metavar="DIR", help="earlier records to take features from"
     )
     parser.add_argument(
         "--max_reject_fraction",
@@ -115,21 +115,23 @@ def fraction(text: str) -> float:
 def make_job(args: argparse.Namespace) -> Job:
     """Checks what the command names, and loads the encoder: errors show at once."""
     config = load_config(args.config, args.set)
-    check_captions_file(args.captions)
-    splits = find_split_files(args.splits)
+    source = source_options.open_source(args)
     if not FileSystems.exists(args.photos):
         raise UserError(f"--photos: no directory {args.photos}")
     encoder = load_encoder(config.encoder)
-    return Job(
+    job = Job(
         photos=args.photos,
-        captions=args.captions,
-        splits=splits,
+        source=source,
         output=args.output,
         config=config,
         encoder=encoder.info,
         features=FeatureSpec(shape=encoder.shape, dtype=config.records.dtype),
         max_reject_fraction=args.max_reject_fraction,
+        reuse=args.reuse,
     )
+    if job.reuse:
+        open_earlier(job)
+    return job
 
 
 def build(job: Job, options: PipelineOptions, encoder_for=load_encoder):
@@ -146,36 +148,26 @@ def construct(
     """The job graph. It holds paths only: its size does not grow with the data set."""
     tokenizer, per_shard = job.config.tokenizer, job.config.records.photos_per_shard
 
-    # -> Caption; rejected: Reject
-    lines = (
-        pipeline
-        | "caption file" >> beam.Create([job.captions])
-        | "read captions"
-        >> beam.ParDo(ReadCaptions()).with_outputs(REJECTED, main="ok")
-    )
+    # -> Caption; Reject; (photo id, split); (photo id, path)
+    texts = job.source.read(pipeline)
     # -> Caption with words; rejected: Reject
     captions = (
-        lines.ok
+        texts.captions
         | "batch captions" >> beam.BatchElements(64, 1024)
         | "tokenize"
         >> beam.ParDo(TokenizeCaptions(tokenizer)).with_outputs(REJECTED, main="ok")
-    )
-    # -> (photo id, split)
-    splits = (
-        pipeline
-        | "split lists" >> beam.Create(sorted(job.splits.items()))
-        | "read splits" >> beam.ParDo(ReadSplit())
     )
     # -> (photo id, PhotoFile)
     files = (
         pipeline
         | "photo directory" >> beam.Create([job.photos])
-        | "list photos" >> beam.ParDo(ListPhotos())
+        | "list photos" >> beam.ParDo(ListPhotos(job.source.nested))
     )
-    # -> (photo id, {captions, splits, files})
+    # -> (photo id, {captions, splits, paths, files})
     joined = {
         "captions": captions.ok | "key captions" >> beam.Map(by_photo),
-        "splits": splits,
+        "splits": texts.splits,
+        "paths": texts.paths,
         "files": files,
     } | "join" >> beam.CoGroupByKey()
     # -> Photo; rejected: Reject; training_word: str
@@ -200,7 +192,8 @@ def construct(
         )
     )
     # -> ((split, shard), Photo or None)
-    keyed = photos.ok | "assign shard" >> beam.Map(assign_shard, plan)
+    found = photos.ok | "find earlier features" >> FindEarlier(job)
+    keyed = found | "assign shard" >> beam.Map(assign_shard, plan)
     empty = (
         pipeline
         | "every shard" >> beam.Create([None])
@@ -216,9 +209,12 @@ def construct(
             REJECTED, main="ok"
         )
     )
-    rejects = [lines[REJECTED], captions[REJECTED], photos[REJECTED], written[REJECTED]]
+    rejects = [texts.rejects, captions[REJECTED], photos[REJECTED], written[REJECTED]]
     # Counted where they come in, apart from what becomes of them.
-    read = (lines.ok, lines[REJECTED]) | "all lines" >> beam.Flatten()
+    read = (texts.captions, texts.rejects) | "all read" >> beam.Flatten()
+    captions_in = read | "captions of each" >> beam.Map(captions_of)
+    unnamed = texts.rejects | "nameless" >> beam.Filter(lambda r: r.what == "photo")
+    photos_in = (joined, unnamed) | "all photos" >> beam.Flatten()
     _ = (
         pipeline
         | "one end" >> beam.Create([None])
@@ -228,14 +224,18 @@ def construct(
             plan,
             AsList(written.ok),
             AsList(rejects | "all rejects" >> beam.Flatten()),
-            AsSingleton(joined | "photos in" >> combiners.Count.Globally()),
-            AsSingleton(read | "captions in" >> combiners.Count.Globally()),
+            AsSingleton(photos_in | "photos in" >> combiners.Count.Globally()),
+            AsSingleton(captions_in | "captions in" >> beam.CombineGlobally(sum)),
         )
     )
 
 
 def by_photo(caption):
     return caption.photo_id, caption
+
+
+def captions_of(read: Caption | Reject) -> int:
+    return read.captions if isinstance(read, Reject) else 1
 
 
 if __name__ == "__main__":

@@ -37,8 +37,7 @@ from beam_jobs.caption_shards import (
     load_captioner,
     model_digest,
 )
-from beam_jobs.elements import PhotoFile
-from beam_jobs.flickr8k import REJECTED
+from beam_jobs.elements import REJECTED, PhotoFile
 from beam_jobs.photo_files import match_photos
 from beam_jobs.runners import parse_command, run_pipeline
 from beam_jobs.summary import counter, has_ended
@@ -51,8 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args, options = parse_command(make_parser(), argv)
     started = time.monotonic()
     job = make_job(args)
-    output_folder.prepare(job.output, Summary.file_name(), args.overwrite)
-    result = caption(job, options)
+    with output_folder.prepared(job.output, Summary.file_name(), args.overwrite):
+        result = caption(job, options)
     print_summary(job, result, time.monotonic() - started)
     return 0
 

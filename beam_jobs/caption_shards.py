@@ -16,9 +16,8 @@ from apache_beam.metrics import Metrics
 from pydantic import BaseModel, ConfigDict
 
 from beam_jobs import output_folder, progress
-from beam_jobs.elements import PhotoFile, Reject
+from beam_jobs.elements import REJECTED, PhotoFile, Reject
 from beam_jobs.finishing import check_sum
-from beam_jobs.flickr8k import REJECTED
 from beam_jobs.output_folder import Report, finished_report, save_report
 from beam_jobs.photo_files import read_photo
 from records.files import file_digest, write_atomically

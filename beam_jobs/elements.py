@@ -3,13 +3,21 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from beam_jobs.sources import Source
 from records.manifest import EncoderInfo
 from records.schema import FeatureSpec
 from tfcap.config import Config
 
+REJECTED = "rejected"  # the output of a step that its Rejects leave by
+
 
 class Caption(NamedTuple):
-    """One line of a caption file. `where` is file and line, for rejects."""
+    """One caption of the source.
+
+    Attributes:
+        number: captions of a photo stand in this order.
+        where: file and line, or file and place in it, for rejects.
+    """
 
     photo_id: str
     number: int
@@ -27,13 +35,25 @@ class PhotoFile(NamedTuple):
     modified: float
 
 
+class Place(NamedTuple):
+    """Where an earlier record set holds a photo: shard, and byte its record is at."""
+
+    path: str
+    offset: int
+
+
 class Photo(NamedTuple):
-    """A photo that is there, is in one split and has captions."""
+    """A photo that is there, is in one split and has captions.
+
+    Attributes:
+        earlier: its record in the set whose features may be taken over.
+    """
 
     photo_id: str
     split: str
     file: PhotoFile
     captions: tuple[Caption, ...]
+    earlier: Place | None = None
 
 
 class Reject(NamedTuple):
@@ -41,7 +61,7 @@ class Reject(NamedTuple):
 
     Attributes:
         what: `photo` or `caption`.
-        where: photo file, or caption file and line.
+        where: photo file, or caption file and line or place in it.
         reason: one word for counting.
         detail: what was found.
         captions: captions lost with it.
@@ -68,20 +88,20 @@ class Job:
 
     Attributes:
         photos: directory of the photos.
-        captions: the caption file.
-        splits: split -> its list of photos.
+        source: the captions and their splits.
         output: directory of the records.
         config: the experiment.
         encoder: digest and settings of the encoder that the launcher loaded.
         features: shape and dtype on disk.
         max_reject_fraction: of photos, above which the build is refused.
+        reuse: directory of an earlier record set, to take features from.
     """
 
     photos: str
-    captions: str
-    splits: dict[str, str]
+    source: Source
     output: str
     config: Config
     encoder: EncoderInfo
     features: FeatureSpec
     max_reject_fraction: float
+    reuse: str | None = None

@@ -144,8 +144,12 @@ def make_manifest(
         longest_caption=statistics.longest_caption,
         statistics=statistics,
         configuration=job.config.model_dump(mode="json"),
-        sources={"photos": job.photos, "captions": job.captions, **job.splits},
+        sources=sources(job),
     )
+
+
+def sources(job: Job) -> dict[str, str]:
+    return {"source": job.source.name, "photos": job.photos, **job.source.files()}
 
 
 def moments(reports: list[ShardReport]) -> FeatureMoments:

@@ -5,8 +5,7 @@ from collections.abc import Iterable
 import apache_beam as beam
 from apache_beam.io.filesystems import FileSystems
 
-from beam_jobs.elements import Caption, Photo, PhotoFile, Plan, Reject
-from beam_jobs.flickr8k import REJECTED
+from beam_jobs.elements import REJECTED, Caption, Photo, PhotoFile, Plan, Reject
 from records import shards
 from records.errors import UserError
 from records.tokenizer import Tokenizer, TokenizerSettings
@@ -37,7 +36,9 @@ class TokenizeCaptions(beam.DoFn):
 
 
 class JoinPhoto(beam.DoFn):
-    """(photo id, its captions, splits and files) -> Photo, or `rejected`.
+    """(photo id, its captions, splits, files and paths) -> Photo, or `rejected`.
+
+    Where the source names the photo's path, the file must lie there.
 
     Output `training_word` has every word of the training list's captions, whether or
     not the photo's file turns out to be there.
@@ -49,34 +50,55 @@ class JoinPhoto(beam.DoFn):
     def process(self, joined: tuple[str, dict[str, Iterable]]):
         photo_id, parts = joined
         captions = sorted(parts["captions"], key=lambda c: (c.number, c.text, c.where))
-        splits, files = sorted(set(parts["splits"])), list(parts["files"])
+        splits, paths = sorted(set(parts["splits"])), sorted(set(parts["paths"]))
+        files = self.at_paths(list(parts["files"]), paths)
         if splits == ["train"]:
             for caption in captions:
                 for word in caption.words:
                     yield beam.pvalue.TaggedOutput(TRAINING_WORD, word)
-        problem = self.problem(photo_id, captions, splits, files)
+        problem = problem_of_text(captions, splits, paths) or self.problem_of_files(
+            files, paths or [photo_id]
+        )
         if problem:
             reject = Reject("photo", photo_id, *problem, len(captions))
             yield beam.pvalue.TaggedOutput(REJECTED, reject)
         else:
             yield Photo(photo_id, splits[0], files[0], tuple(captions))
 
-    def problem(
-        self, photo_id: str, captions: list, splits: list, files: list[PhotoFile]
+    def at_paths(self, files: list[PhotoFile], paths: list[str]) -> list[PhotoFile]:
+        named = {FileSystems.join(self.directory, path) for path in paths}
+        return [file for file in files if file.path in named] if named else files
+
+    def problem_of_files(
+        self, files: list[PhotoFile], paths: list[str]
     ) -> tuple[str, str] | None:
-        """Reason and detail, the first that applies."""
-        if len(splits) > 1:
-            return "in_two_splits", f"listed in {' and '.join(splits)}"
-        if not captions:
-            return "no_caption", "no usable line in the caption file"
-        if not splits:
-            return "in_no_split", "in none of the split lists"
+        if len(files) > 1:
+            found = sorted(file.path for file in files)
+            return "two_files", f"the name of {found[0]} and {found[1]}"
         if not files:
-            path = FileSystems.join(self.directory, photo_id)
+            path = FileSystems.join(self.directory, paths[0])
             if FileSystems.exists(path):
-                return "not_a_file", f"{path} is a directory"
+                return "not_a_file", f"{path} is no file of the photo directory"
             return "photo_missing", f"no file {path}"
         return None
+
+
+def problem_of_text(
+    captions: list[Caption], splits: list[str], paths: list[str]
+) -> tuple[str, str] | None:
+    """Reason and detail, the first that applies."""
+    if len(splits) > 1:
+        return "in_two_splits", f"listed in {' and '.join(splits)}"
+    if len(paths) > 1:
+        return "two_paths", f"said to lie at {' and '.join(paths)}"
+    if not captions:
+        return "no_caption", "no usable caption"
+    if not splits:
+        return "in_no_split", "in none of the splits"
+    if splits[0] not in shards.SPLITS:
+        expected = ", ".join(shards.SPLITS)
+        return "unknown_split", f"in split {splits[0]!r}; expected one of {expected}"
+    return None
 
 
 def make_plan(

@@ -2,6 +2,7 @@
 
     shards ...       each under its own name only when it is whole
     .build/*.json    a report beside each finished shard, gone when the job has ended
+    .build/lock      held while a job runs: a second one on this output is refused
     rejects.jsonl    one line per input that did not make it
     (last file)      written last: with it the output is complete
 
@@ -12,13 +13,15 @@ the same.
 import json
 import os
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import tensorflow as tf
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from beam_jobs.elements import Reject
+from beam_jobs.locking import locked
 from records import rejects
 from records.errors import UserError
 from records.files import remove_if_there, write_atomically
@@ -46,26 +49,45 @@ class Report(BaseModel):
 AnyReport = TypeVar("AnyReport", bound=Report)
 
 
+@contextmanager
+def prepared(output: str, last_file: str, overwrite: bool) -> Iterator[None]:
+    """Prepares the directory, and keeps other jobs out of it while the body runs.
+
+    Raises:
+        UserError: as `prepare`, or another job is writing to it.
+    """
+    if not overwrite:
+        refuse_if_taken(output, last_file)
+    make_reports_folder(output)
+    with locked(os.path.join(output, REPORTS), output):
+        prepare(output, last_file, overwrite)  # the other job may have ended by now
+        yield
+
+
 def prepare(output: str, last_file: str, overwrite: bool) -> None:
     """Makes the directory; what is in it is refused, gone on with or replaced.
 
     Raises:
         UserError: it is complete or holds anything else, and not `overwrite`.
     """
-    last, reports = os.path.join(output, last_file), os.path.join(output, REPORTS)
+    if overwrite:
+        # The last file goes first: from here on nothing is complete.
+        remove_if_there(os.path.join(output, last_file))
+        remove_each_report(output)
+    else:
+        refuse_if_taken(output, last_file)
+    make_reports_folder(output)
+
+
+def make_reports_folder(output: str) -> None:
     try:
-        if overwrite:
-            # The last file goes first: from here on nothing is complete.
-            remove_if_there(last)
-            remove_reports(output)
-        else:
-            refuse_if_taken(output, last, reports)
-        tf.io.gfile.makedirs(reports)
+        tf.io.gfile.makedirs(os.path.join(output, REPORTS))
     except tf.errors.OpError as error:
         raise UserError(f"--output: cannot make {output}: {error.message}") from None
 
 
-def refuse_if_taken(output: str, last: str, reports: str) -> None:
+def refuse_if_taken(output: str, last_file: str) -> None:
+    last, reports = os.path.join(output, last_file), os.path.join(output, REPORTS)
     if tf.io.gfile.exists(last):
         raise UserError(
             f"--output: {output} already holds a finished job's output; choose another "
@@ -133,6 +155,15 @@ def remove_leftovers(output: str, shards: re.Pattern, kept: Collection[str]) -> 
         stale = shards.fullmatch(name) and name not in kept
         if stale or TEMPORARY.fullmatch(name):
             tf.io.gfile.remove(os.path.join(output, name))
+
+
+def remove_each_report(output: str) -> None:
+    """Removes the reports; a lock beside them stays."""
+    folder = os.path.join(output, REPORTS)
+    names = tf.io.gfile.listdir(folder) if tf.io.gfile.isdir(folder) else []
+    for name in names:
+        if name.endswith(".json"):
+            tf.io.gfile.remove(os.path.join(folder, name))
 
 
 def remove_reports(output: str) -> None:

@@ -2,12 +2,30 @@
 
 from collections.abc import Iterator
 
+import apache_beam as beam
 from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
 from beam_jobs.elements import PhotoFile
 from records.errors import UserError
 from tfcap.photos import PhotoProblem, check_header
+
+
+class ListPhotos(beam.DoFn):
+    """Photo directory -> (photo id, PhotoFile) for each file in it; the id is its name.
+
+    Args:
+        nested: look into the folders of the directory as well, but not into links to
+            folders.
+    """
+
+    def __init__(self, nested: bool = False):
+        self.pattern = "**" if nested else "*"
+
+    def process(self, directory: str):
+        for file in match_photos(FileSystems.join(escape(directory), self.pattern)):
+            photo_id = FileSystems.split(file.photo_id)[1]
+            yield photo_id, file._replace(photo_id=photo_id)
 
 
 def match_photos(pattern: str) -> Iterator[PhotoFile]:

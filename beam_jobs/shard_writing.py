@@ -15,10 +15,10 @@ import numpy as np
 from apache_beam.metrics import Metrics
 
 from beam_jobs import progress
-from beam_jobs.elements import Job, Photo, Plan, Reject
-from beam_jobs.flickr8k import REJECTED
+from beam_jobs.elements import REJECTED, Job, Photo, Plan, Reject
 from beam_jobs.output_folder import Report, finished_report, save_report
 from beam_jobs.photo_files import read_photo
+from beam_jobs.reusing import EarlierFeatures
 from records import shards
 from records.manifest import ShardInfo
 from records.schema import PhotoRecord
@@ -68,6 +68,7 @@ class WriteShard(beam.DoFn):
         self.encoder_for = encoder_for
         self.encoded = Metrics.counter("tfcap", "photos_encoded")
         self.reused = Metrics.counter("tfcap", "photos_reused")
+        self.taken_over = Metrics.counter("tfcap", "photos_taken_over")
         self.batches = Metrics.distribution("tfcap", "encoder_batch_size")
 
     def process(
@@ -127,31 +128,42 @@ class WriteShard(beam.DoFn):
         self, photos: list[Photo], rejects: list[Reject]
     ) -> Iterator[tuple[Photo, bytes, str, np.ndarray]]:
         """Yields (photo, bytes, format, features) in order; appends to `rejects`."""
-        encoder = self.encoder_for(self.job.config.encoder)
+        earlier = EarlierFeatures(self.job.features)
         size = self.job.config.records.encoder_batch
         for start in range(0, len(photos), size):
-            batch, rejected = [], []
-            for photo in photos[start : start + size]:
-                try:
-                    batch.append((photo, *read_photo(photo.file.path)))
-                except PhotoProblem as problem:
-                    rejected.append(reject_photo(photo, problem.reason, str(problem)))
-            yield from self.run(encoder, batch, rejected)
+            batch, rejected = read_batch(photos[start : start + size])
+            features = self.take_over(earlier, batch)
+            self.run(batch, features, rejected)
+            for row, vector in zip(batch, features, strict=True):
+                if vector is not None:
+                    yield *row, vector
             rejects.extend(rejected)
-            progress.advance(len(photos[start : start + size]), len(rejected))
+            progress.advance(min(size, len(photos) - start), len(rejected))
 
-    def run(self, encoder: Encoder, batch: list, rejected: list[Reject]):
-        if not batch:
+    def take_over(
+        self, earlier: EarlierFeatures, batch: list
+    ) -> list[np.ndarray | None]:
+        """Features from the earlier record set; None where they must be encoded."""
+        features = [earlier.find(photo, content) for photo, content, _ in batch]
+        self.taken_over.inc(sum(vector is not None for vector in features))
+        return features
+
+    def run(self, batch: list, features: list, rejected: list[Reject]) -> None:
+        """Encodes the photos whose features are None; those undecodable stay so."""
+        new = [i for i, vector in enumerate(features) if vector is None]
+        if not new:
             return
-        features, bad = encoder.encode([content for _, content, _ in batch])
-        self.batches.update(len(batch))
-        self.encoded.inc(len(features))
-        reasons = dict(bad)
+        encoder = self.encoder_for(self.job.config.encoder)
+        vectors, bad = encoder.encode([batch[i][1] for i in new])
+        self.batches.update(len(new))
+        self.encoded.inc(len(vectors))
         for i, reason in bad:
-            rejected.append(reject_photo(batch[i][0], "corrupt_photo", reason))
-        readable = [row for i, row in enumerate(batch) if i not in reasons]
-        for row, vector in zip(readable, features, strict=True):
-            yield *row, vector
+            photo = batch[new[i]][0]
+            rejected.append(reject_photo(photo, "corrupt_photo", reason))
+        reasons = dict(bad)
+        readable = [row for i, row in enumerate(new) if i not in reasons]
+        for row, vector in zip(readable, vectors, strict=True):
+            features[row] = vector
 
     def record(
         self, photo: Photo, content: bytes, features: np.ndarray, vocabulary: Vocabulary
@@ -204,6 +216,19 @@ class Tally:
             "feature_squares": self.squares.tolist(),
             "cells": self.cells,
         }
+
+
+def read_batch(
+    photos: list[Photo],
+) -> tuple[list[tuple[Photo, bytes, str]], list[Reject]]:
+    """Reads photos: (photo, bytes, format) of those worth decoding, others' rejects."""
+    batch, rejected = [], []
+    for photo in photos:
+        try:
+            batch.append((photo, *read_photo(photo.file.path)))
+        except PhotoProblem as problem:
+            rejected.append(reject_photo(photo, problem.reason, str(problem)))
+    return batch, rejected
 
 
 def reject_photo(photo: Photo, reason: str, detail: str) -> Reject:

@@ -3,6 +3,7 @@
 from apache_beam.metrics import MetricsFilter
 
 from beam_jobs.elements import Job
+from beam_jobs.reusing import DAMAGED
 from records import inspection, rejects
 from records.console import plain_console
 from records.manifest import load_manifest
@@ -25,6 +26,8 @@ def print_summary(job: Job, result, seconds: float) -> None:
     )
     if reused:
         console.print(f"{reused} photos taken over from an interrupted build")
+    if job.reuse:
+        print_taken_over(job, result, console)
     console.print(
         f"{encoded} photos encoded by {job.encoder.name} in {seconds:.0f} s, start and "
         f"all ({encoded / seconds:.1f}/s)"
@@ -37,6 +40,15 @@ def print_summary(job: Job, result, seconds: float) -> None:
     console.print(
         f"records in {job.output}, what was left out in {rejects.FILE_NAME} there"
     )
+
+
+def print_taken_over(job: Job, result, console) -> None:
+    taken_over, damaged = counter(result, "photos_taken_over"), counter(result, DAMAGED)
+    console.print(f"features of {taken_over} photos taken over from {job.reuse}")
+    if damaged:
+        console.print(
+            f"{damaged} records of {job.reuse} are damaged; their photos were encoded"
+        )
 
 
 def has_ended(result) -> bool:

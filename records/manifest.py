@@ -55,8 +55,10 @@ class Statistics(_Part):
     """Counts over the record set; photos in = written + rejected, captions too.
 
     Attributes:
-        photos_in: photos named by captions or split lists or found in the directory.
-        captions_in: lines of the caption file that are not blank.
+        photos_in: photos named by captions or split lists or found in the directory,
+            and entries of the source that should name one and do not.
+        captions_in: captions of the source, whatever stands in a caption's place among
+            them: for Flickr8k, lines of the caption file that are not blank.
         rejected_photos: photos rejected, by reason.
         rejected_captions: captions rejected, by reason; those of a rejected photo
             count under the photo's reason.

@@ -17,7 +17,7 @@ class RejectLine(BaseModel):
 
     Attributes:
         what: a photo, or one caption.
-        where: photo file, or caption file and line.
+        where: photo file, or caption file and line or place in it.
         reason: one word for counting.
         detail: what was found.
         captions: captions lost with it.

@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw
 
 from beam_jobs import build_records, output_folder
 from beam_jobs.elements import Job
-from beam_jobs.flickr8k import SPLIT_FILES, find_split_files
+from beam_jobs.sources.flickr8k import SPLIT_FILES, Flickr8k, find_split_files
 from records import manifest
 from records.manifest import EncoderInfo
 from records.schema import FeatureSpec
@@ -172,8 +172,7 @@ class SmallData:
         """A job with the fake encoder; e.g. `records={"photos_per_shard": 4}`."""
         return Job(
             photos=str(self.photos),
-            captions=str(self.captions),
-            splits=find_split_files(str(self.splits)),
+            source=Flickr8k(str(self.captions), find_split_files(str(self.splits))),
             output=str(output),
             config=small_config(**sections),
             encoder=INFO,
@@ -204,9 +203,9 @@ def small_config(**sections) -> Config:
 
 def build(job: Job, *flags: str, encoder_for=mean_colour, overwrite: bool = False):
     """What the command does, with another encoder."""
-    output_folder.prepare(job.output, manifest.FILE_NAME, overwrite)
     options = PipelineOptions([*flags])
-    return build_records.build(job, options, encoder_for)
+    with output_folder.prepared(job.output, manifest.FILE_NAME, overwrite):
+        return build_records.build(job, options, encoder_for)
 
 
 def contents(folder: str | Path, *but: str) -> dict[str, bytes]:

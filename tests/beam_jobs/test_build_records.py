@@ -25,7 +25,7 @@ from small_data import (
 )
 
 from beam_jobs import build_records
-from beam_jobs.flickr8k import SPLIT_FILES
+from beam_jobs.sources.flickr8k import SPLIT_FILES
 from records import schema
 from records.errors import UserError
 from records.reader import RecordSet, read_shard

@@ -1,6 +1,9 @@
 """The command: flags, refusals, summary. The encoder is a MobileNet of 32 pixels."""
 
+import json
+
 import pytest
+from small_data import SPLIT_OF
 
 from beam_jobs import build_records
 from records.errors import UserError
@@ -50,8 +53,9 @@ def test_records_are_replaced_only_when_asked_to(flags, tmp_path):
     ],
 )
 def test_what_is_not_there_is_named_before_any_work(flags, tmp_path, wrong, message):
+    others = [flag for flag in flags if flag.split("=")[0] != wrong.split("=")[0]]
     with pytest.raises(UserError, match=message):
-        build_records.main([*flags, wrong])
+        build_records.main([*others, wrong])
     assert not (tmp_path / "out").exists()
 
 
@@ -61,6 +65,8 @@ def test_what_is_not_there_is_named_before_any_work(flags, tmp_path, wrong, mess
         ("--runer=DirectRunner", "did you mean --runner?"),
         ("--photo=x", "did you mean --photos?"),
         ("--max_reject_fraction=2", "expected 0 to 1; received 2"),
+        ("--captions=b.txt", "flickr8k needs one --captions FILE"),
+        ("--source=coco", "coco needs --captions SPLIT=FILE once or more"),
     ],
 )
 def test_a_wrong_flag_exits_with_2(flags, tmp_path, capsys, wrong, message):
@@ -74,3 +80,18 @@ def test_a_wrong_flag_exits_with_2(flags, tmp_path, capsys, wrong, message):
 def test_a_runner_that_cannot_do_it_is_refused(flags):
     with pytest.raises(UserError, match="DaskRunner"):
         build_records.main([*flags, "--runner=DaskRunner"])
+
+
+def test_another_source(flags, data, tmp_path):
+    lines = [
+        {"photo": f"{letter}.jpg", "captions": [f"A dog {letter} ."], "split": split}
+        for split, letters in SPLIT_OF.items()
+        for letter in letters
+    ]
+    own = tmp_path / "own.jsonl"
+    own.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    others = [f for f in flags if not f.startswith(("--captions", "--splits"))]
+    build_records.main([*others, "--source=jsonl", f"--captions={own}"])
+    manifest = RecordSet.open(str(tmp_path / "out")).manifest
+    assert [manifest.photos(split) for split in SPLIT_OF] == [6, 2, 2]
+    assert manifest.sources["captions"] == str(own)

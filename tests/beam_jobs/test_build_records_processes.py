@@ -51,11 +51,9 @@ def start(command: list[str], output: Path) -> subprocess.Popen:
     return process
 
 
-def run(command: list[str], output: Path) -> str:
-    done = subprocess.run(
-        [*command, f"--output={output}"], check=True, capture_output=True, text=True
-    )
-    return done.stdout
+def run(command: list[str], output: Path) -> subprocess.CompletedProcess:
+    command = [*command, f"--output={output}"]
+    return subprocess.run(command, capture_output=True, text=True)
 
 
 def test_a_killed_build_is_finished_by_the_next(command, tmp_path):
@@ -65,9 +63,11 @@ def test_a_killed_build_is_finished_by_the_next(command, tmp_path):
     finished = len(list((tmp_path / "killed" / REPORTS).glob("*.json")))
     assert 0 < finished < 60
     assert not (tmp_path / "killed" / "dataset.json").exists()
-    shown = run(command, tmp_path / "killed")
-    assert " 0 taken over" not in shown
-    run(command, tmp_path / "whole")
+    assert (tmp_path / "killed" / REPORTS / "lock").exists()
+    second = run(command, tmp_path / "killed")
+    assert " photos taken over from an interrupted build" in second.stdout
+    assert f"process {killed.pid} on " in second.stderr and "is gone" in second.stderr
+    assert run(command, tmp_path / "whole").returncode == 0
     assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
     assert RecordSet.open(str(tmp_path / "killed")).manifest.photos("train") == 200
 
@@ -76,7 +76,24 @@ def test_an_interrupted_build_ends_without_a_stack_trace(command, tmp_path):
     process = start(command, tmp_path / "out")
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == 130, said
     assert "interrupted" in said and "Traceback" not in said
     names = os.listdir(tmp_path / "out")
     assert "dataset.json" not in names
+    assert not (tmp_path / "out" / REPORTS / "lock").exists()
+
+
+def test_a_second_job_on_the_same_output_is_refused(command, tmp_path):
+    first = start(command, tmp_path / "out")
+    first.send_signal(signal.SIGSTOP)
+    second = run([*command, "--overwrite"], tmp_path / "out")
+    first.send_signal(signal.SIGCONT)
+    first.communicate(timeout=120)
+    assert first.returncode == 0
+    assert second.returncode == 1
+    assert f"another job is writing to {tmp_path / 'out'}" in second.stderr
+    assert f"process {first.pid} on " in second.stderr
+    assert (
+        RecordSet.open(str(tmp_path / "out")).manifest.photos("train")
+        == COUNTS["train"]
+    )

@@ -5,8 +5,7 @@ import pytest
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.testing.util import assert_that, equal_to
 
-from beam_jobs.elements import Caption, Photo, PhotoFile, Plan, Reject
-from beam_jobs.flickr8k import REJECTED
+from beam_jobs.elements import REJECTED, Caption, Photo, PhotoFile, Plan, Reject
 from beam_jobs.joining import (
     TRAINING_WORD,
     JoinPhoto,
@@ -19,6 +18,7 @@ from records.errors import UserError
 from tfcap.config import TokenizerConfig
 
 FILE = PhotoFile("a.jpg", "photos/a.jpg", 9, 1.0)
+IN_FOLDER = FILE._replace(path="photos/b/a.jpg")
 CAPTION = Caption("a.jpg", 0, "f:1", "A dog .", ("a", "dog"))
 
 
@@ -37,9 +37,11 @@ def test_captions_are_tokenized_and_empty_ones_rejected():
         assert_that(tokenized[REJECTED], equal_to(rejects), label="rejects")
 
 
-def join(captions=(CAPTION,), splits=("train",), files=(FILE,), directory="photos"):
+def join(
+    captions=(CAPTION,), splits=("train",), files=(FILE,), paths=(), directory="photos"
+):
     """Photo or Reject, and the training words."""
-    parts = {"captions": captions, "splits": splits, "files": files}
+    parts = {"captions": captions, "splits": splits, "files": files, "paths": paths}
     outcomes, words = [], []
     for output in JoinPhoto(str(directory)).process(("a.jpg", parts)):
         tag = getattr(output, "tag", None)
@@ -77,14 +79,43 @@ def test_words_count_whether_or_not_the_file_is_there():
     ("parts", "reason", "detail", "captions"),
     [
         ({"splits": ["train", "dev"]}, "in_two_splits", "listed in dev and train", 1),
-        ({"captions": []}, "no_caption", "no usable line in the caption file", 0),
-        ({"splits": []}, "in_no_split", "in none of the split lists", 1),
+        ({"captions": []}, "no_caption", "no usable caption", 0),
+        ({"splits": []}, "in_no_split", "in none of the splits", 1),
+        (
+            {"splits": ["tset"]},
+            "unknown_split",
+            "in split 'tset'; expected one of train, dev, test",
+            1,
+        ),
         ({"files": []}, "photo_missing", "no file photos/a.jpg", 1),
+        ({"paths": ["b/a.jpg"]}, "photo_missing", "no file photos/b/a.jpg", 1),
+        (
+            {"paths": ["c/a.jpg", "b/a.jpg"]},
+            "two_paths",
+            "said to lie at b/a.jpg and c/a.jpg",
+            1,
+        ),
+        (
+            {"files": [IN_FOLDER, FILE]},
+            "two_files",
+            "the name of photos/a.jpg and photos/b/a.jpg",
+            1,
+        ),
     ],
 )
 def test_a_photo_that_lacks_something(parts, reason, detail, captions):
     expected = Reject("photo", "a.jpg", reason, detail, captions)
     assert join(**parts)[0] == expected
+
+
+@pytest.mark.parametrize(("path", "file"), [("a.jpg", FILE), ("b/a.jpg", IN_FOLDER)])
+def test_a_path_tells_which_of_two_files_is_meant(path, file):
+    photo, _ = join(files=[FILE, IN_FOLDER], paths=[path, path])
+    assert photo.file == file
+
+
+def test_a_file_in_a_folder_is_found_by_its_name():
+    assert join(files=[IN_FOLDER])[0].file == IN_FOLDER
 
 
 def test_a_directory_in_a_photos_place(tmp_path):

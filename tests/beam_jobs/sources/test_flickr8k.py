@@ -1,25 +1,21 @@
 """Reading Flickr8k's files."""
 
 import gzip
-import os
 
 import apache_beam as beam
 import pytest
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.testing.util import assert_that, equal_to
 
-from beam_jobs.elements import Caption, Reject
-from beam_jobs.flickr8k import (
-    REJECTED,
+from beam_jobs.elements import REJECTED, Caption, Reject
+from beam_jobs.sources.flickr8k import (
     SPLIT_FILES,
-    ListPhotos,
     ReadCaptions,
-    ReadSplit,
     check_captions_file,
     find_split_files,
     parse_caption,
-    read_lines,
 )
+from beam_jobs.sources.lines import ReadSplit, read_lines
 from records.errors import UserError
 
 
@@ -93,33 +89,6 @@ def test_a_split_list_that_is_not_utf8(tmp_path):
     path.write_bytes(b"1.jpg\ncaf\xe9.jpg\n")
     with pytest.raises(UserError, match=rf"{path}:2 is not UTF-8"):
         list(ReadSplit().process(("train", str(path))))
-
-
-def list_photos(folder) -> list[str]:
-    return sorted(photo_id for photo_id, _ in ListPhotos().process(str(folder)))
-
-
-def test_photos_are_files_of_the_directory_itself(tmp_path):
-    (tmp_path / "a.jpg").write_bytes(b"four")
-    (tmp_path / "b.jpg").mkdir()
-    (tmp_path / "b.jpg" / "c.jpg").write_bytes(b"")
-    ((photo_id, file),) = ListPhotos().process(str(tmp_path))
-    assert (photo_id, file.photo_id) == ("a.jpg", "a.jpg")
-    assert (file.path, file.size) == (str(tmp_path / "a.jpg"), 4)
-    assert file.modified == os.path.getmtime(tmp_path / "a.jpg")
-
-
-def test_a_directory_named_like_a_pattern(tmp_path):
-    folder = tmp_path / "photos [1]*?"
-    folder.mkdir()
-    (folder / "a.jpg").write_bytes(b"")
-    assert list_photos(folder) == ["a.jpg"]
-
-
-def test_a_photo_whose_name_is_not_utf8(tmp_path):
-    with open(os.fsencode(tmp_path) + b"/caf\xe9.jpg", "wb"):
-        pass
-    assert list_photos(tmp_path) == ["caf\\udce9.jpg"]
 
 
 def test_the_three_lists_are_found(data):

@@ -1,0 +1,164 @@
+"""Features taken over from an earlier record set: only new photos are encoded.
+
+    shards of --reuse -> (photo id, Place of its record) -> joined to the photos
+                                  the record's features <- read where they are written
+
+Only a path and an offset per photo pass through the pipeline. A step holds the features
+of one batch and `OPEN_SHARDS` open files, however large the earlier set is. Its shards
+are read twice, once for the photos' ids and once for their features; workers on other
+machines must reach them.
+
+What is taken over is what the earlier build encoded: of photos whose bytes have the
+same SHA-256, with an encoder of the same digest, in the same shape and dtype. So the
+shards are those of a build without it, byte for byte, wherever the encoder gives a
+photo the same features in any batch, as those tried on a CPU do.
+"""
+
+import functools
+import hashlib
+import os
+
+import apache_beam as beam
+import numpy as np
+from apache_beam.metrics import Metrics
+
+from beam_jobs.elements import Job, Photo, Place
+from records import schema
+from records.errors import UserError
+from records.manifest import Manifest
+from records.random_access import ShardReader
+from records.reader import RecordSet
+from records.schema import FeatureSpec
+
+OPEN_SHARDS = 64
+SHORT = 12
+DAMAGED = "earlier_records_damaged"
+
+
+def open_earlier(job: Job) -> RecordSet:
+    """The record set of `--reuse`.
+
+    Raises:
+        UserError: it is the output itself, is not a whole record set, or its features
+            are not those that this build would make.
+    """
+    if os.path.realpath(job.reuse) == os.path.realpath(job.output):
+        raise UserError(
+            f"--reuse: {job.reuse} is --output itself; write the new records to "
+            "another directory"
+        )
+    try:
+        earlier = RecordSet.open(job.reuse)
+    except UserError as error:
+        raise UserError(f"--reuse: {error}") from None
+    refuse_other_features(earlier.manifest, job)
+    return earlier
+
+
+def refuse_other_features(earlier: Manifest, job: Job) -> None:
+    theirs, ours = earlier.encoder, job.encoder
+    if theirs.digest != ours.digest:
+        raise UserError(
+            f"--reuse: {job.reuse} was encoded by {theirs.name} of digest "
+            f"{theirs.digest[:SHORT]}…, this build encodes by {ours.name} of digest "
+            f"{ours.digest[:SHORT]}…; use the same encoder, or leave --reuse out"
+        )
+    if earlier.features != job.features:
+        raise UserError(
+            f"--reuse: {job.reuse} holds features {describe(earlier.features)}, this "
+            f"build writes {describe(job.features)}; set records.dtype alike, or leave "
+            "--reuse out"
+        )
+
+
+def describe(features: FeatureSpec) -> str:
+    return f"{list(features.shape)} {features.dtype}"
+
+
+class FindEarlier(beam.PTransform):
+    """Photo -> Photo that knows the place of its earlier record, if there is one."""
+
+    def __init__(self, job: Job):
+        super().__init__()
+        self.job = job
+
+    def expand(self, photos: beam.PCollection) -> beam.PCollection:
+        if not self.job.reuse:
+            return photos
+        # -> (photo id, Place)
+        places = (
+            photos.pipeline
+            | "earlier set" >> beam.Create([self.job])
+            | "earlier shards" >> beam.FlatMap(list_shards)
+            | "spread shards" >> beam.Reshuffle()
+            | "read places" >> beam.ParDo(ReadPlaces(self.job.features))
+        )
+        keyed = photos | "key photos" >> beam.Map(lambda photo: (photo.photo_id, photo))
+        return (
+            {"photos": keyed, "places": places}
+            | "join places" >> beam.CoGroupByKey()
+            | "place photo" >> beam.FlatMap(place_photo)
+        )
+
+
+def list_shards(job: Job) -> list[str]:
+    """Paths of the earlier shards; the set is checked once more, where it is read."""
+    earlier = open_earlier(job)
+    return [
+        os.path.join(earlier.directory, shard.name)
+        for shards in earlier.manifest.shards.values()
+        for shard in shards
+    ]
+
+
+class ReadPlaces(beam.DoFn):
+    """Path of an earlier shard -> (photo id, Place) for each whole record in it."""
+
+    def __init__(self, features: FeatureSpec):
+        self.features = features
+        self.damaged = Metrics.counter("tfcap", DAMAGED)
+
+    def process(self, path: str):
+        for offset, serialized in ShardReader(path).entries():
+            try:
+                record = schema.decode(serialized or b"", self.features)
+            except UserError:
+                self.damaged.inc()
+            else:
+                yield record.photo_id, Place(path, offset)
+
+
+def place_photo(joined: tuple[str, dict[str, list]]) -> list[Photo]:
+    """One photo with its place; none where only the earlier set has the photo."""
+    _, parts = joined
+    place = min(parts["places"], default=None)
+    return [photo._replace(earlier=place) for photo in parts["photos"]]
+
+
+class EarlierFeatures:
+    """Reads photos' features from the earlier record set. For one thread.
+
+    Photos asked for in the order in which shards hold them are read without going back.
+
+    Args:
+        features: their shape and dtype.
+    """
+
+    def __init__(self, features: FeatureSpec):
+        self.features = features
+        self.damaged = Metrics.counter("tfcap", DAMAGED)
+        self.shard = functools.lru_cache(OPEN_SHARDS)(ShardReader)
+
+    def find(self, photo: Photo, content: bytes) -> np.ndarray | None:
+        """Features of the photo with these bytes; None if it must be encoded."""
+        if photo.earlier is None:
+            return None
+        try:
+            serialized = self.shard(photo.earlier.path).read(photo.earlier.offset)
+            record = schema.decode(serialized, self.features)
+        except UserError:
+            self.damaged.inc()
+            return None
+        digest = hashlib.sha256(content).digest()
+        same = (record.photo_id, record.photo_sha256) == (photo.photo_id, digest)
+        return record.features if same else None

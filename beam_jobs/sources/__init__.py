@@ -1,0 +1,93 @@
+"""Where captions come from: a module per form they are published in.
+
+Each source brings its files to the same four collections, so that everything after
+them, and every byte of the records, is independent of the form. A photo is known by
+its file name; some sources name the folder it lies in as well.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar, NamedTuple
+
+import apache_beam as beam
+
+from records.errors import UserError
+
+SPLIT_NAMES = {
+    "train": "train",
+    "restval": "train",  # COCO's validation photos that Karpathy trains on
+    "dev": "dev",
+    "val": "dev",
+    "test": "test",
+}
+
+
+class Texts(NamedTuple):
+    """What a source is read to.
+
+    Attributes:
+        captions: Caption.
+        rejects: Reject, of captions and of photos that cannot be named.
+        splits: (photo id, split); a split of an unknown name is passed on.
+        paths: (photo id, its path below the photo directory), where one is named.
+    """
+
+    captions: beam.PCollection
+    rejects: beam.PCollection
+    splits: beam.PCollection
+    paths: beam.PCollection
+
+
+class Source(ABC):
+    """One form of captions and splits; workers know it by the paths of its files.
+
+    Attributes:
+        name: after `--source`.
+        needs: which options it needs, in words.
+        several: whether `--captions` may be given more than once.
+        takes_splits: whether it needs `--splits`; else the captions' file tells.
+        nested: whether photos may lie in folders of the photo directory.
+    """
+
+    name: ClassVar[str]
+    needs: ClassVar[str]
+    several: ClassVar[bool] = False
+    takes_splits: ClassVar[bool] = False
+    nested: ClassVar[bool] = True
+
+    @classmethod
+    def check_options(cls, captions: Sequence[str], splits: str | None) -> None:
+        """Looks at the command line alone.
+
+        Raises:
+            UserError: options are missing or too many; says what the source needs.
+        """
+        if not captions:
+            raise cls.usage_error("received no --captions")
+        if len(captions) > 1 and not cls.several:
+            raise cls.usage_error(f"received {len(captions)} --captions")
+        if cls.takes_splits and not splits:
+            raise cls.usage_error("received no --splits")
+        if splits and not cls.takes_splits:
+            raise cls.usage_error("it takes no --splits")
+
+    @classmethod
+    def usage_error(cls, problem: str) -> UserError:
+        return UserError(f"--source {cls.name} needs {cls.needs}; {problem}")
+
+    @classmethod
+    @abstractmethod
+    def open(cls, captions: Sequence[str], splits: str | None) -> "Source":
+        """The source of these options, once a look at its files shows no mistake.
+
+        Raises:
+            UserError: a file is missing, empty or of another form.
+        """
+
+    @abstractmethod
+    def files(self) -> dict[str, str]:
+        """What it reads, for the manifest."""
+
+    @abstractmethod
+    def read(self, pipeline: beam.Pipeline) -> Texts:
+        """Adds the steps that read it; the graph holds paths only."""

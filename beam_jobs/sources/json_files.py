@@ -1,0 +1,116 @@
+"""One JSON document as a whole: reading it, and what is wrong with all of it."""
+
+import json
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import apache_beam as beam
+from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.io.filesystems import FileSystems
+
+from beam_jobs.elements import REJECTED
+from beam_jobs.sources import Source, Texts
+from beam_jobs.sources.json_items import PATHS, SPLITS
+from records.errors import UserError
+
+
+@dataclass(frozen=True)
+class JsonSource(Source):
+    """Files that hold captions, splits and names of photos together.
+
+    Attributes:
+        inputs: what `--captions` was given, in order.
+        reader: makes the step from one of them to Caption, with outputs `rejected`,
+            `splits` and `paths`.
+    """
+
+    reader: ClassVar[Callable[[], beam.DoFn]]
+
+    inputs: tuple[str, ...]
+
+    def files(self) -> dict[str, str]:
+        return {"captions": ", ".join(self.inputs)}
+
+    def read(self, pipeline: beam.Pipeline) -> Texts:
+        read = (
+            pipeline
+            | "caption files" >> beam.Create(sorted(set(self.inputs)))
+            | "read captions"
+            >> beam.ParDo(self.reader()).with_outputs(
+                REJECTED, SPLITS, PATHS, main="captions"
+            )
+        )
+        return Texts(read.captions, read[REJECTED], read[SPLITS], read[PATHS])
+
+
+def check_starts_an_object(path: str) -> None:
+    """Looks at the first bytes, so that most wrong files are refused before any work.
+
+    Raises:
+        UserError: no such file, an empty one, or no JSON object.
+    """
+    start = read_start(path).removeprefix(b"\xef\xbb\xbf").lstrip()
+    if not start:
+        raise UserError(f"--captions: {path} is empty")
+    if not start.startswith(b"{"):
+        raise UserError(
+            f"--captions: {path} is no JSON object; it begins with {start[:40]!r}"
+        )
+
+
+def read_start(path: str) -> bytes:
+    if not FileSystems.exists(path):
+        raise UserError(f"--captions: no file {path}")
+    try:
+        with FileSystems.open(path, compression_type=CompressionTypes.AUTO) as file:
+            return file.read(4096)
+    except (OSError, EOFError, zlib.error) as error:  # the last two: damaged archives
+        raise UserError(f"--captions: cannot read {path}: {error}") from None
+
+
+def load_object(path: str) -> dict[str, Any]:
+    """Reads a JSON document, as a whole, into memory.
+
+    Raises:
+        UserError: it cannot be read or is not a JSON object; names the position.
+    """
+    try:
+        with FileSystems.open(path, compression_type=CompressionTypes.AUTO) as file:
+            content = json.loads(file.read().decode("utf-8-sig"))
+    except (OSError, EOFError, zlib.error) as error:  # the last two: damaged archives
+        raise UserError(f"cannot read {path}: {error}") from None
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{path} is not UTF-8 at byte {error.start}: {error.reason}"
+        ) from None
+    except json.JSONDecodeError as error:
+        raise UserError(
+            f"{path}:{error.lineno}:{error.colno} is not JSON: {error.msg}"
+        ) from None
+    except (RecursionError, ValueError) as error:  # too deep, or a number too long
+        raise UserError(f"{path} cannot be read as JSON: {error}") from None
+    if not isinstance(content, dict):
+        kind = type(content).__name__
+        raise UserError(f"{path}: expected a JSON object at the top; received a {kind}")
+    return content
+
+
+def entries(content: dict[str, Any], path: str, key: str) -> Iterator[tuple[str, Any]]:
+    """Yields (file and pointer, entry) of an array at the top of a document.
+
+    Raises:
+        UserError: the array is not there or empty.
+    """
+    found = content.get(key)
+    if not isinstance(found, list) or not found:
+        there = ", ".join(sorted(content)[:8]) or "nothing"
+        kind = "an empty array" if found == [] else f"{type(found).__name__}"
+        received = kind if key in content else f"an object with {there}"
+        raise UserError(
+            f"{path}: expected an array {key!r} with entries at the top; received "
+            f"{received}"
+        )
+    for index, entry in enumerate(found):
+        yield f"{path}:{key}[{index}]", entry

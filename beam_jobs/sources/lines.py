@@ -1,0 +1,168 @@
+"""What sources of one caption a line share, split lists among it."""
+
+import itertools
+import re
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import apache_beam as beam
+from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.io.filesystems import FileSystems
+
+from beam_jobs.elements import REJECTED, Caption, Reject
+from beam_jobs.sources import Source, Texts
+from records.errors import UserError
+
+
+@dataclass(frozen=True)
+class LineSource(Source):
+    """A file with a caption a line, and a list of photos for each split.
+
+    Attributes:
+        captions: path of the caption file.
+        splits: split -> path of its list.
+        reader: makes the step from caption file to Caption.
+        suffix: of photo file names, where a list may leave it out.
+    """
+
+    takes_splits: ClassVar[bool] = True
+    nested: ClassVar[bool] = False
+    reader: ClassVar[Callable[[], beam.DoFn]]
+    suffix: ClassVar[str] = ""
+
+    captions: str
+    splits: dict[str, str]
+
+    def files(self) -> dict[str, str]:
+        return {"captions": self.captions, **self.splits}
+
+    def read(self, pipeline: beam.Pipeline) -> Texts:
+        lines = (
+            pipeline
+            | "caption file" >> beam.Create([self.captions])
+            | "read captions"
+            >> beam.ParDo(self.reader()).with_outputs(REJECTED, main="ok")
+        )
+        splits = (
+            pipeline
+            | "split lists" >> beam.Create(sorted(self.splits.items()))
+            | "read splits" >> beam.ParDo(ReadSplit(self.suffix))
+        )
+        paths = pipeline | "no paths" >> beam.Create([])
+        return Texts(lines.ok, lines[REJECTED], splits, paths)
+
+
+class ReadSplit(beam.DoFn):
+    """(split, path of its list) -> (photo id, split).
+
+    Args:
+        suffix: added to names that do not end so.
+    """
+
+    def __init__(self, suffix: str = ""):
+        self.suffix = suffix
+
+    def process(self, split_and_path: tuple[str, str]):
+        split, path = split_and_path
+        for number, line in read_lines(path):
+            try:
+                name = line.decode().strip()
+            except UnicodeDecodeError as error:
+                raise UserError(
+                    f"{path}:{number} is not UTF-8 ({error.reason}); convert the list"
+                ) from None
+            yield name.removesuffix(self.suffix) + self.suffix, split
+
+
+def parse_line(
+    line: bytes, where: str, form: re.Pattern, expected: str
+) -> Caption | Reject:
+    """Reads a line by a pattern with groups `photo`, `number` and `text`."""
+    try:
+        text = line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return Reject("caption", where, "not_utf8", str(error), 1)
+    match = form.fullmatch(text)
+    if not match:
+        detail = f"expected {expected}; received {text[:80]!r}"
+        return Reject("caption", where, "malformed_line", detail, 1)
+    text = match["text"].strip()
+    return Caption(match["photo"].strip(), int(match["number"]), where, text)
+
+
+def by_outcome(caption: Caption | Reject) -> Caption | beam.pvalue.TaggedOutput:
+    if isinstance(caption, Reject):
+        return beam.pvalue.TaggedOutput(REJECTED, caption)
+    return caption
+
+
+def read_lines(path: str) -> Iterator[tuple[int, bytes]]:
+    """Yields (line number from 1, line without its end); blank lines are skipped."""
+    with FileSystems.open(path, compression_type=CompressionTypes.AUTO) as file:
+        number = 0
+        while line := file.readline():
+            number += 1
+            if line.strip():
+                yield number, line.rstrip(b"\r\n")
+
+
+def first_lines(flag: str, path: str, count: int) -> list[tuple[int, bytes]]:
+    try:
+        return list(itertools.islice(read_lines(path), count))
+    except (OSError, EOFError, zlib.error) as error:  # the last two: damaged archives
+        raise UserError(f"{flag}: cannot read {path}: {error}") from None
+
+
+def start_of_captions(path: str, count: int = 10) -> list[tuple[int, bytes]]:
+    """The first lines of a caption file.
+
+    Raises:
+        UserError: no such file, or an empty one.
+    """
+    if not FileSystems.exists(path):
+        raise UserError(f"--captions: no file {path}")
+    first = first_lines("--captions", path, count)
+    if not first:
+        raise UserError(f"--captions: {path} is empty")
+    return first
+
+
+def refuse_if_none_is_read(path: str, items: Sequence[object]) -> None:
+    """Refuses a file whose first lines are rejected one and all."""
+    if all(isinstance(item, Reject) for item in items):
+        raise UserError(
+            f"--captions: none of the first {len(items)} lines of {path} is a caption "
+            f"({items[0].reason}: {items[0].detail})"
+        )
+
+
+def find_lists(directory: str, names: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """The list of each split in a directory.
+
+    Args:
+        directory: of `--splits`.
+        names: split -> names its list may have.
+
+    Raises:
+        UserError: one is not there, is there twice or names no photo.
+    """
+    return {split: find_list(directory, split, names[split]) for split in names}
+
+
+def find_list(directory: str, split: str, names: Sequence[str]) -> str:
+    paths = [FileSystems.join(directory, name) for name in names]
+    found = [path for path in paths if FileSystems.exists(path)]
+    if not found:
+        raise UserError(f"--splits: no file {' or '.join(names)} in {directory}")
+    if len(found) > 1:
+        raise UserError(
+            f"--splits: {' and '.join(found)} both list split {split!r}; keep one"
+        )
+    if not first_lines("--splits", found[0], 1):
+        raise UserError(
+            f"--splits: {found[0]} names no photo, so split {split!r} would be empty; "
+            "expected one photo file name a line"
+        )
+    return found[0]

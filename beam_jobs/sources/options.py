@@ -1,0 +1,50 @@
+"""The options of `build_records` that say where captions come from."""
+
+import argparse
+
+from beam_jobs.sources import Source
+from beam_jobs.sources.coco import Coco
+from beam_jobs.sources.flickr8k import Flickr8k
+from beam_jobs.sources.flickr30k import Flickr30k
+from beam_jobs.sources.jsonl import Jsonl
+from beam_jobs.sources.karpathy import Karpathy
+from records.errors import UserError
+
+SOURCES: dict[str, type[Source]] = {
+    source.name: source for source in (Flickr8k, Flickr30k, Coco, Karpathy, Jsonl)
+}
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    needs = "; ".join(f"{name}: {source.needs}" for name, source in SOURCES.items())
+    parser.add_argument(
+        "--source",
+        choices=SOURCES,
+        default=Flickr8k.name,
+        help=f"form of the captions (default {Flickr8k.name}), and what it needs. "
+        f"{needs}",
+    )
+    parser.add_argument(
+        "--captions",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="caption file, e.g. Flickr8k.token.txt; for coco train=FILE, repeated",
+    )
+    parser.add_argument(
+        "--splits",
+        metavar="DIR",
+        help="directory of the split lists, e.g. Flickr_8k.trainImages.txt",
+    )
+
+
+def check_options(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """Exits with 2 where the options do not suit the source."""
+    try:
+        SOURCES[args.source].check_options(args.captions, args.splits)
+    except UserError as error:
+        parser.error(str(error))
+
+
+def open_source(args: argparse.Namespace) -> Source:
+    return SOURCES[args.source].open(args.captions, args.splits)

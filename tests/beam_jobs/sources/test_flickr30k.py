@@ -1,0 +1,108 @@
+"""Reading Flickr30k's files."""
+
+import pytest
+
+from beam_jobs.elements import Caption
+from beam_jobs.sources.flickr30k import (
+    SPLIT_FILES,
+    Flickr30k,
+    ReadCaptions,
+    check_captions_file,
+    parse_csv_caption,
+)
+from beam_jobs.sources.lines import ReadSplit, find_lists
+from records.errors import UserError
+
+HEADER = b"image_name| comment_number| comment\n"
+
+
+def read(path, content: bytes) -> list:
+    """Captions, and the reasons of rejects, in order."""
+    path.write_bytes(content)
+    found = list(ReadCaptions().process(str(path)))
+    return [one if isinstance(one, Caption) else one.value for one in found]
+
+
+def test_the_csv_is_told_by_its_header(tmp_path):
+    path = tmp_path / "results.csv"
+    found = read(path, HEADER + b"1.jpg| 0| Two dogs .\n1.jpg| 1| One | two .\n")
+    assert found == [
+        Caption("1.jpg", 0, f"{path}:2", "Two dogs ."),
+        Caption("1.jpg", 1, f"{path}:3", "One | two ."),
+    ]
+
+
+def test_a_byte_order_mark_before_the_header(tmp_path):
+    content = b"\xef\xbb\xbf" + HEADER + b"1.jpg| 0| Two dogs .\n"
+    assert len(read(tmp_path / "results.csv", content)) == 1
+
+
+def test_the_token_file_has_no_header(tmp_path):
+    path = tmp_path / "results_20130124.token"
+    found = read(path, b"1.jpg#0\tTwo dogs .\n")
+    assert found == [Caption("1.jpg", 0, f"{path}:1", "Two dogs .")]
+
+
+def test_the_header_is_one_only_at_the_top(tmp_path):
+    first, second = read(tmp_path / "a", b"1.jpg#0\tTwo dogs .\n" + HEADER)
+    assert first.text == "Two dogs ."
+    assert second.reason == "malformed_line"
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b"2199200615.jpg| 4   A dog runs across the grass .", "malformed_line"),
+        (b"1.jpg| x| A dog .", "malformed_line"),
+        (b" | 0| A dog .", "malformed_line"),
+        (b"1.jpg| 0|  ", "malformed_line"),
+        (b"1.jpg#0\tA dog .", "malformed_line"),
+        (b"1.jpg| 0| caf\xe9", "not_utf8"),
+    ],
+)
+def test_a_line_that_is_no_caption(line, reason):
+    reject = parse_csv_caption(line, "f:7")
+    assert (reject.what, reject.where, reject.reason, reject.captions) == (
+        ("caption", "f:7", reason, 1)
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (HEADER, "has a header and no caption"),
+        (HEADER + b"1.jpg,0,A dog .\n", "none of the first 1 lines"),
+        (b"image,caption\n1.jpg,A dog .\n", "none of the first 2 lines"),
+    ],
+)
+def test_a_file_of_another_form_is_refused(tmp_path, content, message):
+    (tmp_path / "a").write_bytes(content)
+    with pytest.raises(UserError, match=message):
+        check_captions_file(str(tmp_path / "a"))
+
+
+def test_lists_name_photos_with_and_without_their_ending(tmp_path):
+    (tmp_path / "train.txt").write_bytes(b"1.jpg\n2\n")
+    step = ReadSplit(Flickr30k.suffix)
+    found = list(step.process(("train", str(tmp_path / "train.txt"))))
+    assert found == [("1.jpg", "train"), ("2.jpg", "train")]
+
+
+@pytest.mark.parametrize("names", list(zip(*(SPLIT_FILES[s][:3] for s in SPLIT_FILES))))
+def test_lists_under_any_of_their_names(tmp_path, names):
+    for name in names:
+        (tmp_path / name).write_text("1\n")
+    found = find_lists(str(tmp_path), SPLIT_FILES)
+    assert list(found.values()) == [str(tmp_path / name) for name in names]
+
+
+def test_two_lists_of_one_split(tmp_path):
+    for name in ("train.txt", "dev.txt", "val.txt", "test.txt"):
+        (tmp_path / name).write_text("1\n")
+    with pytest.raises(UserError, match=r"dev.txt and .*val.txt both list split 'dev'"):
+        find_lists(str(tmp_path), SPLIT_FILES)
+
+
+def test_no_list(tmp_path):
+    with pytest.raises(UserError, match=r"no file .* or train.txt in"):
+        find_lists(str(tmp_path), SPLIT_FILES)

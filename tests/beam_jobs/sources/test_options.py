@@ -1,0 +1,96 @@
+"""The options of each source: what is missing, too much or not there."""
+
+import argparse
+
+import pytest
+
+from beam_jobs.sources import options
+from beam_jobs.sources.coco import Coco
+from records.errors import UserError
+
+
+def parse(*flags: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    options.add_options(parser)
+    args = parser.parse_args(flags)
+    options.check_options(parser, args)
+    return args
+
+
+LINES = ("--captions=a", "--splits=d")
+WRONG = [
+    ((), "flickr8k needs one --captions FILE (Flickr8k.token.txt) and --splits DIR; "),
+    (("--captions=a",), "received no --splits"),
+    (("--splits=d",), "received no --captions"),
+    ((*LINES, "--captions=b"), "received 2 --captions"),
+    (("--source=flickr30k", "--captions=a"), "results.csv) and --splits DIR"),
+    (("--source=coco", "--captions=a"), "received 'a'"),
+    (("--source=coco", "--captions=train="), "received 'train='"),
+    (("--source=coco", "--captions=dev=a"), "received no file for train"),
+    (("--source=coco", "--captions=tarin=a"), "received 'tarin=a'"),
+    (("--source=coco", "--captions=train=a", "--splits=d"), "it takes no --splits"),
+    (("--source=karpathy",), "needs one --captions FILE (dataset_flickr8k.json"),
+    (("--source=karpathy", "--captions=a", "--captions=b"), "received 2 --captions"),
+    (("--source=jsonl", *LINES), "it takes no --splits"),
+    (("--source=flickr9k", *LINES), "invalid choice: 'flickr9k'"),
+]
+
+
+@pytest.mark.parametrize(("flags", "message"), WRONG)
+def test_wrong_options_exit_with_2_and_say_what_is_needed(flags, message, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        parse(*flags)
+    assert exit_.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+RIGHT = [
+    LINES,
+    ("--source=flickr30k", *LINES),
+    ("--source=coco", "--captions=train=a", "--captions=val=b", "--captions=test=c"),
+    ("--source=karpathy", "--captions=a"),
+    ("--source=jsonl", "--captions=a", "--captions=b"),
+]
+
+
+@pytest.mark.parametrize("flags", RIGHT)
+def test_right_options(flags):
+    parse(*flags)
+
+
+@pytest.mark.parametrize("flags", RIGHT)
+def test_a_file_that_is_not_there_is_named(flags, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="--captions: no file a"):
+        options.open_source(parse(*flags))
+
+
+@pytest.mark.parametrize("flags", RIGHT)
+@pytest.mark.parametrize("content", [b"", b" \n\n"])
+def test_an_empty_file_is_refused(flags, content, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a").write_bytes(content)
+    with pytest.raises(UserError, match="--captions: a is empty"):
+        options.open_source(parse(*flags))
+
+
+@pytest.mark.parametrize("flags", RIGHT)
+def test_a_directory_is_refused(flags, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a").mkdir()
+    with pytest.raises(UserError, match="--captions: cannot read a"):
+        options.open_source(parse(*flags))
+
+
+@pytest.mark.parametrize("flags", RIGHT)
+def test_another_form_is_refused(flags, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a").write_bytes(b"photo,caption\na.jpg,A dog .\n")
+    with pytest.raises(UserError, match=r"--captions: .*a (is no|is a) "):
+        options.open_source(parse(*flags))
+
+
+def test_names_of_a_split_are_one(tmp_path):
+    (tmp_path / "a").write_bytes(b"{}")
+    source = Coco.open([f"val={tmp_path}/a", f"dev={tmp_path}/a"], None)
+    assert source.inputs == (f"dev={tmp_path}/a",) * 2

@@ -1,0 +1,189 @@
+"""One job at a time on an output."""
+
+import errno
+import fcntl
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from beam_jobs import output_folder
+from beam_jobs.locking import FILE_NAME, Holder, locked
+from records.errors import UserError
+
+
+def lock(folder):
+    return locked(str(folder), str(folder))
+
+
+@pytest.fixture
+def gone() -> int:
+    """A process id that no process has."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def leave(folder, host: str, pid: int) -> None:
+    holder = Holder(host=host, pid=pid, started="2020-01-01 00:00:00")
+    (folder / FILE_NAME).write_text(holder.model_dump_json())
+
+
+def test_the_lock_says_who_holds_it(tmp_path):
+    with lock(tmp_path):
+        held = json.loads((tmp_path / FILE_NAME).read_text())
+    assert (held["host"], held["pid"]) == (socket.gethostname(), os.getpid())
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", held["started"])
+
+
+def test_a_second_job_is_refused(tmp_path):
+    with lock(tmp_path):
+        for _ in range(2):
+            with pytest.raises(UserError) as error, lock(tmp_path):
+                pass
+        assert (tmp_path / FILE_NAME).exists()
+    who = f"process {os.getpid()} on {re.escape(socket.gethostname())}, since .* UTC"
+    expected = rf"--output: another job is writing to .* \({who}\); wait for it, or "
+    assert re.match(expected, str(error.value))
+
+
+def test_another_folder_is_free(tmp_path):
+    (tmp_path / "other").mkdir()
+    with lock(tmp_path), lock(tmp_path / "other"):
+        pass
+
+
+@pytest.mark.parametrize(
+    "error", [None, UserError, RuntimeError, KeyboardInterrupt, SystemExit]
+)
+def test_the_lock_is_gone_at_the_end(tmp_path, error):
+    try:
+        with lock(tmp_path):
+            if error:
+                raise error
+    except BaseException as raised:
+        assert isinstance(raised, error)
+    assert list(tmp_path.iterdir()) == []
+    with lock(tmp_path):
+        pass
+
+
+def test_a_stale_lock_is_taken_over_with_a_note(tmp_path, gone, capsys):
+    leave(tmp_path, socket.gethostname(), gone)
+    with lock(tmp_path):
+        assert (
+            Holder.model_validate_json((tmp_path / FILE_NAME).read_text()).pid
+            == os.getpid()
+        )
+    said = capsys.readouterr().err
+    assert f"taking over {tmp_path}: process {gone} on " in said and "is gone" in said
+    assert not (tmp_path / FILE_NAME).exists()
+
+
+def test_a_process_id_used_again_keeps_no_lock(tmp_path):
+    leave(tmp_path, socket.gethostname(), os.getpid())
+    with lock(tmp_path):
+        pass
+
+
+@pytest.mark.parametrize("content", ["", "{", "{}"])
+def test_a_lock_file_that_says_nothing_is_stale(tmp_path, content, capsys):
+    (tmp_path / FILE_NAME).write_text(content)
+    with lock(tmp_path):
+        pass
+    assert capsys.readouterr().err == ""
+
+
+def test_a_lock_of_another_host_is_left_to_a_person(tmp_path, gone):
+    leave(tmp_path, "elsewhere", gone)
+    before = (tmp_path / FILE_NAME).read_text()
+    message = rf"{gone} on elsewhere.* remove .*/lock"
+    with pytest.raises(UserError, match=message), lock(tmp_path):
+        pass
+    assert (tmp_path / FILE_NAME).read_text() == before
+
+
+def test_a_lock_that_another_job_took_meanwhile_stays(tmp_path):
+    """As after the last step, which removes the folder of reports."""
+    with lock(tmp_path):
+        (tmp_path / FILE_NAME).unlink()
+        (tmp_path / FILE_NAME).write_text("another job's")
+    assert (tmp_path / FILE_NAME).read_text() == "another job's"
+
+
+def test_a_folder_that_is_gone_at_the_end(tmp_path):
+    (tmp_path / "reports").mkdir()
+    with lock(tmp_path / "reports"):
+        (tmp_path / "reports" / FILE_NAME).unlink()
+        (tmp_path / "reports").rmdir()
+
+
+def test_no_lock_elsewhere_than_on_local_file_systems():
+    with locked("gs://bucket/out/.build", "gs://bucket/out"):
+        pass
+
+
+def test_a_file_system_without_locks_is_no_hindrance(tmp_path, monkeypatch, capsys):
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with lock(tmp_path):
+        pass
+    assert "lock cannot be locked: No locks available" in capsys.readouterr().err
+
+
+def test_a_lock_that_cannot_be_made(tmp_path):
+    message = r"--output: cannot make .*gone/lock: No such"
+    with pytest.raises(UserError, match=message), lock(tmp_path / "gone"):
+        pass
+
+
+def prepared(output, overwrite=False):
+    return output_folder.prepared(str(output), "last.json", overwrite)
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_running_job_loses_nothing_to_a_second(tmp_path, overwrite):
+    with prepared(tmp_path):
+        for name in (f"{output_folder.REPORTS}/part-0.json", "part-0"):
+            (tmp_path / name).write_text("{}")
+        with (
+            pytest.raises(UserError, match="is writing"),
+            prepared(tmp_path, overwrite),
+        ):
+            pass
+        left = {path.name for path in tmp_path.rglob("*")}
+    assert left == {output_folder.REPORTS, "part-0.json", "part-0", FILE_NAME}
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_the_lock_is_kept_while_the_folder_is_prepared(tmp_path, overwrite):
+    with prepared(tmp_path / "out", overwrite):
+        assert (tmp_path / "out" / output_folder.REPORTS / FILE_NAME).exists()
+        with pytest.raises(UserError), prepared(tmp_path / "out", overwrite):
+            pass
+
+
+@pytest.mark.parametrize("name", ["last.json", "thesis.txt"])
+def test_a_refused_folder_gets_no_lock(tmp_path, name):
+    (tmp_path / name).write_text("{}")
+    with pytest.raises(UserError, match="add --overwrite"), prepared(tmp_path):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_a_job_that_ended_while_the_lock_was_sought(tmp_path, monkeypatch):
+    take = output_folder.locked
+
+    def late(folder, output):
+        (tmp_path / "last.json").write_text("{}")
+        return take(folder, output)
+
+    monkeypatch.setattr(output_folder, "locked", late)
+    with pytest.raises(UserError, match="already holds"), prepared(tmp_path):
+        pass
