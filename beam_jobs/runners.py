@@ -4,7 +4,10 @@ import argparse
 import difflib
 import logging
 import re
-from collections.abc import Callable, Sequence
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
@@ -82,16 +85,39 @@ def run_pipeline(build: Callable[[beam.Pipeline], None], options: PipelineOption
         logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
     pipeline = beam.Pipeline(runner=runner, options=options)
     build(pipeline)
-    try:
-        result = pipeline.run()
-        if name in LOCAL:
-            result.wait_until_finish()
-    except Exception as error:
-        raised = as_raised(error)
-        if raised is error:
-            raise
-        raise raised from None
+    with ctrl_c_noted() as noted:
+        try:
+            result = pipeline.run()
+            if name in LOCAL:
+                result.wait_until_finish()
+        except Exception as error:
+            raised = KeyboardInterrupt() if noted else as_raised(error)
+            if raised is error:
+                raise
+            raise raised from None
     return result
+
+
+@contextmanager
+def ctrl_c_noted() -> Iterator[list[int]]:
+    """Notes Ctrl-C before it is raised; yields the list it is noted in.
+
+    On its way out the exception passes through Beam and TensorFlow, and either may
+    make another one of it.
+    """
+    noted: list[int] = []
+
+    def note(number: int, frame) -> None:
+        noted.append(number)
+        signal.default_int_handler(number, frame)
+
+    in_charge = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGINT, note) if in_charge else None
+    try:
+        yield noted
+    finally:
+        if in_charge:
+            signal.signal(signal.SIGINT, before)
 
 
 def as_raised(error: Exception) -> BaseException:

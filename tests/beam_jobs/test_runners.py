@@ -1,6 +1,7 @@
 """Options and errors on their way through Beam."""
 
 import argparse
+import signal
 
 import apache_beam as beam
 import pytest
@@ -83,6 +84,23 @@ def test_an_interrupt_in_a_step_is_an_interrupt(mode):
     options = parse_beam_options([f"--direct_running_mode={mode}"])
     with pytest.raises(KeyboardInterrupt):
         run_pipeline(lambda p: p | beam.Create(["x"]) | beam.Map(interrupt), options)
+
+
+def interrupt_and_lose_it(what):
+    try:
+        signal.raise_signal(signal.SIGINT)
+    except KeyboardInterrupt:
+        raise RuntimeError("what a library made of it") from None
+
+
+def test_an_interrupt_that_a_library_replaced_is_one_all_the_same():
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        run_pipeline(
+            lambda p: p | beam.Create(["x"]) | beam.Map(interrupt_and_lose_it),
+            parse_beam_options([]),
+        )
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_a_defect_keeps_its_stack():
