@@ -103,7 +103,6 @@ def caption_split(
     model: Captioner, records: RecordSet, split: str, decoding: DecodingConfig
 ) -> tuple[dict[str, str], dict[str, float]]:
     """Photo id -> caption, and -> its mean log-probability."""
-
     shape = [None, *records.manifest.features.shape]
     stored = records.manifest.features.dtype
 

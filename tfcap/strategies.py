@@ -31,8 +31,8 @@ def make_strategy(name: str) -> tf.distribute.Strategy:
 def mirrored(devices: list[tf.config.LogicalDevice]) -> tf.distribute.Strategy:
     """One replica per device.
 
-    Logical CPUs share one pool of threads, in which TensorFlow's collective operations
-    can wait for each other for ever; sums on one device cannot.
+    Over logical CPUs TensorFlow's collective operations fail (2.21: InternalError in
+    CollectiveReduceV2), so sums are made on one device there.
     """
     on_gpu = devices[0].device_type == "GPU"
     return tf.distribute.MirroredStrategy(

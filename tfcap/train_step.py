@@ -103,7 +103,7 @@ def make_train_step(
     The loss is the mean over all target tokens of the global batch, wherever they are:
     it does not depend on how many replicas there are.
     """
-    # As in keras.optimizers: a seed per step, so that a resumed run draws the same.
+    # Folded with the step below, so that a resumed run draws the same dropout.
     base = tf.constant([config.seed, 0], tf.int32)
 
     def replica_step(batch: Batch) -> StepResult:

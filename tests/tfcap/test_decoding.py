@@ -155,7 +155,7 @@ def test_every_caption_ends_and_holds_no_barred_token(search):
         assert set(tokens[:-1]) <= set(FREE)
 
 
-def test_a_beam_wider_than_the_vocabulary(make_records):
+def test_a_beam_wider_than_the_vocabulary():
     found = run(beam_search, TableModel(photos=1, seed=5), 1, settings(9, max_length=3))
     rows = [stripped(row) for row in found.tokens[0, :4]]
     assert sorted(rows) == sorted([(END,), (4, END), (5, END), (6, END)])
