@@ -1,47 +1,99 @@
-"""Writing files all or nothing, and their digests."""
+"""Reading and writing files wherever they lie; writing is all or nothing.
+
+Functions take paths of any storage (records/storage.py). Unless they say otherwise
+they raise OSError, FileNotFoundError where there is nothing.
+"""
 
 import hashlib
-import os
-import uuid
-
-import tensorflow as tf
+from contextlib import suppress
+from typing import BinaryIO
 
 from records.errors import UserError
+from records.storage import BLOCK, NewFile, storage_of
 
-BLOCK = 1 << 20
+
+def open_file(path: str, buffering: int = BLOCK) -> BinaryIO:
+    """Opens a file for reading at any place, so many bytes at a time."""
+    return storage_of(path).open(path, buffering)
 
 
-def temporary_name(path: str) -> str:
-    """A name beside `path` that no reader takes for finished."""
-    folder, name = os.path.split(path)
-    return os.path.join(folder, f".{name}.{uuid.uuid4().hex[:8]}.tmp")
+def new_file(path: str) -> NewFile:
+    """A file that comes into being when it is finished, whole."""
+    return storage_of(path).create(path)
+
+
+def read_file(path: str) -> bytes:
+    with open_file(path) as file:
+        return file.read()
 
 
 def write_atomically(path: str, content: bytes) -> None:
-    """Writes `content` under a temporary name, then renames it to `path`.
+    """Writes a file whole or not at all; replaces one that is there.
 
     Raises:
         UserError: the place cannot be written (no space, no permission).
     """
-    temporary = temporary_name(path)
     try:
-        with tf.io.gfile.GFile(temporary, "wb") as file:
+        with new_file(path) as file:
             file.write(content)
-        tf.io.gfile.rename(temporary, path, overwrite=True)
-    except tf.errors.OpError as error:
-        remove_if_there(temporary)
-        raise UserError(f"cannot write {path}: {error.message}") from None
+            file.finish()
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {reason(error)}") from None
+
+
+def exists(path: str) -> bool:
+    """Whether there is a file or a directory."""
+    return storage_of(path).exists(path)
+
+
+def is_directory(path: str) -> bool:
+    return storage_of(path).is_directory(path)
+
+
+def is_empty(path: str) -> bool:
+    """Whether there is nothing, or a directory with nothing in it."""
+    return not exists(path) or storage_of(path).is_empty_directory(path)
+
+
+def file_size(path: str) -> int:
+    """Of a file, in bytes."""
+    return storage_of(path).size(path)
+
+
+def file_sizes(directory: str, nested: bool = False) -> dict[str, int]:
+    """Name -> bytes of the files in a directory, in the order of their names.
+
+    With `nested` those of its directories as well, named by their path in it.
+    """
+    return dict(sorted(storage_of(directory).files(directory, nested)))
+
+
+def make_directory(path: str) -> None:
+    """Makes it and those it lies in, where they are not there."""
+    storage_of(path).make_directory(path)
 
 
 def remove_if_there(path: str) -> None:
-    if tf.io.gfile.exists(path):
-        tf.io.gfile.remove(path)
+    """Removes a file."""
+    with suppress(FileNotFoundError, NotADirectoryError):
+        storage_of(path).remove(path)
+
+
+def remove_directory(path: str) -> None:
+    """Removes it with all that is in it, if it is there."""
+    with suppress(FileNotFoundError):
+        storage_of(path).remove_directory(path)
 
 
 def file_digest(path: str) -> str:
     """SHA-256 of a file's bytes, in hexadecimal, read a block at a time."""
     digest = hashlib.sha256()
-    with tf.io.gfile.GFile(path, "rb") as file:
+    with open_file(path) as file:
         while block := file.read(BLOCK):
             digest.update(block)
     return digest.hexdigest()
+
+
+def reason(error: OSError) -> str:
+    """What went wrong, without the name of the file."""
+    return error.strerror or str(error)

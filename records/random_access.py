@@ -1,39 +1,32 @@
-"""Reading single records of a shard, by where they begin in the file.
+"""Reading single records of a shard, by where they begin in the file."""
 
-A shard is a TFRecord file:
-
-    length   uint64, little-endian       8 bytes
-    its checksum                         4
-    record                               length
-    its checksum                         4
-"""
-
-import struct
 from collections.abc import Iterator
 
-import tensorflow as tf
-from tensorflow.python.lib.io.tf_record import tf_record_random_reader
-
 from records.errors import UserError
+from records.files import open_file, reason
+from records.framing import read_body, read_length
 
-HEADER = struct.Struct("<QI")
-FOOTER_BYTES = 4
+NEAR = 1 << 16
 
 
 class ShardReader:
     """Reads a shard's records in any order; not for several threads at once.
 
+    Args:
+        path: of the shard.
+        buffering: bytes read at a time: few for single records, as on an object store
+            each byte takes its time to come; more for all of them in order.
+
     Raises:
-        UserError: the file cannot be opened.
+        UserError: the file cannot be opened or read.
     """
 
-    def __init__(self, path: str):
+    def __init__(self, path: str, buffering: int = NEAR):
         self.path = path
         try:
-            self._reader = tf_record_random_reader(path)
-            self._size = tf.io.gfile.stat(path).length
-        except tf.errors.OpError as error:
-            raise UserError(f"cannot read {path}: {error.message}") from None
+            self._file = open_file(path, buffering)
+        except OSError as error:
+            raise self._unreadable(error) from None
 
     def read(self, offset: int) -> bytes:
         """The serialised record that begins at `offset`.
@@ -41,10 +34,10 @@ class ShardReader:
         Raises:
             UserError: it does not fit its checksum, or none begins there.
         """
-        try:
-            return self._reader.read(offset)[0]
-        except (tf.errors.OpError, IndexError):
-            raise UserError(f"{self.path}: no whole record at byte {offset}") from None
+        _, record = self._record(offset) or (None, None)
+        if record is None:
+            raise UserError(f"{self.path}: no whole record at byte {offset}")
+        return record
 
     def entries(self) -> Iterator[tuple[int, bytes | None]]:
         """Yields (offset, record) from the first on; None for a damaged record.
@@ -52,34 +45,27 @@ class ShardReader:
         A damaged record loses only itself, a damaged length all that follows it.
         """
         offset: int | None = 0
-        while offset is not None and offset < self._size:
-            try:
-                record = self.read(offset)
-                following = offset + HEADER.size + len(record) + FOOTER_BYTES
-            except UserError:
-                record, following = None, self._skip(offset)
+        while offset is not None and (found := self._record(offset)):
+            following, record = found
             yield offset, record
             offset = following
 
-    def _skip(self, offset: int) -> int | None:
-        """Where the record after a damaged one begins; None if its length is lost."""
-        with tf.io.gfile.GFile(self.path, "rb") as file:
-            file.seek(offset)
-            header = file.read(HEADER.size)
-        if len(header) < HEADER.size:
-            return None
-        length, checksum = HEADER.unpack(header)
-        if checksum != masked_crc32c(header[:8]):
-            return None
-        return offset + HEADER.size + length + FOOTER_BYTES
+    def _record(self, offset: int) -> tuple[int | None, bytes | None] | None:
+        """(where the next begins, record), None for what is damaged; None at the end.
 
+        A record that is cut short is damaged, and nothing follows it.
+        """
+        try:
+            self._file.seek(offset)
+            length = read_length(self._file)
+            if length is None:
+                return None, None
+            record = read_body(self._file, length)
+            return self._file.tell(), record
+        except EOFError:
+            return None
+        except OSError as error:
+            raise self._unreadable(error) from None
 
-def masked_crc32c(data: bytes) -> int:
-    """The checksum that TFRecord files use; slow, for a few bytes."""
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
-    crc ^= 0xFFFFFFFF
-    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
+    def _unreadable(self, error: OSError) -> UserError:
+        return UserError(f"cannot read {self.path}: {reason(error)}")

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from records import vocabulary as vocabulary_module
 from records.errors import UserError
+from records.files import file_sizes
 from records.manifest import Manifest, ShardInfo, load_manifest
 from records.vocabulary import Vocabulary
 
@@ -39,9 +40,10 @@ class RecordSet:
         """
         manifest = load_manifest(directory)
         vocabulary = check_vocabulary(directory, manifest)
+        sizes = file_sizes(directory)
         for shards in manifest.shards.values():
             for shard in shards:
-                check_size(directory, shard)
+                check_size(directory, shard, sizes.get(shard.name))
         return cls(directory, manifest, vocabulary)
 
     def shard_paths(self, split: str) -> list[str]:
@@ -73,11 +75,10 @@ def check_vocabulary(directory: str, manifest: Manifest) -> Vocabulary:
     return vocabulary
 
 
-def check_size(directory: str, shard: ShardInfo) -> None:
+def check_size(directory: str, shard: ShardInfo, size: int | None) -> None:
     path = os.path.join(directory, shard.name)
-    if not tf.io.gfile.exists(path):
+    if size is None:
         raise UserError(f"shard {path} is missing; the manifest lists it")
-    size = tf.io.gfile.stat(path).length
     if size != shard.bytes:
         raise UserError(
             f"shard {path} has {size} bytes; the manifest says {shard.bytes}. "

@@ -4,10 +4,10 @@ import os
 from collections import Counter
 from typing import Literal
 
-import tensorflow as tf
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from records.errors import UserError
+from records.files import read_file, reason
 
 FILE_NAME = "rejects.jsonl"
 
@@ -59,9 +59,8 @@ def parse_line(line: bytes, where: str) -> RejectLine:
 
 def read_lines(path: str) -> list[bytes]:
     try:
-        with tf.io.gfile.GFile(path, "rb") as file:
-            return file.read().splitlines()
-    except tf.errors.NotFoundError:
+        return read_file(path).splitlines()
+    except FileNotFoundError:
         raise UserError(f"{path} is missing") from None
-    except tf.errors.OpError as error:
-        raise UserError(f"cannot read {path}: {error.message}") from None
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {reason(error)}") from None

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Iterable
 
 from records.errors import UserError
 
@@ -15,6 +16,11 @@ SALT = b"tfcap records 1:"
 def shard_name(split: str, index: int, count: int) -> str:
     """`train-00000-of-00016.tfrecord`."""
     return f"{split}-{index:05d}-of-{count:05d}.tfrecord"
+
+
+def in_order(splits: Iterable[str]) -> list[str]:
+    """train, dev, test: `dataset.json` has them by the alphabet."""
+    return sorted(splits, key=lambda split: (*SPLITS, split).index(split))
 
 
 def parse_shard_name(name: str) -> tuple[str, int, int]:

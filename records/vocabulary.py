@@ -3,14 +3,17 @@
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 
-import tensorflow as tf
-
 from records.errors import UserError
-from records.files import write_atomically
+from records.files import read_file, reason, write_atomically
 
 PAD, START, END, UNK = "<pad>", "<start>", "<end>", "<unk>"
 PAD_ID, START_ID, END_ID, UNK_ID = 0, 1, 2, 3
 FILE_NAME = "vocabulary.txt"
+
+
+def special_tokens(keep_unknown: bool) -> list[str]:
+    """What every vocabulary begins with."""
+    return [PAD, START, END, *([UNK] if keep_unknown else [])]
 
 
 class Vocabulary:
@@ -18,7 +21,7 @@ class Vocabulary:
 
     Ids 0, 1, 2 are `<pad>`, `<start>`, `<end>`; id 3 is `<unk>`, unless words out of
     the vocabulary are dropped: then there is none and ids close up. Words follow by
-    falling count, ties by token.
+    falling count, ties by token; for pieces and characters see `records.token_kinds`.
     """
 
     def __init__(self, tokens: Sequence[str]):
@@ -35,22 +38,28 @@ class Vocabulary:
 
     @classmethod
     def from_counts(
-        cls, counts: Mapping[str, int], min_count: int, keep_unknown: bool
+        cls,
+        counts: Mapping[str, int],
+        min_count: int,
+        keep_unknown: bool,
+        first: Sequence[str] = (),
     ) -> "Vocabulary":
-        """Keeps words counted `min_count` times or more."""
-        kept = [word for word, count in counts.items() if count >= min_count]
-        kept.sort(key=lambda word: (-counts[word], word))
-        return cls([PAD, START, END, *([UNK] if keep_unknown else []), *kept])
+        """Keeps what is counted `min_count` times or more, after special and `first`.
+
+        They stand by falling count, ties by token.
+        """
+        kept = [token for token, count in counts.items() if count >= min_count]
+        kept.sort(key=lambda token: (-counts[token], token))
+        return cls([*special_tokens(keep_unknown), *first, *kept])
 
     @classmethod
     def load(cls, path: str) -> "Vocabulary":
         try:
-            with tf.io.gfile.GFile(path, "rb") as file:
-                text = file.read().decode("utf-8")
-        except tf.errors.NotFoundError:
+            text = read_file(path).decode("utf-8")
+        except FileNotFoundError:
             raise UserError(f"no vocabulary at {path}") from None
-        except tf.errors.OpError as error:
-            raise UserError(f"cannot read {path}: {error.message}") from None
+        except OSError as error:
+            raise UserError(f"cannot read {path}: {reason(error)}") from None
         except UnicodeDecodeError as error:
             raise UserError(f"{path} is not UTF-8: {error}") from None
         # Not splitlines(), which cuts at other characters than the one written too.
@@ -74,20 +83,20 @@ class Vocabulary:
     def __len__(self) -> int:
         return len(self.tokens)
 
-    def encode(self, words: Iterable[str]) -> list[int]:
-        """Words to ids between `<start>` and `<end>`; unknown ones as `oov` says."""
+    def encode(self, tokens: Iterable[str]) -> list[int]:
+        """Tokens to ids between `<start>` and `<end>`; unknown ones as `oov` says."""
         if self.has_unknown:
-            body = [self._ids.get(word, UNK_ID) for word in words]
+            body = [self._ids.get(token, UNK_ID) for token in tokens]
         else:
-            body = [self._ids[word] for word in words if word in self._ids]
+            body = [self._ids[token] for token in tokens if token in self._ids]
         return [START_ID, *body, END_ID]
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Ids to text: up to `<end>`, without `<start>` and `<pad>`."""
-        words = []
+        """Ids to tokens, up to `<end>`, without `<start>` and `<pad>`, in one line."""
+        tokens = []
         for i in ids:
             if i == END_ID:
                 break
             if i not in (PAD_ID, START_ID):
-                words.append(self.tokens[i])
-        return " ".join(words)
+                tokens.append(self.tokens[i])
+        return " ".join(tokens)

@@ -1,21 +1,20 @@
 """Writing one shard, all or nothing."""
 
+import hashlib
 import os
-from contextlib import suppress
-
-import tensorflow as tf
 
 from records import schema
 from records.errors import UserError
-from records.files import file_digest, remove_if_there, temporary_name
+from records.files import new_file, reason
+from records.framing import frame
 from records.manifest import ShardInfo
 
 
 class ShardWriter:
-    """Writes records under a temporary name; `close` renames it to the shard's own.
+    """Writes records; the shard comes into being with `close`, whole.
 
-    Used as a context manager it removes the temporary file when the body ends without
-    `close`, so that whatever bears a shard's name is a whole shard.
+    Used as a context manager it leaves nothing when the body ends without `close`, so
+    that whatever bears a shard's name is a whole shard.
 
     Raises:
         UserError: the file cannot be written (no space, no permission).
@@ -23,39 +22,37 @@ class ShardWriter:
 
     def __init__(self, directory: str, name: str):
         self.path = os.path.join(directory, name)
-        self._temporary = temporary_name(self.path)
-        self._photos = self._captions = 0
-        self._file = self._guarded(tf.io.TFRecordWriter, self._temporary)
+        self._photos = self._captions = self._bytes = 0
+        self._digest = hashlib.sha256()
+        self._file = self._guarded(new_file, self.path)
 
     def write(self, record: schema.PhotoRecord) -> None:
-        self._guarded(self._file.write, schema.encode(record))
+        framed = frame(schema.encode(record))
+        self._guarded(self._file.write, framed)
+        self._digest.update(framed)
+        self._bytes += len(framed)
         self._photos += 1
         self._captions += len(record.captions)
 
     def close(self) -> ShardInfo:
-        """Ends the file, renames it and returns what it holds."""
-        self._guarded(self._file.close)
-        info = ShardInfo(
+        """Puts the shard in its place and returns what it holds."""
+        self._guarded(self._file.finish)
+        return ShardInfo(
             name=os.path.basename(self.path),
             photos=self._photos,
             captions=self._captions,
-            bytes=tf.io.gfile.stat(self._temporary).length,
-            sha256=file_digest(self._temporary),
+            bytes=self._bytes,
+            sha256=self._digest.hexdigest(),
         )
-        self._guarded(tf.io.gfile.rename, self._temporary, self.path, overwrite=True)
-        return info
 
     def __enter__(self) -> "ShardWriter":
         return self
 
     def __exit__(self, *_) -> None:
-        # Closed before it is removed: a remote file comes into being when closed.
-        with suppress(tf.errors.OpError):
-            self._file.close()
-        remove_if_there(self._temporary)
+        self._file.discard()
 
-    def _guarded(self, call, *args, **kwargs):
+    def _guarded(self, call, *args):
         try:
-            return call(*args, **kwargs)
-        except tf.errors.OpError as error:
-            raise UserError(f"cannot write {self.path}: {error.message}") from None
+            return call(*args)
+        except OSError as error:
+            raise UserError(f"cannot write {self.path}: {reason(error)}") from None

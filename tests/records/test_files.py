@@ -6,12 +6,17 @@ import pytest
 
 from records.errors import UserError
 from records.files import (
-    BLOCK,
     file_digest,
+    file_sizes,
+    is_empty,
+    make_directory,
+    new_file,
+    read_file,
+    remove_directory,
     remove_if_there,
-    temporary_name,
     write_atomically,
 )
+from records.storage import BLOCK
 
 
 def test_writes_and_replaces(tmp_path):
@@ -37,11 +42,53 @@ def test_a_rename_that_fails_leaves_nothing(tmp_path):
     assert os.listdir(tmp_path) == ["taken"]
 
 
-def test_temporary_names_are_hidden_beside_and_never_twice():
-    names = {temporary_name("gs://bucket/x/train-0.tfrecord") for _ in range(100)}
-    assert len(names) == 100
-    pattern = re.compile(r"gs://bucket/x/\.train-0\.tfrecord\.[0-9a-f]{8}\.tmp")
-    assert all(pattern.fullmatch(name) for name in names)
+def test_a_file_that_is_not_finished_never_was(tmp_path):
+    write_atomically(str(tmp_path / "file"), b"old")
+    with new_file(str(tmp_path / "file")) as file:
+        file.write(b"new")
+        (hidden,) = set(os.listdir(tmp_path)) - {"file"}
+        assert hidden.startswith(".") and hidden.endswith(".tmp")
+    assert os.listdir(tmp_path) == ["file"]
+    assert read_file(str(tmp_path / "file")) == b"old"
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(tmp_path):
+    with (
+        pytest.raises(OSError, match="No space left"),
+        new_file(str(tmp_path / "file")) as file,
+    ):
+        file.file.close()
+        file.file = open("/dev/full", "wb")  # noqa: SIM115
+        file.write(b"content")
+        file.finish()
+    assert os.listdir(tmp_path) == []
+
+
+def test_files_of_a_directory_by_name_with_their_sizes(tmp_path):
+    for name in ("b", "a", "inner/c", "inner/more/d"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    assert list(file_sizes(str(tmp_path)).items()) == [("a", 1), ("b", 1)]
+    nested = {"a": 1, "b": 1, "inner/c": 7, "inner/more/d": 12}
+    assert file_sizes(str(tmp_path), nested=True) == nested
+    with pytest.raises(FileNotFoundError):
+        file_sizes(str(tmp_path / "gone"))
+
+
+def test_what_is_empty(tmp_path):
+    (tmp_path / "file").write_text("")
+    make_directory(str(tmp_path / "a" / "b"))
+    make_directory(str(tmp_path / "a" / "b"))
+    found = {name: is_empty(str(tmp_path / name)) for name in ("file", "a", "a/b", "x")}
+    assert found == {"file": False, "a": False, "a/b": True, "x": True}
+
+
+def test_a_directory_is_removed_with_what_is_in_it(tmp_path):
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "b" / "file").write_text("")
+    remove_directory(str(tmp_path / "a"))
+    remove_directory(str(tmp_path / "a"))
+    assert os.listdir(tmp_path) == []
 
 
 @pytest.mark.parametrize("size", [0, 1, BLOCK, BLOCK + 1])

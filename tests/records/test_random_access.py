@@ -1,13 +1,12 @@
 """Records read by their place, and what damage costs."""
 
 import os
-import struct
 
 import pytest
 import tensorflow as tf
 
 from records.errors import UserError
-from records.random_access import ShardReader, masked_crc32c
+from records.random_access import ShardReader
 
 RECORDS = [b"first", b"", b"the third" * 100, b"last"]
 STARTS = [0, 21, 37, 953]
@@ -86,9 +85,3 @@ def test_a_shard_that_ends_in_zeros(shard):
 def test_a_missing_file(tmp_path):
     with pytest.raises(UserError, match=r"cannot read .*gone"):
         ShardReader(str(tmp_path / "gone"))
-
-
-def test_the_checksum_is_that_of_the_file(shard):
-    with open(shard, "rb") as file:
-        length, checksum = struct.unpack("<8sI", file.read(12))
-    assert masked_crc32c(length) == checksum

@@ -3,7 +3,6 @@ import os
 import re
 
 import pytest
-import tensorflow as tf
 
 from records.errors import UserError
 from records.reader import read_shard
@@ -96,19 +95,16 @@ def test_a_rename_that_fails_leaves_no_temporary_file(tmp_path, make_record):
     assert os.listdir(tmp_path) == [NAME]
 
 
-def test_no_space_is_a_users_error(tmp_path, make_record, monkeypatch):
-    def full(*_):
-        raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")
-
+@pytest.mark.parametrize("photos", [1, 1000])
+def test_no_space_is_a_users_error(tmp_path, make_record, photos):
+    """Found by a write of its own or, of few bytes, when the file is closed."""
     with (
         pytest.raises(UserError, match=f"{NAME}: No space left on device"),
         ShardWriter(str(tmp_path), NAME) as writer,
     ):
-        monkeypatch.setattr(writer, "_file", _Failing(full))
-        writer.write(make_record())
+        writer._file.file.close()
+        writer._file.file = open("/dev/full", "wb")  # noqa: SIM115
+        for _ in range(photos):
+            writer.write(make_record())
+        writer.close()
     assert os.listdir(tmp_path) == []
-
-
-class _Failing:
-    def __init__(self, fail):
-        self.write = self.close = fail

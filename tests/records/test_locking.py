@@ -1,4 +1,4 @@
-"""One job at a time on an output."""
+"""One process at a time in a directory."""
 
 import errno
 import fcntl
@@ -11,9 +11,8 @@ import sys
 
 import pytest
 
-from beam_jobs import output_folder
-from beam_jobs.locking import FILE_NAME, Holder, locked
 from records.errors import UserError
+from records.locking import FILE_NAME, Holder, locked
 
 
 def lock(folder):
@@ -122,11 +121,6 @@ def test_a_folder_that_is_gone_at_the_end(tmp_path):
         (tmp_path / "reports").rmdir()
 
 
-def test_no_lock_elsewhere_than_on_local_file_systems():
-    with locked("gs://bucket/out/.build", "gs://bucket/out"):
-        pass
-
-
 def test_a_file_system_without_locks_is_no_hindrance(tmp_path, monkeypatch, capsys):
     def refuse(*_):
         raise OSError(errno.ENOLCK, "No locks available")
@@ -143,47 +137,18 @@ def test_a_lock_that_cannot_be_made(tmp_path):
         pass
 
 
-def prepared(output, overwrite=False):
-    return output_folder.prepared(str(output), "last.json", overwrite)
-
-
-@pytest.mark.parametrize("overwrite", [False, True])
-def test_a_running_job_loses_nothing_to_a_second(tmp_path, overwrite):
-    with prepared(tmp_path):
-        for name in (f"{output_folder.REPORTS}/part-0.json", "part-0"):
-            (tmp_path / name).write_text("{}")
-        with (
-            pytest.raises(UserError, match="is writing"),
-            prepared(tmp_path, overwrite),
-        ):
-            pass
-        left = {path.name for path in tmp_path.rglob("*")}
-    assert left == {output_folder.REPORTS, "part-0.json", "part-0", FILE_NAME}
-
-
-@pytest.mark.parametrize("overwrite", [False, True])
-def test_the_lock_is_kept_while_the_folder_is_prepared(tmp_path, overwrite):
-    with prepared(tmp_path / "out", overwrite):
-        assert (tmp_path / "out" / output_folder.REPORTS / FILE_NAME).exists()
-        with pytest.raises(UserError), prepared(tmp_path / "out", overwrite):
-            pass
-
-
-@pytest.mark.parametrize("name", ["last.json", "thesis.txt"])
-def test_a_refused_folder_gets_no_lock(tmp_path, name):
-    (tmp_path / name).write_text("{}")
-    with pytest.raises(UserError, match="add --overwrite"), prepared(tmp_path):
+def test_messages_name_the_option_of_the_command(tmp_path):
+    again = locked(str(tmp_path), "runs/a", "--workdir")
+    with lock(tmp_path), pytest.raises(UserError) as error, again:
         pass
-    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert str(error.value).startswith("--workdir: another job is writing to runs/a (")
 
 
-def test_a_job_that_ended_while_the_lock_was_sought(tmp_path, monkeypatch):
-    take = output_folder.locked
+def test_no_space_for_the_lock(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    def late(folder, output):
-        (tmp_path / "last.json").write_text("{}")
-        return take(folder, output)
-
-    monkeypatch.setattr(output_folder, "locked", late)
-    with pytest.raises(UserError, match="already holds"), prepared(tmp_path):
+    monkeypatch.setattr(os, "pwrite", full)
+    message = r"--output: cannot write .*lock: No space left"
+    with pytest.raises(UserError, match=message), lock(tmp_path):
         pass

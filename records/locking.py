@@ -1,80 +1,64 @@
-"""One job at a time on an output: a lock file in its folder of reports.
+"""One process at a time in a directory that is written to: a lock file in it.
 
 The file says who holds it; what holds is the operating system's lock on it, which ends
 with the process however that ends. So a lock file without one is stale.
 
-Only on local file systems (and network ones that pass locks on): elsewhere nothing is
-locked. A job that is only submitted to another machine is guarded while the command
-runs, not after.
+Only on local file systems (and network ones that pass locks on); for a remote directory
+see remote_locking.py.
 """
 
 import fcntl
 import os
-import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime, timezone
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
+from records import remote_locking
 from records.errors import UserError
+from records.holders import Holder
+from records.storage import is_remote
 
 FILE_NAME = "lock"
 
 
-class Holder(BaseModel):
-    """The process that holds a lock; `started` is when it took it, in UTC."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    host: str
-    pid: int
-    started: str
-
-    @classmethod
-    def this_process(cls) -> "Holder":
-        started = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
-        return cls(host=socket.gethostname(), pid=os.getpid(), started=started)
-
-    def __str__(self) -> str:
-        return f"process {self.pid} on {self.host}, since {self.started} UTC"
-
-
 @contextmanager
-def locked(folder: str, output: str) -> Iterator[None]:
+def locked(folder: str, output: str, option: str = "--output") -> Iterator[None]:
     """Holds the lock while the body runs; removes it however that ends.
 
     Args:
         folder: an existing directory for the lock file.
-        output: what is locked, for messages.
+        output: the directory that is locked, for messages.
+        option: of the command line, that names it.
 
     Raises:
-        UserError: another job holds it; says which.
+        UserError: another process holds it; says which.
     """
-    if "://" in output:
-        yield
-        return
     path = os.path.join(folder, FILE_NAME)
-    file = take(path, output)
+    if is_remote(output):
+        with remote_locking.locked(path, output, option):
+            yield
+        return
+    file = take(path, output, option)
     try:
         yield
     finally:
-        # The job's last step may have removed the folder, and another job made it anew.
+        # The body's last step may have removed the folder, and another made it anew.
         with suppress(FileNotFoundError):
             if is_at(path, file):
                 os.remove(path)
         os.close(file)
 
 
-def take(path: str, output: str) -> int:
+def take(path: str, output: str, option: str) -> int:
     """Opens and locks the file, and writes this process into it."""
     while True:
-        file = open_lock(path)
+        file = open_lock(path, option)
         try:
-            lock(file, path, output)
+            lock(file, path, output, option)
             if is_at(path, file):
-                replace_holder(file, path, output)
+                replace_holder(file, path, output, option)
                 return file
         except BaseException:
             os.close(file)
@@ -83,39 +67,43 @@ def take(path: str, output: str) -> int:
         os.close(file)
 
 
-def open_lock(path: str) -> int:
+def open_lock(path: str, option: str) -> int:
     try:
         return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
-        raise UserError(f"--output: cannot make {path}: {error.strerror}") from None
+        raise UserError(f"{option}: cannot make {path}: {error.strerror}") from None
 
 
-def lock(file: int, path: str, output: str) -> None:
+def lock(file: int, path: str, output: str, option: str) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         holder = read_holder(file) or "process unknown"
         raise UserError(
-            f"--output: another job is writing to {output} ({holder}); wait for "
+            f"{option}: another job is writing to {output} ({holder}); wait for "
             "it, or choose another directory"
         ) from None
     except OSError as error:
         print(f"{path} cannot be locked: {error.strerror}", file=sys.stderr)
 
 
-def replace_holder(file: int, path: str, output: str) -> None:
+def replace_holder(file: int, path: str, output: str, option: str) -> None:
     """Takes over what a process that is gone has left, if it was one of this host."""
     old, own = read_holder(file), Holder.this_process()
     if old and old.host != own.host:
         # Not every network file system passes locks on, so it may be alive.
         raise UserError(
-            f"--output: another job is writing to {output} ({old}); if that one is "
+            f"{option}: another job is writing to {output} ({old}); if that one is "
             f"gone, remove {path}"
         )
     if old:
         print(f"taking over {output}: {old} is gone", file=sys.stderr)
-    os.ftruncate(file, 0)
-    os.pwrite(file, own.model_dump_json().encode(), 0)
+    try:
+        os.ftruncate(file, 0)
+        os.pwrite(file, own.model_dump_json().encode(), 0)
+    except OSError as error:
+        os.remove(path)
+        raise UserError(f"{option}: cannot write {path}: {error.strerror}") from None
 
 
 def read_holder(file: int) -> Holder | None:

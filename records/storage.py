@@ -1,0 +1,283 @@
+"""Where files lie: a disk and an object store, read and written alike.
+
+    path without `scheme://`   this machine's file system
+    gs://, s3://, hdfs:// ...  in a Beam job, what Beam can read: beam_jobs registers
+                               it (remote_files.py); elsewhere, what TensorFlow can
+
+Every other module of this package goes through `records.files`, which picks the
+storage of a path.
+"""
+
+import io
+import os
+import re
+import shutil
+import tempfile
+import uuid
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, suppress
+from typing import BinaryIO
+
+from records.errors import UserError
+
+BLOCK = 1 << 20
+IN_MEMORY = 16 << 20
+SCHEME = re.compile(r"([a-zA-Z][-a-zA-Z0-9+.]*)://")
+
+
+class StorageUserError(UserError, OSError):
+    """What a remote file system says; where nobody catches it, a person reads it.
+
+    Attributes:
+        refused: access to the file is denied; otherwise another try may do.
+    """
+
+    refused = False
+
+    @classmethod
+    def about(cls, path: str, problem: str, refused: bool) -> "StorageUserError":
+        error = cls(f"{path}: {problem}")
+        error.strerror, error.refused = problem, refused
+        return error
+
+
+class NewFile(ABC):
+    """A file that comes into being whole, when `finish` is called, or not at all.
+
+    Used as a context manager it is discarded when the body ends without `finish`.
+    Methods raise OSError.
+
+    Attributes:
+        file: what is written so far, in a place that no reader looks at.
+    """
+
+    file: BinaryIO
+
+    def write(self, content: bytes) -> None:
+        self.file.write(content)
+
+    @abstractmethod
+    def finish(self) -> None:
+        """Puts the file in its place; replaces one that is there."""
+
+    @abstractmethod
+    def discard(self) -> None:
+        """Forgets it; after `finish` there is nothing to forget."""
+
+    def __enter__(self) -> "NewFile":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.discard()
+
+
+class Storage(ABC):
+    """One kind of file system.
+
+    Methods raise OSError, whatever library is below: FileNotFoundError where there is
+    nothing. A directory of an object store is there while a file is in it.
+    """
+
+    @abstractmethod
+    def open(self, path: str, buffering: int = BLOCK) -> BinaryIO:
+        """Opens a file for reading at any place, so many bytes at a time.
+
+        One that cannot be read may show only when it is read.
+        """
+
+    @abstractmethod
+    def create(self, path: str) -> NewFile:
+        """A new file; its directory must be there."""
+
+    @abstractmethod
+    def exists(self, path: str) -> bool:
+        """Whether there is a file or a directory."""
+
+    @abstractmethod
+    def is_directory(self, path: str) -> bool: ...
+
+    @abstractmethod
+    def is_empty_directory(self, path: str) -> bool: ...
+
+    @abstractmethod
+    def size(self, path: str) -> int:
+        """Of a file, in bytes."""
+
+    @abstractmethod
+    def files(self, directory: str, nested: bool = False) -> Iterator[tuple[str, int]]:
+        """Yields (name, bytes) of the files in a directory.
+
+        With `nested` those of its directories as well, named by their path in it.
+        """
+
+    @abstractmethod
+    def make_directory(self, path: str) -> None:
+        """Makes it and those it lies in, where they are not there."""
+
+    @abstractmethod
+    def remove(self, path: str) -> None:
+        """Removes a file."""
+
+    @abstractmethod
+    def remove_directory(self, path: str) -> None:
+        """Removes it with all that is in it."""
+
+
+class LocalStorage(Storage):
+    """This machine's file system."""
+
+    def open(self, path: str, buffering: int = BLOCK) -> BinaryIO:
+        return open(path, "rb", buffering)
+
+    def create(self, path: str) -> NewFile:
+        return NewLocalFile(path)
+
+    def exists(self, path: str) -> bool:
+        return os.path.exists(path)
+
+    def is_directory(self, path: str) -> bool:
+        return os.path.isdir(path)
+
+    def is_empty_directory(self, path: str) -> bool:
+        return os.path.isdir(path) and not os.listdir(path)
+
+    def size(self, path: str) -> int:
+        return os.path.getsize(path)
+
+    def files(self, directory: str, nested: bool = False) -> Iterator[tuple[str, int]]:
+        with os.scandir(directory) as entries:
+            for entry in entries:
+                if entry.is_file():
+                    yield entry.name, entry.stat().st_size
+                elif nested and entry.is_dir(follow_symlinks=False):
+                    for name, size in self.files(entry.path, nested):
+                        yield os.path.join(entry.name, name), size
+
+    def make_directory(self, path: str) -> None:
+        os.makedirs(path, exist_ok=True)
+
+    def remove(self, path: str) -> None:
+        os.remove(path)
+
+    def remove_directory(self, path: str) -> None:
+        shutil.rmtree(path)
+
+
+class NewLocalFile(NewFile):
+    """Written under a temporary name beside its own, then renamed."""
+
+    def __init__(self, path: str):
+        self.path, self.temporary = path, temporary_name(path)
+        self.file = open(self.temporary, "wb")  # noqa: SIM115
+
+    def finish(self) -> None:
+        self.file.close()
+        os.replace(self.temporary, self.path)
+
+    def discard(self) -> None:
+        with suppress(OSError):  # a full disk: what is left to write cannot be
+            self.file.close()
+        with suppress(FileNotFoundError):
+            os.remove(self.temporary)
+
+
+class NewRemoteFile(NewFile):
+    """Kept in memory, a large one on this machine's disk, and sent as a whole.
+
+    So no connection stays open while a shard's photos are encoded, and a shard that
+    fails half-way has sent nothing.
+
+    Args:
+        path: where it goes.
+        send: called with the file, at its beginning, and `path`; leaves a whole file
+            there or none.
+    """
+
+    def __init__(self, path: str, send: Callable[[BinaryIO, str], None]):
+        self.path, self.send = path, send
+        self.file = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115
+
+    def finish(self) -> None:
+        self.file.seek(0)
+        self.send(self.file, self.path)
+        self.file.close()
+
+    def discard(self) -> None:
+        self.file.close()
+
+
+class Stream(io.RawIOBase):
+    """Reads a file of another library.
+
+    Args:
+        file: it has `read`, `seek`, `tell` and `close`.
+        errors: makes the context in which it is used; there errors become OSError.
+    """
+
+    def __init__(self, file, errors: Callable[[], AbstractContextManager]):
+        self.file, self.errors = file, errors
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer) -> int:
+        with self.errors():
+            content = self.file.read(len(buffer))
+        buffer[: len(content)] = content
+        return len(content)
+
+    def readall(self) -> bytes:
+        return b"".join(iter(lambda: self.read(BLOCK), b""))
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        with self.errors():
+            self.file.seek(offset, whence)
+            return self.file.tell()
+
+    def close(self) -> None:
+        if not self.closed:
+            with self.errors():
+                self.file.close()
+        super().close()
+
+
+_local = LocalStorage()
+_remote: Storage | None = None
+
+
+def register_remote(storage: Storage) -> None:
+    """Has every path with a scheme go to this storage, in place of TensorFlow's."""
+    global _remote
+    _remote = storage
+
+
+def storage_of(path: str) -> Storage:
+    """The storage of the file system that a path lies in."""
+    if not is_remote(path):
+        return _local
+    if _remote is None:
+        # Here, so that reading a disk does not take TensorFlow.
+        from records.tensorflow_storage import TensorFlowStorage
+
+        register_remote(TensorFlowStorage())
+    return _remote
+
+
+def is_remote(path: str) -> bool:
+    return scheme_of(path) is not None
+
+
+def scheme_of(path: str) -> str | None:
+    """`gs` of `gs://bucket/file`; None of a path on this machine."""
+    match = SCHEME.match(path)
+    return match and match[1]
+
+
+def temporary_name(path: str) -> str:
+    """A name beside `path` that no reader takes for finished."""
+    folder, name = os.path.split(path)
+    return os.path.join(folder, f".{name}.{uuid.uuid4().hex[:8]}.tmp")

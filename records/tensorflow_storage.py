@@ -1,0 +1,119 @@
+"""Remote files by way of TensorFlow: what training and the tools read without Beam."""
+
+import io
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import BinaryIO
+
+import tensorflow as tf
+
+from records.errors import UserError
+from records.storage import (
+    BLOCK,
+    NewFile,
+    NewRemoteFile,
+    Storage,
+    StorageUserError,
+    Stream,
+    scheme_of,
+    temporary_name,
+)
+
+COPIED_BY = {"s3": "aws s3 sync", "hdfs": "hdfs dfs -get", "azfs": "az storage copy"}
+
+
+class TensorFlowStorage(Storage):
+    """The schemes that the installed TensorFlow knows.
+
+    Methods also raise UserError for any other scheme; says what to do.
+    """
+
+    def open(self, path: str, buffering: int = BLOCK) -> BinaryIO:
+        check_scheme(path)
+        return io.BufferedReader(
+            Stream(tf.io.gfile.GFile(path, "rb"), plain_errors), buffering
+        )
+
+    def create(self, path: str) -> NewFile:
+        check_scheme(path)
+        return NewRemoteFile(path, send)
+
+    def exists(self, path: str) -> bool:
+        check_scheme(path)
+        with plain_errors():
+            return tf.io.gfile.exists(path)
+
+    def is_directory(self, path: str) -> bool:
+        check_scheme(path)
+        with plain_errors():
+            return tf.io.gfile.isdir(path)
+
+    def is_empty_directory(self, path: str) -> bool:
+        check_scheme(path)
+        with plain_errors():
+            return tf.io.gfile.isdir(path) and not tf.io.gfile.listdir(path)
+
+    def size(self, path: str) -> int:
+        check_scheme(path)
+        with plain_errors():
+            return tf.io.gfile.stat(path).length
+
+    def files(self, directory: str, nested: bool = False) -> Iterator[tuple[str, int]]:
+        check_scheme(directory)
+        with plain_errors():
+            for name in tf.io.gfile.listdir(directory):
+                path = tf.io.gfile.join(directory, name)
+                if not tf.io.gfile.isdir(path):
+                    yield name, tf.io.gfile.stat(path).length
+                elif nested:
+                    for below, size in self.files(path, nested):
+                        yield f"{name.rstrip('/')}/{below}", size
+
+    def make_directory(self, path: str) -> None:
+        check_scheme(path)
+        with plain_errors():
+            tf.io.gfile.makedirs(path)
+
+    def remove(self, path: str) -> None:
+        with plain_errors():
+            tf.io.gfile.remove(path)
+
+    def remove_directory(self, path: str) -> None:
+        with plain_errors():
+            tf.io.gfile.rmtree(path)
+
+
+def send(file: BinaryIO, path: str) -> None:
+    """Writes under a temporary name, then renames."""
+    temporary = temporary_name(path)
+    try:
+        with plain_errors():
+            with tf.io.gfile.GFile(temporary, "wb") as remote:
+                shutil.copyfileobj(file, remote, BLOCK)
+            tf.io.gfile.rename(temporary, path, overwrite=True)
+    except BaseException:
+        with suppress(tf.errors.OpError):
+            tf.io.gfile.remove(temporary)
+        raise
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """TensorFlow's errors as Python's."""
+    try:
+        yield
+    except tf.errors.NotFoundError as error:
+        raise FileNotFoundError(error.message) from None
+    except tf.errors.OpError as error:
+        raise StorageUserError(error.message) from None
+
+
+def check_scheme(path: str) -> None:
+    scheme = scheme_of(path)
+    if scheme not in tf.io.gfile.get_registered_schemes():
+        copying = f" ({COPIED_BY[scheme]})" if scheme in COPIED_BY else ""
+        raise UserError(
+            f"TensorFlow has no access to {scheme}://, so {path} cannot be read or "
+            f"written here; copy the directory to a disk{copying} and name the copy"
+        )
