@@ -5,16 +5,17 @@ import json
 import os
 from typing import Any
 
-import tensorflow as tf
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from records.errors import UserError
-from records.files import write_atomically
+from records.files import exists, read_file, reason, write_atomically
 from records.schema import FeatureSpec
-from records.tokenizer import TokenizerSettings
+from records.tokenizer_settings import TokenizerSettings
 
 FILE_NAME = "dataset.json"
 FORMAT = 1
+# Beside the manifest's own fields: whether a person has changed any of them.
+CHECKSUM = "checksum"
 
 
 class _Part(BaseModel):
@@ -33,21 +34,30 @@ class EncoderInfo(_Part):
     """Which function from photo to features made these records.
 
     Attributes:
-        name: the network's name in `keras.applications`, in snake case.
-        layer: the layer it is cut at; None for its last.
+        kind: `application`: a network of `keras.applications`; `keras_file` or
+            `saved_model`: a model of one's own.
+        name: the network's name in snake case, or that of the file or directory.
+        layer: the layer it is cut at, or output of a SavedModel; None for its last.
         pooling: `avg`, `flatten` or `grid`.
-        input_size: photos are resized to this many pixels squared.
+        input_size: of the network, in pixels squared.
         preprocessing: how pixels are read, resized and scaled, in words.
         weights: `imagenet`, `random` or the name of the file.
-        digest: SHA-256 over all of the above but the file's name, and every weight.
+        signature: of a SavedModel; None for `serving_default`.
+        crops: 1: the whole photo; 5: its corners and centre, their features averaged.
+        flip: averaged with the features of the mirror image.
+        digest: SHA-256 over all of the above but files' names, and every weight.
     """
 
+    kind: str = "application"
     name: str
     layer: str | None
     pooling: str
     input_size: int
     preprocessing: str
     weights: str
+    signature: str | None = None
+    crops: int = 1
+    flip: bool = False
     digest: str
 
 
@@ -62,7 +72,8 @@ class Statistics(_Part):
         rejected_photos: photos rejected, by reason.
         rejected_captions: captions rejected, by reason; those of a rejected photo
             count under the photo's reason.
-        tokens: words of the written captions, out-of-vocabulary ones included.
+        tokens: words, pieces or characters of the written captions, out-of-vocabulary
+            ones included.
         out_of_vocabulary: how many of them the vocabulary lacks.
         caption_lengths: ids per caption, `<start>` and `<end>` included -> captions.
         photo_formats: file format, as found in the bytes -> photos.
@@ -131,8 +142,9 @@ class Manifest(_Part):
         return sum(shard.captions for shard in self.shards.get(split, []))
 
     def to_bytes(self) -> bytes:
-        content = json.dumps(self.model_dump(mode="json"), indent=1, sort_keys=True)
-        return (content + "\n").encode()
+        content = self.model_dump(mode="json")
+        content[CHECKSUM] = checksum(content)
+        return (json.dumps(content, indent=1, sort_keys=True) + "\n").encode()
 
     def save(self, directory: str) -> None:
         write_atomically(os.path.join(directory, FILE_NAME), self.to_bytes())
@@ -150,17 +162,32 @@ def load_manifest(directory: str) -> Manifest:
     Raises:
         UserError: no record set there, another format version, or a damaged file.
     """
+    path, content = os.path.join(directory, FILE_NAME), load_content(directory)
+    content.pop(CHECKSUM, None)
+    try:
+        return Manifest.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"]))
+        raise UserError(f"{path} is damaged: {field}: {first['msg']}") from None
+
+
+def load_content(directory: str) -> dict[str, Any]:
+    """`dataset.json` as it stands, of this format.
+
+    Raises:
+        UserError: as `load_manifest`, but fields are not looked at.
+    """
     path = os.path.join(directory, FILE_NAME)
-    if not tf.io.gfile.exists(path):
+    if not exists(path):
         raise UserError(
             f"{directory} is not a record set: it has no {FILE_NAME}. Either the path "
             "is wrong or the build did not finish; run beam_jobs.build_records again."
         )
     try:
-        with tf.io.gfile.GFile(path, "rb") as file:
-            content = json.loads(file.read())
-    except tf.errors.OpError as error:
-        raise UserError(f"cannot read {path}: {error.message}") from None
+        content = json.loads(read_file(path))
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {reason(error)}") from None
     except ValueError as error:
         raise UserError(f"{path} is damaged: not JSON ({error})") from None
     version = content.get("format") if isinstance(content, dict) else None
@@ -169,9 +196,10 @@ def load_manifest(directory: str) -> Manifest:
             f"{path} is of format {version!r}; this version reads format {FORMAT}. "
             "Build the records again."
         )
-    try:
-        return Manifest.model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"]))
-        raise UserError(f"{path} is damaged: {field}: {first['msg']}") from None
+    return content
+
+
+def checksum(content: dict[str, Any]) -> str:
+    """SHA-256 of all fields of `dataset.json` but the checksum itself."""
+    fields = {name: value for name, value in content.items() if name != CHECKSUM}
+    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()

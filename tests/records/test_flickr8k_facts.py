@@ -41,7 +41,7 @@ def splits() -> dict[str, set[str]]:
 def words(lines) -> list[list[str]]:
     """The words of every line."""
     settings = TokenizerSettings(kind="word", min_letters=2, min_count=10, oov="drop")
-    return Tokenizer(settings)([text for _, text in lines])
+    return Tokenizer(settings).words([text for _, text in lines])
 
 
 @pytest.fixture(scope="module")

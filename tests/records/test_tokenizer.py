@@ -1,10 +1,14 @@
+"""Captions to words, and for each kind of token to a vocabulary, ids and back."""
+
 import random
 import string
 
 import pytest
 import tensorflow as tf
 
-from records.tokenizer import Tokenizer, TokenizerSettings, word_graph
+from records.errors import UserError
+from records.tokenizer import Tokenizer, word_graph
+from records.tokenizer_settings import TokenizerSettings
 
 # Caption; its words with min_letters 1; those of them that min_letters 2 drops.
 EXAMPLES = [
@@ -32,10 +36,7 @@ EXAMPLES = [
 
 
 def tokenizer(min_letters=1) -> Tokenizer:
-    settings = TokenizerSettings(
-        kind="word", min_letters=min_letters, min_count=1, oov="unk"
-    )
-    return Tokenizer(settings)
+    return Tokenizer(settings("word", min_letters=min_letters))
 
 
 @pytest.fixture(scope="module")
@@ -45,19 +46,19 @@ def by_letters():
 
 @pytest.mark.parametrize(("caption", "words", "short"), EXAMPLES)
 def test_examples(by_letters, caption, words, short):
-    assert by_letters[1]([caption]) == [words.split()]
+    assert by_letters[1].words([caption]) == [words.split()]
     longer = [word for word in words.split() if word not in short.split()]
-    assert by_letters[2]([caption]) == [longer]
+    assert by_letters[2].words([caption]) == [longer]
 
 
 def test_letters_are_counted_not_bytes(by_letters):
-    assert by_letters[3](["ö öl öle"]) == [["öle"]]
+    assert by_letters[3].words(["ö öl öle"]) == [["öle"]]
 
 
 def test_a_batch_is_its_captions(by_letters):
     captions = [caption for caption, _, _ in EXAMPLES]
-    assert by_letters[1](captions) == [words.split() for _, words, _ in EXAMPLES]
-    assert by_letters[1]([]) == []
+    assert by_letters[1].words(captions) == [words.split() for _, words, _ in EXAMPLES]
+    assert by_letters[1].words([]) == []
 
 
 def test_inside_a_dataset():
@@ -68,12 +69,14 @@ def test_inside_a_dataset():
         for batch in dataset.map(word_graph(1))
         for row in batch.to_list()
     ]
-    assert rows == tokenizer()(captions)
+    assert rows == tokenizer().words(captions)
 
 
 @pytest.mark.parametrize("character", string.punctuation)
 def test_all_ascii_punctuation_is_deleted(by_letters, character):
-    assert by_letters[1]([f"do{character}g {character} x{character}"]) == [["dog", "x"]]
+    assert by_letters[1].words([f"do{character}g {character} x{character}"]) == [
+        ["dog", "x"]
+    ]
 
 
 def heaton(caption: str) -> list[str]:
@@ -87,21 +90,66 @@ def test_min_letters_2_is_the_notebooks_rule(by_letters):
     draw = random.Random(0)
     signs = string.ascii_letters * 3 + string.digits + string.punctuation + " \t" * 10
     captions = ["".join(draw.choices(signs, k=40)) for _ in range(500)]
-    assert by_letters[2](captions) == [heaton(caption) for caption in captions]
+    assert by_letters[2].words(captions) == [heaton(caption) for caption in captions]
 
 
-@pytest.mark.parametrize(
-    ("settings", "field"),
-    [
-        ({"min_letters": 0}, "min_letters"),
-        ({"min_count": 0}, "min_count"),
-        ({"min_count": "5"}, "min_count"),
-        ({"oov": "keep"}, "oov"),
-        ({"kind": "words"}, "kind"),
-        ({"max_letters": 9}, "max_letters"),
-    ],
-)
-def test_settings_are_strict(settings, field):
-    right = {"kind": "word", "min_letters": 1, "min_count": 1, "oov": "unk"}
-    with pytest.raises(ValueError, match=field):
-        TokenizerSettings(**{**right, **settings})
+# Caption; what is left of it where digits and signs count, as the scores take it.
+EVERY_WORD = [
+    ("A dog's ball , 2 of them .", "a dogs ball 2 of them"),
+    ("the dog\u2019s 2nd mp3 player", "the dog\u2019s 2nd mp3 player"),
+    ("a 🐶 dog & ½ cat", "a 🐶 dog 1\u20442 cat"),
+    ("a\u200bb \ufeff \tc\x00d", "ab cd"),  # characters that show nothing
+    ("! ? .", ""),
+]
+
+
+@pytest.mark.parametrize("kind", ["wordpiece", "char"])
+@pytest.mark.parametrize(("caption", "words"), EVERY_WORD)
+def test_pieces_and_characters_are_of_every_word(kind, caption, words):
+    assert Tokenizer(settings(kind)).words([caption]) == [words.split()]
+
+
+def settings(kind, **changes) -> TokenizerSettings:
+    own = {"word": {"min_letters": 1}, "wordpiece": {"vocabulary_size": 60}}
+    given = {"kind": kind, "min_count": 1, "oov": "unk", **own.get(kind, {}), **changes}
+    return TokenizerSettings(**given)
+
+
+COUNTS = {"dog": 9, "dogs": 7, "cats": 6, "cat": 3, "toads": 2, "größe": 2}
+KINDS = ("word", "wordpiece", "char")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("oov", ["unk", "drop"])
+def test_captions_come_back_from_their_ids(kind, oov):
+    tokenizer = Tokenizer(settings(kind, oov=oov))
+    vocabulary = tokenizer.learn(COUNTS)
+    captions = ["dogs cats größe", "toads", "cat dog cat"]
+    rows = tokenizer.tokens([caption.split() for caption in captions], vocabulary)
+    texts = tokenizer.texts(vocabulary)
+    for caption, row in zip(captions, rows, strict=True):
+        ids = vocabulary.encode(row)
+        assert len(ids) == len(row) + 2  # none unknown
+        assert "".join(texts[i] for i in ids).strip() == caption
+    assert vocabulary.has_unknown == (oov == "unk")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_order_of_counts_does_not_matter(kind):
+    tokenizer = Tokenizer(settings(kind))
+    expected = tokenizer.learn(COUNTS)
+    for seed in range(3):
+        order = random.Random(seed).sample(sorted(COUNTS.items()), len(COUNTS))
+        assert tokenizer.learn(dict(order)).tokens == expected.tokens
+
+
+# Of pieces single characters stay, however rare.
+NOTHING = [(kind, {}) for kind in KINDS]
+NOTHING += [(kind, {"dog": 1, "cat": 1}) for kind in ("word", "char")]
+
+
+@pytest.mark.parametrize(("kind", "counts"), NOTHING)
+def test_a_vocabulary_with_nothing_in_it_is_refused(kind, counts):
+    message = f"the {len(counts)} distinct words .* 2 times .*tokenizer.min_count"
+    with pytest.raises(UserError, match=message):
+        Tokenizer(settings(kind, min_count=2)).learn(counts)
