@@ -10,6 +10,8 @@ from collections.abc import Sequence
 
 from records.console import add_command, run_command
 
+LIMIT, LIMIT_OF_A_PAGE = 3, 8
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = make_parser().parse_args(argv)
@@ -35,24 +37,58 @@ def make_parser() -> argparse.ArgumentParser:
     inspecting.add_argument(
         "--limit",
         type=natural,
-        default=3,
         metavar="N",
-        help="sample records of each split (default 3)",
+        help=f"records of each split (default {LIMIT}, on a page {LIMIT_OF_A_PAGE})",
+    )
+    inspecting.add_argument(
+        "--html", type=page_name, metavar="FILE", help="draw it as a page, in FILE"
+    )
+    inspecting.add_argument(
+        "--photos", metavar="DIR", help="of the photos, if they moved"
     )
     verifying = add_command(
         commands,
         "verify",
         verify,
         "read every byte of a record set and list all that does not fit",
-        "records/flickr8k",
+        "records/flickr8k --sample 20",
     )
     add_directory(verifying)
+    add_sample(verifying)
     return parser
+
+
+def add_sample(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--sample",
+        type=natural,
+        default=0,
+        metavar="N",
+        help="encode N photos of all shards again and compare their features",
+    )
+    parser.add_argument("--photos", metavar="DIR", help="for --sample, if they moved")
+    for key, metavar in (("weights", "FILE"), ("model", "PATH")):
+        parser.add_argument(
+            f"--encoder_{key}",
+            metavar=metavar,
+            help=f"for --sample, if the encoder's {key} moved",
+        )
+    parser.add_argument(
+        "--seed", type=natural, default=0, help="of the choice of --sample (default 0)"
+    )
+    parser.set_defaults(wrong_usage=parser.error)
 
 
 def add_directory(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("directory", metavar="DIR", help="directory of the records")
     parser.add_argument("--json", action="store_true", help="one JSON object, no table")
+
+
+def page_name(text: str) -> str:
+    # Whatever is there is replaced: better not a file of another kind.
+    if not text.endswith((".html", ".htm")):
+        raise argparse.ArgumentTypeError(f"expected a name in .html; received {text!r}")
+    return text
 
 
 def natural(text: str) -> int:
@@ -63,26 +99,42 @@ def natural(text: str) -> int:
 
 def inspect(args: argparse.Namespace) -> int:
     import records.quiet  # noqa: F401  # isort: skip  # before TensorFlow
-    from records import inspection
+    from records import inspection, page
     from records.reader import RecordSet
+    from records.samples import sample_splits
 
-    found = inspection.describe(RecordSet.open(args.directory), args.limit)
+    record_set, limit = RecordSet.open(args.directory), args.limit
+    if limit is None:
+        limit = LIMIT_OF_A_PAGE if args.html else LIMIT
+    samples = sample_splits(record_set, limit, args.photos)
+    if args.html:
+        page.write_page(record_set, samples, args.html)
     if args.json:
-        print(json.dumps(found))
+        found = inspection.describe(record_set, samples)
+        print(json.dumps({**found, "page": args.html}))
+    elif args.html:
+        print(f"{sum(map(len, samples.values()))} records drawn on {args.html}")
     else:
-        inspection.print_description(found)
+        inspection.print_description(inspection.describe(record_set, samples))
     return 0
 
 
 def verify(args: argparse.Namespace) -> int:
+    paths = {"weights": args.encoder_weights, "model": args.encoder_model}
+    files = {kind: path for kind, path in paths.items() if path}
+    if not args.sample and (args.photos or files or args.seed):
+        args.wrong_usage("--photos, --encoder_... and --seed belong to --sample N")
     import records.quiet  # noqa: F401  # isort: skip  # before TensorFlow
     from records import verification
+    from records.re_encoding import Wish
+    from records.verdict import print_verdict
 
-    verdict = verification.verify(args.directory)
+    wish = Wish(args.sample, args.photos, files, args.seed)
+    verdict = verification.verify(args.directory, wish if args.sample else None)
     if args.json:
         print(json.dumps(verdict.summary()))
     else:
-        verification.print_verdict(verdict)
+        print_verdict(verdict)
     return 0 if verdict.whole else 1
 
 

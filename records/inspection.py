@@ -1,27 +1,25 @@
 """What a record set holds: as data for `--json`, and as tables for people."""
 
-import itertools
 import math
-import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from rich.table import Table
 
 from records.console import number_table, plain_console
 from records.manifest import EncoderInfo, Manifest
-from records.reader import RecordSet, read_shard
-from records.schema import PhotoRecord, decode
-from records.shards import SPLITS
-from records.vocabulary import Vocabulary
+from records.reader import RecordSet
+from records.samples import Sample
+from records.shards import in_order
 
 BAR = 50
 SHORT = 12
 
 
-def describe(record_set: RecordSet, limit: int) -> dict[str, Any]:
-    """All that `inspect` shows, with `limit` sample photos of each split."""
+def describe(
+    record_set: RecordSet, samples: Mapping[str, Sequence[Sample]]
+) -> dict[str, Any]:
+    """All that `inspect` shows, with sample records of each split."""
     manifest = record_set.manifest
     numbers = manifest.statistics
     features = manifest.features
@@ -38,9 +36,8 @@ def describe(record_set: RecordSet, limit: int) -> dict[str, Any]:
         "longest_caption": manifest.longest_caption,
         "caption_lengths": dict(sorted(numbers.caption_lengths.items())),
         "samples": {
-            split: list(samples(record_set, split, limit))
-            for split in in_order(manifest.shards)
-            if manifest.photos(split)
+            split: [sample.describe() for sample in held]
+            for split, held in samples.items()
         },
     }
 
@@ -68,11 +65,6 @@ def describe_splits(manifest: Manifest) -> dict[str, dict[str, int]]:
     }
 
 
-def in_order(splits: Iterable[str]) -> list[str]:
-    """train, dev, test: `dataset.json` has them by the alphabet."""
-    return sorted(splits, key=lambda split: (*SPLITS, split).index(split))
-
-
 def describe_in_and_out(manifest: Manifest) -> dict[str, dict[str, Any]]:
     numbers = manifest.statistics
     return {
@@ -89,38 +81,6 @@ def describe_in_and_out(manifest: Manifest) -> dict[str, dict[str, Any]]:
     }
 
 
-def samples(record_set: RecordSet, split: str, limit: int) -> Iterator[dict[str, Any]]:
-    """The first `limit` photos of a split, in the order they stand in its shards."""
-    paths = record_set.shard_paths(split)
-    serialized = itertools.chain.from_iterable(map(read_shard, paths))
-    photos = record_set.manifest.sources.get("photos", "")
-    for one in itertools.islice(serialized, limit):
-        record = decode(one, record_set.manifest.features)
-        yield describe_record(record, record_set.vocabulary, photos)
-
-
-def describe_record(
-    record: PhotoRecord, vocabulary: Vocabulary, photos: str
-) -> dict[str, Any]:
-    return {
-        "photo": record.photo_id,
-        "path": os.path.join(photos, record.photo_id),
-        "sha256": record.photo_sha256.hex(),
-        "features": moments(record.features),
-        "captions": [
-            {"text": text, "tokens": vocabulary.decode(ids)}
-            for text, ids in zip(record.captions, record.ids)
-        ],
-    }
-
-
-def moments(features: np.ndarray) -> dict[str, float | None]:
-    """Minimum, mean and maximum; None, which JSON can say, for what is not finite."""
-    exact = features.astype(np.float64)
-    found = {"min": exact.min(), "mean": exact.mean(), "max": exact.max()}
-    return {name: float(x) if math.isfinite(x) else None for name, x in found.items()}
-
-
 def print_description(description: Mapping[str, Any]) -> None:
     """Prints what `describe` returned."""
     console = plain_console()
@@ -131,8 +91,8 @@ def print_description(description: Mapping[str, Any]) -> None:
     for line in histogram(description["caption_lengths"]):
         console.print(line, no_wrap=True, crop=True)
     for split, photos in description["samples"].items():
-        if photos:
-            console.print(sample_table(split, photos))
+        for line in sample_lines(split, photos) if photos else ():
+            console.print(line, soft_wrap=True)
 
 
 def overview(description: Mapping[str, Any]) -> Table:
@@ -151,7 +111,7 @@ def overview(description: Mapping[str, Any]) -> Table:
     table.add_row(
         "vocabulary",
         f"{vocabulary['size']} tokens, "
-        f"{vocabulary['out_of_vocabulary_rate']:.2%} of words outside it",
+        f"{vocabulary['out_of_vocabulary_rate']:.2%} of tokens outside it",
     )
     table.add_row("longest caption", f"{description['longest_caption']} tokens")
     table.add_row("photo formats", counts(description["photo_formats"]))
@@ -159,8 +119,23 @@ def overview(description: Mapping[str, Any]) -> Table:
 
 
 def network(encoder: EncoderInfo) -> str:
-    layer = f"layer {encoder.layer}" if encoder.layer else "last layer"
-    return f"{encoder.name}, {layer}, {encoder.pooling}, {encoder.input_size} pixels"
+    parts = [
+        encoder.name,
+        encoder.signature and f"signature {encoder.signature}",
+        place(encoder),
+        encoder.pooling,
+        f"{encoder.input_size} pixels",
+        encoder.crops > 1 and f"{encoder.crops} crops",
+        encoder.flip and "with mirror images",
+    ]
+    return ", ".join(filter(None, parts))
+
+
+def place(encoder: EncoderInfo) -> str | None:
+    """Where in the network features are taken; None for a SavedModel's only output."""
+    if encoder.kind == "saved_model":
+        return encoder.layer and f"output {encoder.layer}"
+    return f"layer {encoder.layer}" if encoder.layer else "last layer"
 
 
 def by_split(splits: Mapping[str, Mapping[str, int]]) -> Table:
@@ -175,13 +150,21 @@ def by_split(splits: Mapping[str, Mapping[str, int]]) -> Table:
 def in_and_out(flow: Mapping[str, Mapping[str, Any]]) -> Table:
     """In, written and rejected by reason, as `describe_in_and_out` gives them."""
     table = number_table("", "photos", "captions", title="in = written + rejected")
+    for name, *numbers in in_and_out_rows(flow):
+        table.add_row(name, *map(str, numbers))
+    return table
+
+
+def in_and_out_rows(
+    flow: Mapping[str, Mapping[str, Any]],
+) -> Iterator[tuple[str, int, int]]:
+    """(what, photos, captions), as `describe_in_and_out` gives them."""
     photos, captions = flow["photos"], flow["captions"]
     for name in ("in", "written"):
-        table.add_row(name, str(photos[name]), str(captions[name]))
+        yield name, photos[name], captions[name]
     for reason in sorted({*photos["rejected"], *captions["rejected"]}):
-        numbers = [what["rejected"].get(reason, 0) for what in (photos, captions)]
-        table.add_row(f"rejected: {reason}", *map(str, numbers))
-    return table
+        numbers = (what["rejected"].get(reason, 0) for what in (photos, captions))
+        yield f"rejected: {reason}", *numbers
 
 
 def histogram(lengths: Mapping[int, int]) -> Iterator[str]:
@@ -198,14 +181,31 @@ def histogram(lengths: Mapping[int, int]) -> Iterator[str]:
         yield f"{length:3} {number:8} {bar}".rstrip()
 
 
-def sample_table(split: str, photos: list[dict[str, Any]]) -> Table:
-    table = Table("photo", "captions, and their tokens", title=f"from {split}")
+def sample_lines(split: str, photos: list[dict[str, Any]]) -> Iterator[str]:
+    """Sample records, in lines that are not cut: a path can be copied."""
+    yield f"\nfrom {split}"
     for photo in photos:
-        found = " / ".join(number(value) for value in photo["features"].values())
-        left = f"{photo['photo']}\n{photo['path']}\nfeatures min / mean / max\n{found}"
-        right = "\n".join(f"{c['text']}\n  {c['tokens']}" for c in photo["captions"])
-        table.add_row(left, right, end_section=True)
-    return table
+        found = ", ".join(f"{k} {number(v)}" for k, v in photo["features"].items())
+        yield f"\n  {photo['photo']}, record {photo['record']} of {photo['shard']}"
+        yield f"  {photo_place(photo)}"
+        yield f"  features {found}"
+        for caption in photo["captions"]:
+            yield from caption_lines(caption)
+
+
+def photo_place(photo: Mapping[str, Any]) -> str:
+    """Where the photo is, in words if it is nowhere."""
+    if photo["path"]:
+        return photo["path"] + " (changed since)" * photo["changed"]
+    return "photo kept in the record" if photo["kept"] else "photo not found"
+
+
+def caption_lines(caption: Mapping[str, Any]) -> Iterator[str]:
+    """A caption, its tokens, and which the vocabulary lacks."""
+    yield f"    {caption['text']}"
+    yield f"      {caption['tokens']}"
+    if caption["unknown"]:
+        yield f"      out of vocabulary: {' '.join(caption['unknown'])}"
 
 
 def number(value: float | None) -> str:

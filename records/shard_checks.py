@@ -1,23 +1,22 @@
-"""Checks of one shard and of each record in it, for `verify`."""
+"""Checks of one shard and of where each record stands, for `verify`."""
 
+import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import NamedTuple
-
-import numpy as np
-import tensorflow as tf
 
 from records import schema, shards
 from records.errors import UserError
-from records.files import file_digest
+from records.files import exists, file_digest, file_size
 from records.manifest import Manifest, ShardInfo
-from records.reader import read_shard
-from records.vocabulary import END_ID, START_ID
+from records.moments import FeatureSums
+from records.random_access import ShardReader
+from records.record_checks import CaptionCheck, Captions, photo_format, record_problems
+from records.storage import BLOCK
 
-SHA256_BYTES = 32
 SHORT = 12
+TOGETHER = 512  # records whose captions are tokenized at a time
 
 
 class Problem(NamedTuple):
@@ -34,6 +33,34 @@ class Problem(NamedTuple):
     what: str
 
 
+class Place(NamedTuple):
+    """Where a record stands: shard, number in it from 0, byte it begins at."""
+
+    shard: str
+    record: int
+    offset: int
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What shards are checked against.
+
+    Attributes:
+        manifest: of the record set.
+        captions: tokenizes them again; None where the vocabulary is not the
+            manifest's, so that they cannot be.
+        wanted: shard -> numbers of records whose places are asked for.
+    """
+
+    manifest: Manifest
+    captions: CaptionCheck | None = None
+    wanted: Mapping[str, frozenset[int]] = field(default_factory=dict)
+
+    def shard_of_digest(self, digest: str) -> str | None:
+        held = (info for infos in self.manifest.shards.values() for info in infos)
+        return next((info.name for info in held if info.sha256 == digest), None)
+
+
 @dataclass
 class Found:
     """What the records themselves hold, added up over the shards read so far.
@@ -42,7 +69,10 @@ class Found:
         photos, captions: in records that could be decoded.
         words: ids of all captions but `<start>` and `<end>`.
         lengths: ids per caption -> captions.
-        shard_of_photo: photo id -> shard it was first met in.
+        formats: of photos kept in records; None of those not known here.
+        features: of the training photos.
+        places: photo id -> shard and number of the record it was first met in.
+        wanted: places that were asked for.
         complete: no record was beyond reading, so that totals can be compared.
     """
 
@@ -50,90 +80,123 @@ class Found:
     captions: int = 0
     words: int = 0
     lengths: Counter[int] = field(default_factory=Counter)
-    shard_of_photo: dict[str, str] = field(default_factory=dict)
+    formats: Counter[str | None] = field(default_factory=Counter)
+    features: FeatureSums = field(default_factory=FeatureSums)
+    places: dict[str, tuple[str, int]] = field(default_factory=dict)
+    wanted: list[Place] = field(default_factory=list)
     complete: bool = True
 
-    def add(self, record: schema.PhotoRecord, shard: str) -> None:
+    def add(self, record: schema.PhotoRecord, shard: str, number: int) -> None:
         self.photos += 1
         self.captions += len(record.captions)
         self.words += sum(len(ids) - 2 for ids in record.ids)
         self.lengths.update(len(ids) for ids in record.ids)
-        self.shard_of_photo.setdefault(record.photo_id, shard)
+        if record.encoded:
+            self.formats[photo_format(record.encoded)] += 1
+        self.places.setdefault(record.photo_id, (shard, number))
 
 
 class ShardCheck:
     """Checks one shard: the file, then its records one by one.
 
     Args:
-        path: where it is.
+        directory: of the record set.
         info: what the manifest says of it.
         place: (index, count) of the shard in its split.
-        manifest: of the record set.
+        expected: what it is checked against.
         found: what it holds is added there.
     """
 
     def __init__(
         self,
-        path: str,
+        directory: str,
         info: ShardInfo,
         place: tuple[int, int],
-        manifest: Manifest,
+        expected: Expected,
         found: Found,
     ):
-        self.path, self.info, self.manifest, self.found = path, info, manifest, found
+        self.path = os.path.join(directory, info.name)
+        self.info, self.expected, self.found = info, expected, found
         self.index, self.count = place
+        self.split = info.name.split("-")[0]
         self.read = self.decoded = self.captions = 0
+        self.features = FeatureSums()
         self.last: tuple[int, str] | None = None
+        self.untokenized: list[Captions] = []
 
-    def problems(self) -> Iterator[Problem]:
-        if not tf.io.gfile.exists(self.path):
-            self.found.complete = False
-            yield self.of_file("missing; the manifest lists it")
-            return
-        yield from self.check_file()
-        yield from self.check_records()
+    def problems(self) -> list[Problem]:
+        """Those of the file first, then by record."""
+        problems = [*self.check_file(), *self.check_records()]
+        return sorted(problems, key=lambda p: -1 if p.record is None else p.record)
 
     def check_file(self) -> Iterator[Problem]:
         try:
-            size = tf.io.gfile.stat(self.path).length
-            digest = file_digest(self.path)
-        except tf.errors.OpError as error:
-            yield self.of_file(f"cannot be read: {error.message}")
-            return
+            size, digest = file_size(self.path), file_digest(self.path)
+        except OSError:
+            return  # reading its records says why
         if size != self.info.bytes:
             yield self.of_file(f"{size} bytes; the manifest says {self.info.bytes}")
-        if digest != self.info.sha256:
-            said = self.info.sha256[:SHORT]
-            yield self.of_file(
-                f"SHA-256 is {digest[:SHORT]}…; the manifest says {said}…"
-            )
+        if digest == self.info.sha256:
+            return
+        other = self.expected.shard_of_digest(digest)
+        found = f"that of {other}" if other else f"{digest[:SHORT]}…"
+        said = self.info.sha256[:SHORT]
+        yield self.of_file(f"SHA-256 is {found}; the manifest says {said}…")
 
     def check_records(self) -> Iterator[Problem]:
+        serialized: bytes | None = b""
         try:
-            for serialized in read_shard(self.path):
-                yield from self.check_record(serialized)
+            for offset, serialized in ShardReader(self.path, BLOCK).entries():
+                yield from self.check_entry(offset, serialized)
                 self.read += 1
         except UserError as error:
             self.found.complete = False
-            what = str(error).removeprefix(f"{self.path}: ")
-            rest = "what follows it in this shard was not read"
-            yield Problem(self.info.name, self.read, f"{what}; {rest}")
+            yield self.unreadable(error)
             return
-        yield from self.check_counts()
+        yield from self.check_captions()
+        yield from self.check_counts(cut_off=serialized is None)
+        self.add_features()
 
-    def check_record(self, serialized: bytes) -> Iterator[Problem]:
+    def unreadable(self, error: UserError) -> Problem:
+        if not exists(self.path):
+            return self.of_file("missing; the manifest lists it")
+        return self.of_file(str(error).replace(f" {self.path}", ""))
+
+    def check_entry(self, offset: int, serialized: bytes | None) -> Iterator[Problem]:
+        if serialized is None:
+            self.found.complete = False
+            yield self.of_record(f"damaged: byte {offset} begins no whole record")
+            return
         try:
-            record = schema.decode(serialized, self.manifest.features)
+            record = schema.decode(serialized, self.expected.manifest.features)
         except UserError as error:
             self.found.complete = False
-            yield Problem(self.info.name, self.read, str(error))
+            yield self.of_record(str(error))
             return
-        size = self.manifest.vocabulary_size
+        size = self.expected.manifest.vocabulary_size
         for what in (*record_problems(record, size), *self.misplaced(record.photo_id)):
-            yield Problem(self.info.name, self.read, f"{record.photo_id}: {what}")
+            yield self.of_record(f"{record.photo_id}: {what}")
+        self.add(record, offset)
+        if len(self.untokenized) >= TOGETHER:
+            yield from self.check_captions()
+
+    def add(self, record: schema.PhotoRecord, offset: int) -> None:
+        name, number = self.info.name, self.read
         self.decoded += 1
         self.captions += len(record.captions)
-        self.found.add(record, self.info.name)
+        self.found.add(record, name, number)
+        if self.split == "train":
+            self.features.add(record.features)
+        if number in self.expected.wanted.get(name, ()):
+            self.found.wanted.append(Place(name, number, offset))
+        self.untokenized.append(
+            Captions(number, record.photo_id, record.captions, record.ids)
+        )
+
+    def add_features(self) -> None:
+        # Shard by shard, as the build adds them: the same sum to the last bit.
+        sums = self.features
+        self.found.features.merge(sums.sum, sums.squares, sums.cells)
 
     def misplaced(self, photo_id: str) -> Iterator[str]:
         """A photo stands in the shard and place that its hash says, and only there."""
@@ -143,48 +206,31 @@ class ShardCheck:
             yield f"belongs in shard {belongs} of {self.count} by its hash"
         if self.last and key < self.last:
             yield f"stands out of order: it belongs before {self.last[1]}"
-        if photo_id in self.found.shard_of_photo:
-            yield f"is there twice, first in {self.found.shard_of_photo[photo_id]}"
+        if photo_id in self.found.places:
+            shard, number = self.found.places[photo_id]
+            splits = "" if shard.startswith(f"{self.split}-") else ", in another split"
+            yield f"is there twice, first in {shard}, record {number}{splits}"
         self.last = key
 
-    def check_counts(self) -> Iterator[Problem]:
-        if self.read != self.info.photos:
-            said = self.info.photos
-            yield self.of_file(f"holds {self.read} photos; the manifest says {said}")
-        if self.decoded == self.read and self.captions != self.info.captions:
-            said = self.info.captions
+    def check_captions(self) -> Iterator[Problem]:
+        rows, self.untokenized = self.untokenized, []
+        if self.expected.captions:
+            for row, what in self.expected.captions.problems(rows):
+                yield Problem(self.info.name, row.number, f"{row.photo_id}: {what}")
+
+    def check_counts(self, cut_off: bool) -> Iterator[Problem]:
+        said = self.info
+        if self.read != said.photos:
+            what = f"holds {self.read} photos; the manifest says {said.photos}"
+            lost = "; what follows the last one could not be found" if cut_off else ""
+            yield self.of_file(what + lost)
+        if self.decoded == self.read and self.captions != said.captions:
             yield self.of_file(
-                f"holds {self.captions} captions; the manifest says {said}"
+                f"holds {self.captions} captions; the manifest says {said.captions}"
             )
 
     def of_file(self, what: str) -> Problem:
         return Problem(self.info.name, None, what)
 
-
-def record_problems(record: schema.PhotoRecord, vocabulary_size: int) -> Iterator[str]:
-    """What is wrong inside one record."""
-    if len(record.photo_sha256) != SHA256_BYTES:
-        yield f"digest of {len(record.photo_sha256)} bytes; expected {SHA256_BYTES}"
-    elif record.encoded and sha256(record.encoded).digest() != record.photo_sha256:
-        yield "the photo kept in the record is not the one its digest names"
-    if not np.isfinite(record.features).all():
-        yield "features are not all finite"
-    if not record.captions:
-        yield "has no caption"
-    if len(record.captions) != len(record.ids):
-        yield f"{len(record.captions)} captions, but {len(record.ids)} rows of ids"
-    for number, ids in enumerate(record.ids):
-        yield from ids_problems(number, ids, vocabulary_size)
-
-
-def ids_problems(
-    number: int, ids: tuple[int, ...], vocabulary_size: int
-) -> Iterator[str]:
-    if len(ids) < 2 or ids[0] != START_ID or ids[-1] != END_ID:
-        yield f"ids of caption {number} do not begin with <start> and end with <end>"
-    outside = [i for i in ids if not 0 <= i < vocabulary_size]
-    if outside:
-        yield (
-            f"caption {number} has id {outside[0]}; the vocabulary has "
-            f"{vocabulary_size} tokens"
-        )
+    def of_record(self, what: str) -> Problem:
+        return Problem(self.info.name, self.read, what)

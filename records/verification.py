@@ -1,82 +1,71 @@
 """Proves that a record set is whole; collects every problem, not only the first."""
 
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-import tensorflow as tf
+import numpy as np
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
 from records import manifest as manifest_module
 from records import rejects, shards
 from records import vocabulary as vocabulary_module
-from records.console import plain_console
 from records.errors import UserError
-from records.files import file_digest
-from records.inspection import by_split, describe_splits
-from records.manifest import Manifest, load_manifest
-from records.shard_checks import Found, Problem, ShardCheck
+from records.files import exists, file_digest, file_sizes
+from records.manifest import Manifest, load_content, load_manifest
+from records.re_encoding import ReEncoding, Wish
+from records.record_checks import CaptionCheck
+from records.shard_checks import SHORT, Expected, Found, Problem, ShardCheck
+from records.verdict import Verdict
 from records.vocabulary import Vocabulary
 
-SHOWN = 50
+# What a build or a write that broke off leaves behind.
+BUILD_FOLDER = ".build"
+TEMPORARY = re.compile(r"\..+\.tmp")
+# Of moments, which are sums of doubles in a fixed order.
+MOMENT_TOLERANCE = 1e-6
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """What `verify` found.
-
-    Attributes:
-        directory: the record set.
-        manifest: its manifest.
-        found: what the records themselves hold.
-        problems: all that does not fit; none in a whole record set.
-    """
-
-    directory: str
-    manifest: Manifest
-    found: Found
-    problems: tuple[Problem, ...]
-
-    @property
-    def whole(self) -> bool:
-        return not self.problems
-
-    @property
-    def shards(self) -> int:
-        return sum(len(held) for held in self.manifest.shards.values())
-
-    def summary(self) -> dict[str, Any]:
-        """What `--json` prints."""
-        return {
-            "directory": self.directory,
-            "whole": self.whole,
-            "photos": self.found.photos,
-            "captions": self.found.captions,
-            "shards": self.shards,
-            "problems": [problem._asdict() for problem in self.problems],
-        }
-
-
-def verify(directory: str) -> Verdict:
+def verify(directory: str, wish: Wish | None = None) -> Verdict:
     """Reads every byte of a record set and compares all that is written twice.
 
+    Args:
+        directory: of the record set.
+        wish: photos to be encoded again, and compared with their features.
+
     Raises:
-        UserError: the manifest itself cannot be read.
+        UserError: the manifest itself cannot be read, or there is no encoder or no
+            directory of photos for the `wish`.
     """
     manifest, found = load_manifest(directory), Found()
+    encoding = wish and ReEncoding(directory, manifest, wish)
+    of_vocabulary = list(check_vocabulary(directory, manifest))
+    captions = None if of_vocabulary else caption_check(directory, manifest)
+    expected = Expected(manifest, captions, encoding.wanted if encoding else {})
     problems = (
-        *check_vocabulary(directory, manifest),
+        *check_manifest(directory),
+        *of_vocabulary,
         *check_names(directory, manifest),
-        *check_shards(directory, manifest, found),
+        *check_shards(directory, expected, found),
         *check_sums(manifest),
-        *check_found(manifest, found),
+        *check_found(manifest, found, captions),
         *check_rejects(directory, manifest),
+        *(encoding.problems(found.wanted) if encoding else ()),
     )
-    return Verdict(directory, manifest, found, problems)
+    sample = encoding and encoding.sample
+    return Verdict(directory, manifest, found, problems, sample)
+
+
+def check_manifest(directory: str) -> Iterator[Problem]:
+    """An edit shows, whatever field it is in."""
+    content = load_content(directory)
+    said = content.get(manifest_module.CHECKSUM)
+    if said != manifest_module.checksum(content):
+        what = "was changed after the build: its fields do not fit its checksum"
+        yield Problem(manifest_module.FILE_NAME, None, what)
 
 
 def check_vocabulary(directory: str, manifest: Manifest) -> Iterator[Problem]:
@@ -87,13 +76,18 @@ def check_vocabulary(directory: str, manifest: Manifest) -> Iterator[Problem]:
     except UserError as error:
         yield Problem(name, None, str(error))
         return
-    unknown = manifest.tokenizer.oov == "unk"
+    unknown, said = manifest.tokenizer.oov == "unk", manifest.vocabulary_sha256
     rows = [
-        ("SHA-256", manifest.vocabulary_sha256, digest),
+        ("SHA-256", f"{said[:SHORT]}…", f"{digest[:SHORT]}…"),
         ("tokens", manifest.vocabulary_size, len(vocabulary)),
         ("an <unk> token", unknown, vocabulary.has_unknown),
     ]
     yield from differences(name, rows)
+
+
+def caption_check(directory: str, manifest: Manifest) -> CaptionCheck:
+    path = os.path.join(directory, vocabulary_module.FILE_NAME)
+    return CaptionCheck(manifest.tokenizer, Vocabulary.load(path))
 
 
 def check_names(directory: str, manifest: Manifest) -> Iterator[Problem]:
@@ -106,17 +100,19 @@ def check_names(directory: str, manifest: Manifest) -> Iterator[Problem]:
                 what = f"lists a shard {shard.name!r} of {split}; expected {expected!r}"
                 yield Problem(manifest_module.FILE_NAME, None, what)
             listed.add(shard.name)
-    for name in sorted(tf.io.gfile.listdir(directory)):
+    for name in file_sizes(directory):
         if shards.SHARD_NAME.fullmatch(name) and name not in listed:
             yield Problem(name, None, "a shard that the manifest does not list")
+        elif TEMPORARY.fullmatch(name):
+            yield Problem(name, None, "left by a write that broke off; remove it")
+    if exists(os.path.join(directory, BUILD_FOLDER)):
+        yield Problem(BUILD_FOLDER, None, "left by a build that broke off; remove it")
 
 
-def check_shards(directory: str, manifest: Manifest, found: Found) -> Iterator[Problem]:
+def check_shards(directory: str, expected: Expected, found: Found) -> Iterator[Problem]:
     checks = [
-        ShardCheck(
-            os.path.join(directory, info.name), info, (i, len(held)), manifest, found
-        )
-        for held in manifest.shards.values()
+        ShardCheck(directory, info, (i, len(held)), expected, found)
+        for held in expected.manifest.shards.values()
         for i, info in enumerate(held)
     ]
     for check in shown(checks):
@@ -156,20 +152,67 @@ def check_sums(manifest: Manifest) -> Iterator[Problem]:
     yield from differences(manifest_module.FILE_NAME, rows)
 
 
-def check_found(manifest: Manifest, found: Found) -> Iterator[Problem]:
+def check_found(
+    manifest: Manifest, found: Found, captions: CaptionCheck | None
+) -> Iterator[Problem]:
     """The manifest's statistics against the records, if all could be read."""
     if not found.complete:
         return
     numbers = manifest.statistics
-    dropped = numbers.out_of_vocabulary if manifest.tokenizer.oov == "drop" else 0
     rows = [
         ("photos written", numbers.photos_written, found.photos),
         ("captions written", numbers.captions_written, found.captions),
-        ("words with an id", numbers.tokens - dropped, found.words),
         ("longest caption", manifest.longest_caption, max(found.lengths, default=0)),
         *by_key("captions of length", numbers.caption_lengths, found.lengths),
+        *count_tokens(manifest, found, captions),
+        *count_formats(manifest, found),
     ]
     yield from differences(manifest_module.FILE_NAME, rows)
+    yield from check_moments(manifest, found)
+
+
+def count_tokens(
+    manifest: Manifest, found: Found, captions: CaptionCheck | None
+) -> list[tuple[str, int, int]]:
+    numbers = manifest.statistics
+    if captions:
+        return [
+            ("tokens", numbers.tokens, captions.tokens),
+            ("out of vocabulary", numbers.out_of_vocabulary, captions.unknown),
+        ]
+    dropped = numbers.out_of_vocabulary if manifest.tokenizer.oov == "drop" else 0
+    return [("tokens with an id", numbers.tokens - dropped, found.words)]
+
+
+def count_formats(manifest: Manifest, found: Found) -> Iterator[tuple[str, int, int]]:
+    """Formats of photos, where every record keeps its photo."""
+    known = sum(count for kind, count in found.formats.items() if kind)
+    if known == found.photos:
+        formats = manifest.statistics.photo_formats
+        yield from by_key("photos of format", formats, found.formats)
+
+
+def check_moments(manifest: Manifest, found: Found) -> Iterator[Problem]:
+    """Mean and deviation of each channel; of their number, `check_sums` tells."""
+    said, sums = manifest.moments, found.features
+    if not len(said.mean) == len(said.deviation) == len(sums.sum):
+        return
+    if not np.isfinite(sums.squares).all():
+        return  # the records that are to blame are named
+    counted = sums.moments()
+    scale = np.maximum(np.abs(counted.mean), counted.deviation)
+    for what in ("mean", "deviation"):
+        values, expected = getattr(said, what), getattr(counted, what)
+        apart = np.abs(np.subtract(values, expected))
+        channels = np.flatnonzero(~(apart <= MOMENT_TOLERANCE * scale))
+        if channels.size:
+            first = channels[0]
+            yield Problem(
+                manifest_module.FILE_NAME,
+                None,
+                f"{what} of feature {first}: the manifest says {values[first]:.6g}; "
+                f"found {expected[first]:.6g}; {channels.size} of {len(values)} differ",
+            )
 
 
 def check_rejects(directory: str, manifest: Manifest) -> Iterator[Problem]:
@@ -201,28 +244,3 @@ def differences(file: str, rows: Iterable[tuple[str, Any, Any]]) -> Iterator[Pro
             yield Problem(
                 file, None, f"{what}: the manifest says {said}; found {counted}"
             )
-
-
-def print_verdict(verdict: Verdict) -> None:
-    console = plain_console()
-    console.print(by_split(describe_splits(verdict.manifest)))
-    if verdict.whole:
-        found = verdict.found
-        console.print(
-            f"whole: {found.photos} photos, {found.captions} captions in "
-            f"{verdict.shards} shards"
-        )
-        return
-    console.print(problem_table(verdict.problems[:SHOWN]))
-    beyond = len(verdict.problems) - SHOWN
-    if beyond > 0:
-        console.print(f"... and {beyond} more; --json lists them all")
-    number = len(verdict.problems)
-    console.print(f"damaged: {number} problems in {verdict.directory}", soft_wrap=True)
-
-
-def problem_table(problems: Iterable[Problem]) -> Table:
-    table = Table("file", "record", "problem")
-    for file, record, what in problems:
-        table.add_row(file, "" if record is None else str(record), what)
-    return table

@@ -11,13 +11,16 @@ import pytest
 
 from records import rejects
 from records.manifest import (
+    CHECKSUM,
     FILE_NAME,
     FORMAT,
     EncoderInfo,
     FeatureMoments,
     Manifest,
     Statistics,
+    checksum,
 )
+from records.moments import FeatureSums
 from records.schema import FeatureSpec, PhotoRecord
 from records.shards import order_in_shard, shard_count, shard_name, shard_of
 from records.tokenizer import TokenizerSettings
@@ -102,12 +105,26 @@ def add_up(arranged, vocabulary) -> Statistics:
     )
 
 
-def build_manifest(infos, statistics, vocabulary, settings, dtype) -> Manifest:
+def add_up_features(arranged) -> FeatureMoments:
+    """As a build does: shard by shard, then the shards."""
+    sums = FeatureSums()
+    for shard in arranged["train"]:
+        of_shard = FeatureSums()
+        for record in shard:
+            if record.features.shape == (4,) and np.isfinite(record.features).all():
+                of_shard.add(record.features)
+        sums.merge(of_shard.sum, of_shard.squares, of_shard.cells)
+    return sums.moments()
+
+
+def build_manifest(
+    infos, statistics, moments, vocabulary, settings, dtype, configuration
+) -> Manifest:
     return Manifest(
         format=FORMAT,
         shards=infos,
         features=FeatureSpec(shape=(4,), dtype=dtype),
-        moments=FeatureMoments(mean=[0.0] * 4, deviation=[1.0] * 4),
+        moments=moments,
         encoder=EncoderInfo(
             name="mobilenet",
             layer=None,
@@ -122,7 +139,7 @@ def build_manifest(infos, statistics, vocabulary, settings, dtype) -> Manifest:
         vocabulary_size=len(vocabulary),
         longest_caption=statistics.longest_caption,
         statistics=statistics,
-        configuration={"training": {"seed": 0}},
+        configuration=configuration,
         sources={"photos": "/photos", "captions": "/captions.txt"},
     )
 
@@ -146,16 +163,23 @@ def build_record_set(
     rearrange(arranged)
     settings = TokenizerSettings(kind="word", min_letters=1, min_count=2, oov=oov)
     infos, statistics = write_shards(directory, arranged), add_up(arranged, vocabulary)
+    moments = add_up_features(arranged)
     lines = [json.dumps({**line, "detail": ""}) + "\n" for line in REJECTS]
     (directory / rejects.FILE_NAME).write_text("".join(lines))
     vocabulary.save(str(directory / VOCABULARY))
-    manifest = build_manifest(infos, statistics, vocabulary, settings, dtype)
+    configuration = {"training": {"seed": 0}, "records": {"keep_photos": keep_photos}}
+    manifest = build_manifest(
+        infos, statistics, moments, vocabulary, settings, dtype, configuration
+    )
     manifest.save(str(directory))
     return directory
 
 
 def change_manifest(directory: Path, **changes) -> None:
-    """Writes `dataset.json` anew; `statistics__photos_in=9` changes a nested field."""
+    """Writes `dataset.json` anew; `statistics__photos_in=9` changes a nested field.
+
+    The checksum is put right, so that what is found is found by other means.
+    """
     path = directory / FILE_NAME
     content = json.loads(path.read_text())
     for name, value in changes.items():
@@ -164,6 +188,7 @@ def change_manifest(directory: Path, **changes) -> None:
         for key in parts:
             part = part[key]
         part[last] = value
+    content[CHECKSUM] = checksum(content)
     path.write_text(json.dumps(content))
 
 

@@ -1,17 +1,18 @@
 import dataclasses
 import json
 
-import numpy as np
 import pytest
 
 from records import inspection
 from records.__main__ import main
-from records.inspection import describe, histogram, moments
+from records.inspection import describe, histogram
 from records.reader import RecordSet
+from records.samples import sample_splits
 
 
-def described(directory, limit=3):
-    return describe(RecordSet.open(str(directory)), limit)
+def described(directory, limit=3, photos=None):
+    record_set = RecordSet.open(str(directory))
+    return describe(record_set, sample_splits(record_set, limit, photos))
 
 
 def test_what_json_holds(record_set):
@@ -52,35 +53,6 @@ def test_limit_is_per_split(record_set, limit, expected):
     samples = described(record_set, limit)["samples"]
     assert list(samples) == ["train", "dev"]  # test holds no photo
     assert [len(photos) for photos in samples.values()] == expected
-
-
-def test_a_sample(make_record_set):
-    def rearrange(arranged):
-        first = arranged["dev"][0][0]
-        arranged["dev"][0][0] = dataclasses.replace(
-            first,
-            features=np.array([1, 2, 3, 6], np.float32),
-            captions=("A cat .", "The dog"),
-            ids=((1, 4, 3, 2), (1, 6, 5, 2)),
-        )
-
-    (sample,) = described(make_record_set(rearrange=rearrange), 1)["samples"]["dev"]
-    assert sample["path"] == f"/photos/{sample['photo']}"
-    assert sample["features"] == {"min": 1, "mean": 3, "max": 6}
-    assert sample["captions"] == [
-        {"text": "A cat .", "tokens": "a <unk>"},
-        {"text": "The dog", "tokens": "the dog"},
-    ]
-
-
-def test_moments_of_half_precision_do_not_overflow():
-    features = np.full([4], 60000, np.float16)
-    assert moments(features)["mean"] == pytest.approx(60000, rel=1e-3)
-
-
-def test_moments_that_json_cannot_say():
-    found = moments(np.array([np.nan, 1], np.float32))
-    assert found == {"min": None, "mean": None, "max": None}
 
 
 def test_histogram():
@@ -126,8 +98,36 @@ def test_json_is_one_object_and_nothing_else(record_set, capsys):
     assert main(["inspect", str(record_set), "--json"]) == 0
     out, err = capsys.readouterr()
     expected = json.loads(json.dumps(described(record_set)))
-    assert json.loads(out) == expected
+    assert json.loads(out) == {**expected, "page": None}
     assert err == ""
+
+
+def test_a_photos_path_is_not_cut(record_set, tmp_path, capsys):
+    folder = tmp_path / "photos" / ("deep" * 30)
+    folder.mkdir(parents=True)
+    name = described(record_set, 1)["samples"]["dev"][0]["photo"]
+    (folder / name).write_bytes(name.encode())
+    photos = str(tmp_path / "photos")
+    assert main(["inspect", str(record_set), "--limit", "1", "--photos", photos]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert f"  {folder / name}" in lines
+    assert "  photo not found" in lines  # that of the training record
+    assert f"  {name}, record 0 of dev-00000-of-00002.tfrecord" in lines
+
+
+def test_what_is_said_of_other_photos(make_record_set, tmp_path, capsys):
+    directory = make_record_set(keep_photos=True)
+    assert main(["inspect", str(directory), "--limit", "1"]) == 0
+    assert "  photo kept in the record\n" in capsys.readouterr().out
+    name = described(directory, 1)["samples"]["dev"][0]["photo"]
+    (tmp_path / name).write_bytes(b"another")
+    assert main(["inspect", str(directory), "--photos", str(tmp_path)]) == 0
+    assert f"{tmp_path / name} (changed since)\n" in capsys.readouterr().out
+
+
+def test_photos_that_are_nowhere(record_set, capsys):
+    assert main(["inspect", str(record_set), "--photos", "/nowhere"]) == 1
+    assert capsys.readouterr().err == "error: --photos: no directory /nowhere\n"
 
 
 def test_a_damaged_set_is_refused(record_set, capsys):

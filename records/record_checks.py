@@ -1,0 +1,116 @@
+"""Checks inside one record, and of its captions against the vocabulary."""
+
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
+from typing import NamedTuple
+
+import numpy as np
+
+from records.schema import PhotoRecord
+from records.tokenizer import Tokenizer
+from records.tokenizer_settings import TokenizerSettings
+from records.vocabulary import END_ID, START_ID, Vocabulary
+
+SHA256_BYTES = 32
+# What photo files begin with, under the names that the manifest counts them by.
+FORMATS = {b"\xff\xd8\xff": "JPEG", b"\x89PNG": "PNG", b"GIF8": "GIF"}
+
+
+def record_problems(record: PhotoRecord, vocabulary_size: int) -> Iterator[str]:
+    """What is wrong inside one record."""
+    if len(record.photo_sha256) != SHA256_BYTES:
+        yield f"digest of {len(record.photo_sha256)} bytes; expected {SHA256_BYTES}"
+    elif record.encoded and sha256(record.encoded).digest() != record.photo_sha256:
+        yield "the photo kept in the record is not the one its digest names"
+    if not np.isfinite(record.features).all():
+        yield "features are not all finite"
+    if not record.captions:
+        yield "has no caption"
+    if len(record.captions) != len(record.ids):
+        yield f"{len(record.captions)} captions, but {len(record.ids)} rows of ids"
+    for number, ids in enumerate(record.ids):
+        yield from ids_problems(number, ids, vocabulary_size)
+
+
+def ids_problems(
+    number: int, ids: tuple[int, ...], vocabulary_size: int
+) -> Iterator[str]:
+    if len(ids) < 2 or ids[0] != START_ID or ids[-1] != END_ID:
+        yield f"ids of caption {number} do not begin with <start> and end with <end>"
+    outside = [i for i in ids if not 0 <= i < vocabulary_size]
+    if outside:
+        yield (
+            f"caption {number} has id {outside[0]}; the vocabulary has "
+            f"{vocabulary_size} tokens"
+        )
+
+
+def photo_format(photo: bytes) -> str | None:
+    """A photo's format by its first bytes; None for one not known here."""
+    known = (kind for begin, kind in FORMATS.items() if photo.startswith(begin))
+    return next(known, None)
+
+
+class Captions(NamedTuple):
+    """The captions of one record, to be looked at with others'.
+
+    Attributes:
+        number: of the record in its shard.
+    """
+
+    number: int
+    photo_id: str
+    texts: tuple[str, ...]
+    ids: tuple[tuple[int, ...], ...]
+
+
+class CaptionCheck:
+    """Tokenizes captions again, and counts their tokens while at it.
+
+    Attributes:
+        tokens: of all captions seen, those out of the vocabulary included.
+        unknown: how many of them the vocabulary lacks.
+    """
+
+    def __init__(self, settings: TokenizerSettings, vocabulary: Vocabulary):
+        self.tokenizer, self.vocabulary = Tokenizer(settings), vocabulary
+        self.known = set(vocabulary.tokens)
+        self.tokens = self.unknown = 0
+
+    def problems(self, rows: Sequence[Captions]) -> Iterator[tuple[Captions, str]]:
+        """Captions that no longer give the ids beside them; a call for many records.
+
+        Ids beyond the vocabulary, which `record_problems` tells of, are passed over.
+        """
+        again = iter(self.tokenize([text for row in rows for text in row.texts]))
+        for row in rows:
+            ids = [self.vocabulary.encode(next(again)) for _ in row.texts]
+            for number, (stored, given) in enumerate(zip(row.ids, ids)):
+                if list(stored) != given and self.has(stored):
+                    yield row, f"caption {number} {self.difference(stored, given)}"
+
+    def tokenize(self, texts: Sequence[str]) -> list[list[str]]:
+        if not texts:
+            return []
+        captions = self.tokenizer.tokens(self.tokenizer.words(texts), self.vocabulary)
+        self.tokens += sum(map(len, captions))
+        self.unknown += sum(t not in self.known for tokens in captions for t in tokens)
+        return captions
+
+    def has(self, ids: Sequence[int]) -> bool:
+        return all(0 <= i < len(self.vocabulary) for i in ids)
+
+    def difference(self, stored: Sequence[int], given: Sequence[int]) -> str:
+        """Where two rows of ids first part."""
+        pairs = zip(stored, given)
+        at = next((i for i, (a, b) in enumerate(pairs) if a != b), None)
+        at = min(len(stored), len(given)) if at is None else at
+        return (
+            f"has {self.name(stored, at)} in place {at}, where its text gives "
+            f"{self.name(given, at)}"
+        )
+
+    def name(self, ids: Sequence[int], at: int) -> str:
+        if at >= len(ids):
+            return "no id"
+        return f"id {ids[at]} {self.vocabulary.tokens[ids[at]]!r}"

@@ -1,0 +1,53 @@
+import base64
+import builtins
+import io
+
+import pytest
+from PIL import Image
+
+from records.errors import UserError
+from records.thumbnails import Unreadable, photo_url, thumbnail
+
+
+def photo(size=(600, 300), mode="RGB", kind="PNG", **how) -> bytes:
+    file = io.BytesIO()
+    Image.new(mode, size).save(file, kind, **how)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"), [((600, 300), (200, 100)), ((30, 20), (30, 20))]
+)
+def test_thumbnails_are_small(size, expected):
+    assert thumbnail(photo(size), 200).size == expected
+
+
+def test_a_photo_is_upright():
+    exif = Image.Exif()
+    exif[0x0112] = 6  # orientation: turn by 90 degrees
+    assert thumbnail(photo(kind="JPEG", exif=exif), 200).size == (100, 200)
+
+
+def test_the_url_is_a_jpeg():
+    url = photo_url(thumbnail(photo(mode="RGBA"), 20))
+    content = base64.b64decode(url.removeprefix("data:image/jpeg;base64,"))
+    assert Image.open(io.BytesIO(content)).format == "JPEG"
+
+
+@pytest.mark.parametrize("content", [b"", b"no photo", photo()[:60]])
+def test_what_is_no_photo(content):
+    with pytest.raises(Unreadable):
+        thumbnail(content, 20)
+
+
+def test_without_pillow(monkeypatch):
+    real = builtins.__import__
+
+    def importing(name, *args, **kwargs):
+        if name == "PIL":
+            raise ImportError
+        return real(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", importing)
+    with pytest.raises(UserError, match="needs Pillow; install it: pip install pillow"):
+        thumbnail(b"", 20)
