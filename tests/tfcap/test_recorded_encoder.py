@@ -1,0 +1,58 @@
+"""The encoder that records were made with, found again by their manifest."""
+
+from importlib.metadata import entry_points
+
+import pytest
+
+from records.errors import UserError
+from records.re_encoding import GROUP
+from tfcap.config import EncoderConfig, parse_config
+from tfcap.encoders import load_encoder
+from tfcap.recorded_encoder import load_recorded
+
+SETTINGS = {"name": "mobilenet", "weights": "random", "input_size": 32, "seed": 3}
+
+
+@pytest.fixture
+def records_of(make_records):
+    """A record set that claims an encoder; its features are not that encoder's."""
+
+    def make(settings):
+        return make_records(config=parse_config({"encoder": settings}, "test"))
+
+    return make
+
+
+def test_it_is_the_one_that_records_find():
+    (entry,) = entry_points(group=GROUP)
+    assert entry.load() is load_recorded
+
+
+def test_the_encoder_of_the_configuration(records_of):
+    found = load_recorded(records_of(SETTINGS).manifest, {})
+    assert found.info == load_encoder(EncoderConfig(**SETTINGS)).info
+
+
+def test_weights_that_moved(records_of, tmp_path):
+    settings = {**SETTINGS, "weights": str(tmp_path / "gone.weights.h5")}
+    manifest = records_of(settings).manifest
+    with pytest.raises(UserError, match=r"gone\.w.* \(here: --encoder_weights\)"):
+        load_recorded(manifest, {})
+    found = load_recorded(manifest, {"weights": "random"})
+    assert found.info.weights == "random"
+
+
+def test_a_model_that_moved(records_of, tmp_path):
+    settings = {"model": str(tmp_path / "gone.keras"), "preprocessing": "unit"}
+    manifest = records_of(settings).manifest
+    with pytest.raises(UserError, match=r"gone\.keras.* \(here: --encoder_model\)"):
+        load_recorded(manifest, {})
+    with pytest.raises(UserError, match="is said with --encoder_model"):
+        load_recorded(manifest, {"weights": "random"})
+
+
+def test_a_configuration_that_is_none(records_of):
+    manifest = records_of(SETTINGS).manifest
+    broken = manifest.model_copy(update={"configuration": {"encoder": {"nam": "x"}}})
+    with pytest.raises(UserError, match=r"configuration in dataset\.json: .*'name'"):
+        load_recorded(broken, {})

@@ -1,0 +1,112 @@
+"""An encoder from a SavedModel: one signature, from float pixels to features.
+
+A SavedModel is a program of TensorFlow operations, files among them: use none from
+people you would not take a program from.
+"""
+
+import hashlib
+import os
+
+import tensorflow as tf
+
+from records.errors import UserError
+from records.files import exists, file_digest, file_sizes
+from tfcap.config import EncoderConfig
+from tfcap.encoders.network import Network, on_one_line, scaling_of
+from tfcap.encoders.own_model import photo_size
+
+KIND = "saved_model"
+DEFAULT = "serving_default"
+GRAPH = ("saved_model.pb", "saved_model.pbtxt")
+
+
+def load(config: EncoderConfig, path: str) -> Network:
+    """The signature of a SavedModel on this machine's disk.
+
+    Raises:
+        UserError: not a SavedModel, no such signature or output of it, or not one
+            from photos to features.
+    """
+    name = os.path.basename(config.model.rstrip("/"))
+    loaded = open_directory(path, name)
+    signature = find_signature(loaded, config.signature or DEFAULT, name)
+    photos, spec = only_input(signature, name)
+    output = find_output(signature, config.layer, name)
+    scaling, scale = scaling_of(config.preprocessing)
+
+    def run(pixels):
+        # `loaded` owns the variables: without it they are gone.
+        assert loaded is not None
+        return signature(**{photos: tf.cast(pixels, spec.dtype)})[output]
+
+    return Network(
+        kind=KIND,
+        name=name,
+        weights=name,
+        size=photo_size(spec.shape, spec.dtype, config),
+        scaling=scaling,
+        scale=scale,
+        run=run,
+        contents=[digest_of(path)],
+    )
+
+
+def open_directory(path: str, name: str):
+    if not is_saved_model(path):
+        inside = [n for n in os.listdir(path) if is_saved_model(os.path.join(path, n))]
+        hint = f"; there is one in {os.path.join(name, max(inside))}" if inside else ""
+        raise UserError(
+            f"encoder.model: {name} is not a SavedModel: it has no {GRAPH[0]}{hint}"
+        )
+    try:
+        return tf.saved_model.load(path)
+    except Exception as error:
+        raise UserError(
+            f"encoder.model: {name} cannot be loaded: {on_one_line(error)}"
+        ) from None
+
+
+def is_saved_model(path: str) -> bool:
+    return any(exists(os.path.join(path, graph)) for graph in GRAPH)
+
+
+def find_signature(loaded, wanted: str, name: str):
+    signatures = getattr(loaded, "signatures", {})
+    if wanted not in signatures:
+        raise UserError(
+            f"encoder.signature: {name} has no signature {wanted!r}; it has "
+            f"{', '.join(sorted(signatures)) or 'none'}"
+        )
+    return signatures[wanted]
+
+
+def only_input(signature, name: str) -> tuple[str, tf.TensorSpec]:
+    inputs = signature.structured_input_signature[1]
+    if len(inputs) != 1:
+        raise UserError(
+            f"encoder.model: {name} takes {len(inputs)} inputs "
+            f"({', '.join(sorted(inputs))}); an encoder takes photos alone"
+        )
+    return next(iter(inputs.items()))
+
+
+def find_output(signature, wanted: str | None, name: str) -> str:
+    outputs = signature.structured_outputs
+    if wanted is None and len(outputs) == 1:
+        return next(iter(outputs))
+    if wanted not in outputs:
+        asked = "several outputs" if wanted is None else f"no output {wanted!r}"
+        raise UserError(
+            f"encoder.layer: {name} has {asked}; name one of "
+            f"{', '.join(sorted(outputs))}"
+        )
+    return wanted
+
+
+def digest_of(path: str) -> bytes:
+    """A digest of graph, weights and tables; not of when or as what it was saved."""
+    digest = hashlib.sha256()
+    for name in file_sizes(path, nested=True):
+        if name in GRAPH or name.split(os.sep)[0] in ("variables", "assets"):
+            digest.update(f"{name} {file_digest(os.path.join(path, name))}\n".encode())
+    return digest.digest()

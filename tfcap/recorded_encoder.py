@@ -1,0 +1,56 @@
+"""The encoder that records were made with, found again: its file may have moved.
+
+`records` knows of no encoder. `python -m records verify --sample` finds `load_recorded`
+by the entry point group `records.encoders` (pyproject.toml).
+"""
+
+from collections.abc import Mapping
+
+from records.errors import UserError
+from records.manifest import FILE_NAME, Manifest
+from tfcap.config import EncoderConfig, parse_config
+from tfcap.encoders import Encoder, load_encoder
+
+
+def load_recorded(manifest: Manifest, files: Mapping[str, str]) -> Encoder:
+    """Loads the encoder by the configuration that the manifest keeps.
+
+    Args:
+        manifest: of the record set.
+        files: where the encoder's file is now, if it was moved: `weights` of a network
+            that Keras knows by name, or `model`.
+
+    Returns:
+        An encoder, whose digest may still be another than the manifest's.
+
+    Raises:
+        UserError: no such encoder or no such file; says how to name it.
+    """
+    section = manifest.configuration.get("encoder", {})
+    config = parse_config({"encoder": section}, f"configuration in {FILE_NAME}")
+    config = moved(config.encoder, files)
+    try:
+        return load_encoder(config)
+    except UserError as error:
+        here = "" if files else f" (here: --encoder_{kind_of_file(config)})"
+        raise UserError(f"{error}{here}") from None
+
+
+def moved(config: EncoderConfig, files: Mapping[str, str]) -> EncoderConfig:
+    """The configuration with its file where it is now; `files` as above.
+
+    Raises:
+        UserError: the encoder has no file of that kind.
+    """
+    kind = kind_of_file(config)
+    for other in files:
+        if other != kind:
+            raise UserError(
+                f"--encoder_{other}: the encoder is {config.name or config.model}; "
+                f"where its file lies is said with --encoder_{kind}"
+            )
+    return config.model_copy(update=dict(files))
+
+
+def kind_of_file(config: EncoderConfig) -> str:
+    return "weights" if config.model is None else "model"
