@@ -1,0 +1,231 @@
+"""One file over HTTP, from servers good and bad; all of them on this machine."""
+
+import errno
+import hashlib
+import io
+import socket
+from pathlib import Path
+
+import pytest
+from file_server import FileServer
+
+from records.errors import UserError
+from tfcap import fetching
+from tfcap.fetching import Part, fetch
+
+CONTENT = bytes(range(256)) * 4096  # 1 MiB: several blocks
+OTHER = CONTENT[::-1]
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch):
+    monkeypatch.setattr(fetching, "WAITS", (0.0, 0.0))
+
+
+@pytest.fixture
+def server():
+    with FileServer({"a.zip": CONTENT}) as server:
+        yield server
+
+
+@pytest.fixture
+def path(tmp_path) -> Path:
+    return tmp_path / "a.zip"
+
+
+def md5(content: bytes) -> str:
+    return "md5:" + hashlib.md5(content).hexdigest()
+
+
+def get(server, path, content=CONTENT, shown=lambda size: None) -> None:
+    fetch(f"{server.url}/a.zip", str(path), len(content), md5(content), shown)
+
+
+def leave_part(server, path, size: int) -> None:
+    """What is there after a fetch that was broken off."""
+    server.cuts, server.statuses = [size], [200, 403]
+    with pytest.raises(UserError):
+        get(server, path)
+    assert Part(str(path)).size == size
+    server.asked.clear()
+
+
+def names(path: Path) -> list[str]:
+    return sorted(file.name for file in path.parent.iterdir())
+
+
+def test_a_file_comes_whole_and_nothing_else_is_left(server, path):
+    sizes = []
+    get(server, path, shown=sizes.append)
+    assert path.read_bytes() == CONTENT
+    assert names(path) == ["a.zip"]
+    assert sizes == sorted(sizes) and sizes[-1] == len(CONTENT)
+
+
+def test_a_connection_cut_off_is_taken_up_where_it_broke(server, path):
+    server.cuts = [500_000, 300_000]
+    get(server, path)
+    assert path.read_bytes() == CONTENT
+    ranges = [headers.get("Range") for headers in server.asked]
+    assert ranges == [None, "bytes=500000-", "bytes=800000-"]
+
+
+def test_a_part_of_an_earlier_command_is_gone_on_with(server, path):
+    leave_part(server, path, 700_000)
+    get(server, path)
+    assert path.read_bytes() == CONTENT
+    assert [headers["Range"] for headers in server.asked] == ["bytes=700000-"]
+    assert server.asked[0]["If-Range"] == '"1"'
+
+
+def test_a_server_that_ignores_range_sends_it_all_again(server, path):
+    leave_part(server, path, 700_000)
+    server.ranges = False
+    get(server, path)
+    assert path.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("trusting", [False, True])
+def test_a_file_that_changed_meanwhile_is_fetched_from_the_start(
+    server, path, trusting
+):
+    leave_part(server, path, 700_000)
+    server.files["a.zip"], server.etag, server.trusting = OTHER, '"2"', trusting
+    get(server, path, OTHER)
+    assert path.read_bytes() == OTHER
+
+
+def test_without_a_strong_etag_the_date_decides(server, path):
+    server.etag, server.changed = 'W/"1"', "Mon, 24 Nov 2025 10:00:00 GMT"
+    leave_part(server, path, 700_000)
+    get(server, path)
+    assert path.read_bytes() == CONTENT
+    assert server.asked[0]["If-Range"] == "Mon, 24 Nov 2025 10:00:00 GMT"
+
+
+def test_without_any_mark_of_the_version_it_starts_again(server, path):
+    server.etag = None
+    leave_part(server, path, 700_000)
+    get(server, path)
+    assert path.read_bytes() == CONTENT
+    assert "Range" not in server.asked[0]
+
+
+def test_a_part_of_another_address_is_not_gone_on_with(server, path):
+    leave_part(server, path, 700_000)
+    note = Path(Part(str(path)).note)
+    note.write_text(note.read_text().replace("/a.zip", "/b.zip"))
+    get(server, path)
+    assert "Range" not in server.asked[0]
+
+
+def test_a_part_longer_than_the_file_starts_again(server, path):
+    leave_part(server, path, 700_000)
+    with open(Part(str(path)).file, "ab") as file:
+        file.write(CONTENT)
+    get(server, path)
+    assert path.read_bytes() == CONTENT
+
+
+def test_a_part_that_was_whole_is_only_checked(server, path):
+    leave_part(server, path, 700_000)
+    Path(Part(str(path)).file).write_bytes(CONTENT)
+    get(server, path)
+    assert path.read_bytes() == CONTENT and not server.asked
+
+
+def test_another_digest_is_said_and_the_file_removed(server, path):
+    server.files["a.zip"] = OTHER
+    with pytest.raises(UserError, match=r"md5 digest is .* not .*; what came is remov"):
+        get(server, path)
+    assert names(path) == []
+
+
+def test_a_file_of_another_length_is_refused_before_it_comes(server, path):
+    server.files["a.zip"] = CONTENT + b"more"
+    with pytest.raises(UserError, match="a file of 1,048,580 bytes, not of 1,048,576"):
+        get(server, path)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (
+            404,
+            r"no file at http.*a\.zip \(404 Not Found\); name another place .*--from",
+        ),
+        (403, r"the server refuses http.*a\.zip \(403 Forbidden\)"),
+        (418, "the server answers 418"),
+    ],
+)
+def test_a_refusal_is_final(server, path, status, message):
+    server.statuses = [status]
+    with pytest.raises(UserError, match=message):
+        get(server, path)
+    assert len(server.asked) == 1
+
+
+def test_a_busy_server_is_asked_again(server, path):
+    server.statuses = [503, 429]
+    get(server, path)
+    assert path.read_bytes() == CONTENT
+
+
+def test_a_connection_that_breaks_without_end_keeps_the_part(server, path):
+    server.cuts = [400_000, 0, 0, 0]
+    message = (
+        r"broke off.*; 400,000 of 1,048,576 bytes are in .*a\.zip\.part, and the s"
+    )
+    with pytest.raises(UserError, match=message):
+        get(server, path)
+    assert Part(str(path)).size == 400_000
+
+
+def test_no_server_is_one_sentence(path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}/a.zip"
+        with pytest.raises(UserError, match=r"cannot reach .*refused; check the"):
+            fetch(url, str(path), 1, "md5:")
+
+
+def test_no_network_is_one_sentence(path, monkeypatch):
+    def fail(*_, **__):
+        raise socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+    with pytest.raises(UserError, match=r"cannot reach .*: Name or service not known"):
+        fetch("https://example.invalid/a.zip", str(path), 1, "md5:")
+
+
+def test_a_full_disk_is_one_sentence_and_keeps_the_part(server, path, monkeypatch):
+    class Full(io.FileIO):
+        def write(self, block):
+            if self.tell() >= 400_000:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return super().write(block[: 400_000 - self.tell()])
+
+    def opened(name, mode="r", **settings):
+        return Full(name, mode) if mode == "ab" else open(name, mode, **settings)
+
+    monkeypatch.setattr(fetching, "open", opened, raising=False)
+    with pytest.raises(UserError, match=r"the disk of .* is full; make room"):
+        get(server, path)
+    assert Part(str(path)).size == 400_000
+    monkeypatch.undo()
+    get(server, path)
+    assert path.read_bytes() == CONTENT
+
+
+def test_ctrl_c_keeps_what_came(server, path):
+    def press(size):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        get(server, path, shown=press)
+    kept = Part(str(path)).size
+    assert 0 < kept < len(CONTENT)
+    get(server, path)
+    assert server.asked[1]["Range"] == f"bytes={kept}-"
+    assert path.read_bytes() == CONTENT
