@@ -5,12 +5,13 @@ TensorFlow is imported by the subcommands, not here: help and usage errors are i
 
 import argparse
 import json
+import signal
 import sys
 from collections.abc import Sequence
 
-from records.console import add_command, run_command
+from records.console import INTERRUPTED, add_command, run_command
 
-STOPPED = 128  # plus the signal's number, as a shell would say it
+RUN_AGAIN = 75  # EX_TEMPFAIL of sysexits.h: nothing is wrong, try again
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -23,6 +24,7 @@ def make_parser() -> argparse.ArgumentParser:
         prog="tfcap", description="Train, evaluate, export and serve photo captioners."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    add_download(commands)
     add_train(commands)
     add_evaluate(commands)
     add_export(commands)
@@ -41,6 +43,43 @@ def add_set(parser) -> None:
     )
 
 
+def add_download(commands) -> None:
+    parser = add_command(
+        commands,
+        "download",
+        download,
+        "fetch, check and unpack a published data set; the same command again goes on",
+        "flickr8k --output data/flickr8k",
+    )
+    parser.add_argument(
+        "data_set", choices=["flickr8k"], metavar="NAME", help="flickr8k (1.1 GB)"
+    )
+    parser.add_argument("--output", required=True, help="directory for the data set")
+    parser.add_argument(
+        "--from",
+        dest="origin",
+        metavar="URL",
+        help="another place that has the same archives, or a directory of them",
+    )
+    parser.add_argument(
+        "--keep_archives",
+        action="store_true",
+        help="leave the archives beside what is unpacked from them",
+    )
+
+
+def download(args: argparse.Namespace) -> int:
+    from tfcap import download as downloading
+    from tfcap.published import DATA_SETS
+
+    data_set = DATA_SETS[args.data_set]
+    fetched = downloading.download(
+        data_set, args.output, args.origin, args.keep_archives
+    )
+    downloading.print_summary(data_set, args.output, fetched)
+    return 0
+
+
 def add_train(commands) -> None:
     parser = add_command(
         commands,
@@ -53,19 +92,35 @@ def add_train(commands) -> None:
     parser.add_argument("--config", required=True, help="a YAML file of configs/")
     parser.add_argument("--records", required=True, help="directory of the records")
     parser.add_argument("--workdir", required=True, help="for checkpoints and curves")
+    parser.add_argument(
+        "--photos",
+        metavar="DIR",
+        help="photo files, to show beside sample captions, if they moved",
+    )
     add_set(parser)
+    parser.epilog += (
+        f". Exit codes: 0 finished; {RUN_AGAIN} stopped by SIGTERM, its state saved: "
+        f"run it again; {INTERRUPTED} the same by Ctrl-C; 1 failed; 2 wrong usage"
+    )
 
 
 def train(args: argparse.Namespace) -> int:
+    # Until training begins, and with it the handler that saves: nothing is lost yet.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(RUN_AGAIN))
     import records.quiet  # noqa: F401
     from records.reader import RecordSet
     from tfcap.config import load_config
     from tfcap.training import Trainer
+    from tfcap.workdir import held
 
     config = load_config(args.config, args.set)
-    outcome = Trainer(config, RecordSet.open(args.records), args.workdir).run()
+    record_set = RecordSet.open(args.records)
+    with held(args.workdir):
+        trainer = Trainer(config, record_set, args.workdir, args.photos)
+        outcome = trainer.run()
     print_outcome(outcome, args)
-    return STOPPED + outcome.stopped if outcome.stopped else 0
+    codes = {None: 0, signal.SIGTERM: RUN_AGAIN, signal.SIGINT: INTERRUPTED}
+    return codes[outcome.stopped]
 
 
 def print_outcome(outcome, args: argparse.Namespace) -> None:
@@ -106,10 +161,12 @@ def add_evaluate(commands) -> None:
 
 def evaluate(args: argparse.Namespace) -> int:
     import records.quiet  # noqa: F401
+    from records.photo_folder import check_directory
     from records.reader import RecordSet
     from tfcap import evaluation
     from tfcap.workdir import Workdir
 
+    check_directory(args.photos)
     workdir, record_set = Workdir.open(args.workdir), RecordSet.open(args.records)
     decoding = decoding_config(workdir, args)
     found = evaluation.evaluate(workdir, record_set, args.split, decoding)
@@ -149,7 +206,8 @@ def decoding_config(workdir, args: argparse.Namespace):
             raise UserError(
                 f"--set {override}: after training only decoding.* can be set"
             )
-    return load_config(workdir.folder(CONFIG), args.set).decoding
+    decoding = load_config(workdir.folder(CONFIG), args.set).decoding
+    return decoding.up_to(workdir.manifest.longest_caption)
 
 
 def add_export(commands) -> None:
@@ -165,6 +223,11 @@ def add_export(commands) -> None:
     parser.add_argument(
         "--encoder_weights", metavar="FILE", help="if they are not where they were"
     )
+    parser.add_argument(
+        "--encoder_model",
+        metavar="PATH",
+        help="a model of your own, if it is not where it was",
+    )
     parser.add_argument("--overwrite", action="store_true")
     add_set(parser)
 
@@ -177,7 +240,9 @@ def export(args: argparse.Namespace) -> int:
 
     workdir = Workdir.open(args.workdir)
     decoding = decoding_config(workdir, args)
-    captioner = photo_captioner(workdir, decoding, args.encoder_weights)
+    captioner = photo_captioner(
+        workdir, decoding, args.encoder_weights, args.encoder_model
+    )
     path = write(captioner, args.output, args.overwrite)
     print(f"SavedModel: {path}\ntry it: tfcap caption --model {args.output} PHOTO.jpg")
     return 0

@@ -1,11 +1,11 @@
 """One YAML file per experiment, loaded into frozen models. Defaults live here alone.
 
 encoder:   {name: inception_v3, weights: imagenet, layer: null, pooling: avg}
-tokenizer: {kind: word, min_count: 5, min_letters: 1, oov: unk}
+tokenizer: {kind: word, min_count: 5, min_letters: 1, oov: unk}  # wordpiece | char
 records:   {dtype: float32, photos_per_shard: 512, keep_photos: false}
 model:     {name: merge, ...}
 training:  {expansion: prefix, global_batch: 64, epochs: 20, ...}
-decoding:  {beam_width: 3, length_exponent: 1.0, max_length: 34}
+decoding:  {beam_width: 3, length_exponent: 1.0, max_length: null}
 """
 
 import difflib
@@ -18,9 +18,10 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from records.errors import UserError
-from records.tokenizer import TokenizerSettings
+from records.tokenizer_settings import Kind, TokenizerSettings
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
+NETWORK = {"name": "inception_v3", "weights": "imagenet"}  # the encoder by default
 
 
 class _Loader(yaml.SafeLoader):
@@ -41,32 +42,100 @@ class _Section(BaseModel):
 
 
 class EncoderConfig(_Section):
-    """The function from photo to features.
+    """The function from photo to features: a network by its name, or a model's file.
 
     Attributes:
-        name: any `keras.applications` model, in snake case.
-        weights: `imagenet` (Keras downloads them), `random` (seeded) or a file.
-        layer: cut the network at this layer; null for its last.
+        name: any `keras.applications` model, in snake case; `inception_v3` by default.
+        weights: of that: `imagenet` (Keras downloads them; the default), `random`
+            (seeded) or a file.
+        model: instead of these two, a model of your own: a `.keras` file or the
+            directory of a SavedModel, from float pixels [batch, height, width, 3].
+        signature: of the SavedModel; null for `serving_default`.
+        layer: cut the network at this layer; null for its last. Of a SavedModel, the
+            signature's output of this name; null for its only one.
         pooling: `avg`: mean over cells; `flatten`; `grid`: [rows, columns, channels].
+            `avg` and `flatten` leave features without cells as they are.
         input_size: pixels squared; null for the network's own.
+        preprocessing: what the network takes for pixels of 0 to 255: `none`, just
+            those; `unit`, 0 to 1; `tf`, `caffe` and `torch` as in
+            `keras.applications.imagenet_utils`. Null for what a network by name was
+            trained with; a `model` must say.
+        crops: 5: corners and centre, cut out of the photo at 8/7 of the input size;
+            their features are averaged. 1: the whole photo.
+        flip: average with the features of the mirror image; cells are mirrored back.
+            With 5 crops, 10 views (Krizhevsky, Sutskever and Hinton 2012).
         seed: of `random` weights.
     """
 
-    name: str = "inception_v3"
-    weights: str = "imagenet"
+    name: str | None = None
+    weights: str | None = None
+    model: str | None = None
+    signature: str | None = None
     layer: str | None = None
     pooling: Literal["avg", "flatten", "grid"] = "avg"
     input_size: int | None = Field(None, ge=32, le=2048)
+    preprocessing: Literal["none", "unit", "tf", "caffe", "torch"] | None = None
+    crops: Literal[1, 5] = 1
+    flip: bool = False
     seed: int = 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_network_by_default(cls, values):
+        if not isinstance(values, dict) or values.get("model") is not None:
+            return values
+        missing = [key for key in NETWORK if values.get(key) is None]
+        return values | {key: NETWORK[key] for key in missing}
+
+    @model_validator(mode="after")
+    def _a_model_is_whole(self):
+        if self.model is None and self.signature is not None:
+            raise ValueError("`signature` belongs to a SavedModel, named by `model`")
+        if self.model is None:
+            return self
+        if self.name is not None or self.weights is not None:
+            raise ValueError(
+                "`model` stands instead of `name` and `weights`; leave these out: "
+                f"encoder: {{model: {self.model}, preprocessing: ...}}"
+            )
+        if self.preprocessing is None:
+            raise ValueError(
+                f"`preprocessing` must say which pixels {self.model} takes: none (0 "
+                "to 255), unit (0 to 1), tf (-1 to 1), caffe or torch"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _crops_have_no_common_cells(self):
+        if self.crops > 1 and self.pooling == "grid":
+            raise ValueError(
+                f"`crops: {self.crops}` needs pooling avg or flatten: a grid's cells "
+                "are places in the photo, and those of two crops are other places"
+            )
+        return self
+
+
+TOKENIZER_DEFAULTS = {
+    "word": {"min_letters": 1, "min_count": 5},
+    "wordpiece": {"vocabulary_size": 4000, "min_count": 2},
+    "char": {"min_count": 5},
+}
 
 
 class TokenizerConfig(TokenizerSettings):
-    """See `records.tokenizer.TokenizerSettings`."""
+    """See `TokenizerSettings`. What is left out or null is the kind's default."""
 
-    kind: Literal["word"] = "word"
-    min_letters: int = Field(1, ge=1)
-    min_count: int = Field(5, ge=1)
+    kind: Kind = "word"
     oov: Literal["unk", "drop"] = "unk"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_are_those_of_the_kind(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        defaults = TOKENIZER_DEFAULTS.get(str(given.get("kind", "word")), {})
+        left_out = [name for name in defaults if given.get(name) is None]
+        return {**given, **{name: defaults[name] for name in left_out}}
 
 
 class RecordsConfig(_Section):
@@ -156,13 +225,20 @@ class TrainingConfig(_Section):
 
     Attributes:
         expansion: `prefix`: a row per (prefix, next token); `causal`: one shifted
-            sequence per caption, the same objective for less work.
+            sequence per caption, the same objective for less work: of words about a
+            tenth, of characters a thirtieth, and of memory too.
         global_batch: photos per step, over all replicas.
         epochs: passes over the training photos, at most.
         strategy: `auto` picks by what is there; or `cpu`, `gpu`, `mirrored`,
             `multi_worker`.
         seed: of weights, dropout and order.
         schedule: the learning rate.
+        precision: `float32`; or what layers compute in, their weights staying float32:
+            `mixed_bfloat16`, or `mixed_float16` with its loss scaled against underflow.
+        accumulate: parts that each replica's share of a global batch is cut into, for
+            one update: less memory, the same gradient.
+        average_decay: of the moving average of the weights, which then is what is
+            scored, kept as best and exported; null trains without.
         clip_norm: gradients are scaled down to this global norm; null leaves them.
         label_smoothing: weight spread over the whole vocabulary.
         patience: stop after so many epochs without a better dev loss; null never does.
@@ -177,6 +253,9 @@ class TrainingConfig(_Section):
     strategy: Literal["auto", "cpu", "gpu", "mirrored", "multi_worker"] = "auto"
     seed: int = 0
     schedule: ScheduleConfig = ScheduleConfig()
+    precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
+    accumulate: int = Field(1, ge=1)
+    average_decay: Fraction | None = None
     clip_norm: float | None = Field(None, gt=0)
     label_smoothing: Fraction = 0.0
     patience: int | None = Field(None, ge=1)
@@ -191,12 +270,18 @@ class DecodingConfig(_Section):
     Attributes:
         beam_width: 1 is greedy.
         length_exponent: a caption of n tokens scores log-probability / n**exponent.
-        max_length: tokens at most, `<start>` and `<end>` included.
+        max_length: tokens at most, `<start>` and `<end>` included; null for as many as
+            the longest caption of the records has.
     """
 
     beam_width: int = Field(3, ge=1)
     length_exponent: float = Field(1.0, ge=0)
-    max_length: int = Field(34, ge=3)
+    max_length: int | None = Field(None, ge=3)
+
+    def up_to(self, longest_caption: int) -> "DecodingConfig":
+        """The same with `max_length` set, if it is null to the longest caption's."""
+        length = self.max_length or max(3, longest_caption)
+        return self.model_copy(update={"max_length": length})
 
 
 class Config(_Section):

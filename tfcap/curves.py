@@ -1,7 +1,19 @@
-"""What a run shows: a progress bar, a line per epoch, TensorBoard curves."""
+"""What a run shows: a progress bar, a line per epoch, TensorBoard curves.
+
+tensorboard/train   every `log_steps` steps:
+    loss             mean per target token, nats
+    learning_rate    of the step that comes next
+    gradient_norm    of the last step, before clipping
+    loss_scale       what its loss was multiplied by; 1 but in mixed_float16
+    rows_per_second  rows are (prefix, next token) pairs, in either expansion
+    input_wait       fraction of the time in which the step had no batch yet
+tensorboard/dev     after every epoch: loss, sample captions and their photos
+"""
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import tensorflow as tf
 from rich.console import Console
@@ -13,7 +25,10 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from records.errors import UserError
+from tfcap.checkpoints import in_words
 from tfcap.config import TrainingConfig
+from tfcap.samples import Samples
 from tfcap.train_step import StepResult
 from tfcap.workdir import Workdir
 
@@ -21,7 +36,7 @@ from tfcap.workdir import Workdir
 class Curves:
     """Follows a run; a context manager around it.
 
-    Losses stay on the device until `note` fetches those since its last call.
+    Results stay on the device until `fetch` takes those since its last call.
     """
 
     def __init__(self, workdir: Workdir, steps_per_epoch: int, config: TrainingConfig):
@@ -33,29 +48,45 @@ class Curves:
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn(
-                "loss {task.fields[loss]:.3f}, {task.fields[rate]:,.0f} tokens/s"
-            ),
+            TextColumn("loss {task.fields[loss]:.3f}, {task.fields[rate]:,.0f} rows/s"),
             TimeRemainingColumn(),
             console=self.console,
             disable=not sys.stderr.isatty(),
         )
 
     def __enter__(self) -> "Curves":
-        self.train = tf.summary.create_file_writer(f"{self.folder}/train")
-        self.dev = tf.summary.create_file_writer(f"{self.folder}/dev")
+        with self.writing():
+            self.train = tf.summary.create_file_writer(f"{self.folder}/train")
+            self.dev = tf.summary.create_file_writer(f"{self.folder}/dev")
         self.bar.start()
         self.task = self.bar.add_task("", loss=float("nan"), rate=0)
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, kind, *_) -> None:
         self.bar.stop()
-        self.train.close()
-        self.dev.close()
+        try:
+            with self.writing():
+                self.train.close()
+                self.dev.close()
+        except UserError:
+            if kind is None:
+                raise  # else what ended the run says more
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Turns TensorFlow's errors into one sentence."""
+        try:
+            yield
+        except tf.errors.OpError as error:
+            raise UserError(
+                f"cannot write curves to {self.folder}: {in_words(error)}. The "
+                "checkpoints are as they were: make room, then give the same command "
+                "again"
+            ) from None
 
     def start_epoch(self, epoch: int, done: int) -> None:
         self.epoch = epoch + 1
-        self.loss = self.tokens = self.seconds = 0.0
+        self.loss = self.rows = self.seconds = 0.0
         self.pending, self.since = [], time.monotonic()
         self.bar.update(
             self.task,
@@ -68,28 +99,42 @@ class Curves:
         self.pending.append(result)
         self.bar.advance(self.task)
 
-    def note(self, step: int, learning_rate: float) -> float:
-        """Fetches what is pending, draws it and returns its mean loss per token."""
-        if not self.pending:
-            return self.loss / max(self.tokens, 1)
-        loss = sum(float(result.loss) for result in self.pending)
-        tokens = sum(int(result.tokens) for result in self.pending)
+    def fetch(self) -> list[StepResult]:
+        """The results since the last time, as numbers; waits for the device."""
+        results = [StepResult(*map(float, result)) for result in self.pending]
+        self.pending = []
+        return results
+
+    def draw(self, step: int, learning_rate: float, results: list[StepResult]) -> None:
+        """Adds a point to each curve; a row is a (prefix, next token) pair."""
+        if not results:
+            return
+        loss, rows = (sum(r[i] for r in results) for i in range(2))
         now = time.monotonic()
         seconds, self.since = now - self.since, now
-        with self.train.as_default():
-            tf.summary.scalar("loss", loss / tokens, step)
-            tf.summary.scalar("learning_rate", learning_rate, step)
-            tf.summary.scalar("gradient_norm", self.pending[-1].gradient_norm, step)
-            tf.summary.scalar("tokens_per_second", tokens / seconds, step)
-        self.pending = []
-        self.loss, self.tokens = self.loss + loss, self.tokens + tokens
+        points = {
+            "loss": loss / rows,
+            "learning_rate": learning_rate,
+            "gradient_norm": results[-1].gradient_norm,
+            "loss_scale": results[-1].loss_scale,
+            "rows_per_second": rows / seconds,
+            "input_wait": sum(r.input_wait for r in results) / seconds,
+        }
+        with self.writing(), self.train.as_default():
+            for name, value in points.items():
+                tf.summary.scalar(name, value, step)
+        self.loss, self.rows = self.loss + loss, self.rows + rows
         self.seconds += seconds
-        rate = self.tokens / self.seconds
-        self.bar.update(self.task, loss=loss / tokens, rate=rate)
-        return loss / tokens
+        rate = self.rows / self.seconds
+        self.bar.update(self.task, loss=loss / rows, rate=rate)
+
+    def show_samples(self, step: int, samples: Samples) -> None:
+        captions = samples.captions()
+        with self.writing(), self.dev.as_default():
+            samples.draw(step, captions)
 
     def end_epoch(self, step: int, dev_loss: float, better: bool) -> None:
-        with self.dev.as_default():
+        with self.writing(), self.dev.as_default():
             tf.summary.scalar("loss", dev_loss, step)
         self.console.print(
             f"epoch {self.epoch}/{self.epochs}: {self.trained()}"
@@ -99,10 +144,10 @@ class Curves:
 
     def trained(self) -> str:
         """Loss and speed of the epoch; nothing if a resumed run found it trained."""
-        if not self.tokens:
+        if not self.rows:
             return ""
-        rate = self.tokens / self.seconds
+        rate = self.rows / self.seconds
         return (
-            f"{self.seconds:.0f} s, {rate:,.0f} tokens/s, "
-            f"loss {self.loss / self.tokens:.3f}, "
+            f"{self.seconds:.0f} s, {rate:,.0f} rows/s, "
+            f"loss {self.loss / self.rows:.3f}, "
         )

@@ -10,6 +10,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from records.tokenizer import Tokenizer
+from records.tokenizer_settings import TokenizerSettings
 from records.vocabulary import END_ID, PAD_ID, START_ID, UNK_ID, Vocabulary
 from tfcap.config import DecodingConfig
 from tfcap.models.base import Captioner, State
@@ -43,7 +45,10 @@ def search(
     config: DecodingConfig,
     vocabulary: Vocabulary,
 ) -> Captions:
-    """Writes captions for features [photos, *shape]; beam width 1 is greedy."""
+    """Writes captions for features [photos, *shape]; beam width 1 is greedy.
+
+    `config.max_length` must be set (`DecodingConfig.up_to`).
+    """
     context = model.encode(features)
     barred = barred_tokens(vocabulary)
     if config.beam_width == 1:
@@ -190,11 +195,15 @@ def set_column(values: tf.Tensor, index: tf.Tensor | int, column) -> tf.Tensor:
     return tf.where(here, tf.expand_dims(tf.cast(column, values.dtype), -1), values)
 
 
-def detokenize(tokens: tf.Tensor, vocabulary: Vocabulary) -> tf.Tensor:
-    """Tokens int32 [..., length] -> captions, string [...], with core operations."""
-    words = [token.encode() for token in vocabulary.tokens]
-    words[PAD_ID] = words[START_ID] = words[END_ID] = b""
-    joined = tf.strings.reduce_join(
-        tf.gather(tf.constant(words), tokens), axis=-1, separator=" "
-    )
-    return tf.strings.strip(joined)
+def detokenize(
+    tokens: tf.Tensor, vocabulary: Vocabulary, settings: TokenizerSettings
+) -> tf.Tensor:
+    """Tokens int32 [..., length] -> captions, string [...], with core operations.
+
+    Args:
+        settings: of the tokenizer; they say how tokens are put together.
+    """
+    texts = [text.encode() for text in Tokenizer(settings).texts(vocabulary)]
+    joined = tf.strings.reduce_join(tf.gather(tf.constant(texts), tokens), axis=-1)
+    # A model that writes characters may write several spaces.
+    return tf.strings.strip(tf.strings.regex_replace(joined, " +", " "))

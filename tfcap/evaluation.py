@@ -13,6 +13,7 @@ from rich.table import Table
 from records import schema
 from records.console import number_table
 from records.files import write_atomically
+from records.photo_folder import PhotoFolder
 from records.reader import RecordSet, read_shard
 from tfcap import metrics
 from tfcap.config import DecodingConfig
@@ -76,6 +77,7 @@ def evaluate(
         "checkpoint": f"best dev loss, epoch {epoch}",
         "seed": workdir.config.training.seed,
         **decoding.model_dump(),
+        "tokenizer": records.manifest.tokenizer.model_dump(),
         "encoder": records.manifest.encoder.model_dump(exclude={"preprocessing"}),
         "scorer": "pycocoevalcap; both sides lower-cased, ASCII punctuation removed",
     }
@@ -105,11 +107,12 @@ def caption_split(
     """Photo id -> caption, and -> its mean log-probability."""
     shape = [None, *records.manifest.features.shape]
     stored = records.manifest.features.dtype
+    tokenizer = records.manifest.tokenizer
 
     @tf.function(input_signature=[tf.TensorSpec(shape, stored)], autograph=False)
     def write(features):
         found = search(model, features, decoding, records.vocabulary)
-        best = detokenize(found.tokens[:, 0], records.vocabulary)
+        best = detokenize(found.tokens[:, 0], records.vocabulary, tokenizer)
         return best, found.mean_log_probability()[:, 0]
 
     captions, likelihoods = {}, {}
@@ -139,12 +142,12 @@ def save(evaluation: Evaluation, folder: str) -> None:
 
 
 def save_gallery(evaluation: Evaluation, photos: str, folder: str) -> str:
-    """Writes the gallery; `photos` is the directory of the photo files."""
-    per_photo = evaluation.scores.per_photo
+    """Writes the gallery; the photo files lie in `photos` or in folders below."""
+    per_photo, files = evaluation.scores.per_photo, PhotoFolder(photos)
     entries = [
         Entry(
             photo_id=photo_id,
-            photo_path=os.path.join(photos, photo_id),
+            photo_path=files.find(photo_id),
             caption=caption,
             score=evaluation.likelihoods[photo_id],
             references=evaluation.references[photo_id],

@@ -9,14 +9,17 @@ import os
 import tensorflow as tf
 
 from records.errors import UserError
+from records.tokenizer_settings import TokenizerSettings
 from records.vocabulary import Vocabulary
 from tfcap.config import DecodingConfig
 from tfcap.decoding import detokenize, search
 from tfcap.encoders import Encoder, load_encoder
 from tfcap.models.base import Captioner
+from tfcap.recorded_encoder import kind_of_file, moved
 from tfcap.workdir import Workdir
 
 VERSION = "1"
+SHORT = 12  # of a digest, shown
 
 
 class PhotoCaptioner(tf.Module):
@@ -32,12 +35,14 @@ class PhotoCaptioner(tf.Module):
         encoder: Encoder,
         model: Captioner,
         vocabulary: Vocabulary,
+        tokenizer: TokenizerSettings,
         decoding: DecodingConfig,
         stored: str,
     ):
         super().__init__()
         self.model = model
-        self._encoder, self._vocabulary = encoder, vocabulary
+        self._encoder = encoder
+        self._vocabulary, self._tokenizer = vocabulary, tokenizer
         self._decoding, self._stored = decoding, stored
 
     @tf.function(
@@ -51,37 +56,56 @@ class PhotoCaptioner(tf.Module):
         """
         features = tf.cast(self._encoder.graph(image_bytes), self._stored)
         found = search(self.model, features, self._decoding, self._vocabulary)
+        tokens = found.tokens[:, 0]
         return {
-            "caption": detokenize(found.tokens[:, 0], self._vocabulary),
+            "caption": detokenize(tokens, self._vocabulary, self._tokenizer),
             "score": found.mean_log_probability()[:, 0],
         }
 
 
 def photo_captioner(
-    workdir: Workdir, decoding: DecodingConfig, weights: str | None = None
+    workdir: Workdir,
+    decoding: DecodingConfig,
+    encoder_weights: str | None = None,
+    encoder_model: str | None = None,
 ) -> PhotoCaptioner:
     """The best checkpoint with its encoder in front.
 
     Args:
-        weights: of the encoder; None for where the configuration says.
+        encoder_weights, encoder_model: where the encoder's file lies; None for where
+            the configuration says.
 
     Raises:
-        UserError: the encoder is not the one the records were made with.
+        UserError: the encoder is not there, or not the one the records were made with.
     """
-    config = workdir.config.encoder
-    if weights:
-        config = config.model_copy(update={"weights": weights})
+    paths = {"weights": encoder_weights, "model": encoder_model}
+    encoder = encoder_of_records(workdir, {k: v for k, v in paths.items() if v})
+    model, _ = workdir.restore_best()
+    manifest = workdir.manifest
+    return PhotoCaptioner(
+        encoder,
+        model,
+        workdir.vocabulary,
+        manifest.tokenizer,
+        decoding,
+        manifest.features.dtype,
+    )
+
+
+def encoder_of_records(workdir: Workdir, paths: dict[str, str]) -> Encoder:
+    """The encoder the records were made with; `paths` say where its file lies now."""
+    config = moved(workdir.config.encoder, paths)
     encoder = load_encoder(config)
     expected = workdir.manifest.encoder.digest
     if encoder.info.digest != expected:
+        what = config.model or f"{config.name} with weights {config.weights}"
+        digests = encoder.info.digest[:SHORT], expected[:SHORT]
         raise UserError(
-            f"the encoder {config.name} with weights {config.weights} is not the one "
-            f"the records were made with: its digest is {encoder.info.digest[:12]}…, "
-            f"theirs {expected[:12]}…. Pass those weights with --encoder_weights FILE"
+            f"the encoder {what} is not the one the records were made with: its digest "
+            f"is {digests[0]}…, theirs {digests[1]}…. Pass theirs with "
+            f"--encoder_{kind_of_file(config)}"
         )
-    model, _ = workdir.restore_best()
-    stored = workdir.manifest.features.dtype
-    return PhotoCaptioner(encoder, model, workdir.vocabulary, decoding, stored)
+    return encoder
 
 
 def export(captioner: PhotoCaptioner, directory: str, overwrite: bool = False) -> str:

@@ -1,7 +1,5 @@
 """One self-contained page of photos, captions and scores, to look at a model with."""
 
-import base64
-import io
 import os
 import random
 from collections.abc import Mapping, Sequence
@@ -12,19 +10,17 @@ from string import Template
 from typing import Any
 
 import tensorflow as tf
-from PIL import Image, ImageOps
+from PIL import Image
 
 from records.errors import UserError
-from records.files import write_atomically
+from records.files import read_file, write_atomically
+from records.thumbnails import Unreadable, photo_url, thumbnail
 from tfcap import metrics
 
 FILE_NAME = "index.html"
 THUMBNAIL_SIDE = 224
 MAX_BINS = 16
 
-# What Pillow and file systems raise: a photo that is missing, broken or none.
-_BOMB = Image.DecompressionBombError
-_UNREADABLE = (OSError, SyntaxError, ValueError, _BOMB, tf.errors.OpError)
 _LABELS = dict(
     zip(metrics.NAMES, ("BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "ROUGE-L", "CIDEr"))
 )
@@ -177,30 +173,15 @@ def _card(entry: Entry) -> dict[str, str]:
 
 def _photo(entry: Entry) -> str:
     try:
-        thumbnail = _thumbnail(entry.photo_path)
-    except _UNREADABLE:
+        small = thumbnail(read_file(entry.photo_path or ""), THUMBNAIL_SIDE)
+    except (OSError, Unreadable):
         return f'<div class="photo no-photo">No photo: {escape(entry.photo_id)}</div>'
     # One pixel is the mean colour: a quiet frame for photos that do not fill it.
-    red, green, blue = thumbnail.resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))
+    red, green, blue = small.resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))
     return (
         f'<div class="photo" style="background: rgb({red} {green} {blue})">'
-        f'<img alt="Photo {escape(entry.photo_id)}" src="{_data_url(thumbnail)}"></div>'
+        f'<img alt="Photo {escape(entry.photo_id)}" src="{photo_url(small)}"></div>'
     )
-
-
-def _thumbnail(path: str | None) -> Image.Image:
-    if path is None:
-        raise ValueError("no path")
-    with tf.io.gfile.GFile(path, "rb") as file:
-        image = Image.open(io.BytesIO(file.read()))
-    image.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
-    return ImageOps.exif_transpose(image).convert("RGB")
-
-
-def _data_url(image: Image.Image) -> str:
-    file = io.BytesIO()
-    image.save(file, "JPEG", quality=80, optimize=True)
-    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode("ascii")
 
 
 def _bins(values: Sequence[float]) -> tuple[float, list[int]]:

@@ -113,14 +113,14 @@ def replica_batches(
 ) -> tf.data.Dataset:
     """Cuts records into equal batches, one per replica, and keeps this host's.
 
-    Empty strings fill up the last global batch; `expander` drops them.
+    Of the last global batch the first replicas get what there is, one of them perhaps
+    less than the others, the last ones nothing.
     """
     replicas = context.num_replicas_in_sync
-    missing = -count % global_batch
-    filler = tf.data.Dataset.from_tensors("").repeat(missing)
-    batches = photos.concatenate(filler).batch(
-        global_batch // replicas, drop_remainder=True
-    )
+    share = global_batch // replicas
+    missing = -(-count // global_batch) * replicas - -(-count // share)
+    nothing = tf.data.Dataset.from_tensors(tf.zeros([0], tf.string)).repeat(missing)
+    batches = photos.batch(share).concatenate(nothing)
     if context.num_input_pipelines == 1:
         return batches
     mine = replicas // context.num_input_pipelines
@@ -138,8 +138,7 @@ def expander(records: RecordSet, expansion: str) -> Callable[[tf.Tensor], Batch]
     spec = records.manifest.features
 
     def parse_and_expand(serialized: tf.Tensor) -> Batch:
-        real = tf.boolean_mask(serialized, tf.strings.length(serialized) > 0)
-        batch = schema.parse_batch(real, spec)
+        batch = schema.parse_batch(serialized, spec)
         return {"features": batch["features"], **expand(batch["ids"])}
 
     return parse_and_expand

@@ -1,29 +1,52 @@
 """Loss and update of one global batch, on any number of replicas."""
 
+from collections.abc import Callable
+from itertools import pairwise
+from math import isfinite
 from typing import NamedTuple
 
 import keras
 import tensorflow as tf
 
 from records.vocabulary import PAD_ID
+from tfcap.averaging import WeightAverage
 from tfcap.config import TrainingConfig
+from tfcap.cross_entropy import smoothed_cross_entropy
 from tfcap.input_pipeline import Batch
 from tfcap.models.base import Captioner
+from tfcap.schedules import Schedule
 
 fold_in = tf.random.experimental.stateless_fold_in
 
 # Where rows are cut into groups of like length, by the rank of their target: prefixes
-# (1) are of all lengths from one token on, captions (2) mostly of 8 to 14.
+# (1) are of all lengths from one token on, captions (2) mostly of 8 to 14. That is so
+# of words; rows whose mean length is twice as large are cut at twice these lengths.
 LENGTH_BOUNDS = {1: (4, 8, 14), 2: (13,)}
+MEAN_LENGTH = {1: 7, 2: 12}
 ROW_PARTS = ("photo", "prefix", "target")
 
 
 class StepResult(NamedTuple):
-    """Of one global batch: summed loss, target tokens, gradient norm (float32 [])."""
+    """Of one global batch; each a scalar.
+
+    Attributes:
+        loss: summed over the target tokens, float32.
+        tokens: how many there are, int64.
+        gradient_norm: before clipping, float32.
+        loss_scale: what the loss was multiplied by; 1 but in mixed_float16, float32.
+        input_wait: seconds until the batch was there, float64.
+    """
 
     loss: tf.Tensor
     tokens: tf.Tensor
     gradient_norm: tf.Tensor
+    loss_scale: tf.Tensor
+    input_wait: tf.Tensor
+
+    def is_good(self) -> bool:
+        """Whether the update was sound: finite, or left out as a scaled loss may be."""
+        left_out = self.loss_scale > 1
+        return isfinite(self.loss) and (left_out or isfinite(self.gradient_norm))
 
 
 def token_losses(
@@ -37,15 +60,26 @@ def token_losses(
     """
     context = model.encode(batch["features"], seed)
     lengths = tf.math.count_nonzero(batch["prefix"], 1, dtype=tf.int32)
-    bounds = LENGTH_BOUNDS[batch["target"].shape.rank]
+    bounds = [0, *length_bounds(lengths, batch["target"].shape.rank), tf.int32.max]
     losses = []
-    for group, (above, up_to) in enumerate(zip((0, *bounds), (*bounds, None))):
-        here = (lengths > above) & (lengths <= (up_to or tf.int32.max))
+    for group, (above, up_to) in enumerate(pairwise(bounds)):
+        here = (lengths > above) & (lengths <= up_to)
         rows = {k: tf.boolean_mask(batch[k], here) for k in ROW_PARTS}
         rows["prefix"] = rows["prefix"][:, :up_to]
         own = seed if seed is None else fold_in(seed, group)
         losses.append(row_losses(model, context, rows, label_smoothing, own))
     return tf.concat(losses, 0)
+
+
+def length_bounds(lengths: tf.Tensor, rank: int) -> list[tf.Tensor]:
+    """Where to cut rows of these lengths, int32 [rows], into groups.
+
+    In whole multiples, so that batches of like captions are cut alike. Characters, 55
+    to a caption of 12 words, are cut at 4 times the lengths of words.
+    """
+    mean = tf.reduce_sum(lengths) // tf.maximum(tf.size(lengths), 1)
+    times = tf.maximum(mean // MEAN_LENGTH[rank], 1)
+    return [bound * times for bound in LENGTH_BOUNDS[rank]]
 
 
 def row_losses(
@@ -75,19 +109,17 @@ def row_losses(
     return smoothed_cross_entropy(logits, target, label_smoothing)
 
 
-def smoothed_cross_entropy(
-    logits: tf.Tensor, target: tf.Tensor, smoothing: float
-) -> tf.Tensor:
-    """Cross-entropy against the target mixed with the uniform distribution.
+def make_optimizer(schedule: Schedule, precision: str) -> keras.optimizers.Optimizer:
+    """Adam; in mixed_float16 with a loss scaled against underflow.
 
-    Source: Szegedy et al., "Rethinking the Inception Architecture", 2016, section 7.
-    Computed from the logits, so that no one-hot [tokens, vocabulary] is made.
+    The scale is halved, and the step left out, where gradients overflow; it is doubled
+    after 2,000 steps in which none did. Source: Micikevicius et al., "Mixed Precision
+    Training", 2018, section 3.2.
     """
-    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(target, logits)
-    if not smoothing:
-        return losses
-    uniform = tf.reduce_logsumexp(logits, -1) - tf.reduce_mean(logits, -1)
-    return (1 - smoothing) * losses + smoothing * uniform
+    adam = keras.optimizers.Adam(schedule)
+    if precision != "mixed_float16":
+        return adam
+    return keras.optimizers.LossScaleOptimizer(adam)
 
 
 def make_train_step(
@@ -95,48 +127,115 @@ def make_train_step(
     model: Captioner,
     optimizer: keras.optimizers.Optimizer,
     config: TrainingConfig,
+    average: WeightAverage | None = None,
 ):
     """Returns the compiled function that takes the next global batch of an iterator.
 
     It is traced once: an iterator's batches all have the same partly known shape.
 
     The loss is the mean over all target tokens of the global batch, wherever they are:
-    it does not depend on how many replicas there are.
+    it does not depend on how many replicas there are, nor on the parts that a batch is
+    cut into. A step whose loss or gradient is not finite is for the caller to find, in
+    the result: to look here would make every step wait for its own end. Only a scaled
+    loss may overflow, and such a step leaves everything as it was.
     """
     # Folded with the step below, so that a resumed run draws the same dropout.
     base = tf.constant([config.seed, 0], tf.int32)
 
-    def replica_step(batch: Batch) -> StepResult:
+    def differentiate(batch: Batch, tokens: tf.Tensor, seed: tf.Tensor):
+        """Summed loss of these rows, and their share of the mean's scaled gradient."""
+        with tf.GradientTape() as tape:
+            losses = token_losses(model, batch, config.label_smoothing, seed)
+            loss = tf.reduce_sum(losses)
+            mean = optimizer.scale_loss(loss / tf.cast(tokens, tf.float32))
+        variables = [variable.value for variable in model.trainable_variables]
+        # Dense: the norm of IndexedSlices would miss words that occur twice.
+        return loss, [tf.convert_to_tensor(g) for g in tape.gradient(mean, variables)]
+
+    def replica_step(batch: Batch) -> tuple[tf.Tensor, ...]:
         replica = tf.distribute.get_replica_context()
         seed = fold_in(base, optimizer.iterations)
         seed = fold_in(seed, replica.replica_id_in_sync_group)
-        with tf.GradientTape() as tape:
-            losses = token_losses(model, batch, config.label_smoothing, seed)
-            loss, tokens = tf.reduce_sum(losses), tf.size(losses, tf.int64)
-            tokens = replica.all_reduce("sum", tokens)
-            mean = loss / tf.cast(tokens, tf.float32)
-        variables = [variable.value for variable in model.trainable_variables]
-        # Dense: the norm of IndexedSlices would miss words that occur twice.
-        gradients = [tf.convert_to_tensor(g) for g in tape.gradient(mean, variables)]
-        gradients = replica.all_reduce("sum", gradients)
+        tokens = tf.math.count_nonzero(batch["target"] != PAD_ID)
+        tokens = replica.all_reduce("sum", tokens)
+        if config.accumulate == 1:
+            loss, gradients = differentiate(batch, tokens, seed)
+        else:
+            loss, gradients = sum_over_parts(
+                lambda part, number: differentiate(part, tokens, fold_in(seed, number)),
+                batch,
+                config.accumulate,
+                model.trainable_variables,
+            )
+        scale = optimizer.scale_loss(tf.constant(1.0))
+        gradients = [g / scale for g in replica.all_reduce("sum", gradients)]
         norm = tf.linalg.global_norm(gradients)
         if config.clip_norm:
             gradients, _ = tf.clip_by_global_norm(gradients, config.clip_norm, norm)
-        # The optimizer sums over the replicas once more; clipping had to come after
-        # a sum of our own.
-        shares = [g / replica.num_replicas_in_sync for g in gradients]
+        # The optimizer sums over the replicas once more, and takes the scale away;
+        # clipping had to come after a sum of our own.
+        shares = [g * scale / replica.num_replicas_in_sync for g in gradients]
         optimizer.apply(shares, model.trainable_variables)
-        return StepResult(replica.all_reduce("sum", loss), tokens, norm)
+        if average:
+            values = [variable.value for variable in model.trainable_variables]
+            average.update(values, optimizer.iterations)
+        return replica.all_reduce("sum", loss), tokens, norm, scale
 
     @tf.function
     def step(batches) -> StepResult:
-        result = strategy.run(replica_step, [next(batches)])
+        batch, waited = next_and_wait(batches)
         # Every replica returns the sums over all of them.
-        return tf.nest.map_structure(
-            lambda value: strategy.experimental_local_results(value)[0], result
-        )
+        results = [
+            strategy.experimental_local_results(result)[0]
+            for result in strategy.run(replica_step, [batch])
+        ]
+        return StepResult(*results, waited)
 
     return step
+
+
+def next_and_wait(batches) -> tuple[Batch, tf.Tensor]:
+    """The next batch, and the seconds until all of it was there; in a graph."""
+    start = tf.timestamp()
+    with tf.control_dependencies([start]):
+        batch = next(batches)
+    with tf.control_dependencies(tf.nest.flatten(batch, expand_composites=True)):
+        return batch, tf.timestamp() - start
+
+
+def sum_over_parts(
+    differentiate: Callable[[Batch, tf.Tensor], tuple[tf.Tensor, list[tf.Tensor]]],
+    batch: Batch,
+    parts: int,
+    variables: list[keras.Variable],
+) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    """Adds up losses and gradients of a batch's parts, one part after another.
+
+    A loop, not a row of copies: only one part's activations are held at a time.
+    """
+
+    def add(number, loss, gradients):
+        more, steeper = differentiate(part_of(batch, number, parts), number)
+        return number + 1, loss + more, [a + b for a, b in zip(gradients, steeper)]
+
+    zeros = [tf.zeros(variable.shape) for variable in variables]
+    _, loss, gradients = tf.while_loop(
+        lambda number, *_: number < parts,
+        add,
+        (tf.constant(0), tf.constant(0.0), zeros),
+        parallel_iterations=1,
+    )
+    return loss, gradients
+
+
+def part_of(batch: Batch, number: tf.Tensor, parts: int) -> Batch:
+    """Part `number`, from 0, of a batch cut by photo into parts of like size."""
+    photos = tf.shape(batch["features"])[0]
+    first, end = number * photos // parts, (number + 1) * photos // parts
+    here = (batch["photo"] >= first) & (batch["photo"] < end)
+    rows = {name: tf.boolean_mask(batch[name], here) for name in ROW_PARTS}
+    rows["photo"] -= first
+    return {"features": batch["features"][first:end], **rows}
 
 
 def make_score_step(strategy: tf.distribute.Strategy, model: Captioner):

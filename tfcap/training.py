@@ -7,24 +7,26 @@ the loop is our own; models and optimizers are Keras'.
 import math
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from dataclasses import dataclass
 
-import keras
+import tensorflow as tf
 
 from records.errors import UserError
 from records.reader import RecordSet
+from tfcap import checkpoints
+from tfcap.averaging import WeightAverage
 from tfcap.config import Config
 from tfcap.curves import Curves
+from tfcap.failures import explain_not_finite, find_damage
 from tfcap.input_pipeline import scoring_batches, training_batches
 from tfcap.models import build_model
+from tfcap.samples import Samples
 from tfcap.schedules import make_schedule
+from tfcap.stopping import StopRequest, StopTraining
 from tfcap.strategies import check_global_batch, make_strategy
-from tfcap.train_step import make_score_step, make_train_step
-from tfcap.workdir import Progress, Workdir, make_checkpoint, settled
-
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+from tfcap.train_step import make_optimizer, make_score_step, make_train_step
+from tfcap.workdir import Progress, Workdir, settled
 
 
 @dataclass(frozen=True)
@@ -46,20 +48,24 @@ class Outcome:
     stopped: signal.Signals | None
 
 
-class StopTraining(Exception):  # noqa: N818
-    """A signal asked the run to stop; its state is saved."""
-
-
 class Trainer:
     """One training run, resumed if the work directory holds a checkpoint.
 
     Args:
         config: the experiment.
         records: what to train on; needs the splits train and dev.
-        workdir: for checkpoints and curves.
+        workdir: for checkpoints and curves; `tfcap.workdir.held` keeps others out.
+        photos: folder of the photo files, to show beside sample captions; None for
+            where they were when the records were made.
     """
 
-    def __init__(self, config: Config, records: RecordSet, workdir: str):
+    def __init__(
+        self,
+        config: Config,
+        records: RecordSet,
+        workdir: str,
+        photos: str | None = None,
+    ):
         # First of all: multi-worker strategies must be made before any other work.
         self.strategy = make_strategy(config.training.strategy)
         check_global_batch(config.training.global_batch, self.strategy)
@@ -68,55 +74,76 @@ class Trainer:
         self.config, self.records = config, records
         self.settings = config.training
         self.workdir = Workdir.create_or_resume(workdir, config, records)
-        photos = records.manifest.photos("train")
-        self.steps_per_epoch = math.ceil(photos / self.settings.global_batch)
-        self.progress = Progress()
+        photos_held = records.manifest.photos("train")
+        self.steps_per_epoch = math.ceil(photos_held / self.settings.global_batch)
+        self.progress, self.stop = Progress(), StopRequest()
+        self.curves = Curves(self.workdir, self.steps_per_epoch, self.settings)
         with self.strategy.scope():
             self.make_state()
+        self.restore()
         self.train_step = make_train_step(
-            self.strategy, self.model, self.optimizer, self.settings
+            self.strategy, self.model, self.optimizer, self.settings, self.average
         )
         self.score_step = make_score_step(self.strategy, self.model)
-        self.stop_signal: signal.Signals | None = None
+        self.samples = Samples(self.model, records, config, photos)
 
     def make_state(self) -> None:
-        """Model, optimizer and progress, from the newest checkpoint if there is one."""
+        """All that a checkpoint holds, as it is before the first step."""
         self.schedule = make_schedule(
             self.settings.schedule, self.steps_per_epoch, self.settings.epochs
         )
         self.model = build_model(
             self.config, self.records.manifest, self.records.vocabulary
         )
-        self.optimizer = keras.optimizers.Adam(self.schedule)
+        self.optimizer = make_optimizer(self.schedule, self.settings.precision)
         self.optimizer.build(self.model.trainable_variables)
-        checkpoint = make_checkpoint(self.model, self.optimizer, self.progress)
-        self.last, self.best = self.workdir.managers(checkpoint)
-        if self.last.latest_checkpoint:
-            restored = checkpoint.restore(self.last.latest_checkpoint)
-            restored.assert_existing_objects_matched()
+        decay = self.settings.average_decay
+        self.average = None
+        if decay is not None:
+            self.average = WeightAverage(self.weights, decay)
+
+    def restore(self) -> None:
+        """Goes back to the newest checkpoint, if there is one."""
+        average = {"average": self.average} if self.average is not None else {}
+        self.state = tf.train.Checkpoint(
+            model=self.model,
+            optimizer=self.optimizer,
+            progress=self.progress,
+            **average,
+        )
+        self.last, self.best = self.workdir.last_and_best()
+        self.last_saved = self.last.newest()
+        if self.last_saved:
+            checkpoints.read(self.state, self.last_saved)
             print(f"resuming {self.workdir.path} at {self.where()}", file=sys.stderr)
 
     def run(self) -> Outcome:
-        """Trains to the last epoch, to the end of patience or to a signal."""
-        first = int(self.progress.epoch)
-        with (
-            self.signals_noted(),
-            Curves(self.workdir, self.steps_per_epoch, self.settings) as self.curves,
-        ):
+        """Trains to the last epoch, to the end of patience or to a signal.
+
+        Raises:
+            UserError: a loss is no number, a shard is damaged, or there is no space
+                to save to; says where, and what the last good state is.
+        """
+        stopped = None
+        with self.stop, self.curves:
             try:
-                for epoch in range(first, self.settings.epochs):
+                for epoch in range(int(self.progress.epoch), self.settings.epochs):
                     if self.out_of_patience():
                         break
                     self.train_epoch(epoch)
                     self.end_epoch(epoch)
             except StopTraining:
-                pass
+                self.save()
+                stopped = self.stop.signal
+            except tf.errors.OpError as error:
+                self.explain(error)
+                raise
         return Outcome(
             epochs=int(self.progress.epoch),
             steps=self.steps,
             best_epoch=int(self.progress.best_epoch),
             best_loss=float(self.progress.best_loss),
-            stopped=self.stop_signal,
+            stopped=stopped,
         )
 
     def train_epoch(self, epoch: int) -> None:
@@ -133,49 +160,102 @@ class Trainer:
             self.progress.step_in_epoch.assign_add(1)
             if self.steps % self.settings.log_steps == 0:
                 self.note()
-            if self.stop_signal or self.steps % self.settings.checkpoint_steps == 0:
-                self.note()
-                self.last.save(self.steps)
-            if self.stop_signal:
-                raise StopTraining
+            if self.steps % self.settings.checkpoint_steps == 0:
+                self.save()
+            self.stop.heed()
+
+    def explain(self, error: tf.errors.OpError) -> None:
+        """Raises a UserError in the place of an error that a user can put right."""
+        if isinstance(error, tf.errors.ResourceExhaustedError):
+            raise UserError(
+                f"out of memory at {self.where()}: lower training.global_batch, or cut "
+                "it into parts by training.accumulate, in a new --workdir"
+            ) from None
+        problem = find_damage(self.records, ("train", "dev"))
+        if problem:
+            self.save()  # a batch that could not be read has changed nothing
+            raise UserError(
+                f"{problem}. Reading failed at {self.where()}, and the state there is "
+                "saved: put the records right (python -m records verify "
+                f"{self.records.directory}), then give the same command again"
+            ) from None
+
+    def save(self) -> None:
+        """Saves the state, once all of it is known to be good."""
+        self.note()
+        self.last_saved = self.last.save(self.state)
 
     def note(self) -> None:
-        """Fetches the losses since the last time: the only wait for the device."""
-        loss = self.curves.note(self.steps, float(self.schedule(self.steps)))
-        if not math.isfinite(loss):
-            raise UserError(
-                f"the loss is {loss} at step {self.steps} ({self.where()}); the last "
-                f"good state is {self.last.latest_checkpoint}. Lower "
-                "training.schedule.rate or set training.clip_norm"
-            )
+        """Fetches the results since the last time: the only wait for the device.
+
+        Raises:
+            UserError: a loss or gradient among them is not finite.
+        """
+        results = self.curves.fetch()
+        for number, result in enumerate(results, self.steps - len(results)):
+            if not result.is_good():
+                raise UserError(
+                    explain_not_finite(self.records, self.settings, number, result)
+                    + f" Nothing since was saved; the last good state is "
+                    f"{self.last_saved or 'the beginning'}"
+                )
+        self.curves.draw(self.steps, float(self.optimizer.learning_rate), results)
 
     def end_epoch(self, epoch: int) -> None:
         self.note()
-        loss = self.dev_loss()
-        better = loss < float(self.progress.best_loss)
-        self.progress.epoch.assign(epoch + 1)
-        self.progress.step_in_epoch.assign(0)
-        if better:
-            self.progress.best_loss.assign(loss)
-            self.progress.best_epoch.assign(epoch + 1)
-            self.best.save(self.steps)
-        self.last.save(self.steps)
+        # A shard cut off between two records gives no error, only fewer photos.
+        RecordSet.open(self.records.directory)
+        with self.averaged():
+            loss = self.dev_loss()
+            better = loss < float(self.progress.best_loss)
+            self.progress.epoch.assign(epoch + 1)
+            self.progress.step_in_epoch.assign(0)
+            if better:
+                self.progress.best_loss.assign(loss)
+                self.progress.best_epoch.assign(epoch + 1)
+                self.best.save(self.state)
+            self.curves.show_samples(self.steps, self.samples)
+        self.save()
         self.curves.end_epoch(self.steps, loss, better)
 
+    def averaged(self):
+        """While it is open, the model has the averaged weights, if there are any."""
+        if self.average is None:
+            return nullcontext()
+        return self.average.in_place_of(self.weights)
+
     def dev_loss(self) -> float:
-        """Mean cross-entropy over all target tokens of the dev split, nats."""
+        """Mean cross-entropy over all target tokens of the dev split, nats.
+
+        Raises:
+            UserError: it is not finite.
+        """
         batches = self.strategy.distribute_datasets_from_function(
             lambda context: scoring_batches(self.records, "dev", self.settings, context)
         )
         photos = self.records.manifest.photos("dev")
         iterator, steps = iter(batches), -(-photos // self.settings.global_batch)
-        sums = [self.score_step(iterator) for _ in range(steps)]
-        loss = sum(float(loss) for loss, _ in sums)
-        return loss / sum(int(tokens) for _, tokens in sums)
+        sums = []
+        for _ in range(steps):
+            self.stop.heed()
+            sums.append(self.score_step(iterator))
+        loss = sum(float(loss) for loss, _ in sums) / sum(int(n) for _, n in sums)
+        if not math.isfinite(loss):
+            raise UserError(
+                f"the dev loss is {loss} after step {self.steps}; the last good state "
+                f"is {self.last_saved}. python -m records verify "
+                f"{self.records.directory} tells whether features of the dev photos "
+                "are not finite"
+            )
+        return loss
 
     def out_of_patience(self) -> bool:
         waited = int(self.progress.epoch) - int(self.progress.best_epoch)
         return self.settings.patience is not None and waited >= self.settings.patience
+
+    @property
+    def weights(self) -> list[tf.Variable]:
+        return [variable.value for variable in self.model.trainable_variables]
 
     @property
     def steps(self) -> int:
@@ -186,17 +266,3 @@ class Trainer:
     def where(self) -> str:
         epoch, step = int(self.progress.epoch), int(self.progress.step_in_epoch)
         return f"epoch {epoch + 1}, step {step} of {self.steps_per_epoch}"
-
-    @contextmanager
-    def signals_noted(self) -> Iterator[None]:
-        """Ctrl-C and SIGTERM stop the run at the next step, its state saved."""
-
-        def note(number: int, _) -> None:
-            self.stop_signal = signal.Signals(number)
-
-        before = {number: signal.signal(number, note) for number in SIGNALS}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)

@@ -1,28 +1,33 @@
 """The work directory of a run: what it was started with, and its checkpoints.
 
 config.yaml       the whole configuration, defaults and overrides included
+lock              held while a run trains here: a second one is refused
 dataset.json      the manifest of the records it was trained on
 vocabulary.txt    their vocabulary
-checkpoints/last  the newest states, for resuming
-checkpoints/best  the one with the lowest dev loss, for captions
+checkpoints/last  the newest states, for resuming; see `tfcap.checkpoints`
+checkpoints/best  those with the lowest dev loss, for captions
 tensorboard/      curves
 evaluation/       captions and scores
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-import keras
 import tensorflow as tf
 import yaml
 
 from records import manifest as manifest_module
 from records import vocabulary as vocabulary_module
 from records.errors import UserError
-from records.files import write_atomically
+from records.files import exists, make_directory, reason, write_atomically
+from records.locking import locked
 from records.manifest import Manifest, load_manifest
 from records.reader import RecordSet, check_vocabulary
 from records.vocabulary import Vocabulary
+from tfcap import checkpoints
+from tfcap.checkpoints import Checkpoints
 from tfcap.config import Config, load_config, parse_config
 from tfcap.models import build_model
 from tfcap.models.base import Captioner
@@ -35,6 +40,10 @@ ENCODER_KEYS = {
     "encoder.layer",
     "encoder.pooling",
     "encoder.input_size",
+    "encoder.signature",
+    "encoder.preprocessing",
+    "encoder.crops",
+    "encoder.flip",
 }
 # What may change when a run is resumed: nothing that earlier steps depended on.
 CHANGEABLE = {
@@ -79,13 +88,10 @@ class Workdir:
         Raises:
             UserError: it was started with other settings or other records; names them.
         """
-        if tf.io.gfile.exists(os.path.join(path, CONFIG)):
+        if exists(os.path.join(path, CONFIG)):
             there = cls.open(path)
             check_same_run(there, config, records)
-        try:
-            tf.io.gfile.makedirs(path)
-        except tf.errors.OpError as error:
-            raise UserError(f"--workdir: cannot make {path}: {error.message}") from None
+        make_folder(path)
         records.manifest.save(path)
         records.vocabulary.save(os.path.join(path, vocabulary_module.FILE_NAME))
         content = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
@@ -100,7 +106,7 @@ class Workdir:
             UserError: it is none.
         """
         config = os.path.join(path, CONFIG)
-        if not tf.io.gfile.exists(config):
+        if not exists(config):
             raise UserError(
                 f"{path} is not a work directory: it has no {CONFIG}. Train first: "
                 f"tfcap train --config FILE --records DIR --workdir {path}"
@@ -113,41 +119,61 @@ class Workdir:
     def folder(self, *names: str) -> str:
         return os.path.join(self.path, *names)
 
-    def managers(self, checkpoint: tf.train.Checkpoint):
-        """Checkpoint managers for the newest states and for the best."""
+    def last_and_best(self) -> tuple[Checkpoints, Checkpoints]:
+        """The newest states, and those with the lowest dev loss.
+
+        Two of each: if one is torn, the other is there.
+        """
         return (
-            tf.train.CheckpointManager(
-                checkpoint, self.folder("checkpoints", "last"), max_to_keep=2
-            ),
-            tf.train.CheckpointManager(
-                checkpoint, self.folder("checkpoints", "best"), max_to_keep=1
-            ),
+            Checkpoints(self.folder("checkpoints", "last"), keep=2),
+            Checkpoints(self.folder("checkpoints", "best"), keep=2),
         )
 
     def restore_best(self) -> tuple[Captioner, int]:
         """The model with the lowest dev loss, and the epoch it is from.
 
         Raises:
-            UserError: no epoch has been finished yet.
+            UserError: no epoch has been finished yet, or the state is damaged.
         """
-        latest = tf.train.latest_checkpoint(self.folder("checkpoints", "best"))
-        if latest is None:
+        _, best = self.last_and_best()
+        newest = best.newest()
+        if newest is None:
             raise UserError(f"{self.path} holds no finished epoch yet; train on")
         model = build_model(self.config, self.manifest, self.vocabulary, restored=True)
         progress = Progress()
         checkpoint = tf.train.Checkpoint(model=model, progress=progress)
-        checkpoint.restore(latest).expect_partial().assert_existing_objects_matched()
+        checkpoints.read(checkpoint, newest, partly=True)
         return model, int(progress.epoch)
 
 
-def make_checkpoint(
-    model: Captioner, optimizer: keras.optimizers.Optimizer, progress: Progress
-) -> tf.train.Checkpoint:
-    return tf.train.Checkpoint(model=model, optimizer=optimizer, progress=progress)
+@contextmanager
+def held(path: str) -> Iterator[None]:
+    """Makes a work directory, and keeps other runs out of it while the body runs.
+
+    Raises:
+        UserError: it cannot be made, or another run is training there; says which.
+    """
+    make_folder(path)
+    try:
+        with locked(path, path, "--workdir"):
+            yield
+    finally:
+        # A run that was refused leaves nothing behind.
+        with suppress(OSError):
+            os.rmdir(path)
+
+
+def make_folder(path: str) -> None:
+    try:
+        make_directory(path)
+    except OSError as error:
+        raise UserError(f"--workdir: cannot make {path}: {reason(error)}") from None
 
 
 def settled(config: Config, records: RecordSet) -> Config:
     """The configuration with the sections that made the records, as they made them.
+
+    A `decoding.max_length` of null becomes the length of their longest caption.
 
     Where the encoder's weights lie may differ from one command to the next; what
     features and tokens are may not.
@@ -168,7 +194,9 @@ def settled(config: Config, records: RecordSet) -> Config:
                 f"{old[key]!r}, but the configuration says {new[key]!r}; use the "
                 "configuration they were made with, or build them again"
             )
-    return config.model_copy(update={name: getattr(made, name) for name in MADE_WITH})
+    sections = {name: getattr(made, name) for name in MADE_WITH}
+    sections["decoding"] = config.decoding.up_to(records.manifest.longest_caption)
+    return config.model_copy(update=sections)
 
 
 def check_same_run(there: Workdir, config: Config, records: RecordSet) -> None:
@@ -193,8 +221,7 @@ def difference(old: Manifest, new: Manifest) -> str:
     if old.encoder.digest != new.encoder.digest:
         return f"encoder {encoder_name(old)} then, {encoder_name(new)} now"
     if old.vocabulary_sha256 != new.vocabulary_sha256:
-        sizes = old.vocabulary_size, new.vocabulary_size
-        return f"a vocabulary of {sizes[0]} tokens then, of {sizes[1]} now"
+        return f"{vocabulary_name(old)} then, {vocabulary_name(new)} now"
     return f"{manifest_module.FILE_NAME} lists other shards"
 
 
@@ -213,6 +240,11 @@ def encoder_name(manifest: Manifest) -> str:
     encoder = manifest.encoder
     layer = f" at {encoder.layer}" if encoder.layer else ""
     return f"{encoder.name}{layer} ({encoder.pooling}, {encoder.digest[:12]})"
+
+
+def vocabulary_name(manifest: Manifest) -> str:
+    digest = manifest.vocabulary_sha256[:12]
+    return f"a vocabulary of {manifest.vocabulary_size} tokens ({digest})"
 
 
 def flatten(content: dict, prefix: str = "") -> dict:

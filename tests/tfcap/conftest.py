@@ -2,6 +2,8 @@
 
 import hashlib
 import os
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,6 +22,8 @@ from records.tokenizer import TokenizerSettings
 from records.vocabulary import FILE_NAME, Vocabulary
 from records.writer import ShardWriter
 from tfcap.config import Config
+
+sys.path.insert(0, str(Path(__file__).parent))  # for file_server
 
 WORDS = ["a", "dog", "cat", "runs", "sleeps", "on", "grass", "snow"]
 ENCODER = EncoderInfo(

@@ -8,7 +8,7 @@ import pytest
 
 from tfcap import cli
 
-COMMANDS = ("train", "evaluate", "export", "caption", "serve")
+COMMANDS = ("download", "train", "evaluate", "export", "caption", "serve")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -24,6 +24,7 @@ def test_help_has_an_example(command, capsys):
     [
         [],
         ["trian"],
+        ["download", "flickr8k"],
         ["train"],
         ["train", "--confg", "x"],
         ["train", "--config", "c", "--records", "r", "--workdir", "w", "--bogus", "1"],

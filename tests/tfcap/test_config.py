@@ -6,9 +6,11 @@ import pytest
 from pydantic import ValidationError
 
 from records.errors import UserError
-from tfcap.config import Config, load_config, parse_config
+from tfcap.config import Config, EncoderConfig, load_config, parse_config
 
-CONFIGS = sorted(Path(__file__).parents[2].joinpath("configs").glob("*.yaml"))
+FILES = sorted(Path(__file__).parents[2].joinpath("configs").glob("*.yaml"))
+# Of those that are not for `--config` but for `--beam_options`, the runner is named.
+CONFIGS = [path for path in FILES if "\nrunner: " not in path.read_text()]
 
 
 @pytest.fixture
@@ -67,6 +69,32 @@ def test_overrides_win_and_are_typed(write):
             "training: {schedule: {kind: step, steps: [[3, 0.1], [2, 0.1]]}}",
             "epochs in `steps` must rise",
         ),
+        (
+            "tokenizer: {kind: wordpiece, min_letters: 2}",
+            "min_letters belongs to `kind: word`; `kind: wordpiece` has no such",
+        ),
+        ("tokenizer: {vocabulary_size: 9}", "belongs to `kind: wordpiece`; `kind: w"),
+        ("tokenizer: {kind: bpe}", "tokenizer.kind: .*'char'; received 'bpe'"),
+        ("tokenizer: {kind: [char]}", "tokenizer.kind: .*received"),
+        ("tokenizer: {kind: char, xyz: null}", "unknown key 'tokenizer.xyz'; valid: k"),
+        ("tokenizer: char", "tokenizer: Input should be an object; received 'char'"),
+        (
+            "encoder: {name: mobilenet, model: own.keras, preprocessing: tf}",
+            "`model` stands instead of `name` and `weights`; leave these out: enc",
+        ),
+        (
+            "encoder: {model: own.keras}",
+            "`preprocessing` must say which pixels own.keras takes: none .0 to 255., ",
+        ),
+        ("encoder: {signature: serve}", "`signature` belongs to a SavedModel, nam"),
+        ("encoder: {preprocessing: 0..1}", "encoder.preprocessing: .*'unit', 'tf', '"),
+        ("encoder: {crops: 10}", "encoder.crops: Input should be 1 or 5; received 10"),
+        ("encoder: {flip: 1}", "encoder.flip: Input should be a valid boolean; rec"),
+        (
+            "encoder: {crops: 5, pooling: grid}",
+            "`crops: 5` needs pooling avg or flatten: a grid's cells are places in the",
+        ),
+        ("encoder: {crop: null}", "unknown key 'encoder.crop'; did you mean 'crops'"),
         ("- a list", "must hold sections"),
         ("a: [", "is not YAML"),
     ],
@@ -87,6 +115,47 @@ def test_a_missing_file():
 def test_a_malformed_override(write, override):
     with pytest.raises(UserError, match="--set"):
         load_config(write("training: {epochs: 3}"), [override])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("{}", {"name": "inception_v3", "weights": "imagenet", "model": None}),
+        ("{name: mobilenet}", {"name": "mobilenet", "weights": "imagenet"}),
+        ("{weights: random}", {"name": "inception_v3", "weights": "random"}),
+        ("{name: null, weights: null}", {"name": "inception_v3"}),
+        (
+            "{model: own.keras, preprocessing: unit}",
+            {"name": None, "weights": None, "model": "own.keras"},
+        ),
+    ],
+)
+def test_an_encoder_is_a_network_by_name_or_a_model(write, text, expected):
+    encoder = load_config(write(f"encoder: {text}")).encoder
+    assert expected.items() <= encoder.model_dump().items()
+    assert EncoderConfig(**encoder.model_dump()) == encoder
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("{}", {"kind": "word", "min_letters": 1, "min_count": 5, "oov": "unk"}),
+        ("{min_count: 2}", {"kind": "word", "min_letters": 1, "min_count": 2}),
+        ("{kind: wordpiece}", {"vocabulary_size": 4000, "min_count": 2}),
+        ("{kind: wordpiece, vocabulary_size: 99}", {"vocabulary_size": 99}),
+        ("{kind: char, oov: drop}", {"min_count": 5, "oov": "drop"}),
+    ],
+)
+def test_a_tokenizer_has_the_defaults_of_its_kind(write, text, expected):
+    tokenizer = load_config(write(f"tokenizer: {text}")).tokenizer
+    assert expected.items() <= tokenizer.model_dump().items()
+
+
+def test_null_takes_back_what_belongs_to_another_kind(write):
+    path = write("tokenizer: {kind: word, min_letters: 2, min_count: 10}")
+    asked = ["tokenizer.kind=char", "tokenizer.min_letters=null"]
+    tokenizer = load_config(path, asked).tokenizer
+    assert tokenizer.model_dump() == {"kind": "char", "min_count": 10, "oov": "unk"}
 
 
 def test_sections_are_frozen():

@@ -2,14 +2,17 @@
 
 import itertools
 import math
+from collections import Counter
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from records.tokenizer import Tokenizer
 from records.vocabulary import Vocabulary
-from tfcap.config import DecodingConfig
+from tfcap.config import DecodingConfig, TokenizerConfig
 from tfcap.decoding import barred_tokens, beam_search, detokenize, greedy_search
+from tfcap.metrics import normalize
 
 WORDS = Vocabulary(["<pad>", "<start>", "<end>", "<unk>", "a", "dog", "runs"])
 SIZE = len(WORDS)
@@ -177,7 +180,49 @@ def test_mean_log_probability_counts_the_end():
     )
 
 
-def test_detokenize_with_core_operations():
-    tokens = tf.constant([[1, 4, 5, 6, 2, 0], [1, 2, 0, 0, 0, 0]])
-    assert detokenize(tokens, WORDS).numpy().tolist() == [b"a dog runs", b""]
-    assert WORDS.decode([1, 4, 5, 6, 2, 0]) == "a dog runs"
+# Tokens after the special ones; ids of a caption after `<start>`; its text.
+PUT_TOGETHER = {
+    "word": (["a", "dog", "runs"], [4, 5, 6], "a dog runs"),
+    "wordpiece": (["a", "dog", "##s", "##o"], [4, 5, 6, 7, 4, 7], "a dogso ao"),
+    "char": (["<space>", "a", "ö"], [5, 4, 4, 6, 5, 4], "a öa"),
+}
+
+
+@pytest.mark.parametrize("kind", PUT_TOGETHER)
+def test_tokens_are_put_together_in_graph(kind):
+    tokens, ids, text = PUT_TOGETHER[kind]
+    vocabulary = Vocabulary([*WORDS.tokens[:4], *tokens])
+    settings = TokenizerConfig(kind=kind)
+    graph = tf.function(lambda ids: detokenize(ids, vocabulary, settings))
+    rows = tf.constant([[1, *ids, 2, 0, 0], [1, 2, *[0] * (len(ids) + 2)]])
+    assert graph(rows).numpy().tolist() == [text.encode(), b""]
+
+
+@pytest.mark.parametrize("kind", ["wordpiece", "char"])
+def test_a_caption_comes_back_as_the_scorer_reads_it(kind):
+    captions = [
+        "Two dogs' toys , 2 dogs !",
+        " Ein  Café - größer ?",
+        "собака 犬 🐶",
+        "!",
+    ]
+    tokenizer = Tokenizer(TokenizerConfig(kind=kind, min_count=1))
+    words = tokenizer.words(captions)
+    vocabulary = tokenizer.learn(Counter(word for row in words for word in row))
+    ids = [vocabulary.encode(row) for row in tokenizer.tokens(words, vocabulary)]
+    padded = tf.ragged.constant(ids).to_tensor()
+    found = detokenize(padded, vocabulary, tokenizer.settings).numpy()
+    assert [text.decode() for text in found] == [normalize(text) for text in captions]
+
+
+def test_a_caption_that_begins_inside_a_word():
+    vocabulary = Vocabulary([*WORDS.tokens[:4], "a", "##s"])
+    settings = TokenizerConfig(kind="wordpiece")
+    found = detokenize(tf.constant([[1, 5, 4, 2]]), vocabulary, settings)
+    assert found.numpy().tolist() == [b"s a"]
+
+
+def test_no_maximum_is_that_of_the_longest_caption():
+    assert DecodingConfig().up_to(57).max_length == 57
+    assert DecodingConfig(max_length=9).up_to(57).max_length == 9
+    assert DecodingConfig().up_to(2).max_length == 3

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from PIL import Image
 from pycocotools.coco import COCO
 
 from records.errors import UserError
@@ -70,7 +71,10 @@ def test_records_of_another_encoder(trained, make_records):
 def test_json_is_one_object_and_nothing_else(trained, capsys, tmp_path):
     workdir, records = trained
     where = ["--workdir", workdir.path, "--records", records.directory]
+    (tmp_path / "photos/deep").mkdir(parents=True)
+    Image.new("RGB", (8, 8)).save(tmp_path / "photos/deep/dev0.jpg")
     gallery = ["--gallery", str(tmp_path / "gallery")]
+    gallery += ["--photos", str(tmp_path / "photos")]
     greedy = ["--set", "decoding.beam_width=1"]
     code = cli.main(["evaluate", *where, "--split", "dev", "--json", *gallery, *greedy])
     out, err = capsys.readouterr()
@@ -83,7 +87,9 @@ def test_json_is_one_object_and_nothing_else(trained, capsys, tmp_path):
     }
     assert content["settings"]["beam_width"] == 1
     assert "gallery: " in err
-    assert (tmp_path / "gallery/index.html").exists()
+    page = (tmp_path / "gallery/index.html").read_text()
+    assert 'alt="Photo dev0.jpg"' in page  # found in a folder below
+    assert "No photo: dev1.jpg" in page
     assert workdir.config.decoding.beam_width == 3
 
 

@@ -10,7 +10,7 @@ from tfcap.config import MergeConfig
 from tfcap.input_pipeline import expand_causal, expand_prefixes
 from tfcap.models.base import dropout
 from tfcap.models.merge import MergeCaptioner, standardizer
-from tfcap.train_step import smoothed_cross_entropy, token_losses
+from tfcap.train_step import length_bounds, token_losses
 
 VOCABULARY = 11
 IDS = tf.ragged.constant(
@@ -68,6 +68,34 @@ def test_grouping_rows_by_length_changes_no_loss_and_no_gradient(expand, monkeyp
         np.testing.assert_allclose(np.sort(losses), np.sort(whole), rtol=1e-5)
         for ours, theirs in zip(gradients, whole_gradients, strict=True):
             np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("expand", [expand_prefixes, expand_causal])
+def test_captions_of_characters_are_grouped_too(expand, monkeypatch):
+    model, rng = build(), np.random.default_rng(0)
+    lengths = [3, 20, 45, 70]
+    ids = [[[1, *rng.integers(3, 11, n), 2] for n in lengths]]
+    long = {"features": tf.ones([1, 6]), **expand(tf.ragged.constant(ids, tf.int64))}
+    grouped = token_losses(model, long, 0.1, None)
+    monkeypatch.setattr("tfcap.train_step.LENGTH_BOUNDS", {1: (), 2: ()})
+    whole = token_losses(model, long, 0.1, None)
+    assert len(whole) == sum(lengths) + len(lengths)
+    np.testing.assert_allclose(np.sort(grouped), np.sort(whole), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("lengths", "rank", "bounds"),
+    [
+        ([3, 9], 1, [4, 8, 14]),
+        ([], 1, [4, 8, 14]),
+        ([20, 38], 1, [16, 32, 56]),  # characters: 29 on average, 4 times 7
+        ([12, 14], 2, [13]),
+        ([50, 58], 2, [52]),
+    ],
+)
+def test_the_bounds_of_groups_follow_the_mean_length_of_rows(lengths, rank, bounds):
+    found = length_bounds(tf.constant(lengths, tf.int32), rank)
+    assert [int(bound) for bound in found] == bounds
 
 
 def test_stepping_says_what_reading_says():
@@ -147,16 +175,6 @@ def test_a_frozen_embedding_is_not_trained():
         for v in build(embedding_trainable=False).trainable_variables
     }
     assert names - frozen == {"embedding"}
-
-
-@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.5])
-def test_smoothed_cross_entropy_against_its_definition(smoothing):
-    logits = tf.random.stateless_normal([4, 7], [0, 1]) * 3
-    target = tf.constant([0, 3, 6, 3])
-    mixed = (1 - smoothing) * tf.one_hot(target, 7) + smoothing / 7
-    expected = -tf.reduce_sum(mixed * tf.nn.log_softmax(logits), -1)
-    ours = smoothed_cross_entropy(logits, target, smoothing)
-    np.testing.assert_allclose(ours, expected, rtol=1e-5)
 
 
 def test_an_empty_share_of_a_batch_costs_nothing():

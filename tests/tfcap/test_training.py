@@ -5,6 +5,7 @@ import signal
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from records.errors import UserError
 from tfcap.config import Config, parse_config
@@ -45,6 +46,9 @@ def assert_same_state(one: Trainer, other: Trainer) -> None:
         np.testing.assert_array_equal(a, b)
     for a, b in zip(one.optimizer.variables, other.optimizer.variables, strict=True):
         np.testing.assert_array_equal(a.numpy(), b.numpy())
+    if one.average:
+        for a, b in zip(one.average.averages, other.average.averages, strict=True):
+            np.testing.assert_array_equal(a.numpy(), b.numpy())
 
 
 def use_replicas(monkeypatch, replicas: int) -> None:
@@ -95,6 +99,38 @@ def test_a_resumed_run_ends_as_an_uninterrupted_one(
     second = run(config, records, tmp_path / "parts")
     assert second.outcome == whole.outcome
     assert_same_state(second, whole)
+
+
+@SLOW
+def test_loss_scale_and_averages_are_resumed_as_well(
+    make_records, tmp_path, monkeypatch
+):
+    records = make_records()
+    more = {"precision": "mixed_float16", "average_decay": 0.9, "accumulate": 2}
+    config = settings(epochs=2, **more)
+    whole = run(config, records, tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        stop_at(patch, 4)
+        run(config, records, tmp_path / "parts")
+    second = run(config, records, tmp_path / "parts")
+    assert second.optimizer.step_counter.numpy() == 6
+    assert second.outcome == whole.outcome
+    assert_same_state(second, whole)
+
+
+def test_what_is_scored_and_kept_as_best_is_the_average(make_records, tmp_path):
+    records = make_records()
+    config = settings(epochs=1, average_decay=0.9)
+    trainer = run(config, records, tmp_path / "run")
+    model, epoch = Workdir.open(str(tmp_path / "run")).restore_best()
+    assert epoch == 1
+    own = [variable.numpy() for variable in trainer.weights]
+    with trainer.averaged():
+        assert trainer.dev_loss() == pytest.approx(trainer.outcome.best_loss)
+        averages = [variable.numpy() for variable in trainer.weights]
+    for best, average in zip(model.trainable_variables, averages, strict=True):
+        np.testing.assert_array_equal(best.numpy(), average)
+    assert not all(np.array_equal(a, b) for a, b in zip(own, averages))
 
 
 def test_the_same_command_again_after_the_end_changes_nothing(make_records, tmp_path):
@@ -170,31 +206,44 @@ def test_more_epochs_may_be_asked_for(make_records, tmp_path):
     assert_same_state(longer, run(settings(epochs=2), records, tmp_path / "other"))
 
 
-def test_a_loss_that_is_no_number_stops_the_run(make_records, tmp_path, monkeypatch):
-    monkeypatch.setattr("tfcap.curves.Curves.note", lambda *_: float("nan"))
-    with pytest.raises(
-        UserError, match=r"loss is nan at step 1 \(epoch 1, step 1 of 3"
-    ):
-        run(settings(), make_records(), tmp_path / "run")
-
-
 def test_the_step_is_traced_once(make_records, tmp_path):
     trainer = run(settings(), make_records(), tmp_path / "run")
     assert trainer.train_step.experimental_get_tracing_count() == 1
     assert trainer.score_step.experimental_get_tracing_count() == 1
 
 
-def test_curves_are_written(make_records, tmp_path):
-    run(settings(), make_records(), tmp_path / "run")
-    for kind in ("train", "dev"):
+TAGS = {
+    "train": {
+        "loss",
+        "learning_rate",
+        "gradient_norm",
+        "loss_scale",
+        "rows_per_second",
+        "input_wait",
+    },
+    "dev": {"loss", "captions", "photos/dev3.jpg"},
+}
+
+
+def test_curves_and_sample_captions_are_written(make_records, tmp_path):
+    for name in ("dev3.jpg", "other.jpg"):
+        Image.new("RGB", (30, 20)).save(tmp_path / name)
+    trainer = Trainer(
+        settings(), make_records({"train": 21, "dev": 4}), str(tmp_path / "run"),
+        photos=str(tmp_path),
+    )  # fmt: skip
+    trainer.run()
+    for kind, tags in TAGS.items():
         (events,) = (tmp_path / "run/tensorboard" / kind).iterdir()
-        tags = {
-            value.tag
+        values = [
+            value
             for event in tf.compat.v1.train.summary_iterator(str(events))
             for value in event.summary.value
-        }
-        assert "loss" in tags
-        assert (kind == "train") == ("tokens_per_second" in tags)
+        ]
+        assert {value.tag for value in values} == tags
+        waits = [v for v in values if v.tag == "input_wait"]
+        assert all(0 <= tf.make_ndarray(v.tensor) <= 1 for v in waits)
+        assert sum(value.tag == "loss" for value in values) in (3, 9)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,10 @@
 """Captioning models with one interface; see `tfcap.models.base`."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import keras
+
 from records.manifest import Manifest
 from records.vocabulary import Vocabulary
 from tfcap.config import Config
@@ -14,18 +19,31 @@ def build_model(
     """Builds the model of a configuration, with all its weights in place.
 
     Args:
-        restored: the weights will come from a checkpoint: GloVe is not read.
+        restored: the weights will come from a checkpoint, for use and not for
+            training: GloVe is not read, and layers compute in float32.
     """
     settings, seed = config.model, config.training.seed
     embedding = None
     if settings.glove and not restored:
         units = settings.embedding_units
         embedding = load_glove(settings.glove, vocabulary, units, seed)
-    return MergeCaptioner(
-        settings,
-        len(vocabulary),
-        manifest.features,
-        manifest.moments,
-        embedding,
-        seed,
-    )
+    with layers_computing_in("float32" if restored else config.training.precision):
+        return MergeCaptioner(
+            settings,
+            len(vocabulary),
+            manifest.features,
+            manifest.moments,
+            embedding,
+            seed,
+        )
+
+
+@contextmanager
+def layers_computing_in(precision: str) -> Iterator[None]:
+    """Layers made in the body have Keras' dtype policy of that name."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)

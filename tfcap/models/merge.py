@@ -89,10 +89,11 @@ class MergeCaptioner(Captioner):
     def predict_token(self, context, hidden, seed=None):
         hidden = self.hidden(context + hidden)
         hidden = dropout(hidden, self.config.output_dropout, seed, OUTPUT)
-        return self.output_layer(hidden)
+        return tf.cast(self.output_layer(hidden), tf.float32)
 
     def initial_state(self, context):
-        zeros = tf.zeros([tf.shape(context)[0], self.config.lstm_units])
+        units, dtype = self.config.lstm_units, self.lstm.compute_dtype
+        zeros = tf.zeros([tf.shape(context)[0], units], dtype)
         return [zeros, zeros]
 
     def step(self, context, state, token):
@@ -108,7 +109,10 @@ def standardizer(moments: FeatureMoments) -> keras.layers.Rescaling:
     mean, deviation = np.array(moments.mean), np.array(moments.deviation)
     dead = deviation <= 1e-6 * np.max(deviation, initial=0)
     scale = np.where(dead, 0, 1 / np.where(dead, 1, deviation))
-    return keras.layers.Rescaling(scale.tolist(), (-mean * scale).tolist())
+    # In float32 whatever the other layers compute in: features may be large.
+    return keras.layers.Rescaling(
+        scale.tolist(), (-mean * scale).tolist(), dtype="float32"
+    )
 
 
 def initial(values: np.ndarray):

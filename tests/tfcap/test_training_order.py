@@ -1,0 +1,60 @@
+"""The sequence of batches: a function of seed and epoch, of nothing else."""
+
+import hashlib
+import os
+import subprocess
+import sys
+
+import pytest
+import tensorflow as tf
+
+from records.reader import RecordSet
+from tfcap.config import TrainingConfig
+from tfcap.input_pipeline import training_batches
+
+HASH = """
+import sys
+from test_training_order import digest
+print(digest(sys.argv[1], sys.argv[2]))
+"""
+
+
+def digest(directory: str, expansion: str, epochs: int = 2) -> str:
+    """SHA-256 over all batches of the first epochs, in their order."""
+    records, found = RecordSet.open(directory), hashlib.sha256()
+    # The buffer is smaller than the data set, and there are several shards: reading in
+    # parallel could show.
+    config = TrainingConfig(expansion=expansion, global_batch=8, shuffle_photos=8)
+    for epoch in range(epochs):
+        for batch in training_batches(records, config, epoch):
+            for name in sorted(batch):
+                found.update(batch[name].numpy().tobytes())
+    return found.hexdigest()
+
+
+@pytest.mark.parametrize("expansion", ["prefix", "causal"])
+def test_how_many_threads_there_are_makes_no_difference(
+    make_records, monkeypatch, expansion
+):
+    records, found = make_records({"train": 64, "dev": 1}), set()
+    for calls in (tf.data.AUTOTUNE, 1, 2, 7):
+        monkeypatch.setattr(tf.data, "AUTOTUNE", calls)
+        found.add(digest(records.directory, expansion))
+    assert len(found) == 1
+
+
+@pytest.mark.slow
+def test_two_processes_see_the_same_batches(make_records):
+    records = make_records({"train": 64, "dev": 1})
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", HASH, records.directory, "prefix"],
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=os.path.dirname(__file__),
+            env={**os.environ, "PYTHONHASHSEED": seed},
+        )
+        for seed in ("1", "2")
+    ]
+    found = {process.communicate()[0].strip() for process in processes}
+    assert found == {digest(records.directory, "prefix")}

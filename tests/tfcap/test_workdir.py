@@ -1,0 +1,137 @@
+"""Work directories: one run at a time, the same run each time."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from records.errors import UserError
+from records.reader import RecordSet
+from records.vocabulary import FILE_NAME as VOCABULARY
+from records.vocabulary import Vocabulary
+from tfcap.config import Config
+from tfcap.workdir import Workdir, check_fits, held
+
+ANOTHER = """
+import sys
+from tfcap.workdir import held
+with held(sys.argv[1]):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def start(workdir, records, config=None) -> Workdir:
+    config = config or Config()
+    return Workdir.create_or_resume(str(workdir), config, records)
+
+
+def change(records: RecordSet, **fields) -> RecordSet:
+    """The same records with another manifest."""
+    path = os.path.join(records.directory, "dataset.json")
+    with open(path) as file:
+        content = json.load(file)
+    for name, value in fields.items():
+        part, _, key = name.partition("__")
+        if key:
+            content[part][key] = value
+        else:
+            content[part] = value
+    with open(path, "w") as file:
+        json.dump(content, file)
+    return RecordSet.open(records.directory)
+
+
+def with_other_words(records: RecordSet) -> RecordSet:
+    """The same size of vocabulary, but a zebra for a dog."""
+    tokens = [t if t != "dog" else "zebra" for t in records.vocabulary.tokens]
+    other = Vocabulary(tuple(tokens))
+    other.save(os.path.join(records.directory, VOCABULARY))
+    return change(records, vocabulary_sha256=other.digest)
+
+
+def test_a_second_run_is_refused_while_the_first_is_there(tmp_path):
+    path = str(tmp_path / "run")
+    with subprocess.Popen(
+        [sys.executable, "-c", ANOTHER, path],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as other:
+        assert other.stdout.readline() == "held\n"
+        who = rf"--workdir: another .* {path} \(process {other.pid} on .*wait for it"
+        with pytest.raises(UserError, match=who), held(path):
+            pass
+        other.stdin.close()
+    with held(path):
+        assert os.path.isdir(path)
+
+
+def test_a_run_that_is_refused_leaves_nothing(tmp_path):
+    path = tmp_path / "run"
+    with pytest.raises(UserError), held(str(path)):
+        raise UserError("wrong")
+    assert not path.exists()
+    with held(str(path)):
+        (path / "config.yaml").write_text("")
+    assert [file.name for file in path.iterdir()] == ["config.yaml"]
+
+
+def test_a_work_directory_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").write_text("")
+    message = "--workdir: cannot make .*file/run: Not a directory"
+    with pytest.raises(UserError, match=message), held(str(tmp_path / "file" / "run")):
+        pass
+
+
+def test_another_encoder_is_shown_beside_the_one_it_was(make_records, tmp_path):
+    records = make_records()
+    start(tmp_path / "run", records)
+    other = change(records, encoder__digest="e" * 64, encoder__pooling="grid")
+    message = r"encoder fake \(avg, d{12}\) then, fake \(grid, e{12}\) now"
+    with pytest.raises(UserError, match=message):
+        start(tmp_path / "run", other)
+    with pytest.raises(UserError, match=message):
+        check_fits(Workdir.open(str(tmp_path / "run")), other)
+
+
+def test_another_vocabulary_is_shown_beside_the_one_it_was(make_records, tmp_path):
+    records = make_records()
+    start(tmp_path / "run", records)
+    old, other = records.vocabulary.digest[:12], with_other_words(records)
+    new = other.vocabulary.digest[:12]
+    message = rf"of 12 tokens \({old}\) then, a vocabulary of 12 tokens \({new}\) now"
+    with pytest.raises(UserError, match=message):
+        start(tmp_path / "run", other)
+
+
+def test_another_format_is_shown_beside_the_one_that_is_read(make_records, tmp_path):
+    records = make_records()
+    start(tmp_path / "run", records)
+    path = tmp_path / "run" / "dataset.json"
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({**content, "format": content["format"] - 1}))
+    now, then = content["format"], content["format"] - 1
+    message = f"run/dataset.json is of format {then}; .* reads format {now}"
+    with pytest.raises(UserError, match=message):
+        start(tmp_path / "run", records)
+
+
+def test_no_space_for_the_first_files(make_records, tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    records = make_records()
+    monkeypatch.setattr("records.storage.NewLocalFile.finish", fail)
+    with pytest.raises(UserError, match=r"cannot write .*run/.*: No space left on"):
+        start(tmp_path / "run", records)
+
+
+@pytest.mark.parametrize("kind", ["last", "best"])
+def test_without_a_finished_epoch_there_is_no_best(make_records, tmp_path, kind):
+    workdir = start(tmp_path / "run", make_records())
+    os.makedirs(workdir.folder("checkpoints", kind))
+    with pytest.raises(UserError, match="holds no finished epoch yet; train on"):
+        workdir.restore_best()

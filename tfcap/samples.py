@@ -1,0 +1,112 @@
+"""Captions of a few dev photos after every epoch, beside the photos, in TensorBoard."""
+
+import os
+from collections.abc import Iterator
+from html import escape
+from itertools import islice
+
+import numpy as np
+import tensorflow as tf
+
+from records import schema
+from records.files import read_file
+from records.reader import RecordSet, read_shard
+from records.schema import PhotoRecord
+from tfcap.config import Config
+from tfcap.decoding import detokenize, search
+from tfcap.models.base import Captioner
+from tfcap.photos import PhotoProblem, check_header
+
+COUNT = 4
+PIXELS = 224
+
+
+class Samples:
+    """The same few photos at each evaluation, drawn by the seed of the run.
+
+    Args:
+        model: which writes the captions, with the weights it has then.
+        records: with a split dev.
+        config: seed of the choice, settings of the search.
+        photos: folder of the photo files; None for where they were when the records
+            were made. Photos that records keep need no file; without either there is
+            text alone.
+    """
+
+    def __init__(
+        self, model: Captioner, records: RecordSet, config: Config, photos: str | None
+    ):
+        self.chosen = choose(records, "dev", COUNT, config.training.seed)
+        folder = photos or records.manifest.sources.get("photos", "")
+        self.pictures = {r.photo_id: picture(r, folder) for r in self.chosen}
+        features = tf.stack([record.features for record in self.chosen])
+
+        @tf.function(autograph=False)
+        def write() -> tf.Tensor:
+            found = search(model, features, config.decoding, records.vocabulary)
+            tokenizer = records.manifest.tokenizer
+            return detokenize(found.tokens[:, 0], records.vocabulary, tokenizer)
+
+        self.write = write
+
+    def captions(self) -> list[str]:
+        """What the model writes of each photo now."""
+        return [caption.decode() for caption in self.write().numpy()]
+
+    def draw(self, step: int, captions: list[str]) -> None:
+        """Adds captions, references and photos to the default summary writer."""
+        tf.summary.text("captions", table(self.chosen, captions), step)
+        for name, pixels in self.pictures.items():
+            if pixels is not None:
+                tf.summary.image(f"photos/{name}", pixels[tf.newaxis], step)
+
+
+def choose(
+    records: RecordSet, split: str, count: int, seed: int
+) -> tuple[PhotoRecord, ...]:
+    """Reads up to `count` records of a split, picked by `seed`, in stored order."""
+    photos = records.manifest.photos(split)
+    rng = np.random.default_rng(seed)
+    numbers = sorted(rng.choice(photos, min(count, photos), replace=False).tolist())
+    return tuple(read_numbers(records, split, numbers))
+
+
+def read_numbers(
+    records: RecordSet, split: str, numbers: list[int]
+) -> Iterator[PhotoRecord]:
+    """Records by their number in a split; shards without any are not read."""
+    first = 0
+    for path, info in zip(records.shard_paths(split), records.manifest.shards[split]):
+        here = {n - first for n in numbers if first <= n < first + info.photos}
+        first += info.photos
+        needed = islice(read_shard(path), max(here, default=-1) + 1)
+        for n, serialized in enumerate(needed):
+            if n in here:
+                yield schema.decode(serialized, records.manifest.features)
+
+
+def picture(record: PhotoRecord, folder: str) -> tf.Tensor | None:
+    """The photo, uint8 [height, width, 3], made small; None if it cannot be had."""
+    try:
+        encoded = record.encoded or read_file(os.path.join(folder, record.photo_id))
+        check_header(encoded)
+        pixels = tf.io.decode_image(encoded, channels=3, expand_animations=False)
+    except (OSError, PhotoProblem, tf.errors.OpError):
+        return None
+    small = tf.image.resize(pixels, [PIXELS, PIXELS], preserve_aspect_ratio=True)
+    return tf.cast(small, tf.uint8)
+
+
+def table(chosen: tuple[PhotoRecord, ...], captions: list[str]) -> str:
+    """As Markdown: photo, caption, what people wrote."""
+    rows = [
+        f"| {plain(record.photo_id)} | {plain(caption)} | "
+        f"{plain(' / '.join(record.captions))} |"
+        for record, caption in zip(chosen, captions)
+    ]
+    return "\n".join(["| photo | caption | people's |", "|---|---|---|", *rows])
+
+
+def plain(text: str) -> str:
+    """Text that Markdown shows as it stands in a table."""
+    return escape(text, quote=False).replace("|", "\\|").replace("\n", " ")
