@@ -1,4 +1,7 @@
-"""Apache Beam pipelines: photos and captions to records, photos to captions."""
+"""Apache Beam pipelines: photos and captions to records, photos to captions.
+
+Importing it lets `records` read and write wherever Beam can (remote_files.py).
+"""
 
 import logging
 
@@ -8,3 +11,5 @@ logging.disable(logging.WARNING)
 import apache_beam as _  # noqa: E402, F401
 
 logging.disable(logging.NOTSET)
+
+import beam_jobs.remote_files  # noqa: E402, F401

@@ -16,7 +16,8 @@ are those of `records`:
 Only text is joined and grouped; a photo's pixels and features never leave the step
 that reads it. Cost: that of the encoder, for InceptionV3 on two cores 15 photos a
 second; disk, 8 KiB a photo for 2,048 float32 features. Any Beam option may follow,
-`--runner` among them; without one the job runs in this process.
+`--runner` among them, or a file of them (`--beam_options configs/dataflow.yaml`);
+without a runner the job runs in this process. `--dry_run` shows the job and runs none.
 
 A build that was interrupted goes on where it stopped when the command is repeated.
 With `--reuse` an earlier record set lends its features (beam_jobs/reusing.py), so that
@@ -31,30 +32,30 @@ from collections.abc import Callable, Sequence
 import records.quiet  # noqa: F401  # isort: skip  # before TensorFlow
 
 import apache_beam as beam
-from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.pvalue import AsIter, AsList, AsSingleton
 from apache_beam.transforms import combiners
 
-from beam_jobs import output_folder, progress
-from beam_jobs.elements import REJECTED, Caption, Job, Reject
+from beam_jobs import dataflow, dry_run, output_folder, progress
+from beam_jobs.counting import CountRejects
+from beam_jobs.elements import REJECTED, Job
 from beam_jobs.finishing import Finish
 from beam_jobs.joining import (
     TRAINING_WORD,
     JoinPhoto,
     TokenizeCaptions,
-    all_shards,
-    assign_shard,
     make_plan,
 )
 from beam_jobs.photo_files import ListPhotos
+from beam_jobs.remote_access import use_options
 from beam_jobs.reusing import FindEarlier, open_earlier
 from beam_jobs.runners import parse_command, run_pipeline
-from beam_jobs.shard_writing import WriteShard
+from beam_jobs.sharding import WriteShards
 from beam_jobs.sources import options as source_options
 from beam_jobs.summary import print_summary
 from records import console, manifest
 from records.errors import UserError
+from records.files import is_directory
 from records.schema import FeatureSpec
 from tfcap.config import EncoderConfig, load_config
 from tfcap.encoders import Encoder, load_encoder
@@ -64,11 +65,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = make_parser()
     args, options = parse_command(parser, argv)
     source_options.check_options(parser, args)
+    dataflow.check(options, places(args), dry_run=args.dry_run is not None)
     started = time.monotonic()
-    job = make_job(args)
+    use_options(options, places(args) if args.dry_run is None else {})
+    job = make_job(args, dry_run.may_look(args.dry_run, places(args)))
+    if args.dry_run is not None:
+        return dry_run.show(lambda p: construct(p, job), options, args.dry_run)
     with output_folder.prepared(job.output, manifest.FILE_NAME, args.overwrite):
         result = build(job, options)
-    print_summary(job, result, time.monotonic() - started)
+    if dataflow.is_chosen(options):
+        print(dataflow.describe_submission(result, options, job.output))
+    else:
+        print_summary(job, result, time.monotonic() - started)
     return 0
 
 
@@ -112,11 +120,23 @@ def fraction(text: str) -> float:
     return value
 
 
-def make_job(args: argparse.Namespace) -> Job:
-    """Checks what the command names, and loads the encoder: errors show at once."""
+def places(args: argparse.Namespace) -> dict[str, list[str]]:
+    """Option -> what it says workers shall read from or write to."""
+    reuse = [args.reuse] if args.reuse else []
+    own = {"--photos": [args.photos], "--output": [args.output], "--reuse": reuse}
+    return {**own, **source_options.places(args)}
+
+
+def make_job(args: argparse.Namespace, look: bool = True) -> Job:
+    """Checks what the command names, and loads the encoder: errors show at once.
+
+    Args:
+        args: the command's own options.
+        look: at the files; without, a job is made that can be shown and not run.
+    """
     config = load_config(args.config, args.set)
-    source = source_options.open_source(args)
-    if not FileSystems.exists(args.photos):
+    source = source_options.open_source(args, look)
+    if look and not is_directory(args.photos):
         raise UserError(f"--photos: no directory {args.photos}")
     encoder = load_encoder(config.encoder)
     job = Job(
@@ -129,14 +149,14 @@ def make_job(args: argparse.Namespace) -> Job:
         max_reject_fraction=args.max_reject_fraction,
         reuse=args.reuse,
     )
-    if job.reuse:
+    if job.reuse and look:
         open_earlier(job)
     return job
 
 
 def build(job: Job, options: PipelineOptions, encoder_for=load_encoder):
     """Runs the pipeline; a local runner ends before this returns."""
-    with progress.shown("reading captions"):
+    with progress.shown("reading captions", options):
         return run_pipeline(lambda p: construct(p, job, encoder_for), options)
 
 
@@ -150,7 +170,7 @@ def construct(
 
     # -> Caption; Reject; (photo id, split); (photo id, path)
     texts = job.source.read(pipeline)
-    # -> Caption with words; rejected: Reject
+    # -> (photo id, captions with words); rejected: Reject
     captions = (
         texts.captions
         | "batch captions" >> beam.BatchElements(64, 1024)
@@ -165,17 +185,17 @@ def construct(
     )
     # -> (photo id, {captions, splits, paths, files})
     joined = {
-        "captions": captions.ok | "key captions" >> beam.Map(by_photo),
+        "captions": captions.ok,
         "splits": texts.splits,
         "paths": texts.paths,
         "files": files,
     } | "join" >> beam.CoGroupByKey()
-    # -> Photo; rejected: Reject; training_word: str
+    # -> Photo; rejected: Reject; training_word: (str, int)
     photos = joined | "check photos" >> beam.ParDo(JoinPhoto(job.photos)).with_outputs(
         REJECTED, TRAINING_WORD, main="ok"
     )
     # -> Plan, one
-    word_counts = photos[TRAINING_WORD] | "count words" >> combiners.Count.PerElement()
+    word_counts = photos[TRAINING_WORD] | "count words" >> beam.CombinePerKey(sum)
     split_counts = (
         photos.ok
         | "split of photo" >> beam.Map(lambda photo: photo.split)
@@ -191,30 +211,27 @@ def construct(
             AsIter(split_counts),
         )
     )
-    # -> ((split, shard), Photo or None)
     found = photos.ok | "find earlier features" >> FindEarlier(job)
-    keyed = found | "assign shard" >> beam.Map(assign_shard, plan)
-    empty = (
-        pipeline
-        | "every shard" >> beam.Create([None])
-        | "list shards" >> beam.FlatMap(lambda _, plan: all_shards(plan), plan)
-    )
-    # -> ShardReport as JSON; rejected: Reject
-    written = (
-        (keyed, empty)
-        | "both" >> beam.Flatten()
-        | "by shard" >> beam.GroupByKey()
-        | "write shard"
-        >> beam.ParDo(WriteShard(job, encoder_for), plan).with_outputs(
-            REJECTED, main="ok"
-        )
-    )
-    rejects = [texts.rejects, captions[REJECTED], photos[REJECTED], written[REJECTED]]
+    # -> ShardReport as JSON; Reject
+    reports, unread = found | "shards" >> WriteShards(job, plan, encoder_for)
+    # -> Reject, as it was
+    rejected = {
+        "text": texts.rejects,
+        "caption": captions[REJECTED],
+        "joined": photos[REJECTED],
+        "written": unread,
+    }
+    rejects = [
+        some | f"count {step} rejects" >> beam.ParDo(CountRejects(step != "written"))
+        for step, some in rejected.items()
+    ]
     # Counted where they come in, apart from what becomes of them.
-    read = (texts.captions, texts.rejects) | "all read" >> beam.Flatten()
-    captions_in = read | "captions of each" >> beam.Map(captions_of)
     unnamed = texts.rejects | "nameless" >> beam.Filter(lambda r: r.what == "photo")
-    photos_in = (joined, unnamed) | "all photos" >> beam.Flatten()
+    photos_in = count("photos", joined), count("nameless photos", unnamed)
+    captions_in = (
+        count("captions", texts.captions),
+        count("captions lost", texts.rejects, lambda reject: reject.captions),
+    )
     _ = (
         pipeline
         | "one end" >> beam.Create([None])
@@ -222,20 +239,30 @@ def construct(
         >> beam.ParDo(
             Finish(job),
             plan,
-            AsList(written.ok),
+            AsList(reports),
             AsList(rejects | "all rejects" >> beam.Flatten()),
-            AsSingleton(photos_in | "photos in" >> combiners.Count.Globally()),
-            AsSingleton(captions_in | "captions in" >> beam.CombineGlobally(sum)),
+            AsSingleton(total("photos in", photos_in)),
+            AsSingleton(total("captions in", captions_in)),
         )
     )
 
 
-def by_photo(caption):
-    return caption.photo_id, caption
+def count(
+    what: str, things: beam.PCollection, worth: Callable = lambda thing: 1
+) -> beam.PCollection:
+    """One number: what each of the things counts for, summed."""
+    return (
+        things
+        | f"worth of {what}" >> beam.Map(worth)
+        | f"count {what}" >> beam.CombineGlobally(sum)
+    )
 
 
-def captions_of(read: Caption | Reject) -> int:
-    return read.captions if isinstance(read, Reject) else 1
+def total(label: str, counts: tuple[beam.PCollection, ...]) -> beam.PCollection:
+    """The sum of several counts; to flatten what they count would write it all out."""
+    return (
+        counts | f"all {label}" >> beam.Flatten() | label >> beam.CombineGlobally(sum)
+    )
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.pvalue import AsList, AsSingleton
 from apache_beam.transforms import combiners
 
-from beam_jobs import output_folder, progress
+from beam_jobs import dataflow, dry_run, output_folder, progress
 from beam_jobs.caption_shards import (
     CaptionJob,
     CaptionShard,
@@ -39,6 +39,8 @@ from beam_jobs.caption_shards import (
 )
 from beam_jobs.elements import REJECTED, PhotoFile
 from beam_jobs.photo_files import match_photos
+from beam_jobs.remote_access import use_options
+from beam_jobs.resource_hints import encoder_hints
 from beam_jobs.runners import parse_command, run_pipeline
 from beam_jobs.summary import counter, has_ended
 from records import console, rejects, shards
@@ -48,11 +50,18 @@ from tfcap.captioning import Captioner
 
 def main(argv: Sequence[str] | None = None) -> int:
     args, options = parse_command(make_parser(), argv)
+    dataflow.check(options, places(args), dry_run=args.dry_run is not None)
     started = time.monotonic()
-    job = make_job(args)
+    use_options(options, places(args) if args.dry_run is None else {})
+    job = make_job(args, dry_run.may_look(args.dry_run, places(args)))
+    if args.dry_run is not None:
+        return dry_run.show(lambda p: construct(p, job), options, args.dry_run)
     with output_folder.prepared(job.output, Summary.file_name(), args.overwrite):
         result = caption(job, options)
-    print_summary(job, result, time.monotonic() - started)
+    if dataflow.is_chosen(options):
+        print(dataflow.describe_submission(result, options, job.output))
+    else:
+        print_summary(job, result, time.monotonic() - started)
     return 0
 
 
@@ -85,12 +94,24 @@ def positive(text: str) -> int:
     return value
 
 
-def make_job(args: argparse.Namespace) -> CaptionJob:
-    """Loads the model first: a wrong directory shows at once."""
-    load_captioner(args.model)
+def places(args: argparse.Namespace) -> dict[str, list[str]]:
+    """Option -> what it says workers shall read from or write to."""
+    named = {"--model": args.model, "--photos": args.photos, "--output": args.output}
+    return {option: [path] for option, path in named.items()}
+
+
+def make_job(args: argparse.Namespace, look: bool = True) -> CaptionJob:
+    """Loads the model first: a wrong directory shows at once.
+
+    Args:
+        args: the command's own options.
+        look: at the files; without, a job is made that can be shown and not run.
+    """
+    if look:
+        load_captioner(args.model)
     return CaptionJob(
         model=args.model,
-        model_digest=model_digest(args.model),
+        model_digest=model_digest(args.model) if look else dry_run.NOT_LOOKED_AT,
         photos=args.photos,
         output=args.output,
         shards=args.shards,
@@ -100,7 +121,7 @@ def make_job(args: argparse.Namespace) -> CaptionJob:
 
 def caption(job: CaptionJob, options: PipelineOptions, captioner_for=load_captioner):
     """Runs the pipeline; a local runner ends before this returns."""
-    with progress.shown("listing photos"):
+    with progress.shown("listing photos", options):
         return run_pipeline(lambda p: construct(p, job, captioner_for), options)
 
 
@@ -130,9 +151,9 @@ def construct(
         | "both" >> beam.Flatten()
         | "by shard" >> beam.GroupByKey()
         | "caption shard"
-        >> beam.ParDo(CaptionShard(job, captioner_for), photos_in).with_outputs(
-            REJECTED, main="ok"
-        )
+        >> beam.ParDo(CaptionShard(job, captioner_for), photos_in)
+        .with_resource_hints(**encoder_hints(pipeline.options))
+        .with_outputs(REJECTED, main="ok")
     )
     _ = (
         pipeline

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import apache_beam as beam
-import tensorflow as tf
 from apache_beam.metrics import Metrics
 from pydantic import BaseModel, ConfigDict
 
@@ -19,8 +18,9 @@ from beam_jobs import output_folder, progress
 from beam_jobs.elements import REJECTED, PhotoFile, Reject
 from beam_jobs.finishing import check_sum
 from beam_jobs.output_folder import Report, finished_report, save_report
-from beam_jobs.photo_files import read_photo
-from records.files import file_digest, write_atomically
+from beam_jobs.photo_files import read_photos
+from beam_jobs.remote_files import local_copy
+from records.files import file_digest, file_sizes, read_file, write_atomically
 from tfcap.captioning import Captioner, caption_within
 from tfcap.photos import MAX_PIXELS, PhotoProblem
 
@@ -89,24 +89,22 @@ class Summary(BaseModel):
 
     @classmethod
     def load(cls, directory: str) -> "Summary":
-        with tf.io.gfile.GFile(os.path.join(directory, cls.file_name()), "rb") as file:
-            return cls.model_validate_json(file.read())
+        path = os.path.join(directory, cls.file_name())
+        return cls.model_validate_json(read_file(path))
 
 
 @functools.lru_cache(maxsize=1)
 def load_captioner(model: str) -> Captioner:
-    """Loads the export, once per process."""
-    return Captioner.load(model)
+    """Loads the export, once per process; TensorFlow reads none that is elsewhere."""
+    return Captioner.load(local_copy(model))
 
 
 def model_digest(model: str) -> str:
     """SHA-256 over the names and bytes of an export's files."""
-    digest = hashlib.sha256()
-    for folder, _, names in sorted(tf.io.gfile.walk(model)):
-        for name in sorted(names):
-            path = os.path.join(folder, name)
-            where = os.path.relpath(path, model)
-            digest.update(f"{where}\0{file_digest(path)}\n".encode())
+    digest, model = hashlib.sha256(), local_copy(model)
+    for name in file_sizes(model, nested=True):
+        path = os.path.join(model, name)
+        digest.update(f"{name}\0{file_digest(path)}\n".encode())
     return digest.hexdigest()
 
 
@@ -140,7 +138,7 @@ class CaptionShard(beam.DoFn):
         report = finished_report(CaptionReport, self.job.output, name, plan)
         if report:
             self.reused.inc(report.captions)
-            progress.advance(len(files), len(report.rejects))
+            progress.skip(len(files), len(report.rejects))
         else:
             report = self.write(name, files, plan)
         for reject in report.rejects:
@@ -212,12 +210,12 @@ def read_batch(
 ) -> tuple[list[tuple[PhotoFile, bytes]], list[Reject]]:
     """Reads photos: those worth decoding with their bytes, and the others' rejects."""
     readable, rejected = [], []
-    for file in files:
-        try:
-            content, _ = read_photo(file.path)
-            readable.append((file, content))
-        except PhotoProblem as problem:
-            rejected.append(reject(file, problem.reason, str(problem)))
+    found = read_photos([file.path for file in files])
+    for file, read in zip(files, found, strict=True):
+        if isinstance(read, PhotoProblem):
+            rejected.append(reject(file, read.reason, str(read)))
+        else:
+            readable.append((file, read[0]))
     return readable, rejected
 
 

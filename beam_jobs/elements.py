@@ -17,6 +17,8 @@ class Caption(NamedTuple):
     Attributes:
         number: captions of a photo stand in this order.
         where: file and line, or file and place in it, for rejects.
+        words: of the text, once it is tokenized.
+        tokens: the words as the vocabulary has them, once there is one.
     """
 
     photo_id: str
@@ -24,6 +26,7 @@ class Caption(NamedTuple):
     where: str
     text: str
     words: tuple[str, ...] = ()
+    tokens: tuple[str, ...] = ()
 
 
 class PhotoFile(NamedTuple):

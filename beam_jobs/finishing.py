@@ -23,6 +23,7 @@ from records.manifest import (
     Manifest,
     Statistics,
 )
+from records.moments import FeatureSums
 from records.vocabulary import Vocabulary
 
 
@@ -157,12 +158,11 @@ def moments(reports: list[ShardReport]) -> FeatureMoments:
 
     Shards are added in the order of their names: the same sum whatever the runner.
     """
-    measured = [report for report in reports if report.cells]
-    cells = sum(report.cells for report in measured)
-    mean = sum(np.array(report.feature_sum) for report in measured) / cells
-    squares = sum(np.array(report.feature_squares) for report in measured) / cells
-    deviation = np.sqrt(np.maximum(squares - np.square(mean), 0))
-    return FeatureMoments(mean=mean.tolist(), deviation=deviation.tolist())
+    sums = FeatureSums()
+    for report in reports:
+        total, squares = map(np.array, (report.feature_sum, report.feature_squares))
+        sums.merge(total, squares, report.cells)
+    return sums.moments()
 
 
 def positive(counts: Counter[str]) -> dict[str, int]:

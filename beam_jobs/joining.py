@@ -1,21 +1,28 @@
 """Text steps: tokenize captions, join them with splits and files, plan the shards."""
 
+import itertools
+from collections import Counter
 from collections.abc import Iterable
 
 import apache_beam as beam
 from apache_beam.io.filesystems import FileSystems
+from apache_beam.transforms.window import GlobalWindows
 
 from beam_jobs.elements import REJECTED, Caption, Photo, PhotoFile, Plan, Reject
 from records import shards
-from records.errors import UserError
-from records.tokenizer import Tokenizer, TokenizerSettings
+from records.tokenizer import Tokenizer
+from records.tokenizer_settings import TokenizerSettings
 from records.vocabulary import Vocabulary
 
 TRAINING_WORD = "training_word"
 
 
 class TokenizeCaptions(beam.DoFn):
-    """Batch of Caption -> Caption with words; output `rejected` if none is left."""
+    """Batch of Caption -> (photo id, its captions with words), or `rejected`.
+
+    A source has a photo's captions one after another: to send them on together spares
+    the join most of its work.
+    """
 
     def __init__(self, settings: TokenizerSettings):
         self.settings = settings
@@ -24,15 +31,18 @@ class TokenizeCaptions(beam.DoFn):
         self.tokenizer = Tokenizer(self.settings)
 
     def process(self, captions: list[Caption]):
-        rows = self.tokenizer([caption.text for caption in captions])
+        rows = self.tokenizer.words([caption.text for caption in captions])
+        found = {}
         for caption, words in zip(captions, rows, strict=True):
             if words:
-                yield caption._replace(words=tuple(words))
+                caption = caption._replace(words=tuple(words))
+                found.setdefault(caption.photo_id, []).append(caption)
             else:
                 yield beam.pvalue.TaggedOutput(
                     REJECTED,
                     Reject("caption", caption.where, "no_word_left", caption.text, 1),
                 )
+        yield from found.items()
 
 
 class JoinPhoto(beam.DoFn):
@@ -40,22 +50,31 @@ class JoinPhoto(beam.DoFn):
 
     Where the source names the photo's path, the file must lie there.
 
-    Output `training_word` has every word of the training list's captions, whether or
-    not the photo's file turns out to be there.
+    Output `training_word` has (word, how often) over the training list's captions,
+    whether or not the photo's file turns out to be there. Words are counted here, a
+    bundle at a time: sent on one by one they cost more than all the rest of the text.
     """
 
     def __init__(self, directory: str):
         self.directory = directory
 
+    def start_bundle(self):
+        self.words = Counter()
+
+    def finish_bundle(self):
+        for count in self.words.items():
+            value = GlobalWindows.windowed_value(count)
+            yield beam.pvalue.TaggedOutput(TRAINING_WORD, value)
+
     def process(self, joined: tuple[str, dict[str, Iterable]]):
         photo_id, parts = joined
-        captions = sorted(parts["captions"], key=lambda c: (c.number, c.text, c.where))
+        captions = list(itertools.chain.from_iterable(parts["captions"]))
+        captions.sort(key=lambda c: (c.number, c.text, c.where))
         splits, paths = sorted(set(parts["splits"])), sorted(set(parts["paths"]))
         files = self.at_paths(list(parts["files"]), paths)
         if splits == ["train"]:
             for caption in captions:
-                for word in caption.words:
-                    yield beam.pvalue.TaggedOutput(TRAINING_WORD, word)
+                self.words.update(caption.words)
         problem = problem_of_text(captions, splits, paths) or self.problem_of_files(
             files, paths or [photo_id]
         )
@@ -114,31 +133,24 @@ def make_plan(
         photos: (split, how many photos).
 
     Raises:
-        UserError: no word is frequent enough.
+        UserError: the settings leave no vocabulary.
     """
-    counts, photos = dict(counts), dict(photos)
-    unknown = settings.oov == "unk"
-    vocabulary = Vocabulary.from_counts(counts, settings.min_count, unknown)
-    if len(vocabulary) <= len(Vocabulary.from_counts({}, 1, unknown)):
-        raise UserError(
-            f"none of the {len(counts)} distinct words in the training captions "
-            f"occurs {settings.min_count} times or more, so the vocabulary is empty; "
-            "check the training list, or lower tokenizer.min_count"
-        )
+    vocabulary = Tokenizer(settings).learn(dict(counts))
+    photos = dict(photos)
     cut = {s: shards.shard_count(n, photos_per_shard) for s, n in photos.items()}
     return Plan(vocabulary.tokens, cut, sum(photos.values()))
 
 
-def assign_shard(photo: Photo, plan: Plan) -> tuple[tuple[str, int], Photo]:
-    """Keys a photo by (split, shard)."""
-    index = shards.shard_of(photo.photo_id, plan.shards[photo.split])
-    return (photo.split, index), photo
-
-
-def all_shards(plan: Plan) -> list[tuple[tuple[str, int], None]]:
-    """Every (split, shard): one that no photo falls into is written all the same."""
+def add_tokens(
+    photos: list[Photo], settings: TokenizerSettings, vocabulary: Vocabulary
+) -> list[Photo]:
+    """The same photos, their captions with tokens: all at once, for it is one graph."""
+    captions = [caption for photo in photos for caption in photo.captions]
+    words = [caption.words for caption in captions]
+    rows = iter(Tokenizer(settings).tokens(words, vocabulary))
     return [
-        ((split, index), None)
-        for split, count in plan.shards.items()
-        for index in range(count)
+        photo._replace(
+            captions=tuple(c._replace(tokens=tuple(next(rows))) for c in photo.captions)
+        )
+        for photo in photos
     ]

@@ -17,16 +17,27 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-import tensorflow as tf
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from beam_jobs.elements import Reject
-from beam_jobs.locking import locked
 from records import rejects
 from records.errors import UserError
-from records.files import remove_if_there, write_atomically
+from records.files import (
+    exists,
+    file_size,
+    file_sizes,
+    is_empty,
+    make_directory,
+    read_file,
+    reason,
+    remove_directory,
+    remove_if_there,
+    write_atomically,
+)
+from records.locking import locked
 
 REPORTS = ".build"
+STARTED = "started"
 TEMPORARY = re.compile(r"\..+\.tmp")
 
 
@@ -80,30 +91,27 @@ def prepare(output: str, last_file: str, overwrite: bool) -> None:
 
 
 def make_reports_folder(output: str) -> None:
+    reports = os.path.join(output, REPORTS)
     try:
-        tf.io.gfile.makedirs(os.path.join(output, REPORTS))
-    except tf.errors.OpError as error:
-        raise UserError(f"--output: cannot make {output}: {error.message}") from None
+        make_directory(reports)
+        if not exists(reports):  # an object store: a folder is there while a file is
+            write_atomically(os.path.join(reports, STARTED), b"a job began here\n")
+    except OSError as error:
+        raise UserError(f"--output: cannot make {output}: {reason(error)}") from None
 
 
 def refuse_if_taken(output: str, last_file: str) -> None:
     last, reports = os.path.join(output, last_file), os.path.join(output, REPORTS)
-    if tf.io.gfile.exists(last):
+    if exists(last):
         raise UserError(
             f"--output: {output} already holds a finished job's output; choose another "
             "directory, or add --overwrite to replace it"
         )
-    if not tf.io.gfile.exists(reports) and not is_empty(output):
+    if not exists(reports) and not is_empty(output):
         raise UserError(
             f"--output: {output} is not an empty directory, and not an interrupted "
             "job's output; choose another, or add --overwrite"
         )
-
-
-def is_empty(path: str) -> bool:
-    if not tf.io.gfile.exists(path):
-        return True
-    return tf.io.gfile.isdir(path) and not tf.io.gfile.listdir(path)
 
 
 def report_path(output: str, shard: str) -> str:
@@ -125,8 +133,8 @@ def finished_report(
     """
     report = load_report(kind, report_path(output, shard))
     path = os.path.join(output, shard)
-    whole = report and tf.io.gfile.exists(path)
-    if whole and tf.io.gfile.stat(path).length == report.size and report.plan == plan:
+    whole = report and exists(path) and file_size(path) == report.size
+    if whole and report.plan == plan:
         return report
     remove_if_there(report_path(output, shard))
     return None
@@ -134,12 +142,9 @@ def finished_report(
 
 def load_report(kind: type[AnyReport], path: str) -> AnyReport | None:
     """A report; None where there is none, or one of another version."""
-    if not tf.io.gfile.exists(path):
-        return None
     try:
-        with tf.io.gfile.GFile(path, "rb") as file:
-            return kind.model_validate_json(file.read())
-    except ValidationError:
+        return kind.model_validate_json(read_file(path))
+    except (FileNotFoundError, ValidationError):
         return None
 
 
@@ -151,22 +156,19 @@ def write_rejects(output: str, rejected: Iterable[Reject]) -> None:
 
 def remove_leftovers(output: str, shards: re.Pattern, kept: Collection[str]) -> None:
     """Removes shards of an interrupted job of another size, and temporary files."""
-    for name in tf.io.gfile.listdir(output):
+    for name in file_sizes(output):
         stale = shards.fullmatch(name) and name not in kept
         if stale or TEMPORARY.fullmatch(name):
-            tf.io.gfile.remove(os.path.join(output, name))
+            remove_if_there(os.path.join(output, name))
 
 
 def remove_each_report(output: str) -> None:
     """Removes the reports; a lock beside them stays."""
     folder = os.path.join(output, REPORTS)
-    names = tf.io.gfile.listdir(folder) if tf.io.gfile.isdir(folder) else []
-    for name in names:
+    for name in file_sizes(folder) if exists(folder) else ():
         if name.endswith(".json"):
-            tf.io.gfile.remove(os.path.join(folder, name))
+            remove_if_there(os.path.join(folder, name))
 
 
 def remove_reports(output: str) -> None:
-    path = os.path.join(output, REPORTS)
-    if tf.io.gfile.exists(path):
-        tf.io.gfile.rmtree(path)
+    remove_directory(os.path.join(output, REPORTS))

@@ -1,14 +1,19 @@
 """Photo files: finding them, and reading one, on any file system Beam knows."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import apache_beam as beam
-from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
 from beam_jobs.elements import PhotoFile
+from beam_jobs.remote_files import escape, match
 from records.errors import UserError
+from records.files import read_file, reason
+from records.storage import StorageUserError, is_remote
 from tfcap.photos import PhotoProblem, check_header
+
+AT_A_TIME = 16
 
 
 class ListPhotos(beam.DoFn):
@@ -37,18 +42,35 @@ def match_photos(pattern: str) -> Iterator[PhotoFile]:
         UserError: the place cannot be listed.
     """
     try:
-        (match,) = FileSystems.match([pattern])
-    except BeamIOError as error:
-        raise UserError(f"cannot list {pattern}: {error}") from None
-    for file in match.metadata_list:
+        found = match(pattern)
+    except OSError as error:
+        raise UserError(f"cannot list {pattern}: {reason(error)}") from None
+    for file in found:
         photo_id = file.path.encode("utf-8", "backslashreplace").decode()
         modified = file.last_updated_in_seconds
         yield PhotoFile(photo_id, file.path, file.size_in_bytes, modified)
 
 
-def escape(path: str) -> str:
-    """A pattern that matches just this path."""
-    return "".join(f"[{char}]" if char in "*?[" else char for char in path)
+def read_photos(paths: Sequence[str]) -> list[tuple[bytes, str] | PhotoProblem]:
+    """Photos' bytes and formats, or what is wrong with them, in order.
+
+    Those of a remote file system are read several at a time: each takes its time to
+    come.
+
+    Raises:
+        UserError: the file system does not answer.
+    """
+    if not any(map(is_remote, paths)):
+        return [read_or_problem(path) for path in paths]
+    with ThreadPoolExecutor(AT_A_TIME) as threads:
+        return list(threads.map(read_or_problem, paths))
+
+
+def read_or_problem(path: str) -> tuple[bytes, str] | PhotoProblem:
+    try:
+        return read_photo(path)
+    except PhotoProblem as problem:
+        return problem
 
 
 def read_photo(path: str) -> tuple[bytes, str]:
@@ -57,12 +79,13 @@ def read_photo(path: str) -> tuple[bytes, str]:
     Raises:
         PhotoProblem: it cannot be read (permission, or gone since it was listed), or
             its header says that it should not be decoded.
+        UserError: the file system does not answer. That is no fault of the photo, and
+            a build without it would not be the same.
     """
     try:
-        plain = CompressionTypes.UNCOMPRESSED
-        with FileSystems.open(path, compression_type=plain) as file:
-            content = file.read()
+        content = read_file(path)
     except OSError as error:
-        detail = error.strerror or str(error)
-        raise PhotoProblem("unreadable_file", detail) from None
+        if isinstance(error, StorageUserError) and not error.refused:
+            raise
+        raise PhotoProblem("unreadable_file", reason(error)) from None
     return content, check_header(content)

@@ -1,4 +1,4 @@
-"""Which runner runs a job, and how its errors reach a person."""
+"""How a job is run, and how its errors reach a person."""
 
 import argparse
 import difflib
@@ -13,6 +13,8 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
+from beam_jobs import dataflow, job_servers, known_runners, option_files
+from beam_jobs.resource_hints import encoder_hints
 from records.errors import UserError
 
 LOCAL = (None, "DirectRunner", "FnApiRunner")
@@ -25,10 +27,18 @@ INTERRUPTED = re.compile(r"^KeyboardInterrupt\b", re.MULTILINE)
 def parse_command(
     parser: argparse.ArgumentParser, argv: Sequence[str] | None
 ) -> tuple[argparse.Namespace, PipelineOptions]:
-    """Parses a job's own options, and Beam's after them; a wrong one exits with 2."""
+    """Parses a job's own options, and Beam's after them; a wrong one exits with 2.
+
+    Raises:
+        UserError: the file of `--beam_options` is wrong.
+    """
+    option_files.add_options(parser)
     args, beam_flags = parser.parse_known_args(argv)
+    flags = [*option_files.read_flags(args.beam_options), *beam_flags]
     try:
-        return args, parse_beam_options(beam_flags, list(vars(args)))
+        options = parse_beam_options(flags, list(vars(args)))
+        encoder_hints(options)
+        return args, options
     except UserError as error:
         parser.error(str(error))
 
@@ -43,7 +53,8 @@ def parse_beam_options(
         others: names of options that are not Beam's, to suggest.
 
     Raises:
-        UserError: names the unknown option and the nearest known one.
+        UserError: names the unknown option and the nearest known one; there is no
+            such runner, or it is refused.
     """
     # The callback is the one way to see every option's spelling before Beam 3.0.
     known, unknown = [], []
@@ -61,11 +72,13 @@ def parse_beam_options(
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
         raise UserError(f"unknown option {name}{hint}")
-    return PipelineOptions(list(flags))
+    options = PipelineOptions(list(flags))
+    known_runners.settle(options)
+    return options
 
 
 def run_pipeline(build: Callable[[beam.Pipeline], None], options: PipelineOptions):
-    """Builds and runs a pipeline; a local one to its end.
+    """Builds and runs a pipeline to its end; one for Dataflow is only submitted.
 
     DirectRunner first looks for another runner's binary on the network; FnApiRunner,
     which it would fall back to, starts at once.
@@ -74,21 +87,16 @@ def run_pipeline(build: Callable[[beam.Pipeline], None], options: PipelineOption
         UserError: one that a worker raised, without the stack it came through.
         KeyboardInterrupt: Ctrl-C, wherever in the job it was noticed.
     """
-    name = options.view_as(StandardOptions).runner
-    if name == "DaskRunner":
-        raise UserError(
-            "DaskRunner reports success and writes nothing (Beam 2.77); use another "
-            "--runner, or none to run on this machine"
-        )
-    runner = FnApiRunner() if name in LOCAL else name
-    if name in LOCAL:
+    known_runners.warn(options)
+    job_servers.prepare(options)
+    if options.view_as(StandardOptions).runner in LOCAL:
         logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
-    pipeline = beam.Pipeline(runner=runner, options=options)
+    pipeline = make_pipeline(options)
     build(pipeline)
-    with ctrl_c_noted() as noted:
+    with job_servers.attended(options), ctrl_c_noted() as noted:
         try:
             result = pipeline.run()
-            if name in LOCAL:
+            if not dataflow.is_chosen(options):
                 result.wait_until_finish()
         except Exception as error:
             raised = KeyboardInterrupt() if noted else as_raised(error)
@@ -96,6 +104,23 @@ def run_pipeline(build: Callable[[beam.Pipeline], None], options: PipelineOption
                 raise
             raise raised from None
     return result
+
+
+def make_pipeline(options: PipelineOptions) -> beam.Pipeline:
+    """An empty pipeline for the runner of the options.
+
+    Raises:
+        UserError: Beam has no such runner, or its options contradict each other.
+    """
+    name = options.view_as(StandardOptions).runner
+    try:
+        runner = FnApiRunner() if name in LOCAL else name
+        return beam.Pipeline(runner=runner, options=options)
+    except ValueError as error:
+        problem = str(error).removeprefix("Pipeline has validations errors:")
+        raise UserError(" ".join(problem.split())) from None
+    except Exception as error:
+        raise dataflow.as_user_error(error) or error from None
 
 
 @contextmanager
@@ -127,4 +152,6 @@ def as_raised(error: Exception) -> BaseException:
     found = USER_ERROR.search(f"UserError: {error}" if own else str(error))
     if found:
         return UserError(found["message"])
-    return KeyboardInterrupt() if INTERRUPTED.search(str(error)) else error
+    if INTERRUPTED.search(str(error)):
+        return KeyboardInterrupt()
+    return dataflow.as_user_error(error) or error

@@ -12,15 +12,18 @@ from collections.abc import Callable, Iterable, Iterator
 
 import apache_beam as beam
 import numpy as np
-from apache_beam.metrics import Metrics
 
 from beam_jobs import progress
+from beam_jobs.counting import STEPS, counter, distribution, step_milliseconds, timed
 from beam_jobs.elements import REJECTED, Job, Photo, Plan, Reject
+from beam_jobs.joining import add_tokens
 from beam_jobs.output_folder import Report, finished_report, save_report
-from beam_jobs.photo_files import read_photo
-from beam_jobs.reusing import EarlierFeatures
+from beam_jobs.photo_files import read_photos
+from beam_jobs.reusing import SHORT, EarlierFeatures
 from records import shards
+from records.errors import UserError
 from records.manifest import ShardInfo
+from records.moments import FeatureSums
 from records.schema import PhotoRecord
 from records.vocabulary import Vocabulary
 from records.writer import ShardWriter
@@ -28,13 +31,16 @@ from tfcap.config import EncoderConfig
 from tfcap.encoders import Encoder, load_encoder
 from tfcap.photos import PhotoProblem
 
+# Photo, its bytes, their format, its features.
+EncodedPhoto = tuple[Photo, bytes, str, np.ndarray]
+
 
 class ShardReport(Report):
     """What a finished shard holds, and what was left out of it.
 
     Attributes:
         shard: as in the manifest.
-        tokens, out_of_vocabulary: words of the written captions, and unknown ones.
+        tokens, out_of_vocabulary: of the written captions, and how many are unknown.
         caption_lengths: ids per caption -> captions.
         photo_formats: file format -> photos.
         feature_sum, feature_squares: per channel, over photos and cells; empty
@@ -66,10 +72,13 @@ class WriteShard(beam.DoFn):
     ):
         self.job = job
         self.encoder_for = encoder_for
-        self.encoded = Metrics.counter("tfcap", "photos_encoded")
-        self.reused = Metrics.counter("tfcap", "photos_reused")
-        self.taken_over = Metrics.counter("tfcap", "photos_taken_over")
-        self.batches = Metrics.distribution("tfcap", "encoder_batch_size")
+        self.written = counter("photos_written")
+        self.captions = counter("captions_written")
+        self.encoded = counter("photos_encoded")
+        self.reused = counter("photos_reused")
+        self.taken_over = counter("photos_taken_over")
+        self.batches = distribution("encoder_batch_size")
+        self.reading, self.encoding, self.writing = map(step_milliseconds, STEPS)
 
     def process(
         self, keyed: tuple[tuple[str, int], Iterable[Photo | None]], plan: Plan
@@ -83,9 +92,13 @@ class WriteShard(beam.DoFn):
         report = finished_report(ShardReport, self.job.output, name, digest)
         if report:
             self.reused.inc(report.shard.photos)
-            progress.advance(len(photos), len(report.rejects))
+            progress.skip(len(photos), len(report.rejects))
         else:
-            report = self.write(split, name, photos, Vocabulary(plan.tokens), digest)
+            vocabulary = Vocabulary(plan.tokens)
+            photos = add_tokens(photos, self.job.config.tokenizer, vocabulary)
+            report = self.write(split, name, photos, vocabulary, digest)
+        self.written.inc(report.shard.photos)
+        self.captions.inc(report.shard.captions)
         for reject in report.rejects:
             yield beam.pvalue.TaggedOutput(REJECTED, reject)
         yield report.model_dump_json()
@@ -96,6 +109,7 @@ class WriteShard(beam.DoFn):
             [(p.file.size, p.file.modified, *p.captions) for p in photos],
             [photo.photo_id for photo in photos],
             plan.tokens,
+            self.job.config.tokenizer.kind,
             self.job.encoder.digest,
             self.job.features.model_dump(),
             self.job.config.records.keep_photos,
@@ -108,11 +122,11 @@ class WriteShard(beam.DoFn):
         tally = Tally(vocabulary, measure=split == "train")
         rejects: list[Reject] = []
         with ShardWriter(self.job.output, name) as writer:
-            for photo, content, kind, features in self.encode(photos, rejects):
-                record = self.record(photo, content, features, vocabulary)
-                writer.write(record)
-                tally.add(photo, record, kind)
-            info = writer.close()
+            for batch in self.encode(photos, rejects):
+                with timed(self.writing):
+                    self.write_batch(writer, batch, vocabulary, tally)
+            with timed(self.writing):
+                info = writer.close()
         report = ShardReport(
             plan=digest,
             size=info.bytes,
@@ -124,19 +138,27 @@ class WriteShard(beam.DoFn):
         save_report(self.job.output, name, report)
         return report
 
+    def write_batch(
+        self, writer: ShardWriter, batch: list[EncodedPhoto], vocabulary, tally: "Tally"
+    ) -> None:
+        for photo, content, kind, features in batch:
+            record = self.record(photo, content, features, vocabulary)
+            writer.write(record)
+            tally.add(photo, record, kind)
+
     def encode(
         self, photos: list[Photo], rejects: list[Reject]
-    ) -> Iterator[tuple[Photo, bytes, str, np.ndarray]]:
-        """Yields (photo, bytes, format, features) in order; appends to `rejects`."""
+    ) -> Iterator[list[EncodedPhoto]]:
+        """Yields batch after batch, in order; appends to `rejects`."""
         earlier = EarlierFeatures(self.job.features)
         size = self.job.config.records.encoder_batch
         for start in range(0, len(photos), size):
-            batch, rejected = read_batch(photos[start : start + size])
-            features = self.take_over(earlier, batch)
+            with timed(self.reading):
+                batch, rejected = read_batch(photos[start : start + size])
+                features = self.take_over(earlier, batch)
             self.run(batch, features, rejected)
-            for row, vector in zip(batch, features, strict=True):
-                if vector is not None:
-                    yield *row, vector
+            rows = zip(batch, features, strict=True)
+            yield [(*row, vector) for row, vector in rows if vector is not None]
             rejects.extend(rejected)
             progress.advance(min(size, len(photos) - start), len(rejected))
 
@@ -154,7 +176,9 @@ class WriteShard(beam.DoFn):
         if not new:
             return
         encoder = self.encoder_for(self.job.config.encoder)
-        vectors, bad = encoder.encode([batch[i][1] for i in new])
+        refuse_another(encoder, self.job)
+        with timed(self.encoding):
+            vectors, bad = encoder.encode([batch[i][1] for i in new])
         self.batches.update(len(new))
         self.encoded.inc(len(vectors))
         for i, reason in bad:
@@ -173,7 +197,7 @@ class WriteShard(beam.DoFn):
             photo_sha256=hashlib.sha256(content).digest(),
             features=features.astype(self.job.features.dtype),
             captions=tuple(caption.text for caption in photo.captions),
-            ids=tuple(tuple(vocabulary.encode(c.words)) for c in photo.captions),
+            ids=tuple(tuple(vocabulary.encode(c.tokens)) for c in photo.captions),
             encoded=content if self.job.config.records.keep_photos else None,
         )
 
@@ -184,27 +208,19 @@ class Tally:
     def __init__(self, vocabulary: Vocabulary, measure: bool):
         self.known = set(vocabulary.tokens)
         self.measure = measure
-        self.tokens = self.out_of_vocabulary = self.cells = 0
+        self.tokens = self.out_of_vocabulary = 0
         self.lengths: Counter[int] = Counter()
         self.formats: Counter[str] = Counter()
-        self.sum = self.squares = np.zeros(0)
+        self.features = FeatureSums()
 
     def add(self, photo: Photo, record: PhotoRecord, kind: str) -> None:
-        words = [word for caption in photo.captions for word in caption.words]
-        self.tokens += len(words)
-        self.out_of_vocabulary += sum(word not in self.known for word in words)
+        tokens = [token for caption in photo.captions for token in caption.tokens]
+        self.tokens += len(tokens)
+        self.out_of_vocabulary += sum(token not in self.known for token in tokens)
         self.lengths.update(len(ids) for ids in record.ids)
         self.formats[kind] += 1
         if self.measure:
-            self.add_features(record.features)
-
-    def add_features(self, features: np.ndarray) -> None:
-        # Double precision: a random network's features are of the order of 1e-4.
-        rows = features.reshape([-1, features.shape[-1]]).astype(np.float64)
-        total, squares = rows.sum(0), np.square(rows).sum(0)
-        self.sum = self.sum + total if self.cells else total
-        self.squares = self.squares + squares if self.cells else squares
-        self.cells += len(rows)
+            self.features.add(record.features)
 
     def fields(self) -> dict:
         return {
@@ -212,10 +228,21 @@ class Tally:
             "out_of_vocabulary": self.out_of_vocabulary,
             "caption_lengths": dict(sorted(self.lengths.items())),
             "photo_formats": dict(sorted(self.formats.items())),
-            "feature_sum": self.sum.tolist(),
-            "feature_squares": self.squares.tolist(),
-            "cells": self.cells,
+            "feature_sum": self.features.sum.tolist(),
+            "feature_squares": self.features.squares.tolist(),
+            "cells": self.features.cells,
         }
+
+
+def refuse_another(encoder: Encoder, job: Job) -> None:
+    """Raises UserError where a worker finds other files than the launcher did."""
+    if encoder.info.digest != job.encoder.digest:
+        own, theirs = encoder.info.digest[:SHORT], job.encoder.digest[:SHORT]
+        raise UserError(
+            f"this worker's {job.encoder.name} is not the encoder that the job was "
+            f"started with: its digest is {own}…, expected {theirs}…. Put the same "
+            "file where every worker reads it"
+        )
 
 
 def read_batch(
@@ -223,11 +250,12 @@ def read_batch(
 ) -> tuple[list[tuple[Photo, bytes, str]], list[Reject]]:
     """Reads photos: (photo, bytes, format) of those worth decoding, others' rejects."""
     batch, rejected = [], []
-    for photo in photos:
-        try:
-            batch.append((photo, *read_photo(photo.file.path)))
-        except PhotoProblem as problem:
-            rejected.append(reject_photo(photo, problem.reason, str(problem)))
+    found = read_photos([photo.file.path for photo in photos])
+    for photo, read in zip(photos, found, strict=True):
+        if isinstance(read, PhotoProblem):
+            rejected.append(reject_photo(photo, read.reason, str(read)))
+        else:
+            batch.append((photo, *read))
     return batch, rejected
 
 

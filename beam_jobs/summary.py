@@ -1,14 +1,22 @@
-"""What a build did, as a table a person reads."""
+"""What a build did, as tables a person reads."""
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from apache_beam.metrics import MetricsFilter
+from rich.table import Table
 
+from beam_jobs.counting import NAMESPACE, STEPS
 from beam_jobs.elements import Job
 from beam_jobs.reusing import DAMAGED
 from records import inspection, rejects
-from records.console import plain_console
-from records.manifest import load_manifest
+from records.console import number_table, plain_console
+from records.manifest import Manifest, load_manifest
 
 LAST_STATES = ("DONE", "FAILED", "CANCELLED")
+STEP_NAMES = dict(
+    zip(STEPS, ("read photos", "decode and encode", "write records"), strict=True)
+)
 
 
 def print_summary(job: Job, result, seconds: float) -> None:
@@ -20,35 +28,60 @@ def print_summary(job: Job, result, seconds: float) -> None:
     console = plain_console()
     console.print(inspection.in_and_out(inspection.describe_in_and_out(manifest)))
     console.print(inspection.by_split(inspection.describe_splits(manifest)))
-    encoded, reused = (
-        counter(result, "photos_encoded"),
-        counter(result, "photos_reused"),
-    )
-    if reused:
-        console.print(f"{reused} photos taken over from an interrupted build")
-    if job.reuse:
-        print_taken_over(job, result, console)
-    console.print(
-        f"{encoded} photos encoded by {job.encoder.name} in {seconds:.0f} s, start and "
-        f"all ({encoded / seconds:.1f}/s)"
-    )
-    console.print(
+    measured = {step: distribution(result, f"{step}_milliseconds") for step in STEPS}
+    steps = {step: found for step, found in measured.items() if found}
+    if steps:
+        console.print(step_table(steps))
+    lines = (*outcomes(job, result, seconds), *what_is_there(job, manifest))
+    for line in lines:
+        console.print(line, soft_wrap=True)
+
+
+def what_is_there(job: Job, manifest: Manifest) -> Iterator[str]:
+    yield (
         f"vocabulary {manifest.vocabulary_size} tokens, "
-        f"{manifest.statistics.out_of_vocabulary_rate:.2%} of words outside it, "
+        f"{manifest.statistics.out_of_vocabulary_rate:.2%} of tokens outside it, "
         f"longest caption {manifest.longest_caption}"
     )
-    console.print(
-        f"records in {job.output}, what was left out in {rejects.FILE_NAME} there"
-    )
+    yield f"records in {job.output}, what was left out in {rejects.FILE_NAME} there"
 
 
-def print_taken_over(job: Job, result, console) -> None:
-    taken_over, damaged = counter(result, "photos_taken_over"), counter(result, DAMAGED)
-    console.print(f"features of {taken_over} photos taken over from {job.reuse}")
+def outcomes(job: Job, result, seconds: float) -> Iterator[str]:
+    """Where the photos' features came from, and how fast; what a runner counted."""
+    if not query(result, "photos_written")["counters"]:
+        yield f"done in {seconds:.0f} s; this runner tells no more"
+        return
+    reused = counter(result, "photos_reused")
+    if reused:
+        yield f"{reused} photos taken over from an interrupted build"
+    if job.reuse:
+        taken_over = counter(result, "photos_taken_over")
+        yield f"features of {taken_over} photos taken over from {job.reuse}"
+    damaged = counter(result, DAMAGED)
     if damaged:
-        console.print(
-            f"{damaged} records of {job.reuse} are damaged; their photos were encoded"
+        yield f"{damaged} records of {job.reuse} are damaged; their photos were encoded"
+    encoded = counter(result, "photos_encoded")
+    took = f"in {seconds:.0f} s, start and all"
+    if encoded:
+        rate = f"{encoded / seconds:.1f}/s"
+        yield f"{encoded} photos encoded by {job.encoder.name} {took} ({rate})"
+    else:
+        yield f"no photo had to be encoded; done {took}"
+
+
+def step_table(steps: Mapping[str, "Measured"]) -> Table:
+    """Seconds of each step, over all workers together."""
+    table = number_table(
+        "step", "seconds", "ms a batch", "slowest", title="time by step, all workers"
+    )
+    for step, found in steps.items():
+        table.add_row(
+            STEP_NAMES[step],
+            f"{found.sum / 1000:.1f}",
+            f"{found.sum / found.count:.0f}",
+            str(found.max),
         )
+    return table
 
 
 def has_ended(result) -> bool:
@@ -57,5 +90,32 @@ def has_ended(result) -> bool:
 
 
 def counter(result, name: str) -> int:
-    found = result.metrics().query(MetricsFilter().with_name(name))["counters"]
-    return sum(metric.result for metric in found)
+    return sum(metric.result for metric in query(result, name)["counters"])
+
+
+class Measured(NamedTuple):
+    """A distribution at the end of a run, over all steps that it was counted in."""
+
+    count: int
+    sum: int
+    max: int
+
+
+def distribution(result, name: str) -> Measured | None:
+    found = [metric.result for metric in query(result, name)["distributions"]]
+    if not found:
+        return None
+    return Measured(
+        sum(one.count for one in found),
+        sum(one.sum for one in found),
+        max(one.max for one in found),
+    )
+
+
+def query(result, name: str) -> Mapping[str, list]:
+    """What a runner counted; nothing for one that does not count."""
+    wanted = MetricsFilter().with_namespace(NAMESPACE).with_name(name)
+    try:
+        return result.metrics().query(wanted)
+    except NotImplementedError:
+        return {"counters": [], "distributions": []}

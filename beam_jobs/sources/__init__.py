@@ -84,6 +84,11 @@ class Source(ABC):
             UserError: a file is missing, empty or of another form.
         """
 
+    @classmethod
+    @abstractmethod
+    def named(cls, captions: Sequence[str], splits: str | None) -> "Source":
+        """The source of these options, without a look at its files."""
+
     @abstractmethod
     def files(self) -> dict[str, str]:
         """What it reads, for the manifest."""

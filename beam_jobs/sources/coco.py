@@ -83,10 +83,14 @@ class Coco(JsonSource):
 
     @classmethod
     def open(cls, captions: Sequence[str], splits: None) -> "Coco":
-        given = [parse_option(option) for option in captions]
-        for _, path in given:
+        for option in captions:
+            _, path = parse_option(option)
             check_starts_an_object(path)
-        return cls(tuple("=".join(pair) for pair in given))
+        return cls.named(captions, splits)
+
+    @classmethod
+    def named(cls, captions: Sequence[str], splits: None) -> "Coco":
+        return cls(tuple("=".join(parse_option(option)) for option in captions))
 
 
 def parse_option(option: str) -> tuple[str, str]:

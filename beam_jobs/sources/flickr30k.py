@@ -66,6 +66,7 @@ class Flickr30k(LineSource):
     )
     reader = ReadCaptions
     suffix = ".jpg"
+    lists = SPLIT_FILES
 
     @classmethod
     def open(cls, captions: Sequence[str], splits: str) -> "Flickr30k":

@@ -11,6 +11,7 @@ JAIR 2013.
 
 import re
 from collections.abc import Sequence
+from typing import ClassVar
 
 import apache_beam as beam
 
@@ -51,6 +52,7 @@ class Flickr8k(LineSource):
     name = "flickr8k"
     needs = "one --captions FILE (Flickr8k.token.txt) and --splits DIR"
     reader = ReadCaptions
+    lists: ClassVar = {split: [name] for split, name in SPLIT_FILES.items()}
 
     @classmethod
     def open(cls, captions: Sequence[str], splits: str) -> "Flickr8k":
@@ -85,4 +87,4 @@ def find_split_files(directory: str) -> dict[str, str]:
     Raises:
         UserError: one is not there or names no photo.
     """
-    return find_lists(directory, {split: [n] for split, n in SPLIT_FILES.items()})
+    return find_lists(directory, Flickr8k.lists)

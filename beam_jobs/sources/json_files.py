@@ -2,7 +2,7 @@
 
 import json
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -29,6 +29,10 @@ class JsonSource(Source):
     reader: ClassVar[Callable[[], beam.DoFn]]
 
     inputs: tuple[str, ...]
+
+    @classmethod
+    def named(cls, captions: Sequence[str], splits: None) -> "JsonSource":
+        return cls(tuple(captions))
 
     def files(self) -> dict[str, str]:
         return {"captions": ", ".join(self.inputs)}

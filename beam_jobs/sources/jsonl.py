@@ -58,7 +58,7 @@ class Jsonl(JsonSource):
                 for number, line in start_of_captions(path)
             ]
             refuse_if_none_is_read(path, first)
-        return cls(tuple(captions))
+        return cls.named(captions, splits)
 
 
 def line_items(line: bytes, where: str) -> Iterator[Item]:

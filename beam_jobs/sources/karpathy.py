@@ -56,7 +56,7 @@ class Karpathy(JsonSource):
     def open(cls, captions: Sequence[str], splits: None) -> "Karpathy":
         (path,) = captions
         check_starts_an_object(path)
-        return cls((path,))
+        return cls.named(captions, splits)
 
 
 def image_items(where: str, image: Any) -> Iterator[Item]:

@@ -25,15 +25,23 @@ class LineSource(Source):
         splits: split -> path of its list.
         reader: makes the step from caption file to Caption.
         suffix: of photo file names, where a list may leave it out.
+        lists: split -> names that its list may have.
     """
 
     takes_splits: ClassVar[bool] = True
     nested: ClassVar[bool] = False
     reader: ClassVar[Callable[[], beam.DoFn]]
     suffix: ClassVar[str] = ""
+    lists: ClassVar[Mapping[str, Sequence[str]]]
 
     captions: str
     splits: dict[str, str]
+
+    @classmethod
+    def named(cls, captions: Sequence[str], splits: str) -> "LineSource":
+        first = {split: names[0] for split, names in cls.lists.items()}
+        paths = {s: FileSystems.join(splits, name) for s, name in first.items()}
+        return cls(captions[0], paths)
 
     def files(self) -> dict[str, str]:
         return {"captions": self.captions, **self.splits}

@@ -1,6 +1,7 @@
 """The options of `build_records` that say where captions come from."""
 
 import argparse
+import re
 
 from beam_jobs.sources import Source
 from beam_jobs.sources.coco import Coco
@@ -46,5 +47,13 @@ def check_options(parser: argparse.ArgumentParser, args: argparse.Namespace) -> 
         parser.error(str(error))
 
 
-def open_source(args: argparse.Namespace) -> Source:
-    return SOURCES[args.source].open(args.captions, args.splits)
+def open_source(args: argparse.Namespace, look: bool = True) -> Source:
+    """The source that the options name; `look`: at its files, for mistakes."""
+    kind = SOURCES[args.source]
+    return (kind.open if look else kind.named)(args.captions, args.splits)
+
+
+def places(args: argparse.Namespace) -> dict[str, list[str]]:
+    """Option -> paths it names; COCO's come after their split."""
+    captions = [re.sub(r"^\w+=", "", option) for option in args.captions]
+    return {"--captions": captions, "--splits": [args.splits] if args.splits else []}

@@ -8,12 +8,26 @@ import pytest
 HERE = str(Path(__file__).parent)
 sys.path.insert(0, HERE)
 
+from memory_files import StoreFiles, TreeFiles  # noqa: E402
 from small_data import SmallData  # noqa: E402
+
+from beam_jobs import remote_files  # noqa: E402
+from records import remote_locking  # noqa: E402
 
 
 @pytest.fixture
 def data(tmp_path) -> SmallData:
     return SmallData(tmp_path / "data")
+
+
+@pytest.fixture
+def memory(monkeypatch) -> type[StoreFiles]:
+    """The file systems in memory, empty; jobs take their locks without a wait."""
+    monkeypatch.setattr(remote_locking, "SETTLING", 0)
+    remote_files.local_copy.cache_clear()
+    StoreFiles.clear()
+    TreeFiles.clear()
+    return StoreFiles
 
 
 @pytest.fixture

@@ -55,6 +55,7 @@ class CountingEncoder:
     def __init__(self, breaks_after: int | None = None):
         self.photos, self.batches = 0, 0
         self.breaks_after = breaks_after
+        self.info = INFO
 
     def __call__(self, config: EncoderConfig) -> "CountingEncoder":
         return self

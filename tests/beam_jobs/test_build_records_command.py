@@ -77,9 +77,11 @@ def test_a_wrong_flag_exits_with_2(flags, tmp_path, capsys, wrong, message):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_runner_that_cannot_do_it_is_refused(flags):
-    with pytest.raises(UserError, match="DaskRunner"):
+def test_a_runner_that_cannot_do_it_is_refused(flags, capsys):
+    with pytest.raises(SystemExit) as ended:
         build_records.main([*flags, "--runner=DaskRunner"])
+    assert ended.value.code == 2
+    assert "DaskRunner reports success and writes nothing" in capsys.readouterr().err
 
 
 def test_another_source(flags, data, tmp_path):

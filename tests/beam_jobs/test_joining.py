@@ -5,16 +5,16 @@ import pytest
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.testing.util import assert_that, equal_to
 
-from beam_jobs.elements import REJECTED, Caption, Photo, PhotoFile, Plan, Reject
+from beam_jobs.elements import REJECTED, Caption, Photo, PhotoFile, Reject
 from beam_jobs.joining import (
     TRAINING_WORD,
     JoinPhoto,
     TokenizeCaptions,
-    all_shards,
-    assign_shard,
+    add_tokens,
     make_plan,
 )
 from records.errors import UserError
+from records.vocabulary import Vocabulary
 from tfcap.config import TokenizerConfig
 
 FILE = PhotoFile("a.jpg", "photos/a.jpg", 9, 1.0)
@@ -33,27 +33,36 @@ def test_captions_are_tokenized_and_empty_ones_rejected():
             )
         )
         rejects = [Reject("caption", "f:2", "no_word_left", "! 42 .", 1)]
-        assert_that(tokenized.ok, equal_to([CAPTION]), label="captions")
+        assert_that(tokenized.ok, equal_to([("a.jpg", [CAPTION])]), label="captions")
         assert_that(tokenized[REJECTED], equal_to(rejects), label="rejects")
+
+
+@pytest.mark.parametrize("kind", ["wordpiece", "char"])
+def test_numbers_are_words_where_words_need_not_be_letters(kind):
+    step = TokenizeCaptions(TokenizerConfig(kind=kind))
+    step.setup()
+    captions = [CAPTION._replace(text=text) for text in ("! 42 .", "!")]
+    rejected, (photo_id, kept) = step.process(captions)
+    assert rejected.value.reason == "no_word_left"
+    assert (photo_id, [caption.words for caption in kept]) == ("a.jpg", [("42",)])
 
 
 def join(
     captions=(CAPTION,), splits=("train",), files=(FILE,), paths=(), directory="photos"
 ):
-    """Photo or Reject, and the training words."""
-    parts = {"captions": captions, "splits": splits, "files": files, "paths": paths}
-    outcomes, words = [], []
-    for output in JoinPhoto(str(directory)).process(("a.jpg", parts)):
-        tag = getattr(output, "tag", None)
-        (words if tag == TRAINING_WORD else outcomes).append(
-            output.value if tag else output
-        )
-    (outcome,) = outcomes
-    return outcome, words
+    """Photo or Reject, and (training word, how often)."""
+    parts = {"captions": [captions], "splits": splits, "files": files, "paths": paths}
+    step = JoinPhoto(str(directory))
+    step.start_bundle()
+    (outcome,) = step.process(("a.jpg", parts))
+    counts = list(step.finish_bundle())
+    assert {count.tag for count in counts} <= {TRAINING_WORD}
+    words = [count.value.value for count in counts]
+    return getattr(outcome, "value", outcome), words
 
 
 def test_a_photo_with_all_it_needs():
-    assert join() == (Photo("a.jpg", "train", FILE, (CAPTION,)), ["a", "dog"])
+    assert join() == (Photo("a.jpg", "train", FILE, (CAPTION,)), [("a", 1), ("dog", 1)])
 
 
 def test_captions_stand_by_number_then_text_not_by_line():
@@ -72,7 +81,17 @@ def test_words_outside_the_training_list_are_not_counted():
 
 
 def test_words_count_whether_or_not_the_file_is_there():
-    assert join(files=[])[1] == ["a", "dog"]
+    assert join(files=[])[1] == [("a", 1), ("dog", 1)]
+
+
+def test_captions_of_a_photo_may_come_in_several_parts():
+    second = CAPTION._replace(number=1, words=("a", "cat"))
+    parts = {"captions": [[second], [CAPTION]], "splits": ["train"], "files": [FILE]}
+    step = JoinPhoto("photos")
+    step.start_bundle()
+    (photo,) = step.process(("a.jpg", {**parts, "paths": []}))
+    assert photo.captions == (CAPTION, second)
+    assert dict(c.value.value for c in step.finish_bundle())["a"] == 2
 
 
 @pytest.mark.parametrize(
@@ -133,17 +152,25 @@ def test_the_plan_cuts_shards_and_orders_words():
 
 
 def test_a_plan_without_words_says_what_to_do():
-    with pytest.raises(UserError, match=r"none of the 1 distinct.*tokenizer.min_count"):
+    with pytest.raises(UserError, match=r"the 1 distinct words.*tokenizer.min_count"):
         make_plan([("dog", 1)], [("train", 1)], TokenizerConfig(min_count=2), 3)
 
 
-def test_photos_go_to_the_shard_their_name_says():
-    plan = Plan((), {"train": 4}, 1)
-    photo = Photo("1000268201_693b08cb0e.jpg", "train", FILE, ())
-    assert assign_shard(photo, plan) == (("train", 0), photo)
-
-
-def test_every_shard_is_listed():
-    plan = Plan((), {"train": 2, "dev": 1}, 3)
-    expected = [(("train", 0), None), (("train", 1), None), (("dev", 0), None)]
-    assert all_shards(plan) == expected
+@pytest.mark.parametrize(
+    ("settings", "tokens"),
+    [
+        ({"kind": "word", "min_count": 2}, [["a", "dog"], ["dogs"]]),
+        ({"kind": "wordpiece"}, [["a", "dog"], ["dog", "##s"]]),
+        ({"kind": "char"}, [["a", "<space>", "d", "o", "g"], ["d", "o", "g", "s"]]),
+    ],
+)
+def test_captions_get_their_tokens_from_the_plan(settings, tokens):
+    counts, settings = [("dog", 8), ("a", 9), ("sad", 5)], TokenizerConfig(**settings)
+    plan = make_plan(counts, [("train", 1)], settings, 3)
+    captions = (CAPTION, CAPTION._replace(words=("dogs",)))
+    photos = [Photo(f"{i}.jpg", "train", FILE, captions) for i in range(3)]
+    found = add_tokens(photos, settings, Vocabulary(plan.tokens))
+    assert [photo.photo_id for photo in found] == ["0.jpg", "1.jpg", "2.jpg"]
+    for photo in found:
+        assert [list(caption.tokens) for caption in photo.captions] == tokens
+        assert [c._replace(tokens=()) for c in photo.captions] == [*captions]

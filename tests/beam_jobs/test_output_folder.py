@@ -7,6 +7,7 @@ import pytest
 from beam_jobs import output_folder
 from beam_jobs.output_folder import REPORTS, Report, finished_report, save_report
 from records.errors import UserError
+from records.locking import FILE_NAME
 
 SHARDS = re.compile(r"part-\d")
 
@@ -81,3 +82,49 @@ def test_only_shards_and_temporary_files_are_left_over(tmp_path):
     output_folder.remove_leftovers(str(tmp_path), SHARDS, {"part-1"})
     left = {path.name for path in tmp_path.iterdir()}
     assert left == {"part-1", ".hidden", "notes.txt"}
+
+
+def prepared(output, overwrite=False):
+    return output_folder.prepared(str(output), "last.json", overwrite)
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_running_job_loses_nothing_to_a_second(tmp_path, overwrite):
+    with prepared(tmp_path):
+        for name in (f"{output_folder.REPORTS}/part-0.json", "part-0"):
+            (tmp_path / name).write_text("{}")
+        with (
+            pytest.raises(UserError, match="is writing"),
+            prepared(tmp_path, overwrite),
+        ):
+            pass
+        left = {path.name for path in tmp_path.rglob("*")}
+    assert left == {output_folder.REPORTS, "part-0.json", "part-0", FILE_NAME}
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_the_lock_is_kept_while_the_folder_is_prepared(tmp_path, overwrite):
+    with prepared(tmp_path / "out", overwrite):
+        assert (tmp_path / "out" / output_folder.REPORTS / FILE_NAME).exists()
+        with pytest.raises(UserError), prepared(tmp_path / "out", overwrite):
+            pass
+
+
+@pytest.mark.parametrize("name", ["last.json", "thesis.txt"])
+def test_a_refused_folder_gets_no_lock(tmp_path, name):
+    (tmp_path / name).write_text("{}")
+    with pytest.raises(UserError, match="add --overwrite"), prepared(tmp_path):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_a_job_that_ended_while_the_lock_was_sought(tmp_path, monkeypatch):
+    take = output_folder.locked
+
+    def late(folder, output):
+        (tmp_path / "last.json").write_text("{}")
+        return take(folder, output)
+
+    monkeypatch.setattr(output_folder, "locked", late)
+    with pytest.raises(UserError, match="already holds"), prepared(tmp_path):
+        pass

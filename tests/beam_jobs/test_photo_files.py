@@ -1,8 +1,14 @@
-"""Photo files: finding them."""
+"""Photo files: finding them, and reading them."""
 
 import os
+import threading
 
-from beam_jobs.photo_files import ListPhotos
+import pytest
+from memory_files import StoreFiles, put
+from small_data import photo_bytes
+
+from beam_jobs.photo_files import ListPhotos, read_photos
+from records.errors import UserError
 
 
 def list_photos(folder, nested=False) -> list[str]:
@@ -41,3 +47,70 @@ def test_a_photo_whose_name_is_not_utf8(tmp_path):
     with open(os.fsencode(tmp_path) + b"/caf\xe9.jpg", "wb"):
         pass
     assert list_photos(tmp_path) == ["caf\\udce9.jpg"]
+
+
+def photos_of_a_store(*names: str) -> list[str]:
+    for name in names:
+        put(f"store://bucket/{name}", photo_bytes(name))
+    return [f"store://bucket/{name}" for name in names]
+
+
+def test_photos_of_a_store_are_known_by_their_name(memory):
+    photos_of_a_store(
+        "photos/b.jpg", "photos/a.jpg", "photos/in/c.jpg", "photos2/d.jpg"
+    )
+    put("store://bucket/photos/", b"")  # as a console marks a folder
+    assert list_photos("store://bucket/photos") == ["a.jpg", "b.jpg"]
+    nested = list_photos("store://bucket/photos/", nested=True)
+    assert nested == ["a.jpg", "b.jpg", "c.jpg"]
+    assert list_photos("store://bucket/none") == []
+
+
+def test_photos_of_a_store_are_read_several_at_a_time_and_stay_in_order(
+    memory, monkeypatch
+):
+    paths = photos_of_a_store(*(f"{letter}.jpg" for letter in "abcdef"))
+    together = threading.Barrier(len(paths), timeout=30)
+    opened = StoreFiles.open
+
+    def wait(self, path, *args, **kwargs):
+        together.wait()
+        return opened(self, path)
+
+    monkeypatch.setattr(StoreFiles, "open", wait)
+    found = [content for content, _ in read_photos(paths)]
+    assert found == [photo_bytes(os.path.basename(path)) for path in paths]
+
+
+def test_what_is_wrong_with_each_photo(memory):
+    (good,) = photos_of_a_store("a.jpg")
+    put("store://bucket/b.jpg", b"no photo")
+    found = read_photos([good, "store://bucket/b.jpg", "store://bucket/gone.jpg"])
+    assert found[0][1] == "JPEG"
+    assert [problem.reason for problem in found[1:]] == [
+        "not_an_image",
+        "unreadable_file",
+    ]
+
+
+@pytest.mark.parametrize("code", [403, 503, None])
+def test_a_store_that_does_not_answer_is_not_the_photos_fault(
+    memory, code, monkeypatch
+):
+    def fail(self, path, *args, **kwargs):
+        error = RuntimeError("the store says no")
+        error.code = code
+        raise error
+
+    monkeypatch.setattr(StoreFiles, "open", fail)
+    if code == 403:
+        (problem,) = read_photos(["store://bucket/a.jpg"])
+        assert (problem.reason, str(problem)) == (
+            "unreadable_file",
+            "the store says no",
+        )
+    else:
+        with pytest.raises(
+            UserError, match=r"store://bucket/a\.jpg: the store says no"
+        ):
+            read_photos(["store://bucket/a.jpg"])

@@ -8,6 +8,7 @@ import pytest
 
 from beam_jobs.build_records import main
 from records import schema
+from records.re_encoding import Wish
 from records.reader import RecordSet, read_shard
 from records.verification import verify
 
@@ -62,6 +63,21 @@ def test_the_vocabulary_is_that_of_the_whole_training_list(built):
 
 def test_the_set_is_whole(built):
     assert verify(built.directory).problems == ()
+
+
+def test_photos_encoded_again_give_the_same_features(built):
+    verdict = verify(built.directory, Wish(20))
+    assert verdict.problems == ()
+    sample = verdict.sample
+    assert (sample.asked, sample.compared) == (20, 20)
+    assert sample.worst <= 1e-5  # on one machine, whatever the batch
+
+
+def test_weights_of_another_network_are_found_out(built):
+    verdict = verify(built.directory, Wish(20, files={"weights": "random"}))
+    (problem,) = verdict.problems
+    assert problem.what.startswith("encoder: the manifest says one of digest ")
+    assert verdict.sample.compared == 0
 
 
 def test_features_tell_photos_apart(built):

@@ -15,6 +15,7 @@ from beam_jobs import output_folder
 from beam_jobs.elements import Caption, Photo, PhotoFile, Plan
 from beam_jobs.shard_writing import ShardReport, WriteShard
 from records import schema, shards
+from records.errors import UserError
 from records.reader import read_shard
 from records.vocabulary import Vocabulary
 
@@ -202,6 +203,7 @@ def test_a_shard_that_would_come_out_otherwise_is_encoded_again(data, job, chang
     encoder = counting()
     write(job, photos(data), encoder)
     job, plan = change(data, job)
+    encoder.info = job.encoder
     write(job, photos(data), encoder, plan)
     assert encoder.photos == 10
 
@@ -210,11 +212,20 @@ def test_a_report_never_outlives_its_shard(data, job):
     """Else it would vouch for the shard that a changed build put in its place."""
     write(job, photos(data))
     changed, _ = another_encoder(data, job)
+    breaking = counting(breaks_after=1)
+    breaking.info = changed.encoder
     with pytest.raises(RuntimeError, match="switched off"):
-        write(changed, photos(data), counting(breaks_after=1))
+        write(changed, photos(data), breaking)
     encoder = counting()
     write(job, photos(data), encoder)
     assert encoder.photos == 5
+
+
+def test_a_worker_that_finds_another_encoder_refuses(data, job):
+    changed, _ = another_encoder(data, job)
+    with pytest.raises(UserError, match=r"this worker's mean_colour is not .* 1…"):
+        write(changed, photos(data))
+    assert NAME not in os.listdir(job.output)
 
 
 def test_a_shard_broken_off_leaves_nothing(data, job):

@@ -1,0 +1,70 @@
+"""What a build counts while it runs: every outcome, and the time of every step.
+
+    photos_written           in finished shards: encoded + taken over + reused
+    photos_encoded           by the encoder, in this run
+    photos_taken_over        their features came from --reuse
+    photos_reused            in shards that an interrupted build had finished
+    photos_rejected_REASON   one counter for each reason
+    captions_written         of the photos written
+    captions_rejected_REASON
+    encoder_batch_size       photos per run of the encoder
+    read_milliseconds, encode_milliseconds, write_milliseconds
+                             a batch; the last also has the end of each shard
+
+Counters and distributions of the namespace `tfcap`: a runner shows them while it runs,
+and the summary at the end reads them.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import apache_beam as beam
+from apache_beam.metrics import Metrics
+
+from beam_jobs import progress
+from beam_jobs.elements import Reject
+
+NAMESPACE = "tfcap"
+STEPS = ("read", "encode", "write")
+
+
+def counter(name: str):
+    return Metrics.counter(NAMESPACE, name)
+
+
+def distribution(name: str):
+    return Metrics.distribution(NAMESPACE, name)
+
+
+def step_milliseconds(step: str):
+    """The distribution of one of STEPS."""
+    return distribution(f"{step}_milliseconds")
+
+
+@contextmanager
+def timed(milliseconds) -> Iterator[None]:
+    """Adds the time its body takes to a distribution."""
+    started = time.perf_counter()
+    yield
+    milliseconds.update(round(1000 * (time.perf_counter() - started)))
+
+
+class CountRejects(beam.DoFn):
+    """Reject -> the same, counted by its reason.
+
+    Args:
+        show: tell the progress line, which knows those of the encoding step already.
+    """
+
+    def __init__(self, show: bool):
+        self.show = show
+
+    def process(self, reject: Reject):
+        photos = int(reject.what == "photo")
+        for what, number in (("photos", photos), ("captions", reject.captions)):
+            if number:
+                counter(f"{what}_rejected_{reject.reason}").inc(number)
+        if self.show:
+            progress.reject(photos)
+        yield reject

@@ -1,0 +1,155 @@
+"""Google Cloud Dataflow: what it needs, what it refuses, where its jobs are seen.
+
+All that would fail there, minutes later and on a machine that is paid for, is refused
+here first.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from apache_beam.options.pipeline_options import (
+    GoogleCloudOptions,
+    PipelineOptions,
+    SetupOptions,
+    StandardOptions,
+    WorkerOptions,
+)
+from apache_beam.options.pipeline_options_validator import PipelineOptionsValidator
+
+from beam_jobs.resource_hints import encoder_hints
+from records.errors import UserError
+
+RUNNER = "DataflowRunner"
+CLOUD = "gs://"
+CONSOLE = (
+    "https://console.cloud.google.com/dataflow/jobs/{region}/{job}?project={project}"
+)
+
+
+def is_chosen(options: PipelineOptions) -> bool:
+    name = options.view_as(StandardOptions).runner or ""
+    return name.lower().removesuffix("runner") == "dataflow"
+
+
+def check(
+    options: PipelineOptions, places: Mapping[str, Sequence[str]], dry_run: bool = False
+) -> None:
+    """Looks at the command line alone, for a job that is meant for Dataflow.
+
+    Args:
+        options: Beam's; with another runner nothing is looked at.
+        places: option -> what it says workers shall read from or write to.
+        dry_run: nothing will be submitted, so it needs nobody's credentials.
+
+    Raises:
+        UserError: the first thing wrong, and what to do.
+    """
+    if not is_chosen(options):
+        return
+    refuse(missing_clients())
+    refuse(missing_options(options))
+    refuse(missing_package(options))
+    refuse(accelerator_twice(options))
+    refuse(places_on_this_machine(places))
+    if not dry_run:
+        refuse(missing_credentials(options))
+
+
+def refuse(problems: Iterable[str]) -> None:
+    for problem in problems:
+        raise UserError(problem)
+
+
+def missing_clients() -> Iterator[str]:
+    try:
+        from apache_beam.runners.dataflow.internal import apiclient  # noqa: F401
+    except ImportError:
+        yield (
+            f"--runner={RUNNER} needs Beam's clients for Google Cloud; install the "
+            "extra `gcp`: pip install 'tfcap[gcp]'"
+        )
+
+
+def missing_options(options: PipelineOptions) -> Iterator[str]:
+    google = options.view_as(GoogleCloudOptions)
+    if not google.project:
+        yield f"--project: {RUNNER} needs the Google Cloud project that is to pay"
+    if not google.region:
+        yield f"--region: {RUNNER} needs the region to run in, e.g. us-central1"
+    # Without one of the two Beam would make a bucket of its own choice.
+    check = PipelineOptionsValidator(options, None).validate_gcs_path
+    if all(check(google, name) for name in ("temp_location", "staging_location")):
+        yield (
+            f"--temp_location: {RUNNER} needs a folder of Cloud Storage for what it "
+            "passes to workers, e.g. gs://BUCKET/tmp; received "
+            f"{google.temp_location or 'none'}"
+        )
+
+
+def missing_package(options: PipelineOptions) -> Iterator[str]:
+    setup = options.view_as(SetupOptions)
+    image = options.view_as(WorkerOptions).sdk_container_image
+    if not (image or setup.setup_file or setup.extra_packages):
+        yield (
+            f"--sdk_container_image: {RUNNER}'s own image has neither tfcap nor "
+            "TensorFlow; build one as deploy/dataflow/README.md says, and name it"
+        )
+
+
+def accelerator_twice(options: PipelineOptions) -> Iterator[str]:
+    services = options.view_as(GoogleCloudOptions).dataflow_service_options or []
+    all_workers = any(option.startswith("worker_accelerator=") for option in services)
+    if all_workers and "accelerator" in encoder_hints(options):
+        yield (
+            "--encoder_resource_hints: Dataflow takes an accelerator for one step or, "
+            "by --dataflow_service_options=worker_accelerator, for all; keep one"
+        )
+
+
+def places_on_this_machine(places: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    for option, paths in places.items():
+        for path in paths:
+            if not path.startswith(CLOUD):
+                yield (
+                    f"{option}: {path} is on this machine, where {RUNNER}'s workers "
+                    "cannot reach it; name a place in Cloud Storage, gs://BUCKET/..."
+                )
+
+
+def missing_credentials(options: PipelineOptions) -> Iterator[str]:
+    """Looked for here because Beam goes on without, to fail after minutes of tries."""
+    import google.auth
+
+    if options.view_as(GoogleCloudOptions).no_auth:
+        return
+    try:
+        google.auth.default()
+    except google.auth.exceptions.DefaultCredentialsError:
+        yield (
+            f"{RUNNER} needs Google Cloud credentials, and there are none; run `gcloud "
+            "auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS"
+        )
+
+
+def as_user_error(error: Exception) -> UserError | None:
+    """What Google's clients raise for a person to see; None for all else."""
+    try:
+        from google.api_core.exceptions import GoogleAPIError
+        from google.auth.exceptions import GoogleAuthError
+    except ImportError:
+        return None
+    refused = isinstance(error, (GoogleAPIError, GoogleAuthError))
+    # What Beam makes of such an error where it stages files.
+    if refused or str(error).startswith("Could not upload to GCS path"):
+        reason = " ".join(str(error).split())
+        return UserError(f"Google Cloud does not take the job: {reason}")
+    return None
+
+
+def describe_submission(result, options: PipelineOptions, output: str) -> str:
+    """Where to look for a job that was submitted and is not waited for."""
+    google = options.view_as(GoogleCloudOptions)
+    if not result.has_job:
+        return f"the job is written to {google.template_location} and not started"
+    job = result.job_id()
+    page = CONSOLE.format(region=google.region, job=job, project=google.project)
+    return f"submitted as job {job}: {page}\nits output will be in {output}"

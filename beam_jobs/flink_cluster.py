@@ -1,0 +1,41 @@
+"""A Flink cluster's own interface (REST), for what Beam's job server does not do there.
+
+Told to cancel a job, the job server stops waiting for it, and the cluster goes on.
+"""
+
+import json
+import sys
+import urllib.error
+import urllib.request
+
+SECONDS = 10.0
+GONE = ("CANCELED", "FAILED", "FINISHED")
+
+
+def cancel(master: str, name: str) -> None:
+    """Cancels a job, or says on standard error that it goes on.
+
+    Args:
+        master: the cluster's address, `host:port` with or without a scheme before it.
+        name: of the job; of several the one started last.
+    """
+    base = master if "://" in master else f"http://{master}"
+    try:
+        jobs = call("GET", f"{base}/jobs/overview")["jobs"]
+        ours = [job for job in jobs if job["name"] == name and job["state"] not in GONE]
+        for job in sorted(ours, key=lambda job: job["start-time"])[-1:]:
+            call("PATCH", f"{base}/jobs/{job['jid']}?mode=cancel")
+    except (OSError, ValueError, KeyError) as error:
+        print(f"{name} may go on at {base}; cancel it there ({error})", file=sys.stderr)
+
+
+def call(method: str, url: str) -> dict:
+    """What the cluster answers.
+
+    Raises:
+        OSError: no answer, or one that says no.
+        ValueError: an answer that is not JSON.
+    """
+    request = urllib.request.Request(url, method=method)
+    with urllib.request.urlopen(request, timeout=SECONDS) as answer:
+        return json.load(answer)

@@ -1,0 +1,168 @@
+"""Flink and Spark take a job from Beam's job server, a Java program that Beam starts.
+
+`deploy/job_server.sh` makes the program. What goes wrong in it has to reach a person,
+and Ctrl-C has to reach the cluster behind it.
+"""
+
+import logging
+import os
+import re
+import shutil
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import grpc
+from apache_beam.options.pipeline_options import (
+    FlinkRunnerOptions,
+    GoogleCloudOptions,
+    JobServerOptions,
+    PipelineOptions,
+    PortableOptions,
+    SparkRunnerOptions,
+    StandardOptions,
+)
+from apache_beam.runners.portability.flink_runner import MAGIC_HOST_NAMES
+
+from beam_jobs import flink_cluster
+from records.errors import UserError
+
+RUNNERS = ("FlinkRunner", "SparkRunner")
+WORKERS_STAY = 5_000  # milliseconds
+
+FAILED = re.compile(r"Pipeline \S+ failed in state (?P<state>\w+): (?P<why>.+)")
+NOT_STARTED = "Service failed to start up"
+NOT_FETCHED = "Unable to fetch remote job server jar"
+
+
+def is_chosen(options: PipelineOptions) -> bool:
+    return options.view_as(StandardOptions).runner in RUNNERS
+
+
+def engine_of(options: PipelineOptions) -> str:
+    """`flink` or `spark`, as in the names of their options."""
+    return options.view_as(StandardOptions).runner.removesuffix("Runner").lower()
+
+
+def jar_of(options: PipelineOptions) -> str | None:
+    return options.get_all_options()[f"{engine_of(options)}_job_server_jar"]
+
+
+def flink_master(options: PipelineOptions) -> str | None:
+    """The address of the Flink cluster; None for one inside the job server."""
+    master = options.view_as(FlinkRunnerOptions).flink_master.strip()
+    of_flink = engine_of(options) == "flink" and master not in MAGIC_HOST_NAMES
+    return master if of_flink else None
+
+
+def job_name(options: PipelineOptions) -> GoogleCloudOptions:
+    """The options that hold `job_name`: Flink's and Spark's jobs have it too."""
+    return options.view_as(GoogleCloudOptions)
+
+
+def prepare(options: PipelineOptions) -> None:
+    """Completes the options for Flink or Spark; with another runner does nothing.
+
+    Workers stay between steps: each new one would load TensorFlow again.
+
+    Raises:
+        UserError: there is no Java, or no such job server.
+    """
+    if not is_chosen(options):
+        return
+    portable, named = options.view_as(PortableOptions), job_name(options)
+    named.job_name = named.job_name or f"tfcap-{uuid.uuid4().hex[:8]}"
+    if not portable.environment_cache_millis:
+        portable.environment_cache_millis = WORKERS_STAY
+    if not portable.job_endpoint and not submits_itself(options):
+        check_jar(options)
+        check_java(options.view_as(JobServerOptions).job_server_java_launcher)
+
+
+def submits_itself(options: PipelineOptions) -> bool:
+    """Whether the job goes to the cluster as one jar, without a job server."""
+    flink = options.view_as(FlinkRunnerOptions).flink_submit_uber_jar
+    return flink or options.view_as(SparkRunnerOptions).spark_submit_uber_jar
+
+
+def check_jar(options: PipelineOptions) -> None:
+    engine, jar = engine_of(options), jar_of(options)
+    if jar and "://" not in jar and not os.path.exists(jar):
+        raise UserError(
+            f"--{engine}_job_server_jar: no file {jar}; make one with "
+            f"`deploy/job_server.sh {engine}`"
+        )
+
+
+def check_java(java: str) -> None:
+    if not shutil.which(java):
+        raise UserError(f"no program {java!r}: a job server is a Java program")
+
+
+@contextmanager
+def attended(options: PipelineOptions) -> Iterator[None]:
+    """Around a run on Flink or Spark: it is quiet, and Ctrl-C cancels it.
+
+    Raises:
+        UserError: the cluster or the job server gave the job up. What a step raised
+            comes as it is.
+    """
+    if not is_chosen(options):
+        yield
+        return
+    engine, jar = engine_of(options), jar_of(options)  # Beam forgets its runner
+    master, name = flink_master(options), job_name(options).job_name
+    with quiet():
+        try:
+            yield
+        except KeyboardInterrupt:
+            if master:
+                flink_cluster.cancel(master, name)
+            raise
+        except Exception as error:
+            raise as_user_error(error, engine, jar) or error from None
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keeps the log of workers in this process off the terminal.
+
+    A failed step is raised in the end, with its own stack; its worker, the job server
+    and the channels between them would each print it too.
+    """
+    root, hook = logging.getLogger(), threading.excepthook
+
+    def keep(record: logging.LogRecord) -> bool:
+        return record.levelno >= logging.CRITICAL
+
+    def pass_on(failed) -> None:
+        if not issubclass(failed.exc_type, grpc.RpcError):
+            hook(failed)
+
+    logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
+    root.addFilter(keep)  # of what Beam logs without a name, and that alone
+    threading.excepthook = pass_on
+    try:
+        yield
+    finally:
+        root.removeFilter(keep)
+        threading.excepthook = hook
+
+
+def as_user_error(error: Exception, engine: str, jar: str | None) -> UserError | None:
+    """What a person can do something about; None for a step's own failure."""
+    text = str(error)
+    failed = FAILED.match(text)
+    if "Traceback (most recent call last)" in text:
+        return None
+    if failed and failed["state"] == "CANCELLED":
+        return UserError(f"the job was cancelled in {engine.title()}")
+    if failed:
+        return UserError(f"{engine.title()} gave the job up: {failed['why']}")
+    if text.startswith(NOT_STARTED):
+        return UserError(f"{jar} does not start; `java -jar {jar}` says why")
+    if text.startswith(NOT_FETCHED):
+        make = f"deploy/job_server.sh {engine}"
+        return UserError(f"{text}; or make one with `{make}`, and name it")
+    return None

@@ -1,0 +1,67 @@
+"""Whether a job can reach the remote places it names, before it starts."""
+
+import importlib
+from collections.abc import Mapping, Sequence
+
+from apache_beam.io.filesystem import BeamIOError
+from apache_beam.io.filesystems import FileSystems
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from beam_jobs import s3
+from beam_jobs.remote_files import ROOT
+from records.errors import UserError
+from records.storage import is_remote, scheme_of
+
+# Scheme -> what must be importable, and what brings it.
+LIBRARIES = {
+    "s3": ("boto3", "tfcap[aws]"),
+    "gs": ("google.cloud.storage", "tfcap[gcp]"),
+    "hdfs": ("hdfs", "apache-beam[hadoop]"),
+    "azfs": ("azure.storage.blob", "apache-beam[azure]"),
+}
+
+
+def use_options(options: PipelineOptions, places: Mapping[str, Sequence[str]]) -> None:
+    """Opens remote files by these Beam options from here on, and tries each place.
+
+    Beam itself takes the options when the pipeline is made, and asks a place that does
+    not answer again for minutes.
+
+    Args:
+        options: Beam's, with keys and endpoints.
+        places: option -> paths; those of this machine are not looked at.
+
+    Raises:
+        UserError: a library is missing, or the place does not answer.
+    """
+    FileSystems.set_options(options)
+    remote = [path for paths in places.values() for path in paths if is_remote(path)]
+    for root in sorted({ROOT.match(path)[0] for path in remote}):
+        check_library(root)
+        check_file_system(root)
+        if scheme_of(root) == "s3":
+            s3.check_access(root)
+
+
+def check_library(path: str) -> None:
+    library, extra = LIBRARIES.get(scheme_of(path), (None, None))
+    try:
+        if library:
+            importlib.import_module(library)
+    except ImportError:
+        raise UserError(
+            f"{path} takes a library that is not installed: pip install '{extra}'"
+        ) from None
+
+
+def check_file_system(path: str) -> None:
+    try:
+        FileSystems.get_filesystem(f"{path}/any")
+    except (ValueError, BeamIOError) as error:
+        if scheme_of(path) in LIBRARIES:
+            raise UserError(f"{path}: {error}") from None
+        known = ", ".join(f"{scheme}://" for scheme in LIBRARIES)
+        raise UserError(
+            f"{path}: Beam has no file system for {scheme_of(path)}://; expected a "
+            f"path of this machine, or {known}"
+        ) from None

@@ -1,0 +1,212 @@
+"""Remote files by way of Beam: what a job can read and write, `records` can too.
+
+A path with a scheme goes to Beam's FileSystems: s3://, gs://, hdfs://, azfs:// where
+their libraries are installed, and any that a program registers. Importing this package
+is enough, in the process that starts a job and in its workers.
+
+A new file is sent under a temporary name and then renamed, on an object store a copy
+that the store makes itself: a connection that breaks off may leave a temporary file,
+never half a file under its own name.
+"""
+
+import errno
+import functools
+import io
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import BinaryIO
+
+from apache_beam.io.filesystem import BeamIOError, CompressionTypes, FileMetadata
+from apache_beam.io.filesystems import FileSystems
+
+from beam_jobs import s3
+from records.errors import UserError
+from records.storage import (
+    BLOCK,
+    NewFile,
+    NewRemoteFile,
+    Storage,
+    StorageUserError,
+    Stream,
+    is_remote,
+    register_remote,
+    scheme_of,
+    temporary_name,
+)
+
+PLAIN = CompressionTypes.UNCOMPRESSED
+ROOT = re.compile(r"[a-zA-Z][-a-zA-Z0-9+.]*://[^/]*")
+
+
+class BeamStorage(Storage):
+    """Every scheme that Beam has a file system for."""
+
+    def open(self, path: str, buffering: int = BLOCK) -> BinaryIO:
+        with plain_errors(path):
+            file = FileSystems.open(path, compression_type=PLAIN)
+        if isinstance(file, io.BufferedReader):
+            file = file.detach()  # else it reads 16 MiB for every record
+        return io.BufferedReader(
+            Stream(file, functools.partial(plain_errors, path)), buffering
+        )
+
+    def create(self, path: str) -> NewFile:
+        return NewRemoteFile(path, send)
+
+    def exists(self, path: str) -> bool:
+        with plain_errors(path):
+            # A bucket alone names no file; Beam would ask for it for minutes.
+            there = not is_root(path) and FileSystems.exists(path)
+        return there or (not has_directories(path) and self.is_directory(path))
+
+    def is_directory(self, path: str) -> bool:
+        if not has_directories(path):
+            return bool(match_below(path, "**", limit=1))
+        try:
+            match_below(path, "*", limit=1)
+        except StorageUserError:
+            return False
+        return self.exists(path)
+
+    def is_empty_directory(self, path: str) -> bool:
+        return self.is_directory(path) and not match_below(path, "**", limit=1)
+
+    def size(self, path: str) -> int:
+        with plain_errors(path):
+            return FileSystems.get_filesystem(path).size(path)
+
+    def files(self, directory: str, nested: bool = False) -> Iterator[tuple[str, int]]:
+        start = len(directory.rstrip("/")) + 1
+        for file in match_below(directory, "**" if nested else "*"):
+            yield file.path[start:], file.size_in_bytes
+
+    def make_directory(self, path: str) -> None:
+        with plain_errors(path):
+            if has_directories(path) and not FileSystems.exists(path):
+                FileSystems.mkdirs(path)
+
+    def remove(self, path: str) -> None:
+        with plain_errors(path):
+            FileSystems.delete([path])
+
+    def remove_directory(self, path: str) -> None:
+        with plain_errors(path):
+            path = path.rstrip("/")
+            FileSystems.delete([path if has_directories(path) else f"{path}/"])
+
+
+def send(file: BinaryIO, path: str) -> None:
+    """Copies a file to `path`, whole or not at all."""
+    temporary = temporary_name(path)
+    try:
+        with plain_errors(path):
+            upload(file, temporary)
+            if has_directories(path) and FileSystems.exists(path):
+                FileSystems.delete([path])  # HDFS renames to no name that is taken
+            FileSystems.rename([temporary], [path])
+    except BaseException:
+        with suppress(Exception):
+            FileSystems.delete([temporary])
+        raise
+
+
+def upload(file: BinaryIO, path: str) -> None:
+    first = file.read(BLOCK)
+    if not first and scheme_of(path) == "s3":
+        s3.put_empty(path)
+        return
+    with FileSystems.create(path, compression_type=PLAIN) as remote:
+        remote.write(first)
+        shutil.copyfileobj(file, remote, BLOCK)
+
+
+def match_below(directory: str, pattern: str, limit: int | None = None):
+    return match(f"{escape(directory.rstrip('/'))}/{pattern}", limit)
+
+
+def match(pattern: str, limit: int | None = None) -> list[FileMetadata]:
+    """The files that match a pattern (`*`, `**`, `?`, `[...]`).
+
+    On a file system that has directories `**` may match them too.
+    """
+    with plain_errors(pattern):
+        (found,) = FileSystems.match([pattern], [limit])
+    # An object whose name ends so stands for a directory.
+    return [file for file in found.metadata_list if not file.path.endswith("/")]
+
+
+def escape(path: str) -> str:
+    """A pattern that matches just this path."""
+    return "".join(f"[{char}]" if char in "*?[" else char for char in path)
+
+
+def has_directories(path: str) -> bool:
+    """False of an object store, whose files only have long names."""
+    return FileSystems.get_filesystem(path).has_dirs()
+
+
+def is_root(path: str) -> bool:
+    return ROOT.fullmatch(path.rstrip("/")) is not None
+
+
+@contextmanager
+def plain_errors(path: str) -> Iterator[None]:
+    """Whatever Beam or a client library raises, as an OSError.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        StorageUserError: anything else, a library that is not installed too.
+    """
+    try:
+        yield
+    except (KeyboardInterrupt, StorageUserError):
+        raise
+    except Exception as error:
+        cause = innermost(error)
+        code = getattr(cause, "code", None)  # of HTTP, with S3 and Cloud Storage
+        if isinstance(cause, FileNotFoundError) or code == 404:
+            gone = os.strerror(errno.ENOENT)
+            raise FileNotFoundError(errno.ENOENT, gone, path) from None
+        problem = " ".join(str(getattr(cause, "message", None) or cause).split())
+        raise StorageUserError.about(path, problem, code == 403) from error
+
+
+def innermost(error: Exception) -> Exception:
+    """What a BeamIOError was made of."""
+    details = getattr(error, "exception_details", None)
+    if isinstance(error, BeamIOError) and details:
+        return innermost(next(iter(details.values())))
+    return error
+
+
+@functools.lru_cache
+def local_copy(directory: str) -> str:
+    """A directory on this machine with the same files, until the process ends.
+
+    Raises:
+        UserError: nothing is there, or it cannot be read.
+    """
+    if not is_remote(directory):
+        return directory
+    copy, storage = tempfile.TemporaryDirectory(prefix="tfcap-"), BeamStorage()
+    _copies.append(copy)
+    names = [name for name, _ in storage.files(directory, nested=True)]
+    for name in names:
+        target = os.path.join(copy.name, name)
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        source = storage.open(f"{directory.rstrip('/')}/{name}")
+        with source, open(target, "wb") as file:
+            shutil.copyfileobj(source, file, BLOCK)
+    if not names:
+        raise UserError(f"nothing is in {directory}")
+    return copy.name
+
+
+_copies: list[tempfile.TemporaryDirectory] = []
+
+
+register_remote(BeamStorage())

@@ -1,0 +1,103 @@
+"""What Beam 2.77 needs help with on S3.
+
+- It makes a new client for every call: a twentieth of a second and a new connection
+  for each photo. Here all calls of a process share one.
+- It cannot write an empty file.
+- It asks a server that does not answer, or credentials that are not there, again for
+  seven minutes.
+- It logs stack traces of errors that it raises as well.
+"""
+
+import logging
+import threading
+from types import SimpleNamespace
+
+from apache_beam.io.aws import s3io
+from apache_beam.io.filesystems import FileSystems
+
+from records.errors import UserError
+
+try:
+    import boto3
+    from apache_beam.io.aws.clients.s3 import boto3_client
+    from botocore.config import Config
+    from botocore.exceptions import BotoCoreError, ClientError
+except ImportError:  # an extra
+    boto3 = None
+
+CONNECTIONS = 64
+# Any other refusal to list a bucket may be no hindrance to reading from it.
+FATAL = {
+    "InvalidAccessKeyId",
+    "SignatureDoesNotMatch",
+    "NoSuchBucket",
+    "InvalidBucketName",
+    "ExpiredToken",
+    "InvalidToken",
+}
+
+
+class SharedSession:
+    """Takes the place of boto3's session in Beam; boto3's clients are thread-safe."""
+
+    def __init__(self):
+        self.clients: dict = {}
+        self.lock = threading.Lock()
+
+    def client(self, **settings):
+        key = tuple(sorted(settings.items()))
+        with self.lock:
+            if key not in self.clients:
+                settings["config"] = Config(max_pool_connections=CONNECTIONS)
+                self.clients[key] = boto3.session.Session().client(**settings)
+            return self.clients[key]
+
+
+def share_client() -> None:
+    session = SharedSession()
+    boto3_client.boto3 = SimpleNamespace(
+        session=SimpleNamespace(Session=lambda: session)
+    )
+
+
+def client_for(path: str):
+    """The boto3 client of the options in force."""
+    options = FileSystems.get_filesystem(path)._options
+    return s3io.S3IO(options=options).client.client
+
+
+def put_empty(path: str) -> None:
+    bucket, key = s3io.parse_s3_path(path)
+    client_for(path).put_object(Bucket=bucket, Key=key, Body=b"")
+
+
+def check_access(root: str) -> None:
+    """Tries a bucket once.
+
+    Args:
+        root: `s3://bucket`.
+
+    Raises:
+        UserError: the server does not answer, knows no such bucket or not the key.
+    """
+    bucket = root.removeprefix("s3://")
+    try:
+        client_for(f"{root}/any").list_objects_v2(Bucket=bucket, MaxKeys=1)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in FATAL:
+            raise UserError(f"{root}: {error}") from None
+    except BotoCoreError as error:
+        raise UserError(
+            f"{root}: {error}; credentials are those of the AWS command line, or "
+            "--s3_access_key_id and --s3_secret_access_key; for a server other than "
+            "Amazon's give --s3_endpoint_url"
+        ) from None
+
+
+def silence(record: logging.LogRecord) -> bool:
+    return record.module not in ("s3io", "s3filesystem")
+
+
+if boto3:
+    share_client()
+    logging.getLogger().addFilter(silence)

@@ -1,0 +1,76 @@
+"""The tables at the end of a build."""
+
+from dataclasses import replace
+
+import pytest
+from small_data import build, counting, moved
+
+from beam_jobs.summary import print_summary
+
+
+@pytest.fixture
+def summary(capsys):
+    def make(job, result) -> str:
+        capsys.readouterr()
+        print_summary(job, result, 2.0)
+        return capsys.readouterr().out
+
+    return make
+
+
+def test_a_build(data, tmp_path, summary):
+    data.add_photo("b.jpg", b"no photo")
+    job = data.job(tmp_path / "out")
+    text = summary(job, build(job))
+    for expected in (
+        "│ rejected: not_an_image │      1 │        5 │",
+        "│ train │      5 │",
+        "│ read photos ",
+        "│ decode and encode ",
+        "│ write records ",
+        "9 photos encoded by mean_colour in 2 s, start and all (4.5/s)",
+        "vocabulary ",
+        f"records in {tmp_path / 'out'}",
+    ):
+        assert expected in text, text
+    assert "taken over" not in text and "damaged" not in text
+
+
+def test_a_build_that_went_on(data, tmp_path, summary):
+    job = data.job(tmp_path / "out")
+    with pytest.raises(RuntimeError, match="switched off"):
+        build(job, encoder_for=counting(breaks_after=3))
+    assert "photos taken over from an interrupted build" in summary(job, build(job))
+
+
+def test_a_build_that_encoded_nothing(data, tmp_path, summary):
+    first = data.job(tmp_path / "first")
+    build(first)
+    job = replace(moved(first, tmp_path / "out"), reuse=first.output)
+    text = summary(job, build(job))
+    assert f"features of 10 photos taken over from {tmp_path / 'first'}" in text
+    assert "no photo had to be encoded; done in 2 s, start and all" in text
+    assert "decode and encode" not in text
+
+
+class Result:
+    def __init__(self, state):
+        self.state = state
+
+    def metrics(self):
+        raise NotImplementedError
+
+
+def test_a_runner_that_counts_nothing(data, tmp_path, summary):
+    job = data.job(tmp_path / "out")
+    build(job)
+    text = summary(job, Result("DONE"))
+    assert "done in 2 s; this runner tells no more" in text
+    assert "time by step" not in text
+    assert "│ train │      6 │" in text
+
+
+def test_a_job_that_was_only_submitted(data, tmp_path, summary):
+    job = data.job(tmp_path / "out")
+    expected = f"submitted; the records will be in {tmp_path / 'out'}\n"
+    assert summary(job, Result("RUNNING")) == expected
