@@ -1,6 +1,6 @@
 """The ratios to the baselines as a picture."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib
 
@@ -10,16 +10,19 @@ import matplotlib.pyplot as plt
 PASSED, MISSED, NOT_ASKED, REQUIRED = "#2a7f62", "#b5532a", "#7d8ca3", "#222222"
 
 
-def draw(rows: Sequence[dict], times: Sequence[float | None], note: str, path: str):
+def draw(
+    rows: Sequence[dict], times: Mapping[str, float | None], note: str, path: str
+) -> None:
     """Bars of the rows that have a baseline, on a log axis, with what is required.
 
     Args:
         rows: as `tests.benchmarks.rows.make_row` makes them.
-        times: what is required of each, None for nothing.
+        times: what is required of each by name, None for nothing; others are left out.
         note: the machine, in words.
         path: the PNG to write.
     """
-    shown = [(row, n) for row, n in zip(rows, times) if row["times_baseline"]][::-1]
+    known = [row for row in rows if row["times_baseline"] and row["name"] in times]
+    shown = [(row, times[row["name"]]) for row in reversed(known)]
     figure, axes = plt.subplots(figsize=(11, 1.5 + 0.62 * len(shown)), dpi=120)
     for y, (row, required) in enumerate(shown):
         draw_bar(axes, y, row["times_baseline"], required)

@@ -39,6 +39,11 @@ def kibibytes(name: str) -> int:
     return int((field("/proc/meminfo", name) or "0").split()[0])
 
 
+def own_memory(name: str) -> float:
+    """Of this process, in MiB: VmRSS, what it takes now, or VmHWM, the most so far."""
+    return int((field("/proc/self/status", name) or "0").split()[0]) / 1024
+
+
 def field(path: str, name: str) -> str | None:
     """The first value of a `name : value` line; None where there is no such file."""
     try:

@@ -18,6 +18,7 @@ class Line:
         times: at least so many times the baseline.
         share: at least this fraction of the limit.
         below: less than this.
+        at_most: so many times the baseline.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Line:
     times: float | None = None
     share: float | None = None
     below: float | None = None
+    at_most: float | None = None
 
     @property
     def required(self) -> str | None:
@@ -35,6 +37,7 @@ class Line:
             self.times and f">= {self.times:g} x baseline",
             self.share and f">= {100 * self.share:g} % of limit",
             self.below and f"< {self.below:g} {self.unit}",
+            self.at_most and f"<= {self.at_most:g} x baseline",
         ]
         return " and ".join(part for part in parts if part) or None
 
@@ -96,6 +99,59 @@ LINES = (
         times=100,
     ),
 )
+PHOTOS_A_SECOND = "photos/s"
+BUILD_LINES = (
+    Line(
+        "Beam job, MobileNet, of the bare batched loop",
+        PHOTOS_A_SECOND,
+        "build.mobilenet",
+        limit="build.mobilenet_loop",
+        share=0.97,
+    ),
+    Line(
+        "Beam job, InceptionV3, against one predict per photo",
+        PHOTOS_A_SECOND,
+        "build.inception",
+        baseline="build.notebook",
+        limit="build.inception_loop",
+        times=2.5,
+        share=0.97,
+    ),
+    Line(
+        "Beam's cost with an encoder that does nothing",
+        "us/photo",
+        "build.beam_cost",
+        below=100,
+    ),
+    Line(
+        "Beam job, one process, against two worker processes",
+        PHOTOS_A_SECOND,
+        "build.one_process",
+        baseline="build.two_workers",
+        times=1,
+    ),
+    Line(
+        "Beam job, another vocabulary with --reuse, against the first build",
+        PHOTOS_A_SECOND,
+        "build.reusing",
+        baseline="build.inception",
+        times=20,
+    ),
+    Line(
+        "Beam job, peak memory of many photos, against few, pooled features",
+        "MiB",
+        "build.memory_pooled_many",
+        baseline="build.memory_pooled_few",
+        at_most=1.1,
+    ),
+    Line(
+        "Beam job, peak memory of many photos, against few, grid features",
+        "MiB",
+        "build.memory_grid_many",
+        baseline="build.memory_grid_few",
+        at_most=1.1,
+    ),
+)
 
 
 def make_row(line: Line, samples: Samples) -> Row:
@@ -128,6 +184,7 @@ def passes(
         line.times and times >= line.times,
         line.share and of_limit >= line.share,
         line.below and value < line.below,
+        line.at_most and times <= line.at_most,
     ]
     made = [check for check in checks if check is not None]
     return all(made) if made else None

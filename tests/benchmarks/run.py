@@ -14,6 +14,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -21,11 +22,13 @@ from rich.table import Table
 from records.console import run_command
 from records.errors import UserError
 from records.reader import RecordSet
-from tests.benchmarks import machine, measures
+from tests.benchmarks import build_measures, machine, measures
 from tests.benchmarks.common import QUICK, Sizes
 from tests.benchmarks.record_set import make_record_set
-from tests.benchmarks.rows import LINES, Row, Samples, make_row
+from tests.benchmarks.rows import BUILD_LINES, LINES, Row, Samples, make_row
 
+# What is required of a line, by its name; None for one the chart has no place for.
+TIMES = {line.name: line.times for line in (*LINES, *BUILD_LINES) if not line.at_most}
 QUICK_NOTE = "quick: sizes too small for the figures to mean anything"
 
 
@@ -48,6 +51,11 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--quick", action="store_true", help="tiny sizes, to try it out"
     )
+    parser.add_argument(
+        "--only",
+        choices=["records", "training"],
+        help="the Beam job, or all that comes after it (both)",
+    )
     return parser
 
 
@@ -58,17 +66,33 @@ def rounds(text: str) -> int:
 
 
 def bench(args: argparse.Namespace) -> None:
-    sizes = QUICK if args.quick else Sizes()
     about = machine.describe_machine()
-    with opened(args.records, sizes) as records:
-        check_pooled(records)
-        samples = take_samples(records, sizes, args.rounds)
-    rows = [make_row(line, samples) for line in LINES]
+    rows = []
+    if args.only != "records":
+        rows += training_rows(args)
+    if args.only != "training":
+        rows += build_rows(args)
     words = machine.in_words(about) + (f"; {QUICK_NOTE}" if args.quick else "")
     save(rows, args.output, words)
     show(rows, words, args)
     if args.json:
         print(json.dumps(as_object(rows, about, args)))
+
+
+def training_rows(args: argparse.Namespace) -> list[Row]:
+    sizes = QUICK if args.quick else Sizes()
+    with opened(args.records, sizes) as records:
+        check_pooled(records)
+        samples = take_samples(records, sizes, args.rounds)
+    return [make_row(line, samples) for line in LINES]
+
+
+def build_rows(args: argparse.Namespace) -> list[Row]:
+    sizes = build_measures.QUICK if args.quick else build_measures.BuildSizes()
+    with tempfile.TemporaryDirectory() as folder:
+        taken = build_measures.BuildMeasures(Path(folder), sizes, note).sample()
+    samples = {name: [value] for name, value in taken.items()}
+    return [make_row(line, samples) for line in BUILD_LINES]
 
 
 @contextmanager
@@ -114,7 +138,7 @@ def save(rows: Sequence[Row], path: str, about: str) -> None:
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror}") from None
     png = os.path.splitext(path)[0] + ".png"
-    chart.draw(figures, [line.times for line in LINES], about, png)
+    chart.draw(figures, TIMES, about, png)
     note(f"rows in {path}, chart in {png}")
 
 
