@@ -11,7 +11,12 @@ from contextlib import contextmanager
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+from apache_beam.portability.api import beam_provision_api_pb2
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.runners.portability.fn_api_runner.fn_runner import (
+    ExtendedProvisionInfo,
+)
+from apache_beam.runners.portability.portable_runner import JobServiceHandle
 
 from beam_jobs import dataflow, job_servers, known_runners, option_files
 from beam_jobs.resource_hints import encoder_hints
@@ -114,13 +119,27 @@ def make_pipeline(options: PipelineOptions) -> beam.Pipeline:
     """
     name = options.view_as(StandardOptions).runner
     try:
-        runner = FnApiRunner() if name in LOCAL else name
+        runner = local_runner(options) if name in LOCAL else name
         return beam.Pipeline(runner=runner, options=options)
     except ValueError as error:
         problem = str(error).removeprefix("Pipeline has validations errors:")
         raise UserError(" ".join(problem.split())) from None
     except Exception as error:
         raise dataflow.as_user_error(error) or error from None
+
+
+def local_runner(options: PipelineOptions) -> FnApiRunner:
+    """Beam's runner on this machine, which tells its worker processes the options.
+
+    Left alone it tells them none, and they look for remote files without the keys.
+    """
+    told = JobServiceHandle.encode_pipeline_options(
+        options.get_all_options(drop_default=True)
+    )
+    info = beam_provision_api_pb2.ProvisionInfo(
+        pipeline_options=told, retrieval_token="none"
+    )
+    return FnApiRunner(provision_info=ExtendedProvisionInfo(info))
 
 
 @contextmanager

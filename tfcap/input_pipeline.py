@@ -87,7 +87,10 @@ def photo_batches(records: RecordSet, split: str, size: int) -> tf.data.Dataset:
 def shuffled_photos(
     records: RecordSet, split: str, config: TrainingConfig, epoch: int
 ) -> tf.data.Dataset:
-    """Serialised records in the order of (seed, epoch)."""
+    """Serialised records in the order of (seed, epoch).
+
+    Sets TensorFlow's global seed, as making a model does.
+    """
     seeds = np.random.SeedSequence([config.seed, epoch])
     paths = records.shard_paths(split)
     order = np.random.default_rng(seeds).permutation(len(paths))
@@ -102,6 +105,8 @@ def shuffled_photos(
         deterministic=True,
     )
     seed = int(seeds.generate_state(1, np.uint32)[0])
+    # `shuffle` mixes TensorFlow's global seed into its own.
+    tf.random.set_seed(config.seed)
     return photos.shuffle(config.shuffle_photos, seed, reshuffle_each_iteration=False)
 
 

@@ -43,6 +43,14 @@ def test_how_many_threads_there_are_makes_no_difference(
     assert len(found) == 1
 
 
+def test_what_else_draws_random_numbers_makes_no_difference(make_records):
+    records, found = make_records({"train": 64, "dev": 1}), set()
+    for seed in (1, 2):
+        tf.random.set_seed(seed)
+        found.add(digest(records.directory, "causal"))
+    assert len(found) == 1
+
+
 @pytest.mark.slow
 def test_two_processes_see_the_same_batches(make_records):
     records = make_records({"train": 64, "dev": 1})
