@@ -129,7 +129,8 @@ def quiet() -> Iterator[None]:
     """Keeps the log of workers in this process off the terminal.
 
     A failed step is raised in the end, with its own stack; its worker, the job server
-    and the channels between them would each print it too.
+    and the channels between them would each print it too. The channels' threads notice
+    only after the run that the job server has ended, so of those it stays silent.
     """
     root, hook = logging.getLogger(), threading.excepthook
 
@@ -147,7 +148,6 @@ def quiet() -> Iterator[None]:
         yield
     finally:
         root.removeFilter(keep)
-        threading.excepthook = hook
 
 
 def as_user_error(error: Exception, engine: str, jar: str | None) -> UserError | None:
