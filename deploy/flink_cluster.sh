@@ -54,7 +54,7 @@ EOF
             -Dtaskmanager.memory.task.off-heap.size=0m \
             -Dtaskmanager.memory.framework.heap.size=128m \
             -Dtaskmanager.memory.framework.off-heap.size=128m \
-            -Dtaskmanager.memory.network.min=64m -Dtaskmanager.memory.network.max=64m \
+            -Dtaskmanager.memory.network.min=256m -Dtaskmanager.memory.network.max=256m \
             -Dtaskmanager.memory.managed.size=128m \
             -Dtaskmanager.memory.jvm-metaspace.size=256m \
             -Dtaskmanager.memory.jvm-overhead.min=128m \
