@@ -14,7 +14,7 @@ from records.tokenizer import Tokenizer
 from records.tokenizer_settings import TokenizerSettings
 from records.vocabulary import END_ID, PAD_ID, START_ID, UNK_ID, Vocabulary
 from tfcap.config import DecodingConfig
-from tfcap.models.base import Captioner, State
+from tfcap.models.base import Captioner, Context, State, take
 
 # Far below any caption's log-probability, far above float32's overflow.
 NEVER = -1e9
@@ -64,10 +64,10 @@ def barred_tokens(vocabulary: Vocabulary) -> tf.Tensor:
 
 
 def greedy_search(
-    model: Captioner, context: tf.Tensor, config: DecodingConfig, barred: tf.Tensor
+    model: Captioner, context: Context, config: DecodingConfig, barred: tf.Tensor
 ) -> Captions:
     """Takes the likeliest token at each step; the last one is `<end>`."""
-    photos, length = tf.shape(context)[0], config.max_length
+    photos, length = context.rows, config.max_length
     tokens = tf.concat(
         [
             tf.fill([photos, 1], START_ID),
@@ -90,7 +90,7 @@ def greedy_search(
     loop = [
         tf.constant(1),
         tokens,
-        model.initial_state(context),
+        model.initial_state(context, length - 1),
         tf.zeros([photos]),
         tf.ones([photos], tf.bool),
     ]
@@ -107,7 +107,7 @@ def greedy_search(
 
 
 def beam_search(
-    model: Captioner, context: tf.Tensor, config: DecodingConfig, barred: tf.Tensor
+    model: Captioner, context: Context, config: DecodingConfig, barred: tf.Tensor
 ) -> Captions:
     """Keeps the `beam_width` likeliest open captions, and as many ended ones.
 
@@ -119,8 +119,8 @@ def beam_search(
     2016, section 7; the exponent as in Bahdanau's `score / length ** exponent`.
     """
     width, length = config.beam_width, config.max_length
-    photos = tf.shape(context)[0]
-    repeated = tf.repeat(context, width, axis=0)
+    photos = context.rows
+    beams = take(context, tf.repeat(tf.range(photos), width))
     blank = tf.fill([photos, width, length], PAD_ID)
     first = tf.fill([photos, width], START_ID)
 
@@ -134,7 +134,7 @@ def beam_search(
 
     def step(t, open_, open_total, state, ended, ended_score, ended_total):
         token = tf.reshape(open_[:, :, t - 1], [-1])
-        logits, state = model.step(repeated, state, token)
+        logits, state = model.step(beams, state, token)
         logs = tf.reshape(tf.nn.log_softmax(logits) + barred, [photos, width, -1])
         total = open_total[:, :, tf.newaxis] + logs
 
@@ -163,7 +163,7 @@ def beam_search(
         set_column(blank, 0, first),
         # All beams begin alike: only the first may be continued.
         set_column(never, 0, tf.zeros([photos])),
-        model.initial_state(repeated),
+        model.initial_state(beams, length - 1),
         blank,
         # Below the score of any caption that has a barred token in it.
         never * 1e9,

@@ -13,7 +13,7 @@ from tfcap.averaging import WeightAverage
 from tfcap.config import TrainingConfig
 from tfcap.cross_entropy import smoothed_cross_entropy
 from tfcap.input_pipeline import Batch
-from tfcap.models.base import Captioner
+from tfcap.models.base import Captioner, Context, take
 from tfcap.schedules import Schedule
 
 fold_in = tf.random.experimental.stateless_fold_in
@@ -84,7 +84,7 @@ def length_bounds(lengths: tf.Tensor, rank: int) -> list[tf.Tensor]:
 
 def row_losses(
     model: Captioner,
-    context: tf.Tensor,
+    context: Context,
     rows: Batch,
     label_smoothing: float,
     seed: tf.Tensor | None,
@@ -95,17 +95,14 @@ def row_losses(
     of a causal row all up to `<end>`.
     """
     prefix, target = rows["prefix"], rows["target"]
-    hidden = model.read(tf.gather(context, rows["photo"]), prefix, seed)
+    hidden = model.read(take(context, rows["photo"]), prefix, seed)
     if target.shape.rank == 1:
         last = tf.math.count_nonzero(prefix, 1) - 1
         positions = tf.stack([tf.range(tf.size(last, tf.int64)), last], 1)
     else:
         positions = tf.where(target != PAD_ID)
         target = tf.gather_nd(target, positions)
-    photo = tf.gather(rows["photo"], positions[:, 0])
-    logits = model.predict_token(
-        tf.gather(context, photo), tf.gather_nd(hidden, positions), seed
-    )
+    logits = model.predict_token(tf.gather_nd(hidden, positions), seed)
     return smoothed_cross_entropy(logits, target, label_smoothing)
 
 

@@ -13,6 +13,7 @@ from records.vocabulary import Vocabulary
 from tfcap.config import DecodingConfig, TokenizerConfig
 from tfcap.decoding import barred_tokens, beam_search, detokenize, greedy_search
 from tfcap.metrics import normalize
+from tfcap.models.base import Context
 
 WORDS = Vocabulary(["<pad>", "<start>", "<end>", "<unk>", "a", "dog", "runs"])
 SIZE = len(WORDS)
@@ -33,11 +34,11 @@ class TableModel:
         self.table = tf.constant(logits)
         self.logs = tf.nn.log_softmax(logits).numpy()
 
-    def initial_state(self, context):
-        return {"before": tf.zeros([tf.shape(context)[0]], tf.int32)}
+    def initial_state(self, context, length):
+        return {"before": tf.zeros([context.rows], tf.int32)}
 
     def step(self, context, state, token):
-        photo = tf.cast(context[:, 0], tf.int32)
+        photo = tf.gather(context.parts, context.photo)
         where = tf.stack([photo, state["before"], token], 1)
         return tf.gather_nd(self.table, where), {"before": token}
 
@@ -70,7 +71,7 @@ def best_captions(model, photo, settings: DecodingConfig):
 
 def run(search, model, photos, settings):
     """Runs a search in a graph, as evaluation and export do."""
-    context = tf.range(photos, dtype=tf.float32)[:, tf.newaxis]
+    context = Context.of_photos(tf.range(photos))
     barred = barred_tokens(WORDS)
     return tf.function(lambda c: search(model, c, settings, barred))(context)
 
@@ -144,7 +145,8 @@ def test_photos_do_not_disturb_each_other(search):
     together = run(search, model, 4, settings(width))
     barred = barred_tokens(WORDS)
     for photo in range(4):
-        alone = search(model, tf.constant([[float(photo)]]), settings(width), barred)
+        context = Context.of_photos(tf.constant([photo]))
+        alone = search(model, context, settings(width), barred)
         np.testing.assert_array_equal(together.tokens[photo], alone.tokens[0])
 
 

@@ -8,7 +8,7 @@ from records.manifest import FeatureMoments
 from records.schema import FeatureSpec
 from tfcap.config import MergeConfig
 from tfcap.input_pipeline import expand_causal, expand_prefixes
-from tfcap.models.base import dropout
+from tfcap.models.base import Context, dropout, take
 from tfcap.models.merge import MergeCaptioner, standardizer
 from tfcap.train_step import length_bounds, token_losses
 
@@ -103,16 +103,24 @@ def test_stepping_says_what_reading_says():
     context = model.encode(batch(expand_causal)["features"])
     tokens = tf.constant([[1, 5, 8], [1, 3, 10], [1, 7, 7]])
     hidden = model.read(context, tokens)
-    state = model.initial_state(context)
+    state = model.initial_state(context, 3)
     for t in range(3):
         logits, state = model.step(context, state, tokens[:, t])
-        at_once = model.predict_token(context, hidden[:, t])
+        at_once = model.predict_token(hidden[:, t])
         np.testing.assert_allclose(logits, at_once, rtol=1e-4, atol=1e-6)
+
+
+def test_rows_are_taken_by_photo_and_no_photo_is_copied():
+    grid = tf.zeros([3, 2, 2])
+    rows = take(Context.of_photos({"grid": grid}), [2, 0, 0, 1])
+    assert rows.parts["grid"] is grid
+    assert rows.photo.numpy().tolist() == [2, 0, 0, 1]
+    assert take(rows, [0, 3]).photo.numpy().tolist() == [2, 1]
 
 
 def test_padding_on_the_right_changes_nothing_before_it():
     model = build()
-    context = model.encode(batch(expand_causal)["features"])[:1]
+    context = model.encode(batch(expand_causal)["features"][:1])
     short = model.read(context, tf.constant([[1, 5]]))
     padded = model.read(context, tf.constant([[1, 5, 0, 0]]))
     np.testing.assert_allclose(short, padded[:, :2], rtol=1e-5)
@@ -148,8 +156,8 @@ def test_a_grid_is_averaged_over_its_cells():
     grid, pooled = build(shape=(2, 3, 6)), build(shape=(6,))
     features = tf.random.stateless_normal([2, 2, 3, 6], [1, 2])
     np.testing.assert_allclose(
-        grid.encode(features),
-        pooled.encode(tf.reduce_mean(features, [1, 2])),
+        grid.encode(features).parts,
+        pooled.encode(tf.reduce_mean(features, [1, 2])).parts,
         rtol=1e-5,
     )
 

@@ -3,24 +3,53 @@
 The same weights serve both expansions in training, beam search and export:
 
     context = model.encode(features)              once per photo
-    hidden  = model.read(context, tokens)         all positions of a caption at once
-    logits  = model.predict_token(context, hidden)
+    rows    = take(context, photo)                row i is of photo `photo[i]`
+    hidden  = model.read(rows, tokens)            all positions of a caption at once
+    logits  = model.predict_token(hidden)         of the positions one wants
 
 and, one token at a time, with the text's state carried along,
 
-    state = model.initial_state(context)
-    logits, state = model.step(context, state, token)
+    state = model.initial_state(rows, length)
+    logits, state = model.step(rows, state, token)
 
 `read` is causal: position t sees tokens 0..t alone. That is why one pass over a caption
 trains what its prefixes would train row by row.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
 
 State = Any
+
+
+class Context(NamedTuple):
+    """What the decoder knows of the photos, and which photo each row is about.
+
+    Attributes:
+        parts: any nest of tensors [photos, ...]: a vector, a grid's keys and values.
+        photo: int32 [rows]. Many rows may be about one photo, whose parts are there
+            but once: a model brings its rows to the photo, and copies no grid.
+    """
+
+    parts: Any
+    photo: tf.Tensor
+
+    @classmethod
+    def of_photos(cls, parts: Any) -> "Context":
+        """A row for each photo."""
+        return cls(parts, tf.range(tf.shape(tf.nest.flatten(parts)[0])[0]))
+
+    @property
+    def rows(self) -> tf.Tensor:
+        """How many, int32 scalar."""
+        return tf.size(self.photo)
+
+
+def take(context: Context, index: tf.Tensor) -> Context:
+    """Row i of the result is row `index[i]`, int32 [n]; the photos are not copied."""
+    return context._replace(photo=tf.gather(context.photo, index))
 
 
 class Captioner(keras.Model):
@@ -30,34 +59,47 @@ class Captioner(keras.Model):
     resumed run draws those an uninterrupted one would have drawn. None turns it off.
     """
 
-    def encode(self, features: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
-        """Features [photos, *shape] -> context [photos, ...]."""
+    def encode(self, features: tf.Tensor, seed: tf.Tensor | None = None) -> Context:
+        """Features [photos, *shape] -> context, a row for each photo."""
         raise NotImplementedError
 
     def read(
-        self, context: tf.Tensor, tokens: tf.Tensor, seed: tf.Tensor | None = None
+        self, context: Context, tokens: tf.Tensor, seed: tf.Tensor | None = None
     ) -> tf.Tensor:
-        """Context [rows, ...], tokens int32 [rows, length] -> hidden [rows, length, h].
+        """Context of n rows, tokens int32 [n, length] -> hidden [n, length, h].
 
-        Tokens are padded on the right; hidden values at padding mean nothing.
+        Hidden values hold all that the photo has to say. Tokens are padded on the
+        right; hidden values at padding mean nothing.
         """
         raise NotImplementedError
 
     def predict_token(
-        self, context: tf.Tensor, hidden: tf.Tensor, seed: tf.Tensor | None = None
+        self, hidden: tf.Tensor, seed: tf.Tensor | None = None
     ) -> tf.Tensor:
-        """Context [n, ...], hidden [n, h] -> float32 logits [n, vocabulary]."""
+        """Hidden [n, h], of any positions -> float32 logits [n, vocabulary]."""
         raise NotImplementedError
 
-    def initial_state(self, context: tf.Tensor) -> State:
-        """Context [n, ...] -> the text's state before `<start>`, tensors [n, ...]."""
+    def initial_state(self, context: Context, length: int) -> State:
+        """Context of n rows -> the text's state before `<start>`, tensors [n, ...].
+
+        Args:
+            length: tokens at most that will be stepped through, `<start>` included.
+        """
         raise NotImplementedError
 
     def step(
-        self, context: tf.Tensor, state: State, token: tf.Tensor
+        self, context: Context, state: State, token: tf.Tensor
     ) -> tuple[tf.Tensor, State]:
         """Takes one token int32 [n]: -> logits [n, vocabulary], next state."""
         raise NotImplementedError
+
+    def attention(self, context: Context, tokens: tf.Tensor) -> tf.Tensor | None:
+        """Where the model looked, float32 [n, length, cells], each row summing to 1.
+
+        Position t tells of the token after `tokens[:, t]`. Cells are those of the
+        features, row by row; a vector has one. None of a model that does not attend.
+        """
+        return None
 
 
 def dropout(

@@ -16,7 +16,7 @@ import tensorflow as tf
 from records.manifest import FeatureMoments
 from records.schema import FeatureSpec
 from tfcap.config import MergeConfig
-from tfcap.models.base import Captioner, dropout
+from tfcap.models.base import Captioner, Context, dropout
 
 IMAGE, TEXT, OUTPUT = range(3)
 
@@ -71,7 +71,7 @@ class MergeCaptioner(Captioner):
     def make_weights(self) -> None:
         context = self.encode(tf.zeros([1, *self.feature_shape]))
         hidden = self.read(context, tf.zeros([1, 1], tf.int32))
-        self.predict_token(context, hidden[:, 0])
+        self.predict_token(hidden[:, 0])
         self.built = True
 
     def encode(self, features, seed=None):
@@ -80,25 +80,28 @@ class MergeCaptioner(Captioner):
             features = tf.reduce_mean(features, [1, 2])
         if self.standardize:
             features = self.standardize(features)
-        return self.image(dropout(features, self.config.image_dropout, seed, IMAGE))
+        features = dropout(features, self.config.image_dropout, seed, IMAGE)
+        return Context.of_photos(self.image(features))
 
     def read(self, context, tokens, seed=None):
         words = self.embedding(tokens)
-        return self.lstm(dropout(words, self.config.text_dropout, seed, TEXT))
+        text = self.lstm(dropout(words, self.config.text_dropout, seed, TEXT))
+        return text + tf.gather(context.parts, context.photo)[:, tf.newaxis]
 
-    def predict_token(self, context, hidden, seed=None):
-        hidden = self.hidden(context + hidden)
+    def predict_token(self, hidden, seed=None):
+        hidden = self.hidden(hidden)
         hidden = dropout(hidden, self.config.output_dropout, seed, OUTPUT)
         return tf.cast(self.output_layer(hidden), tf.float32)
 
-    def initial_state(self, context):
+    def initial_state(self, context, length):
         units, dtype = self.config.lstm_units, self.lstm.compute_dtype
-        zeros = tf.zeros([tf.shape(context)[0], units], dtype)
+        zeros = tf.zeros([context.rows, units], dtype)
         return [zeros, zeros]
 
     def step(self, context, state, token):
-        hidden, state = self.lstm.cell(self.embedding(token), state)
-        return self.predict_token(context, hidden), state
+        text, state = self.lstm.cell(self.embedding(token), state)
+        hidden = text + tf.gather(context.parts, context.photo)
+        return self.predict_token(hidden), state
 
 
 def standardizer(moments: FeatureMoments) -> keras.layers.Rescaling:
