@@ -199,6 +199,7 @@ def decoding_config(workdir, args: argparse.Namespace):
     """The run's decoding settings with this command's overrides."""
     from records.errors import UserError
     from tfcap.config import load_config
+    from tfcap.decoding import check_words
     from tfcap.workdir import CONFIG
 
     for override in args.set:
@@ -207,7 +208,9 @@ def decoding_config(workdir, args: argparse.Namespace):
                 f"--set {override}: after training only decoding.* can be set"
             )
     decoding = load_config(workdir.folder(CONFIG), args.set).decoding
-    return decoding.up_to(workdir.manifest.longest_caption)
+    decoding = decoding.up_to(workdir.manifest.longest_caption)
+    check_words(decoding, workdir.vocabulary, workdir.manifest.tokenizer)
+    return decoding
 
 
 def add_export(commands) -> None:

@@ -111,7 +111,7 @@ def caption_split(
 
     @tf.function(input_signature=[tf.TensorSpec(shape, stored)], autograph=False)
     def write(features):
-        found = search(model, features, decoding, records.vocabulary)
+        found = search(model, features, decoding, records.vocabulary, tokenizer)
         best = detokenize(found.tokens[:, 0], records.vocabulary, tokenizer)
         return best, found.mean_log_probability()[:, 0]
 

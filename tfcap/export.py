@@ -55,7 +55,9 @@ class PhotoCaptioner(tf.Module):
         The score is the mean log-probability of the caption's tokens.
         """
         features = tf.cast(self._encoder.graph(image_bytes), self._stored)
-        found = search(self.model, features, self._decoding, self._vocabulary)
+        found = search(
+            self.model, features, self._decoding, self._vocabulary, self._tokenizer
+        )
         tokens = found.tokens[:, 0]
         return {
             "caption": detokenize(tokens, self._vocabulary, self._tokenizer),

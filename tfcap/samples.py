@@ -43,9 +43,9 @@ class Samples:
 
         @tf.function(autograph=False)
         def write() -> tf.Tensor:
-            found = search(model, features, config.decoding, records.vocabulary)
-            tokenizer = records.manifest.tokenizer
-            return detokenize(found.tokens[:, 0], records.vocabulary, tokenizer)
+            words, tokenizer = records.vocabulary, records.manifest.tokenizer
+            found = search(model, features, config.decoding, words, tokenizer)
+            return detokenize(found.tokens[:, 0], words, tokenizer)
 
         self.write = write
 

@@ -29,6 +29,7 @@ from records.vocabulary import Vocabulary
 from tfcap import checkpoints
 from tfcap.checkpoints import Checkpoints
 from tfcap.config import Config, load_config, parse_config
+from tfcap.decoding import check_words
 from tfcap.models import build_model
 from tfcap.models.base import Captioner
 
@@ -196,6 +197,7 @@ def settled(config: Config, records: RecordSet) -> Config:
             )
     sections = {name: getattr(made, name) for name in MADE_WITH}
     sections["decoding"] = config.decoding.up_to(records.manifest.longest_caption)
+    check_words(sections["decoding"], records.vocabulary, records.manifest.tokenizer)
     return config.model_copy(update=sections)
 
 

@@ -2,53 +2,18 @@
 
 import itertools
 import math
-from collections import Counter
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from table_model import END, FREE, WORDS, TableModel
 
-from records.tokenizer import Tokenizer
-from records.vocabulary import Vocabulary
-from tfcap.config import DecodingConfig, TokenizerConfig
-from tfcap.decoding import barred_tokens, beam_search, detokenize, greedy_search
-from tfcap.metrics import normalize
+from tfcap.config import DecodingConfig
+from tfcap.decoding.beam import beam_search
+from tfcap.decoding.greedy import greedy_search
+from tfcap.decoding.required import Required
+from tfcap.decoding.rules import Rules
 from tfcap.models.base import Context
-
-WORDS = Vocabulary(["<pad>", "<start>", "<end>", "<unk>", "a", "dog", "runs"])
-SIZE = len(WORDS)
-END = 2
-FREE = (4, 5, 6)
-
-
-class TableModel:
-    """Next-token probabilities looked up by the last two tokens, by photo.
-
-    The state is the token before the last, so that a search that mixes up the states
-    of its beams gets other probabilities.
-    """
-
-    def __init__(self, photos: int, seed: int):
-        rng = np.random.default_rng(seed)
-        logits = rng.normal(0, 2, [photos, SIZE, SIZE, SIZE]).astype(np.float32)
-        self.table = tf.constant(logits)
-        self.logs = tf.nn.log_softmax(logits).numpy()
-
-    def initial_state(self, context, length):
-        return {"before": tf.zeros([context.rows], tf.int32)}
-
-    def step(self, context, state, token):
-        photo = tf.gather(context.parts, context.photo)
-        where = tf.stack([photo, state["before"], token], 1)
-        return tf.gather_nd(self.table, where), {"before": token}
-
-    def score(self, photo: int, caption: tuple[int, ...]) -> float:
-        """Log-probability of a caption's tokens after `<start>`."""
-        tokens = (0, 1, *caption)
-        return sum(
-            float(self.logs[photo, a, b, c])
-            for a, b, c in zip(tokens, tokens[1:], tokens[2:])
-        )
 
 
 def every_caption(max_length: int):
@@ -72,8 +37,14 @@ def best_captions(model, photo, settings: DecodingConfig):
 def run(search, model, photos, settings):
     """Runs a search in a graph, as evaluation and export do."""
     context = Context.of_photos(tf.range(photos))
-    barred = barred_tokens(WORDS)
-    return tf.function(lambda c: search(model, c, settings, barred))(context)
+    return tf.function(lambda c: search(model, c, *arguments(search, settings)))(
+        context
+    )
+
+
+def arguments(search, settings: DecodingConfig) -> tuple:
+    rules = settings, Rules.of(settings, WORDS)
+    return (*rules, Required.of(settings, WORDS)) if search is beam_search else rules
 
 
 def stripped(tokens) -> tuple[int, ...]:
@@ -103,6 +74,7 @@ def test_a_wide_beam_finds_what_exhaustive_search_finds(exponent, max_length):
             found.score[photo, : len(expected)],
             [score for score, _ in expected],
             rtol=1e-5,
+            atol=1e-6,
         )
 
 
@@ -143,10 +115,10 @@ def test_photos_do_not_disturb_each_other(search):
     model = TableModel(photos=4, seed=3)
     width = 1 if search is greedy_search else 3
     together = run(search, model, 4, settings(width))
-    barred = barred_tokens(WORDS)
+    given = arguments(search, settings(width))
     for photo in range(4):
         context = Context.of_photos(tf.constant([photo]))
-        alone = search(model, context, settings(width), barred)
+        alone = search(model, context, *given)
         np.testing.assert_array_equal(together.tokens[photo], alone.tokens[0])
 
 
@@ -166,12 +138,6 @@ def test_a_beam_wider_than_the_vocabulary():
     assert sorted(rows) == sorted([(END,), (4, END), (5, END), (6, END)])
 
 
-def test_unknown_words_are_barred_only_where_there_are_any():
-    assert barred_tokens(WORDS).numpy()[:4].tolist() == [-1e9, -1e9, 0, -1e9]
-    closed = Vocabulary(["<pad>", "<start>", "<end>", "a"])
-    assert barred_tokens(closed).numpy().tolist() == [-1e9, -1e9, 0, 0]
-
-
 def test_mean_log_probability_counts_the_end():
     found = run(beam_search, TableModel(photos=1, seed=6), 1, settings(3, exponent=0.5))
     caption = stripped(found.tokens[0, 0])
@@ -180,48 +146,6 @@ def test_mean_log_probability_counts_the_end():
     assert float(found.score[0, 0]) == pytest.approx(
         mean * len(caption) / math.sqrt(len(caption)), rel=1e-5
     )
-
-
-# Tokens after the special ones; ids of a caption after `<start>`; its text.
-PUT_TOGETHER = {
-    "word": (["a", "dog", "runs"], [4, 5, 6], "a dog runs"),
-    "wordpiece": (["a", "dog", "##s", "##o"], [4, 5, 6, 7, 4, 7], "a dogso ao"),
-    "char": (["<space>", "a", "ö"], [5, 4, 4, 6, 5, 4], "a öa"),
-}
-
-
-@pytest.mark.parametrize("kind", PUT_TOGETHER)
-def test_tokens_are_put_together_in_graph(kind):
-    tokens, ids, text = PUT_TOGETHER[kind]
-    vocabulary = Vocabulary([*WORDS.tokens[:4], *tokens])
-    settings = TokenizerConfig(kind=kind)
-    graph = tf.function(lambda ids: detokenize(ids, vocabulary, settings))
-    rows = tf.constant([[1, *ids, 2, 0, 0], [1, 2, *[0] * (len(ids) + 2)]])
-    assert graph(rows).numpy().tolist() == [text.encode(), b""]
-
-
-@pytest.mark.parametrize("kind", ["wordpiece", "char"])
-def test_a_caption_comes_back_as_the_scorer_reads_it(kind):
-    captions = [
-        "Two dogs' toys , 2 dogs !",
-        " Ein  Café - größer ?",
-        "собака 犬 🐶",
-        "!",
-    ]
-    tokenizer = Tokenizer(TokenizerConfig(kind=kind, min_count=1))
-    words = tokenizer.words(captions)
-    vocabulary = tokenizer.learn(Counter(word for row in words for word in row))
-    ids = [vocabulary.encode(row) for row in tokenizer.tokens(words, vocabulary)]
-    padded = tf.ragged.constant(ids).to_tensor()
-    found = detokenize(padded, vocabulary, tokenizer.settings).numpy()
-    assert [text.decode() for text in found] == [normalize(text) for text in captions]
-
-
-def test_a_caption_that_begins_inside_a_word():
-    vocabulary = Vocabulary([*WORDS.tokens[:4], "a", "##s"])
-    settings = TokenizerConfig(kind="wordpiece")
-    found = detokenize(tf.constant([[1, 5, 4, 2]]), vocabulary, settings)
-    assert found.numpy().tolist() == [b"s a"]
 
 
 def test_no_maximum_is_that_of_the_longest_caption():

@@ -1,0 +1,65 @@
+"""Search for captions: batched, in graph, the text's state carried along.
+
+    beam.py, greedy.py, sampling.py   the searches
+    rules.py                          which tokens may come next
+    required.py                       words that a caption must hold
+    ensemble.py                       several models as one
+    captions.py                       what a search gives, and its text
+
+A caption's score is its log-probability over `length ** length_exponent`, where length
+counts its tokens after `<start>`, `<end>` included (exponent 1: the mean
+log-probability of a token; 0: none of the length taken into account).
+"""
+
+import tensorflow as tf
+
+from records.tokenizer_settings import TokenizerSettings
+from records.vocabulary import Vocabulary
+from tfcap.config import DecodingConfig
+from tfcap.decoding.beam import beam_search
+from tfcap.decoding.captions import Captions, detokenize
+from tfcap.decoding.greedy import greedy_search
+from tfcap.decoding.required import Required
+from tfcap.decoding.rules import Rules
+from tfcap.decoding.sampling import sample
+from tfcap.models.base import Captioner
+
+__all__ = ["Captions", "check_words", "detokenize", "search"]
+
+
+def search(
+    model: Captioner,
+    features: tf.Tensor,
+    config: DecodingConfig,
+    vocabulary: Vocabulary,
+    tokenizer: TokenizerSettings | None = None,
+) -> Captions:
+    """Writes captions for features [photos, *shape], `beam_width` of each, best first.
+
+    A beam of width 1 is greedy.
+
+    Args:
+        model: or `tfcap.decoding.ensemble.Ensemble`, several of them.
+        config: `max_length` must be set (`DecodingConfig.up_to`).
+        tokenizer: of the vocabulary; None for one of whole words. It is needed for
+            `with_words` and `without_words` alone.
+
+    Raises:
+        UserError: a word that captions must or must not hold is not in the vocabulary.
+    """
+    context = model.encode(features)
+    rules = Rules.of(config, vocabulary, tokenizer)
+    if config.sampling:
+        return sample(model, context, config, rules)
+    required = Required.of(config, vocabulary, tokenizer)
+    if config.beam_width == 1 and required.states == 1:
+        return greedy_search(model, context, config, rules)
+    return beam_search(model, context, config, rules, required)
+
+
+def check_words(
+    config: DecodingConfig, vocabulary: Vocabulary, tokenizer: TokenizerSettings
+) -> None:
+    """Raises the UserError of `search` before there is anything to search for."""
+    Rules.of(config, vocabulary, tokenizer)
+    Required.of(config, vocabulary, tokenizer)

@@ -1,0 +1,73 @@
+"""Several models that write one caption together."""
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from records.errors import UserError
+from records.vocabulary import Vocabulary
+from tfcap.models.base import Captioner, Context, State
+
+
+class Ensemble(tf.Module):
+    """The mean of their probabilities, token by token, in the place of one model.
+
+    It has what searches need of a model: `encode`, `initial_state` and `step`.
+
+    Args:
+        members: their vocabularies must be the same (`check_same_vocabulary`).
+    """
+
+    def __init__(self, members: Sequence[Captioner]):
+        super().__init__()
+        self.members = tuple(members)
+
+    def encode(self, features: tf.Tensor | Sequence[tf.Tensor]) -> Context:
+        """Features of all members, or of each its own."""
+        if tf.is_tensor(features):
+            features = [features] * len(self.members)
+        return Context.of_photos(
+            [m.encode(own).parts for m, own in zip(self.members, features, strict=True)]
+        )
+
+    def initial_state(self, context: Context, length: int) -> State:
+        return [
+            member.initial_state(own, length)
+            for member, own in zip(self.members, shares(context))
+        ]
+
+    def step(
+        self, context: Context, state: State, token: tf.Tensor
+    ) -> tuple[tf.Tensor, State]:
+        """Logits are the logarithm of the mean probability."""
+        steps = [
+            member.step(own, before, token)
+            for member, own, before in zip(self.members, shares(context), state)
+        ]
+        logs = tf.stack([tf.nn.log_softmax(logits) for logits, _ in steps])
+        mean = tf.reduce_logsumexp(logs, 0) - tf.math.log(float(len(self.members)))
+        return mean, [after for _, after in steps]
+
+
+def shares(context: Context) -> list[Context]:
+    """What each member knows of the photos."""
+    return [context._replace(parts=parts) for parts in context.parts]
+
+
+def check_same_vocabulary(vocabularies: dict[str, Vocabulary]) -> None:
+    """Raises UserError unless all vocabularies are the same.
+
+    Args:
+        vocabularies: by the work directory of the model.
+    """
+    (first, own), *others = vocabularies.items()
+    for path, other in others:
+        if own.tokens == other.tokens:
+            continue
+        pairs = enumerate(zip(own.tokens, other.tokens))
+        at = next((i for i, (a, b) in pairs if a != b), min(len(own), len(other)))
+        raise UserError(
+            f"an ensemble needs models of one vocabulary: {first} has {len(own)} "
+            f"tokens, {path} has {len(other)}, and token {at} is not the same in both. "
+            "Train them on records built with the same captions and tokenizer"
+        )
