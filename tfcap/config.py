@@ -242,7 +242,8 @@ class TrainingConfig(_Section):
         clip_norm: gradients are scaled down to this global norm; null leaves them.
         label_smoothing: weight spread over the whole vocabulary.
         patience: stop after so many epochs without a better dev loss; null never does.
-        shuffle_photos: size of the shuffle buffer; bounds the memory it takes.
+        shuffle_photos: about how many photos, of whole shards, are mixed at a time;
+            bounds the memory it takes.
         checkpoint_steps: save every so many steps as well as after each epoch.
         log_steps: steps between two points of the curves.
     """
@@ -259,7 +260,7 @@ class TrainingConfig(_Section):
     clip_norm: float | None = Field(None, gt=0)
     label_smoothing: Fraction = 0.0
     patience: int | None = Field(None, ge=1)
-    shuffle_photos: int = Field(4096, ge=1)
+    shuffle_photos: int = Field(1024, ge=1)
     checkpoint_steps: int = Field(500, ge=1)
     log_steps: int = Field(10, ge=1)
 

@@ -79,8 +79,9 @@ def photos_of_step(
     Args:
         epoch, number: of the batch, both from 0.
     """
-    order = shuffled_photos(records, "train", config, epoch)
-    here = order.skip(number * config.global_batch).take(config.global_batch)
+    skipped = number * config.global_batch
+    order = shuffled_photos(records, "train", config, epoch, skipped)
+    here = order.take(config.global_batch)
     spec = records.manifest.features
     read = [schema.decode(photo, spec) for photo in here.as_numpy_iterator()]
     return {r.photo_id: bool(np.isfinite(r.features).all()) for r in read}

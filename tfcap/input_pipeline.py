@@ -1,4 +1,4 @@
-"""Records to batches: shards -> shuffle -> batch -> parse -> expand -> prefetch.
+"""Records to batches: windows of shards -> shuffle -> batch -> parse -> expand.
 
 Every step is a graph operation on a whole batch; there is no generator, no
 py_function and no data set per caption. Two expansions of the same captions:
@@ -19,7 +19,6 @@ from records.reader import RecordSet
 from tfcap.config import TrainingConfig
 
 Batch = dict[str, tf.Tensor]
-BLOCK = 16
 
 
 def training_batches(
@@ -44,12 +43,13 @@ def training_batches(
         context: which part is this host's; None for all of it.
     """
     context = context or tf.distribute.InputContext()
-    photos = shuffled_photos(records, "train", config, epoch)
+    skipped = skip_steps * config.global_batch
+    photos = shuffled_photos(records, "train", config, epoch, skipped)
+    count = max(records.manifest.photos("train") - skipped, 0)
     return (
-        replica_batches(
-            photos, records.manifest.photos("train"), config.global_batch, context
-        )
-        .skip(skip_steps * context.num_replicas_in_sync // context.num_input_pipelines)
+        replica_batches(photos, count, config.global_batch, context)
+        # Reading goes on while the batch before is parsed.
+        .prefetch(2)
         .map(expander(records, config.expansion), tf.data.AUTOTUNE, deterministic=True)
         .prefetch(4)
     )
@@ -85,29 +85,43 @@ def photo_batches(records: RecordSet, split: str, size: int) -> tf.data.Dataset:
 
 
 def shuffled_photos(
-    records: RecordSet, split: str, config: TrainingConfig, epoch: int
+    records: RecordSet, split: str, config: TrainingConfig, epoch: int, skip: int = 0
 ) -> tf.data.Dataset:
-    """Serialised records in the order of (seed, epoch).
+    """Serialised records in the order of (seed, epoch), the first `skip` left out.
+
+    Shards come in a random order, a window of some of them at a time, and a window's
+    photos in a random order: which photo is in which shard is a matter of hashes, so
+    that a window is a sample of the whole. What lies before the window of the first
+    photo asked for is not read.
 
     Sets TensorFlow's global seed, as making a model does.
     """
-    seeds = np.random.SeedSequence([config.seed, epoch])
-    paths = records.shard_paths(split)
-    order = np.random.default_rng(seeds).permutation(len(paths))
-    shards = tf.data.Dataset.from_tensor_slices([paths[i] for i in order])
-    # Interleaving mixes photos of several shards, so that a buffer smaller than the
-    # data set does not keep each shard's photos together.
-    photos = shards.interleave(
-        tf.data.TFRecordDataset,
-        cycle_length=8,
-        block_length=BLOCK,
-        num_parallel_calls=tf.data.AUTOTUNE,
-        deterministic=True,
+    random = np.random.default_rng([config.seed, epoch])
+    shards, paths = records.manifest.shards[split], records.shard_paths(split)
+    order = random.permutation(len(paths))
+    size = max(config.shuffle_photos * len(shards) // records.manifest.photos(split), 1)
+    windows = [order[i : i + size] for i in range(0, len(order), size)]
+    seeds = random.integers(2**31, size=len(windows))
+    ends = np.cumsum([sum(shards[i].photos for i in window) for window in windows])
+    first = int(np.searchsorted(ends, skip, "right"))
+    # `shuffle` mixes TensorFlow's global seed into its own; 0 it takes for none.
+    tf.random.set_seed(1)
+
+    def read(paths: tf.Tensor, seed: tf.Tensor) -> tf.data.Dataset:
+        photos = tf.data.TFRecordDataset(paths)
+        return photos.shuffle(
+            config.shuffle_photos, seed, reshuffle_each_iteration=False
+        )
+
+    names = tf.ragged.constant(
+        [[paths[i] for i in window] for window in windows], dtype=tf.string
     )
-    seed = int(seeds.generate_state(1, np.uint32)[0])
-    # `shuffle` mixes TensorFlow's global seed into its own.
-    tf.random.set_seed(config.seed)
-    return photos.shuffle(config.shuffle_photos, seed, reshuffle_each_iteration=False)
+    return (
+        tf.data.Dataset.from_tensor_slices((names, seeds))
+        .skip(first)
+        .flat_map(read)
+        .skip(skip - int(ends[first - 1]) if first else skip)
+    )
 
 
 def replica_batches(
