@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from records import schema
 from records.reader import RecordSet
+from records.vocabulary import PAD_ID
 from tfcap.config import TrainingConfig
 
 Batch = dict[str, tf.Tensor]
@@ -180,19 +181,16 @@ def expand_prefixes(ids: tf.RaggedTensor) -> Batch:
         `photo` int32 [rows], `prefix` int32 [rows, length] padded on the right with
         0 and cut to the longest, `target` int32 [rows].
     """
-    captions, photo = flatten(ids)
-    rows = captions.row_lengths() - 1
-    caption = tf.repeat(tf.range(tf.size(rows)), rows)
-    last = tf.ragged.range(rows).flat_values
-    padded = pad(captions)
-    width = tf.shape(padded)[1] - 1
+    photo, tokens = pad(ids)
+    row = tf.where(tokens[:, 1:] != PAD_ID)  # (caption, position) of each target
+    caption, last = row[:, 0], row[:, 1]
+    width = tf.shape(tokens)[1] - 1
     # Row i of the triangle keeps tokens 0 to i; a product is cheaper than a `where`.
     triangle = tf.linalg.band_part(tf.ones([width, width], tf.int32), -1, 0)
-    target = tf.gather_nd(padded, tf.stack([tf.cast(caption, tf.int64), last + 1], 1))
     return {
         "photo": tf.gather(photo, caption),
-        "prefix": tf.gather(padded[:, :-1], caption) * tf.gather(triangle, last),
-        "target": target,
+        "prefix": tf.gather(tokens[:, :-1], caption) * tf.gather(triangle, last),
+        "target": tf.gather_nd(tokens[:, 1:], row),
     }
 
 
@@ -211,20 +209,23 @@ def expand_causal(ids: tf.RaggedTensor) -> Batch:
         `photo` int32 [captions], `prefix` and `target` int32 [captions, length],
         padded on the right with 0, which is no target.
     """
-    captions, photo = flatten(ids)
-    padded = pad(captions)
-    target = padded[:, 1:]
+    photo, tokens = pad(ids)
+    target = tokens[:, 1:]
     # <end> is a target but never the end of a prefix.
-    prefix = tf.where(target > 0, padded[:, :-1], 0)
+    prefix = tf.where(target != PAD_ID, tokens[:, :-1], PAD_ID)
     return {"photo": photo, "prefix": prefix, "target": target}
 
 
-def flatten(ids: tf.RaggedTensor) -> tuple[tf.RaggedTensor, tf.Tensor]:
-    """Captions of all photos, ragged [captions, tokens], and each one's photo."""
-    return ids.values, tf.cast(ids.value_rowids(), tf.int32)
+def pad(ids: tf.RaggedTensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Each caption's photo, int32 [captions], and tokens, int32 [captions, longest].
 
-
-def pad(captions: tf.RaggedTensor) -> tf.Tensor:
-    """int32 [captions, longest], 2 wide at least: a share may have no caption."""
-    padded = tf.cast(captions.to_tensor(), tf.int32)
-    return tf.pad(padded, [[0, 0], [0, tf.maximum(2 - tf.shape(padded)[1], 0)]])
+    Tokens are padded on the right, 2 wide at least: a share may have no caption. Of
+    few operations: with captions of a dozen tokens each costs more to start than to do.
+    """
+    captions = ids.values
+    count = tf.size(captions.row_splits, tf.int64) - 1
+    photo = tf.searchsorted(ids.row_splits[1:], tf.range(count), "right")
+    longest = tf.reduce_max(captions.row_lengths())  # of no caption: less than 2
+    shape = tf.stack([-1, tf.maximum(longest, 2)])
+    tokens = captions.with_values(tf.cast(captions.values, tf.int32))
+    return photo, tokens.to_tensor(PAD_ID, shape=shape)
