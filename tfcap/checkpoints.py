@@ -123,6 +123,16 @@ class Checkpoints:
         return os.path.join(self.folder, str(number))
 
 
+class KeptByTheChief:
+    """In the place of `Checkpoints` in the workers that keep none."""
+
+    def save(self, _) -> None:
+        return None
+
+    def newest(self) -> None:
+        return None
+
+
 def read(checkpoint: tf.train.Checkpoint, folder: str, partly: bool = False) -> None:
     """Sets a checkpoint's objects to the state in a folder.
 

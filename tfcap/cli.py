@@ -8,6 +8,7 @@ import json
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 from records.console import INTERRUPTED, add_command, run_command
 
@@ -97,6 +98,12 @@ def add_train(commands) -> None:
         metavar="DIR",
         help="photo files, to show beside sample captions, if they moved",
     )
+    parser.add_argument(
+        "--local_workers",
+        type=int,
+        metavar="N",
+        help="try several workers out: N processes on this machine's CPUs",
+    )
     add_set(parser)
     parser.epilog += (
         f". Exit codes: 0 finished; {RUN_AGAIN} stopped by SIGTERM, its state saved: "
@@ -105,20 +112,27 @@ def add_train(commands) -> None:
 
 
 def train(args: argparse.Namespace) -> int:
+    if args.local_workers:
+        from tfcap.local_workers import train_locally
+
+        return train_locally(args)
     # Until training begins, and with it the handler that saves: nothing is lost yet.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(RUN_AGAIN))
     import records.quiet  # noqa: F401
     from records.reader import RecordSet
+    from tfcap.cluster import find_cluster
     from tfcap.config import load_config
     from tfcap.training import Trainer
     from tfcap.workdir import held
 
     config = load_config(args.config, args.set)
     record_set = RecordSet.open(args.records)
-    with held(args.workdir):
-        trainer = Trainer(config, record_set, args.workdir, args.photos)
+    cluster = find_cluster(config.training.strategy)
+    with held(args.workdir) if cluster.is_chief else nullcontext():
+        trainer = Trainer(config, record_set, args.workdir, args.photos, cluster)
         outcome = trainer.run()
-    print_outcome(outcome, args)
+    if cluster.is_chief:
+        print_outcome(outcome, args)
     codes = {None: 0, signal.SIGTERM: RUN_AGAIN, signal.SIGINT: INTERRUPTED}
     return codes[outcome.stopped]
 

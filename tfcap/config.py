@@ -230,7 +230,7 @@ class TrainingConfig(_Section):
         global_batch: photos per step, over all replicas.
         epochs: passes over the training photos, at most.
         strategy: `auto` picks by what is there; or `cpu`, `gpu`, `mirrored`,
-            `multi_worker`.
+            `multi_worker`, `tpu`.
         seed: of weights, dropout and order.
         schedule: the learning rate.
         precision: `float32`; or what layers compute in, their weights staying float32:
@@ -251,7 +251,7 @@ class TrainingConfig(_Section):
     expansion: Literal["prefix", "causal"] = "prefix"
     global_batch: int = Field(64, ge=1)
     epochs: int = Field(20, ge=1)
-    strategy: Literal["auto", "cpu", "gpu", "mirrored", "multi_worker"] = "auto"
+    strategy: Literal["auto", "cpu", "gpu", "mirrored", "multi_worker", "tpu"] = "auto"
     seed: int = 0
     schedule: ScheduleConfig = ScheduleConfig()
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"

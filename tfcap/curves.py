@@ -34,16 +34,18 @@ from tfcap.workdir import Workdir
 
 
 class Curves:
-    """Follows a run; a context manager around it.
+    """Follows a run; a context manager around it. Without a work directory, silently.
 
     Results stay on the device until `fetch` takes those since its last call.
     """
 
-    def __init__(self, workdir: Workdir, steps_per_epoch: int, config: TrainingConfig):
-        self.folder = workdir.folder("tensorboard")
+    def __init__(
+        self, workdir: Workdir | None, steps_per_epoch: int, config: TrainingConfig
+    ):
+        self.folder = workdir and workdir.folder("tensorboard")
         self.steps_per_epoch, self.epochs = steps_per_epoch, config.epochs
         self.pending: list[StepResult] = []
-        self.console = Console(stderr=True)
+        self.console = Console(stderr=True, quiet=workdir is None)
         self.bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -51,16 +53,20 @@ class Curves:
             TextColumn("loss {task.fields[loss]:.3f}, {task.fields[rate]:,.0f} rows/s"),
             TimeRemainingColumn(),
             console=self.console,
-            disable=not sys.stderr.isatty(),
+            disable=workdir is None or not sys.stderr.isatty(),
         )
 
     def __enter__(self) -> "Curves":
         with self.writing():
-            self.train = tf.summary.create_file_writer(f"{self.folder}/train")
-            self.dev = tf.summary.create_file_writer(f"{self.folder}/dev")
+            self.train, self.dev = self.writer("train"), self.writer("dev")
         self.bar.start()
         self.task = self.bar.add_task("", loss=float("nan"), rate=0)
         return self
+
+    def writer(self, name: str) -> tf.summary.SummaryWriter:
+        if self.folder is None:
+            return tf.summary.create_noop_writer()
+        return tf.summary.create_file_writer(f"{self.folder}/{name}")
 
     def __exit__(self, kind, *_) -> None:
         self.bar.stop()

@@ -42,3 +42,9 @@ class StopRequest:
         """Raises StopTraining if a signal has come."""
         if self.signal is not None:
             raise StopTraining
+
+    def heed_any(self, signals: list[int]) -> None:
+        """The same for the signals that any of several workers has had; 0 is none."""
+        if any(signals):
+            self.signal = signal.Signals(max(signals))
+            raise StopTraining

@@ -1,31 +1,64 @@
 """Which replicas train: picked by what is there, or as the configuration says."""
 
 import os
+import sys
 
 import tensorflow as tf
 
 from records.errors import UserError
+from tfcap.cluster import ALONE, Cluster
 
 
-def make_strategy(name: str) -> tf.distribute.Strategy:
-    """Returns the strategy of that name.
+def make_strategy(name: str, cluster: Cluster = ALONE) -> tf.distribute.Strategy:
+    """Returns the strategy of that name; to be made before any other TensorFlow work.
 
-    `auto` picks: TF_CONFIG set -> multi_worker; several GPUs -> mirrored; one -> gpu;
-    none -> cpu. `mirrored` without a GPU mirrors over the logical CPUs.
+    `auto` picks: several workers -> multi_worker; TPU_NAME set -> tpu; several GPUs ->
+    mirrored; one -> gpu; none -> cpu. `mirrored` without a GPU mirrors over the logical
+    CPUs.
 
     Raises:
-        UserError: there is no such device.
+        UserError: there is no such device, or this worker's address cannot be used.
     """
+    if not cluster.is_alone:
+        return multi_worker(cluster)
+    if name == "tpu" or (name == "auto" and os.environ.get("TPU_NAME")):
+        return tpu()
     gpus = tf.config.list_logical_devices("GPU")
     if name == "auto":
         name = automatic(len(gpus))
-    if name == "multi_worker":
-        return tf.distribute.MultiWorkerMirroredStrategy()
     if name == "mirrored":
         return mirrored(gpus or tf.config.list_logical_devices("CPU"))
     if name == "gpu" and not gpus:
         raise UserError("training.strategy: gpu, but TensorFlow sees no GPU; use auto")
     return tf.distribute.OneDeviceStrategy(f"/{name}:0")
+
+
+def multi_worker(cluster: Cluster) -> tf.distribute.Strategy:
+    """One replica per GPU of every worker, or per worker; waits for all of them."""
+    own = cluster.name(cluster.number)
+    others = [
+        address for n, address in enumerate(cluster.addresses.values())
+        if n != cluster.number
+    ]  # fmt: skip
+    print(f"{own} waits for {', '.join(others)}", file=sys.stderr)
+    try:
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    except tf.errors.OpError as error:
+        raise UserError(
+            f"{own} cannot join the others: {error.message}. Is its port taken?"
+        ) from None
+
+
+def tpu() -> tf.distribute.Strategy:
+    """One replica per core of the TPU that TPU_NAME names, or that is local."""
+    try:
+        resolver = tf.distribute.cluster_resolver.TPUClusterResolver.connect()
+        return tf.distribute.TPUStrategy(resolver)
+    except (ValueError, RuntimeError, tf.errors.OpError) as error:
+        first = str(error).partition("\n")[0]
+        raise UserError(
+            f"training.strategy: tpu, but none can be reached: {first}"
+        ) from None
 
 
 def mirrored(devices: list[tf.config.LogicalDevice]) -> tf.distribute.Strategy:
@@ -42,8 +75,6 @@ def mirrored(devices: list[tf.config.LogicalDevice]) -> tf.distribute.Strategy:
 
 
 def automatic(gpus: int) -> str:
-    if os.environ.get("TF_CONFIG"):
-        return "multi_worker"
     return "mirrored" if gpus > 1 else "gpu" if gpus else "cpu"
 
 

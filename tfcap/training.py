@@ -16,6 +16,8 @@ from records.errors import UserError
 from records.reader import RecordSet
 from tfcap import checkpoints
 from tfcap.averaging import WeightAverage
+from tfcap.checkpoints import KeptByTheChief
+from tfcap.cluster import ALONE, Cluster
 from tfcap.config import Config
 from tfcap.curves import Curves
 from tfcap.failures import explain_not_finite, find_damage
@@ -27,6 +29,7 @@ from tfcap.stopping import StopRequest, StopTraining
 from tfcap.strategies import check_global_batch, make_strategy
 from tfcap.train_step import make_optimizer, make_score_step, make_train_step
 from tfcap.workdir import Progress, Workdir, settled
+from tfcap.workers import Workers
 
 
 @dataclass(frozen=True)
@@ -54,9 +57,11 @@ class Trainer:
     Args:
         config: the experiment.
         records: what to train on; needs the splits train and dev.
-        workdir: for checkpoints and curves; `tfcap.workdir.held` keeps others out.
+        workdir: for checkpoints and curves; `tfcap.workdir.held` keeps others out. Of
+            several workers the chief alone reads and writes it.
         photos: folder of the photo files, to show beside sample captions; None for
             where they were when the records were made.
+        cluster: the workers of this run; all must be given the same.
     """
 
     def __init__(
@@ -65,27 +70,36 @@ class Trainer:
         records: RecordSet,
         workdir: str,
         photos: str | None = None,
+        cluster: Cluster = ALONE,
     ):
         # First of all: multi-worker strategies must be made before any other work.
-        self.strategy = make_strategy(config.training.strategy)
+        self.strategy = make_strategy(config.training.strategy, cluster)
+        self.cluster, self.workers = cluster, Workers(self.strategy, cluster)
         check_global_batch(config.training.global_batch, self.strategy)
         records.shard_paths("dev")
         config = settled(config, records)
         self.config, self.records = config, records
         self.settings = config.training
-        self.workdir = Workdir.create_or_resume(workdir, config, records)
+        self.workdir = None
+        if cluster.is_chief:
+            self.workdir = Workdir.create_or_resume(workdir, config, records)
         photos_held = records.manifest.photos("train")
         self.steps_per_epoch = math.ceil(photos_held / self.settings.global_batch)
         self.progress, self.stop = Progress(), StopRequest()
         self.curves = Curves(self.workdir, self.steps_per_epoch, self.settings)
-        with self.strategy.scope():
-            self.make_state()
-        self.restore()
+        with self.workers.watched():
+            self.workers.check_same(
+                config.model_dump_json(), records.manifest.content_digest
+            )
+            with self.strategy.scope():
+                self.make_state()
+            self.restore()
         self.train_step = make_train_step(
             self.strategy, self.model, self.optimizer, self.settings, self.average
         )
         self.score_step = make_score_step(self.strategy, self.model)
-        self.samples = Samples(self.model, records, config, photos)
+        if cluster.is_chief:
+            self.samples = Samples(self.model, records, config, photos)
 
     def make_state(self) -> None:
         """All that a checkpoint holds, as it is before the first step."""
@@ -111,18 +125,28 @@ class Trainer:
             progress=self.progress,
             **average,
         )
-        self.last, self.best = self.workdir.last_and_best()
+        self.last, self.best = KeptByTheChief(), KeptByTheChief()
+        if self.workdir:
+            self.last, self.best = self.workdir.last_and_best()
         self.last_saved = self.last.newest()
         if self.last_saved:
             checkpoints.read(self.state, self.last_saved)
             print(f"resuming {self.workdir.path} at {self.where()}", file=sys.stderr)
+        self.workers.copy_from_chief(self.variables())
+
+    def variables(self) -> list[tf.Variable]:
+        """All that a checkpoint holds."""
+        of_keras = [*self.model.variables, *self.optimizer.variables]
+        averages = self.average.averages if self.average is not None else []
+        return [v.value for v in of_keras] + [*averages, *self.progress.variables]
 
     def run(self) -> Outcome:
         """Trains to the last epoch, to the end of patience or to a signal.
 
         Raises:
-            UserError: a loss is no number, a shard is damaged, or there is no space
-                to save to; says where, and what the last good state is.
+            UserError: a loss is no number, a shard is damaged, there is no space to
+                save to, or another worker has gone; says where, and what the last good
+                state is.
         """
         stopped = None
         with self.stop, self.curves:
@@ -136,6 +160,7 @@ class Trainer:
                 self.save()
                 stopped = self.stop.signal
             except tf.errors.OpError as error:
+                self.workers.explain(error)
                 self.explain(error)
                 raise
         return Outcome(
@@ -162,7 +187,18 @@ class Trainer:
                 self.note()
             if self.steps % self.settings.checkpoint_steps == 0:
                 self.save()
+            self.heed(self.steps)
+
+    def heed(self, number: int) -> None:
+        """Raises StopTraining if a signal has come; workers do so after the same step.
+
+        They ask each other only at every `log_steps`-th one, where they wait for the
+        results anyway.
+        """
+        if self.cluster.is_alone:
             self.stop.heed()
+        elif number % self.settings.log_steps == 0:
+            self.stop.heed_any(self.workers.gather(self.stop.signal or 0))
 
     def explain(self, error: tf.errors.OpError) -> None:
         """Raises a UserError in the place of an error that a user can put right."""
@@ -214,7 +250,8 @@ class Trainer:
                 self.progress.best_loss.assign(loss)
                 self.progress.best_epoch.assign(epoch + 1)
                 self.best.save(self.state)
-            self.curves.show_samples(self.steps, self.samples)
+            if self.cluster.is_chief:
+                self.curves.show_samples(self.steps, self.samples)
         self.save()
         self.curves.end_epoch(self.steps, loss, better)
 
@@ -236,8 +273,8 @@ class Trainer:
         photos = self.records.manifest.photos("dev")
         iterator, steps = iter(batches), -(-photos // self.settings.global_batch)
         sums = []
-        for _ in range(steps):
-            self.stop.heed()
+        for number in range(steps):
+            self.heed(number)
             sums.append(self.score_step(iterator))
         loss = sum(float(loss) for loss, _ in sums) / sum(int(n) for _, n in sums)
         if not math.isfinite(loss):

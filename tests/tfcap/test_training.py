@@ -54,7 +54,7 @@ def assert_same_state(one: Trainer, other: Trainer) -> None:
 def use_replicas(monkeypatch, replicas: int) -> None:
     """Makes every strategy a mirrored one over so many logical CPUs."""
     devices = tf.config.list_logical_devices("CPU")[:replicas]
-    monkeypatch.setattr("tfcap.training.make_strategy", lambda _: mirrored(devices))
+    monkeypatch.setattr("tfcap.training.make_strategy", lambda *_: mirrored(devices))
 
 
 def stop_at(monkeypatch, step: int, number=signal.SIGTERM) -> None:
@@ -290,10 +290,10 @@ def test_a_global_batch_that_replicas_cannot_share():
 
 
 def test_the_strategy_is_picked_by_what_is_there(monkeypatch):
-    monkeypatch.delenv("TF_CONFIG", raising=False)
     assert [automatic(gpus) for gpus in (0, 1, 2)] == ["cpu", "gpu", "mirrored"]
-    monkeypatch.setenv("TF_CONFIG", "{}")
-    assert automatic(2) == "multi_worker"
+    monkeypatch.setenv("TPU_NAME", "none-of-that-name")
+    with pytest.raises(UserError, match="strategy: tpu, but none can be reached: "):
+        make_strategy("auto")
 
 
 def test_a_gpu_that_is_not_there():

@@ -1,0 +1,157 @@
+"""`tfcap train --local_workers N`: N worker processes on one machine.
+
+Each has a TF_CONFIG of its own, as on N machines, and sees no GPU. The chief's output
+is shown as it is, that of the others with their names before each line. A signal to
+this process is passed on to all; when one worker fails, so do the others, by
+themselves or by force.
+"""
+
+import argparse
+import ctypes
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from threading import Thread
+
+from records.console import INTERRUPTED
+from records.errors import UserError
+from tfcap.stopping import SIGNALS
+
+LOCALHOST = "127.0.0.1"
+GRACE = 20.0  # seconds; a worker finds out in about 10 that another has gone
+PR_SET_PDEATHSIG = 1
+PROPER_ENDS = (0, os.EX_TEMPFAIL, INTERRUPTED)
+
+
+def train_locally(args: argparse.Namespace) -> int:
+    """Runs the command in so many workers; returns the exit code of the whole.
+
+    Raises:
+        UserError: fewer than two are asked for, or one of them failed.
+    """
+    if args.local_workers < 2:
+        raise UserError(
+            f"--local_workers: at least 2; received {args.local_workers}. One worker "
+            "is the command without it"
+        )
+    workers = start(worker_command(args), args.local_workers)
+    with signals_passed_on(workers):
+        first = wait(workers)
+    if first is not None:
+        how = how_it_ended(workers[first].returncode)
+        raise UserError(f"worker {first} {how}; all have ended")
+    return max(worker.returncode for worker in workers)
+
+
+def worker_command(args: argparse.Namespace) -> list[str]:
+    """The same command without --local_workers."""
+    options = {name: getattr(args, name) for name in ("config", "records", "workdir")}
+    if args.photos:
+        options["photos"] = args.photos
+    command = [sys.executable, "-m", "tfcap.cli", "train"]
+    command += [f"--{name}={value}" for name, value in options.items()]
+    return command + [f"--set={override}" for override in args.set]
+
+
+def start(command: list[str], count: int) -> list[subprocess.Popen]:
+    """Starts the chief, whose output is ours, and the others, whose lines we copy."""
+    addresses, workers = free_addresses(count), []
+    for number in range(count):
+        task = {"type": "worker", "index": number}
+        config = {"cluster": {"worker": addresses}, "task": task}
+        environment = {"TF_CONFIG": json.dumps(config), "CUDA_VISIBLE_DEVICES": ""}
+        output = {} if number == 0 else {
+            "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT
+        }  # fmt: skip
+        workers.append(
+            subprocess.Popen(
+                command,
+                env={**os.environ, **environment},
+                # Ctrl-C comes to this process alone, which passes it on.
+                start_new_session=True,
+                preexec_fn=end_with_parent(),
+                text=True,
+                **output,
+            )
+        )
+    for number, worker in enumerate(workers[1:], 1):
+        Thread(target=copy_lines, args=(worker, number), daemon=True).start()
+    return workers
+
+
+def free_addresses(count: int) -> list[str]:
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind((LOCALHOST, 0))
+        return [f"{LOCALHOST}:{one.getsockname()[1]}" for one in sockets]
+
+
+def end_with_parent() -> Callable[[], None] | None:
+    """What a child does first, so that `kill -9` of its parent ends it; on Linux."""
+    if sys.platform != "linux":
+        return None
+    prctl = ctypes.CDLL(None).prctl
+    return lambda: prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def copy_lines(worker: subprocess.Popen, number: int) -> None:
+    for line in worker.stdout:
+        print(f"[worker {number}] {line}", end="", file=sys.stderr, flush=True)
+
+
+class signals_passed_on:  # noqa: N801
+    """Passes Ctrl-C and SIGTERM on to the workers while the body runs."""
+
+    def __init__(self, workers: list[subprocess.Popen]):
+        self.workers = workers
+
+    def __enter__(self) -> None:
+        self.before = {
+            number: signal.signal(number, self.pass_on) for number in SIGNALS
+        }
+
+    def __exit__(self, *_) -> None:
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+
+    def pass_on(self, number: int, _) -> None:
+        for worker in self.workers:
+            worker.send_signal(number)
+
+
+def wait(workers: list[subprocess.Popen]) -> int | None:
+    """Waits for all to end; kills those that outlive a failed one by `GRACE`.
+
+    Returns:
+        The number of the one that failed first, None if none did.
+    """
+    first, until = None, float("inf")
+    while any(worker.poll() is None for worker in workers):
+        if first is None:
+            first = failed(workers)
+            until = float("inf") if first is None else time.monotonic() + GRACE
+        if time.monotonic() > until:
+            for worker in workers:
+                worker.kill()
+        time.sleep(0.1)
+    return failed(workers) if first is None else first
+
+
+def failed(workers: list[subprocess.Popen]) -> int | None:
+    """Number of the first that has failed so far."""
+    proper = (None, *PROPER_ENDS)
+    numbers = (n for n, worker in enumerate(workers) if worker.poll() not in proper)
+    return next(numbers, None)
+
+
+def how_it_ended(code: int) -> str:
+    if code < 0:
+        return f"was ended by {signal.Signals(-code).name}"
+    return f"failed with exit code {code}"
