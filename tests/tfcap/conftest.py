@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from records import shards
 from records.manifest import (
@@ -63,6 +64,22 @@ def photo_record(name: str, kind: int, rng, spec: FeatureSpec, words: Vocabulary
 def write_records():
     """The function below, for fixtures of any scope."""
     return write_record_set
+
+
+@pytest.fixture(scope="session")
+def loss_curve():
+    """Returns the function from a work directory to the losses in TensorBoard."""
+
+    def read(workdir, kind: str) -> list[float]:
+        (events,) = Path(workdir, "tensorboard", kind).iterdir()
+        return [
+            float(tf.make_ndarray(value.tensor))
+            for event in tf.compat.v1.train.summary_iterator(str(events))
+            for value in event.summary.value
+            if value.tag == "loss"
+        ]
+
+    return read
 
 
 @pytest.fixture
