@@ -20,6 +20,8 @@ class Sizes:
 
     Attributes:
         photos: of the record set drawn.
+        grid_photos: of the one with grids for features.
+        repeats: how many times as large the record set of many photos is.
         baseline_photos: the first photos, for the two slow pipelines.
         global_batch: photos per step.
         steps: training steps per round, by expansion, and of the baseline; about as
@@ -29,6 +31,8 @@ class Sizes:
     """
 
     photos: int = 6000
+    grid_photos: int = 1024
+    repeats: int = 10
     baseline_photos: int = 120
     global_batch: int = 64
     causal_steps: int = 20
@@ -40,6 +44,8 @@ class Sizes:
 
 QUICK = Sizes(
     photos=60,
+    grid_photos=8,
+    repeats=2,
     baseline_photos=12,
     global_batch=4,
     causal_steps=2,

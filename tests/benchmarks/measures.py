@@ -4,7 +4,7 @@ The unit common to pipelines and training is the row: one (prefix, next token) p
 which is to say one target token, however a batch presents it.
 """
 
-import time
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
@@ -15,25 +15,31 @@ from tests.benchmarks import baselines
 from tests.benchmarks.common import (
     Sizes,
     count_targets,
-    exhaust,
     experiment,
     lookup,
-    row_rate,
     seconds,
 )
+from tests.benchmarks.pipeline_measures import Grids, ManyPhotos, Pipelines
 from tests.benchmarks.training_measures import NotebookTraining, Training
 from tfcap.config import DecodingConfig
 from tfcap.decoding import search
-from tfcap.input_pipeline import photo_batches, training_batches
+from tfcap.input_pipeline import photo_batches
 from tfcap.models import build_model
 from tfcap.models.base import Captioner
 
 
 class Measures:
-    """All of them, on the same records."""
+    """All of them.
 
-    def __init__(self, records: RecordSet, sizes: Sizes):
+    Args:
+        records: what everything but the grids is measured on.
+        folder: for records with grids, and for many photos.
+    """
+
+    def __init__(self, records: RecordSet, sizes: Sizes, folder: Path):
         self.pipelines = Pipelines(records, sizes)
+        self.grids = Grids(folder / "grids", sizes)
+        self.many = ManyPhotos(records, folder / "many", sizes)
         self.causal = Training(records, "causal", sizes.causal_steps, sizes)
         self.prefix = Training(records, "prefix", sizes.prefix_steps, sizes)
         self.notebook = NotebookTraining(records, sizes.baseline_steps)
@@ -51,6 +57,8 @@ class Measures:
             "pipeline.read": self.pipelines.read(),
             "pipeline.generator": self.pipelines.generator(),
             "pipeline.flat_map": self.pipelines.flat_map(),
+            **self.grids.sample(),
+            **self.many.sample(),
             "training.causal": trained,
             "training.waited": 100 * waited,
             "training.prefix": self.prefix.sample()[0],
@@ -58,41 +66,6 @@ class Measures:
             "search.beam": self.searching.tfcap(),
             "search.notebook": self.searching.predict(),
         }
-
-
-class Pipelines:
-    """Rows per second through the input pipelines, one epoch a sample."""
-
-    def __init__(self, records: RecordSet, sizes: Sizes):
-        self.records, self.sizes = records, sizes
-        self.rows = count_targets(records)
-        self.held = baselines.load(records, sizes.baseline_photos)
-        self.flat_map_data = baselines.flat_map_rows(records, sizes.baseline_photos)
-        self.flat_map()
-
-    def tfcap(self, expansion: str) -> tuple[float, float]:
-        """(rows per second, milliseconds it took to build the epoch's data set).
-
-        Rows are timed from the first batch asked for, filling the shuffle buffer
-        included, to the last.
-        """
-        config = experiment(expansion, self.sizes.global_batch).training
-        start = time.perf_counter()
-        batches = training_batches(self.records, config, 0)
-        built = time.perf_counter() - start
-        return self.rows / seconds(lambda: exhaust(batches)), 1000 * built
-
-    def read(self) -> float:
-        """The limit: the same bytes read and batched, nothing looked at."""
-        photos = tf.data.TFRecordDataset(self.records.shard_paths("train"))
-        batches = photos.batch(self.sizes.global_batch)
-        return self.rows / seconds(lambda: exhaust(batches))
-
-    def generator(self) -> float:
-        return row_rate(baselines.generator(*self.held, *lookup(self.records)))
-
-    def flat_map(self) -> float:
-        return row_rate(self.flat_map_data)
 
 
 class Searching:

@@ -6,6 +6,7 @@ neither changes how much work a row is.
 """
 
 import hashlib
+import os
 
 import numpy as np
 
@@ -18,6 +19,8 @@ from records.writer import ShardWriter
 
 CAPTIONS_PER_PHOTO = 5
 PHOTOS_PER_SHARD = 512
+POOLED = schema.FeatureSpec(shape=(2048,), dtype="float32")
+GRID = schema.FeatureSpec(shape=(7, 7, 1024), dtype="float16")
 # Words -> captions, in the 30,000 training captions of Flickr8k (`min_letters: 1`).
 WORDS = {
     **{2: 15, 3: 126, 4: 348, 5: 864, 6: 1963, 7: 2539, 8: 2932, 9: 3313, 10: 3324},
@@ -28,7 +31,10 @@ WORDS = {
 
 
 def make_record_set(
-    directory: str, photos: int, vocabulary_size: int = 2500, units: int = 2048
+    directory: str,
+    photos: int,
+    vocabulary_size: int = 2500,
+    features: schema.FeatureSpec = POOLED,
 ) -> RecordSet:
     """Writes training photos into an empty directory, and opens it.
 
@@ -39,15 +45,32 @@ def make_record_set(
     names = [PAD, START, END, UNK]
     names += [f"word{i}" for i in range(len(names), vocabulary_size)]
     vocabulary = Vocabulary(names)
-    drawn = draw_photos(random, photos, vocabulary, units)
+    drawn = draw_photos(random, photos, vocabulary, features)
     infos = write_shards(directory, drawn)
     vocabulary.save(f"{directory}/{FILE_NAME}")
-    make_manifest(infos, drawn, vocabulary, units).save(directory)
+    make_manifest(infos, drawn, vocabulary, features).save(directory)
+    return RecordSet.open(directory)
+
+
+def repeat_record_set(records: RecordSet, times: int, directory: str) -> RecordSet:
+    """Makes a set of so many times the training photos by links to the same shards."""
+    held = []
+    for number in range(times):
+        for shard in records.manifest.shards["train"]:
+            name = f"{number}-{shard.name}"
+            target = os.path.abspath(os.path.join(records.directory, shard.name))
+            os.symlink(target, os.path.join(directory, name))
+            held.append(shard.model_copy(update={"name": name}))
+    records.vocabulary.save(os.path.join(directory, FILE_NAME))
+    records.manifest.model_copy(update={"shards": {"train": held}}).save(directory)
     return RecordSet.open(directory)
 
 
 def draw_photos(
-    random: np.random.Generator, photos: int, vocabulary: Vocabulary, units: int
+    random: np.random.Generator,
+    photos: int,
+    vocabulary: Vocabulary,
+    spec: schema.FeatureSpec,
 ) -> list[schema.PhotoRecord]:
     """Draws photos; lengths are dealt out so that 6,000 get the histogram exactly."""
     deck = np.repeat(list(WORDS), list(WORDS.values()))
@@ -57,18 +80,20 @@ def draw_photos(
     words = random.choice(ranks + 2, int(lengths.sum()), p=share)
     captions = np.split(words, np.cumsum(lengths)[:-1])
     return [
-        draw_photo(random, i, captions[i::photos], vocabulary, units)
+        draw_photo(random, i, captions[i::photos], vocabulary, spec)
         for i in range(photos)
     ]
 
 
-def draw_photo(random, number, captions, vocabulary, units) -> schema.PhotoRecord:
+def draw_photo(random, number, captions, vocabulary, spec) -> schema.PhotoRecord:
     tokens = [[vocabulary.tokens[i] for i in caption] for caption in captions]
     name = f"photo{number:06d}.jpg"
     return schema.PhotoRecord(
         photo_id=name,
         photo_sha256=hashlib.sha256(name.encode()).digest(),
-        features=np.abs(random.standard_normal(units, np.float32)),
+        features=np.abs(random.standard_normal(spec.shape, np.float32)).astype(
+            spec.dtype
+        ),
         captions=tuple(" ".join(caption) for caption in tokens),
         ids=tuple(tuple(vocabulary.encode(caption)) for caption in tokens),
     )
@@ -92,17 +117,17 @@ def write_shard(directory: str, name: str, photos: list[schema.PhotoRecord]):
         return writer.close()
 
 
-def make_manifest(infos, photos, vocabulary, units) -> Manifest:
-    statistics = count(photos)
+def make_manifest(infos, photos, vocabulary, spec) -> Manifest:
+    statistics, channels = count(photos), spec.shape[-1]
     return Manifest(
         format=FORMAT,
         shards={"train": infos},
-        features=schema.FeatureSpec(shape=(units,), dtype="float32"),
-        moments=FeatureMoments(mean=[0.0] * units, deviation=[1.0] * units),
+        features=spec,
+        moments=FeatureMoments(mean=[0.0] * channels, deviation=[1.0] * channels),
         encoder=EncoderInfo(
             name="noise",
             layer=None,
-            pooling="avg",
+            pooling="grid" if len(spec.shape) == 3 else "avg",
             input_size=1,
             preprocessing="none",
             weights="random",

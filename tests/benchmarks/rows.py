@@ -50,6 +50,7 @@ class Row(NamedTuple):
 
 
 ROWS_A_SECOND = "rows/s"
+PHOTOS_A_SECOND = "photos/s"
 LINES = (
     Line(
         "input pipeline, prefix, against a Python generator",
@@ -75,6 +76,26 @@ LINES = (
         limit="pipeline.read",
         share=0.9,
     ),
+    Line(
+        "input pipeline, grid features",
+        PHOTOS_A_SECOND,
+        "pipeline.grid",
+        limit="pipeline.grid_read",
+        share=0.85,
+    ),
+    Line(
+        "input pipeline, peak memory of ten times the photos, against the photos",
+        "MiB",
+        "pipeline.memory_many",
+        baseline="pipeline.memory_few",
+        at_most=1.1,
+    ),
+    Line(
+        "resuming in the middle of an epoch, first batch later than a fresh start's",
+        "s",
+        "pipeline.resume",
+        below=1,
+    ),
     Line("building an epoch's data set, prefix", "ms", "pipeline.built"),
     Line(
         "training step, causal, against the generator and train_on_batch",
@@ -99,7 +120,6 @@ LINES = (
         times=100,
     ),
 )
-PHOTOS_A_SECOND = "photos/s"
 BUILD_LINES = (
     Line(
         "Beam job, MobileNet, of the bare batched loop",

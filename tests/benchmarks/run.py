@@ -13,7 +13,6 @@ import os
 import sys
 import tempfile
 from collections.abc import Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
@@ -81,9 +80,10 @@ def bench(args: argparse.Namespace) -> None:
 
 def training_rows(args: argparse.Namespace) -> list[Row]:
     sizes = QUICK if args.quick else Sizes()
-    with opened(args.records, sizes) as records:
+    with tempfile.TemporaryDirectory() as folder:
+        records = open_or_draw(args.records, Path(folder), sizes)
         check_pooled(records)
-        samples = take_samples(records, sizes, args.rounds)
+        samples = take_samples(records, sizes, Path(folder), args.rounds)
     return [make_row(line, samples) for line in LINES]
 
 
@@ -95,14 +95,14 @@ def build_rows(args: argparse.Namespace) -> list[Row]:
     return [make_row(line, samples) for line in BUILD_LINES]
 
 
-@contextmanager
-def opened(directory: str | None, sizes: Sizes):
-    """The record set asked for, or one drawn for as long as it is needed."""
+def open_or_draw(directory: str | None, folder: Path, sizes: Sizes) -> RecordSet:
+    """The record set asked for, or one drawn."""
     if directory:
-        yield RecordSet.open(directory)
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        yield make_record_set(folder, sizes.photos)
+        return RecordSet.open(directory)
+    note(f"drawing {sizes.photos} photos")
+    drawn = folder / "drawn"
+    drawn.mkdir()
+    return make_record_set(str(drawn), sizes.photos)
 
 
 def check_pooled(records: RecordSet) -> None:
@@ -114,10 +114,10 @@ def check_pooled(records: RecordSet) -> None:
         )
 
 
-def take_samples(records: RecordSet, sizes: Sizes, count: int) -> Samples:
+def take_samples(records: RecordSet, sizes: Sizes, folder: Path, count: int) -> Samples:
     """Every measure once per round, so that a busy minute touches one round of all."""
     note("warming up")
-    taken = measures.Measures(records, sizes)
+    taken = measures.Measures(records, sizes, folder)
     samples: Samples = {}
     for i in range(count):
         note(f"round {i + 1} of {count}")

@@ -5,14 +5,16 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from records.schema import FeatureSpec
 from records.vocabulary import PAD_ID
 from tests.benchmarks import baselines, chart, run
 from tests.benchmarks.common import count_targets, experiment, lookup
-from tests.benchmarks.record_set import WORDS, make_record_set
+from tests.benchmarks.record_set import WORDS, make_record_set, repeat_record_set
 from tests.benchmarks.rows import LINES, make_row
 from tfcap.input_pipeline import training_batches
 
 PHOTOS = 7  # no multiple of any batch
+TINY = FeatureSpec(shape=(3,), dtype="float32")
 KEYS = ["name", "value", "unit", "baseline", "times_baseline", "limit", "of_limit"]
 KEYS += ["required", "pass"]
 
@@ -20,7 +22,7 @@ KEYS += ["required", "pass"]
 @pytest.fixture(scope="module")
 def records(tmp_path_factory):
     folder = tmp_path_factory.mktemp("records")
-    return make_record_set(str(folder), PHOTOS, vocabulary_size=30, units=3)
+    return make_record_set(str(folder), PHOTOS, 30, TINY)
 
 
 def as_rows(batches) -> Counter:
@@ -64,6 +66,12 @@ def test_the_generator_gives_our_rows(records, ours):
 def test_flat_map_gives_our_rows(records, ours):
     batches = baselines.flat_map_rows(records, PHOTOS).as_numpy_iterator()
     assert as_rows(batches) == ours
+
+
+def test_a_set_of_many_photos_is_made_of_the_same_shards(records, ours, tmp_path):
+    many = repeat_record_set(records, 3, str(tmp_path))
+    assert many.manifest.photos("train") == 3 * PHOTOS
+    assert count_targets(many) == 3 * sum(ours.values())
 
 
 def test_the_notebook_model_trains_and_writes(records):

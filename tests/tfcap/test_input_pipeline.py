@@ -2,6 +2,7 @@
 
 import hashlib
 import itertools
+import os
 
 import numpy as np
 import pytest
@@ -125,7 +126,7 @@ def test_the_order_is_a_function_of_seed_and_epoch(make_records):
     assert first != fingerprint(training_batches(records, config(seed=4), 0))
 
 
-def test_a_small_shuffle_buffer_still_mixes_shards(make_records):
+def test_windows_of_one_shard_are_in_another_order_than_stored(make_records):
     records = make_records({"train": 64, "dev": 2})
     settings = config(shuffle_photos=1, global_batch=64)
     (batch,) = training_batches(records, settings, 0)
@@ -142,6 +143,22 @@ def test_skipping_gives_exactly_the_batches_that_follow(make_records, skip):
     rest = list(training_batches(records, config(), 2))[skip:]
     resumed = list(training_batches(records, config(), 2, skip_steps=skip))
     assert fingerprint(rest) == fingerprint(resumed)
+
+
+def test_resuming_reads_no_window_that_is_over(make_records):
+    records = make_records({"train": 64, "dev": 2})
+    settings = config(shuffle_photos=8)
+    (last,) = training_batches(records, settings, 0, skip_steps=15)
+    needed = []
+    for path in records.shard_paths("train"):
+        os.rename(path, path + ".away")
+        try:
+            (batch,) = training_batches(records, settings, 0, skip_steps=15)
+            np.testing.assert_array_equal(batch["features"], last["features"])
+        except tf.errors.NotFoundError:
+            needed.append(path)
+        os.rename(path + ".away", path)
+    assert 1 <= len(needed) <= 2 < len(records.shard_paths("train"))
 
 
 @pytest.mark.parametrize("replicas", [2, 4])

@@ -1,0 +1,32 @@
+"""One epoch through the input pipeline in a process of its own.
+
+    python -m tests.benchmarks.pipeline_process RECORDS GLOBAL_BATCH
+
+The last line it prints is a JSON object with the MiB that this took at its peak, beyond
+what the process had after the first batch of another epoch.
+"""
+
+import records.quiet  # noqa: F401  # isort: skip
+
+import json
+import sys
+
+from records.reader import RecordSet
+from tests.benchmarks import machine
+from tests.benchmarks.common import exhaust, experiment
+from tfcap.input_pipeline import training_batches
+
+
+def main() -> int:
+    directory, size = sys.argv[1:]
+    held = RecordSet.open(directory)
+    config = experiment("prefix", int(size)).training
+    exhaust(training_batches(held, config, 0).take(1))  # TensorFlow's own start
+    before = machine.own_memory("VmRSS")
+    exhaust(training_batches(held, config, 1))
+    print(json.dumps({"mib": machine.own_memory("VmHWM") - before}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
