@@ -149,6 +149,12 @@ def parse_batch(serialized: tf.Tensor, spec: FeatureSpec) -> dict[str, tf.Tensor
     }
 
 
+def parse_lengths(serialized: tf.Tensor) -> tf.RaggedTensor:
+    """Tokens of each caption of records, ragged int64 [photos, captions]."""
+    lengths = tf.io.RaggedFeature(tf.int64, row_splits_dtype=tf.int64)
+    return tf.io.parse_example(serialized, {LENGTHS: lengths})[LENGTHS]
+
+
 def _strings(values: list[bytes]) -> tf.train.Feature:
     return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
 

@@ -237,6 +237,8 @@ class TrainingConfig(_Section):
             `mixed_bfloat16`, or `mixed_float16` with its loss scaled against underflow.
         accumulate: parts that each replica's share of a global batch is cut into, for
             one update: less memory, the same gradient.
+        jit_compile: compile loss and gradient by XLA, as TPUs need: every batch is
+            padded to one size, found by reading the captions' lengths once.
         average_decay: of the moving average of the weights, which then is what is
             scored, kept as best and exported; null trains without.
         clip_norm: gradients are scaled down to this global norm; null leaves them.
@@ -256,6 +258,7 @@ class TrainingConfig(_Section):
     schedule: ScheduleConfig = ScheduleConfig()
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
     accumulate: int = Field(1, ge=1)
+    jit_compile: bool = False
     average_decay: Fraction | None = None
     clip_norm: float | None = Field(None, gt=0)
     label_smoothing: Fraction = 0.0
@@ -263,6 +266,15 @@ class TrainingConfig(_Section):
     shuffle_photos: int = Field(1024, ge=1)
     checkpoint_steps: int = Field(500, ge=1)
     log_steps: int = Field(10, ge=1)
+
+    @model_validator(mode="after")
+    def _parts_have_no_one_size(self):
+        if self.jit_compile and self.accumulate > 1:
+            raise ValueError(
+                f"`jit_compile` needs `accumulate: 1`, received {self.accumulate}: "
+                "parts of a batch have no one size"
+            )
+        return self
 
 
 class SamplingConfig(_Section):

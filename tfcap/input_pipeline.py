@@ -18,6 +18,7 @@ from records import schema
 from records.reader import RecordSet
 from records.vocabulary import PAD_ID
 from tfcap.config import TrainingConfig
+from tfcap.static_shapes import RowCounts, pad_batch
 
 Batch = dict[str, tf.Tensor]
 
@@ -28,6 +29,7 @@ def training_batches(
     epoch: int,
     skip_steps: int = 0,
     context: tf.distribute.InputContext | None = None,
+    counts: RowCounts | None = None,
 ) -> tf.data.Dataset:
     """One epoch of training batches for one host, a batch per replica.
 
@@ -42,8 +44,11 @@ def training_batches(
         epoch: from 0.
         skip_steps: global batches that were trained on before.
         context: which part is this host's; None for all of it.
+        counts: of the split; given, all batches are padded to one size.
     """
     context = context or tf.distribute.InputContext()
+    share = config.global_batch // context.num_replicas_in_sync
+    expand = expander(records, config.expansion, counts, share)
     skipped = skip_steps * config.global_batch
     photos = shuffled_photos(records, "train", config, epoch, skipped)
     count = max(records.manifest.photos("train") - skipped, 0)
@@ -51,7 +56,7 @@ def training_batches(
         replica_batches(photos, count, config.global_batch, context)
         # Reading goes on while the batch before is parsed.
         .prefetch(2)
-        .map(expander(records, config.expansion), tf.data.AUTOTUNE, deterministic=True)
+        .map(expand, tf.data.AUTOTUNE, deterministic=True)
         .prefetch(4)
     )
 
@@ -61,15 +66,18 @@ def scoring_batches(
     split: str,
     config: TrainingConfig,
     context: tf.distribute.InputContext | None = None,
+    counts: RowCounts | None = None,
 ) -> tf.data.Dataset:
     """A split in stored order, once, for measuring the loss: causal, every photo."""
     context = context or tf.distribute.InputContext()
+    share = config.global_batch // context.num_replicas_in_sync
+    expand = expander(records, "causal", counts, share)
     photos = tf.data.TFRecordDataset(records.shard_paths(split))
     return (
         replica_batches(
             photos, records.manifest.photos(split), config.global_batch, context
         )
-        .map(expander(records, "causal"), tf.data.AUTOTUNE, deterministic=True)
+        .map(expand, tf.data.AUTOTUNE, deterministic=True)
         .prefetch(4)
     )
 
@@ -152,14 +160,23 @@ def replica_batches(
     )
 
 
-def expander(records: RecordSet, expansion: str) -> Callable[[tf.Tensor], Batch]:
-    """Returns the function from serialised records, string [photos], to a batch."""
+def expander(
+    records: RecordSet,
+    expansion: str,
+    counts: RowCounts | None = None,
+    share: int = 0,
+) -> Callable[[tf.Tensor], Batch]:
+    """Returns the function from serialised records, string [photos], to a batch.
+
+    With `counts` batches are padded to the size of the largest of `share` photos.
+    """
     expand = {"prefix": expand_prefixes, "causal": expand_causal}[expansion]
     spec = records.manifest.features
 
     def parse_and_expand(serialized: tf.Tensor) -> Batch:
-        batch = schema.parse_batch(serialized, spec)
-        return {"features": batch["features"], **expand(batch["ids"])}
+        parsed = schema.parse_batch(serialized, spec)
+        batch = {"features": parsed["features"], **expand(parsed["ids"])}
+        return pad_batch(batch, counts.shape(expansion, share)) if counts else batch
 
     return parse_and_expand
 

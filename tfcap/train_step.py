@@ -15,6 +15,7 @@ from tfcap.cross_entropy import smoothed_cross_entropy
 from tfcap.input_pipeline import Batch
 from tfcap.models.base import Captioner, Context, take
 from tfcap.schedules import Schedule
+from tfcap.static_shapes import padded_losses
 
 fold_in = tf.random.experimental.stateless_fold_in
 
@@ -138,16 +139,20 @@ def make_train_step(
     """
     # Folded with the step below, so that a resumed run draws the same dropout.
     base = tf.constant([config.seed, 0], tf.int32)
+    losses_of = padded_losses if config.jit_compile else token_losses
 
     def differentiate(batch: Batch, tokens: tf.Tensor, seed: tf.Tensor):
         """Summed loss of these rows, and their share of the mean's scaled gradient."""
         with tf.GradientTape() as tape:
-            losses = token_losses(model, batch, config.label_smoothing, seed)
+            losses = losses_of(model, batch, config.label_smoothing, seed)
             loss = tf.reduce_sum(losses)
             mean = optimizer.scale_loss(loss / tf.cast(tokens, tf.float32))
         variables = [variable.value for variable in model.trainable_variables]
         # Dense: the norm of IndexedSlices would miss words that occur twice.
         return loss, [tf.convert_to_tensor(g) for g in tape.gradient(mean, variables)]
+
+    if config.jit_compile:
+        differentiate = tf.function(differentiate, jit_compile=True)
 
     def replica_step(batch: Batch) -> tuple[tf.Tensor, ...]:
         replica = tf.distribute.get_replica_context()
@@ -235,15 +240,19 @@ def part_of(batch: Batch, number: tf.Tensor, parts: int) -> Batch:
     return {"features": batch["features"][first:end], **rows}
 
 
-def make_score_step(strategy: tf.distribute.Strategy, model: Captioner):
+def make_score_step(
+    strategy: tf.distribute.Strategy, model: Captioner, padded: bool = False
+):
     """Returns the compiled function that scores an iterator's next global batch.
 
-    It gives the summed loss and the number of target tokens.
+    It gives the summed loss and the number of target tokens. Of `padded` batches, all
+    of one size, it makes one compilation, as TPUs need.
     """
+    losses_of = padded_losses if padded else token_losses
 
     def replica_step(batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:
-        losses = token_losses(model, batch, 0.0, None)
-        return tf.reduce_sum(losses), tf.size(losses, tf.int64)
+        losses = losses_of(model, batch, 0.0, None)
+        return tf.reduce_sum(losses), tf.math.count_nonzero(batch["target"])
 
     @tf.function
     def step(batches) -> tuple[tf.Tensor, tf.Tensor]:

@@ -25,6 +25,7 @@ from tfcap.input_pipeline import scoring_batches, training_batches
 from tfcap.models import build_model
 from tfcap.samples import Samples
 from tfcap.schedules import make_schedule
+from tfcap.static_shapes import RowCounts
 from tfcap.stopping import StopRequest, StopTraining
 from tfcap.strategies import check_global_batch, make_strategy
 from tfcap.train_step import make_optimizer, make_score_step, make_train_step
@@ -97,7 +98,12 @@ class Trainer:
         self.train_step = make_train_step(
             self.strategy, self.model, self.optimizer, self.settings, self.average
         )
-        self.score_step = make_score_step(self.strategy, self.model)
+        padded = self.settings.jit_compile
+        self.score_step = make_score_step(self.strategy, self.model, padded)
+        self.counts = {
+            split: RowCounts(records, split) if padded else None
+            for split in ("train", "dev")
+        }
         if cluster.is_chief:
             self.samples = Samples(self.model, records, config, photos)
 
@@ -175,7 +181,12 @@ class Trainer:
         done = int(self.progress.step_in_epoch)
         batches = self.strategy.distribute_datasets_from_function(
             lambda context: training_batches(
-                self.records, self.settings, epoch, done, context
+                self.records,
+                self.settings,
+                epoch,
+                done,
+                context,
+                self.counts["train"],
             )
         )
         self.curves.start_epoch(epoch, done)
@@ -268,7 +279,9 @@ class Trainer:
             UserError: it is not finite.
         """
         batches = self.strategy.distribute_datasets_from_function(
-            lambda context: scoring_batches(self.records, "dev", self.settings, context)
+            lambda context: scoring_batches(
+                self.records, "dev", self.settings, context, self.counts["dev"]
+            )
         )
         photos = self.records.manifest.photos("dev")
         iterator, steps = iter(batches), -(-photos // self.settings.global_batch)

@@ -3,54 +3,11 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from training_steps import Steps, settings
 
-from tfcap.config import Config, parse_config
-from tfcap.input_pipeline import training_batches
-from tfcap.models import build_model
-from tfcap.schedules import make_schedule
-from tfcap.strategies import make_strategy, mirrored
-from tfcap.train_step import StepResult, make_optimizer, make_train_step, part_of
+from tfcap.train_step import StepResult, part_of
 
 SLOW = pytest.mark.slow
-
-
-def settings(**training) -> Config:
-    units = {"image_units": 8, "lstm_units": 8, "embedding_units": 5}
-    dropout = {"image_dropout": 0.0, "text_dropout": 0.0}
-    training = {
-        "global_batch": 8,
-        "clip_norm": 0.1,
-        "expansion": "causal",
-        "schedule": {"kind": "constant", "rate": 0.01},
-        **training,
-    }
-    return parse_config({"model": units | dropout, "training": training}, "test")
-
-
-class Steps:
-    """A model and its training step."""
-
-    def __init__(self, config, records, replicas: int = 1):
-        self.strategy = make_strategy("cpu")
-        if replicas > 1:
-            devices = tf.config.list_logical_devices("CPU")[:replicas]
-            self.strategy = mirrored(devices)
-        training = config.training
-        with self.strategy.scope():
-            self.model = build_model(config, records.manifest, records.vocabulary)
-            schedule = make_schedule(training.schedule, 3, training.epochs)
-            self.optimizer = make_optimizer(schedule, training.precision)
-            self.optimizer.build(self.model.trainable_variables)
-        self.step = make_train_step(self.strategy, self.model, self.optimizer, training)
-        self.batches = iter(
-            self.strategy.distribute_datasets_from_function(
-                lambda context: training_batches(records, training, 0, 0, context)
-            )
-        )
-
-    def take(self, count: int) -> list[StepResult]:
-        results = [self.step(self.batches) for _ in range(count)]
-        return [StepResult(*map(float, result)) for result in results]
 
 
 @pytest.mark.parametrize(

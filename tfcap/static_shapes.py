@@ -1,0 +1,88 @@
+"""Batches of one size, for XLA and TPUs: one compilation serves all of them.
+
+Every batch is padded to the largest that could be: as many rows as the photos with the
+most of them would give, and the longest caption. Padding weighs nothing in the loss.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from records import schema
+from records.reader import RecordSet
+from records.vocabulary import PAD_ID, START_ID
+from tfcap.cross_entropy import smoothed_cross_entropy
+from tfcap.models.base import Captioner, take
+
+
+class Shape(NamedTuple):
+    """What batches of one replica are padded to: photos, rows, tokens of a prefix."""
+
+    photos: int
+    rows: int
+    length: int
+
+
+class RowCounts:
+    """How many rows each photo of a split gives, of either expansion.
+
+    Reads the split once.
+    """
+
+    def __init__(self, records: RecordSet, split: str):
+        self.length = max(records.manifest.longest_caption - 1, 1)
+        photos = tf.data.TFRecordDataset(records.shard_paths(split)).batch(256)
+        lengths = list(photos.map(schema.parse_lengths, tf.data.AUTOTUNE))
+        captions = np.concatenate([batch.row_lengths() for batch in lengths])
+        tokens = np.concatenate([tf.reduce_sum(batch, 1) for batch in lengths])
+        self.counts = {"causal": captions, "prefix": tokens - captions}
+
+    def shape(self, expansion: str, photos: int) -> Shape:
+        """The least that any so many photos fit into."""
+        most = np.sort(self.counts[expansion])[::-1][:photos]
+        return Shape(photos, int(most.sum()), self.length)
+
+
+def pad_batch(batch: dict[str, tf.Tensor], shape: Shape) -> dict[str, tf.Tensor]:
+    """Pads a batch; a row of padding has `<start>` for a prefix, and no target."""
+    causal = batch["target"].shape.rank == 2
+    sizes = {
+        "features": [shape.photos, *batch["features"].shape[1:]],
+        "photo": [shape.rows],
+        "prefix": [shape.rows, shape.length],
+        "target": [shape.rows, shape.length] if causal else [shape.rows],
+    }
+    padded = {name: pad_to(batch[name], size) for name, size in sizes.items()}
+    empty = tf.range(shape.rows) >= tf.shape(batch["prefix"])[0]
+    starts = tf.where(empty, START_ID, padded["prefix"][:, 0])
+    prefix = tf.concat([starts[:, None], padded["prefix"][:, 1:]], 1)
+    return {**padded, "prefix": prefix}
+
+
+def pad_to(values: tf.Tensor, size: list[int]) -> tf.Tensor:
+    """Zeros at the end of each axis; the shape is known when the graph is made."""
+    missing = tf.constant(size) - tf.shape(values)
+    padded = tf.pad(values, tf.stack([tf.zeros_like(missing), missing], 1))
+    return tf.ensure_shape(padded, size)
+
+
+def padded_losses(
+    model: Captioner,
+    batch: dict[str, tf.Tensor],
+    label_smoothing: float,
+    seed: tf.Tensor | None,
+) -> tf.Tensor:
+    """Cross-entropy of each target of a padded batch, float32 [targets], 0 of none."""
+    context = model.encode(batch["features"], seed)
+    prefix, target = batch["prefix"], batch["target"]
+    hidden = model.read(take(context, batch["photo"]), prefix, seed)
+    if target.shape.rank == 1:
+        last = tf.math.count_nonzero(prefix, 1, dtype=tf.int32) - 1
+        hidden = tf.gather(hidden, last, batch_dims=1)
+    else:
+        hidden = tf.reshape(hidden, [-1, hidden.shape[-1]])
+        target = tf.reshape(target, [-1])
+    logits = model.predict_token(hidden, seed)
+    losses = smoothed_cross_entropy(logits, target, label_smoothing)
+    return tf.where(target != PAD_ID, losses, 0.0)
