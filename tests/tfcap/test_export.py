@@ -19,6 +19,7 @@ from tfcap.captioning import Captioner
 from tfcap.config import DecodingConfig, EncoderConfig, parse_config
 from tfcap.decoding import detokenize, search
 from tfcap.encoders import load_encoder
+from tfcap.encoders.encoder import loaded
 from tfcap.export import (
     PhotoCaptioner,
     encoder_of_records,
@@ -149,7 +150,7 @@ def test_another_encoder_is_refused(start):
 
 def test_a_model_that_was_moved_is_found_where_it_is_said_to_be(start, tmp_path):
     _, workdir = start(own_model(tmp_path, pooling="flatten"))
-    load_encoder.cache_clear()
+    loaded.cache_clear()
     moved = str((tmp_path / "own.keras").rename(tmp_path / "moved.keras"))
     with pytest.raises(UserError, match=r"nothing at .*own.keras; .*--encoder_model P"):
         encoder_of_records(workdir, {})
@@ -161,7 +162,7 @@ def test_a_model_that_was_moved_is_found_where_it_is_said_to_be(start, tmp_path)
 
 def test_another_model_at_the_same_place_is_refused(start, tmp_path):
     _, workdir = start(own_model(tmp_path))
-    load_encoder.cache_clear()
+    loaded.cache_clear()
     own_model(tmp_path)  # other weights are drawn
     with pytest.raises(UserError, match=r"own.keras is not the one .*_model$"):
         encoder_of_records(workdir, {})

@@ -86,12 +86,26 @@ def build(constructor, config: EncoderConfig, size: int) -> keras.Model:
             ".weights.h5 file. Where it was moved, say so with --set "
             "encoder.weights=FILE; for tfcap export it is --encoder_weights FILE"
         )
-    keras.utils.set_random_seed(config.seed)
     try:
-        return construct(constructor, weights, size)
+        model = construct(constructor, weights, size)
     except Exception as error:
         refuse_size(constructor, config, size)
         raise UserError(_why_no_weights(config, error)) from None
+    if weights is None:
+        draw(model, config.seed)
+    return model
+
+
+def draw(model: keras.Model, seed: int) -> None:
+    """Draws kernels anew (Glorot and Bengio 2010), each from the seed and its number.
+
+    Keras draws them from Python's own stream of random numbers, which the other threads
+    of a worker use too.
+    """
+    for number, weight in enumerate(model.weights):
+        if len(weight.shape) > 1:
+            own = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+            weight.assign(keras.initializers.GlorotUniform(own)(weight.shape))
 
 
 def construct(constructor, weights: str | None, size: int) -> keras.Model:

@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import json
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -21,6 +22,7 @@ from tfcap.encoders.local_copies import on_disk
 from tfcap.encoders.network import Network, on_one_line
 
 READING = "decode_jpeg INTEGER_ACCURATE, 3 channels; resize bilinear, antialias"
+LOADING = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -80,14 +82,22 @@ def undecodable(photo: bytes) -> str | None:
     return None
 
 
-@functools.lru_cache(maxsize=2)
 def load_encoder(config: EncoderConfig) -> Encoder:
     """Builds the encoder, once per process and configuration.
+
+    A worker's threads ask for it at the same time: two at it together would draw their
+    random weights from one stream, and load the network twice.
 
     Raises:
         UserError: a network, layer, signature or file that is not there, weights that
             cannot be had, or a model of one's own that does not suit.
     """
+    with LOADING:
+        return loaded(config)
+
+
+@functools.lru_cache(maxsize=2)
+def loaded(config: EncoderConfig) -> Encoder:
     if config.model is None:
         return assemble(applications.load(config), config)
     return assemble_own(load_own(config), config)

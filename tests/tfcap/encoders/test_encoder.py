@@ -1,6 +1,7 @@
 """What every encoder does, shown by a MobileNet of 32 pixels with random weights."""
 
 import io
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from tfcap.encoders import (
     load_encoder,
     undecodable,
 )
-from tfcap.encoders.encoder import describe, pool
+from tfcap.encoders.encoder import describe, loaded, pool
 
 
 @pytest.fixture(scope="module")
@@ -167,3 +168,13 @@ def test_a_manifest_from_before_views_and_own_models_still_opens():
     }
     info = info_of()
     assert EncoderInfo(**older) == info.model_copy(update={"digest": "0" * 64})
+
+
+def test_threads_that_ask_at_the_same_time_get_the_same_encoder():
+    loaded.cache_clear()
+    config = small(seed=3)
+    with ThreadPoolExecutor(4) as threads:
+        first, *others = threads.map(load_encoder, [config] * 4)
+    assert all(other is first for other in others)
+    loaded.cache_clear()
+    assert load_encoder(config).info == first.info

@@ -10,7 +10,7 @@ from own_models import SIZE, network, own, save, save_function
 
 from records.errors import UserError
 from tfcap.encoders import load_encoder
-from tfcap.encoders.encoder import describe
+from tfcap.encoders.encoder import describe, loaded
 from tfcap.encoders.saved_model import load
 
 
@@ -245,5 +245,5 @@ def test_what_is_no_saved_model_is_refused(path, tmp_path):
     shutil.rmtree(damaged / "variables")
     assert "damaged cannot be loaded: " in refusal(str(damaged))
     (damaged / "saved_model.pb").write_bytes(b"no graph")
-    load_encoder.cache_clear()
+    loaded.cache_clear()
     assert "damaged cannot be loaded: " in refusal(str(damaged))
