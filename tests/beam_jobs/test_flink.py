@@ -1,5 +1,6 @@
 """The job on Flink and Spark, as processes: the same bytes as of a local run."""
 
+import json
 import os
 import re
 import subprocess
@@ -19,6 +20,7 @@ JOB_SERVERS = os.environ.get(
 )
 NOT_TO_BE_HAD = (3, 4)  # exit codes of deploy/job_server.sh
 PORT = "18081"
+WORKER = Path(sys.executable).with_name("tfcap-worker")
 CONFIG = """
 encoder: {name: mobilenet, weights: random, input_size: 32}
 tokenizer: {min_count: 1}
@@ -104,7 +106,8 @@ def test_a_flink_cluster_of_two_task_managers(command, local, cluster, tmp_path)
         "--runner=FlinkRunner",
         f"--flink_job_server_jar={job_server('flink')}",
         f"--flink_master={cluster}",
-        "--environment_type=LOOPBACK",
+        "--environment_type=PROCESS",
+        f"--environment_config={json.dumps({'command': str(WORKER)})}",
         "--parallelism=2",
     ]
     assert_same(command, local, tmp_path / "out", *flags)
