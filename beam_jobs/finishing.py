@@ -121,7 +121,7 @@ def refuse_if_short(
             f"rejected ({counts}), more than --max_reject_fraction "
             f"{job.max_reject_fraction:g} allows. {listed} names each; if that is as "
             "it should be, run the same command with --max_reject_fraction "
-            f"{needed:g}: nothing is encoded again"
+            f"{needed:g}: what is finished is not encoded again"
         )
 
 

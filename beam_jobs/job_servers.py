@@ -8,12 +8,10 @@ import logging
 import os
 import re
 import shutil
-import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import grpc
 from apache_beam.options.pipeline_options import (
     FlinkRunnerOptions,
     GoogleCloudOptions,
@@ -24,6 +22,7 @@ from apache_beam.options.pipeline_options import (
     StandardOptions,
 )
 from apache_beam.runners.portability.flink_runner import MAGIC_HOST_NAMES
+from apache_beam.runners.worker import sdk_worker
 
 from beam_jobs import flink_cluster
 from records.errors import UserError
@@ -128,25 +127,21 @@ def attended(options: PipelineOptions) -> Iterator[None]:
 def quiet() -> Iterator[None]:
     """Keeps the log of workers in this process off the terminal.
 
-    A failed step is raised in the end, with its own stack; its worker, the job server
-    and the channels between them would each print it too. The channels' threads notice
-    only after the run that the job server has ended, so of those it stays silent.
+    A failed step is raised in the end, with its own stack; its worker and the job
+    server would each print it too, the worker by `print`.
     """
-    root, hook = logging.getLogger(), threading.excepthook
+    root = logging.getLogger()
 
     def keep(record: logging.LogRecord) -> bool:
         return record.levelno >= logging.CRITICAL
 
-    def pass_on(failed) -> None:
-        if not issubclass(failed.exc_type, grpc.RpcError):
-            hook(failed)
-
     logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
     root.addFilter(keep)  # of what Beam logs without a name, and that alone
-    threading.excepthook = pass_on
+    sdk_worker.print = lambda *_, **__: None  # for that module alone
     try:
         yield
     finally:
+        del sdk_worker.print
         root.removeFilter(keep)
 
 

@@ -1,5 +1,6 @@
 """Photo files: finding them, and reading one, on any file system Beam knows."""
 
+import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,6 +15,7 @@ from records.storage import StorageUserError, is_remote
 from tfcap.photos import PhotoProblem, check_header
 
 AT_A_TIME = 16
+UNREADABLE = "unreadable_file"
 
 
 class ListPhotos(beam.DoFn):
@@ -79,13 +81,19 @@ def read_photo(path: str) -> tuple[bytes, str]:
     Raises:
         PhotoProblem: it cannot be read (permission, or gone since it was listed), or
             its header says that it should not be decoded.
-        UserError: the file system does not answer. That is no fault of the photo, and
-            a build without it would not be the same.
+        UserError: the file system does not answer, or the photo's directory has gone.
+            That is no fault of the photo, and a build without it would not be the same.
     """
     try:
         content = read_file(path)
     except OSError as error:
         if isinstance(error, StorageUserError) and not error.refused:
             raise
-        raise PhotoProblem("unreadable_file", reason(error)) from None
+        folder = os.path.dirname(path)
+        if not is_remote(path) and not os.path.isdir(folder):
+            raise UserError(
+                f"the photo directory {folder} was there and has gone; with it back, "
+                "the same command goes on"
+            ) from None
+        raise PhotoProblem(UNREADABLE, reason(error)) from None
     return content, check_header(content)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import apache_beam as beam
+import grpc
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from apache_beam.portability.api import beam_provision_api_pb2
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
@@ -25,6 +26,9 @@ from records.errors import UserError
 LOCAL = (None, "DirectRunner", "FnApiRunner")
 USER_ERROR = re.compile(r"UserError: (?P<message>.+?)(?: \[while running|\n|\\n|$)")
 
+# What Beam makes of a worker process that has gone.
+WORKER_GONE = "Channel closed prematurely"
+WATCHES_WORKER = "run_worker"  # the thread of Beam that waits for its end
 # What Beam makes of Ctrl-C inside a step.
 INTERRUPTED = re.compile(r"^KeyboardInterrupt\b", re.MULTILINE)
 
@@ -98,6 +102,7 @@ def run_pipeline(build: Callable[[beam.Pipeline], None], options: PipelineOption
         logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
     pipeline = make_pipeline(options)
     build(pipeline)
+    silence_threads()
     with job_servers.attended(options), ctrl_c_noted() as noted:
         try:
             result = pipeline.run()
@@ -142,6 +147,22 @@ def local_runner(options: PipelineOptions) -> FnApiRunner:
     return FnApiRunner(provision_info=ExtendedProvisionInfo(info))
 
 
+def silence_threads() -> None:
+    """Keeps Beam's own threads from printing that they lost a worker or a job server.
+
+    The run fails with it, and that is what is told. Some notice only after the run that
+    a job server has ended, so they stay silent for good.
+    """
+    hook = threading.excepthook
+
+    def pass_on(failed) -> None:
+        watches = failed.thread is not None and failed.thread.name == WATCHES_WORKER
+        if not watches and not issubclass(failed.exc_type, grpc.RpcError):
+            hook(failed)
+
+    threading.excepthook = pass_on
+
+
 @contextmanager
 def ctrl_c_noted() -> Iterator[list[int]]:
     """Notes Ctrl-C before it is raised; yields the list it is noted in.
@@ -173,4 +194,9 @@ def as_raised(error: Exception) -> BaseException:
         return UserError(found["message"])
     if INTERRUPTED.search(str(error)):
         return KeyboardInterrupt()
+    if WORKER_GONE in str(error):
+        return UserError(
+            "a worker process of the job is gone: it was killed, or memory ran out. "
+            "What is finished stays; the same command goes on from there"
+        )
     return dataflow.as_user_error(error) or error

@@ -18,7 +18,7 @@ from beam_jobs.counting import STEPS, counter, distribution, step_milliseconds, 
 from beam_jobs.elements import REJECTED, Job, Photo, Plan, Reject
 from beam_jobs.joining import add_tokens
 from beam_jobs.output_folder import Report, finished_report, save_report
-from beam_jobs.photo_files import read_photos
+from beam_jobs.photo_files import UNREADABLE, read_photos
 from beam_jobs.reusing import SHORT, EarlierFeatures
 from records import shards
 from records.errors import UserError
@@ -58,6 +58,10 @@ class ShardReport(Report):
     feature_squares: list[float]
     cells: int
 
+    def is_final(self) -> bool:
+        """Whether another try would find the same: a file may be readable by then."""
+        return all(reject.reason != UNREADABLE for reject in self.rejects)
+
 
 class WriteShard(beam.DoFn):
     """((split, shard), photos) -> ShardReport as JSON; `rejected` -> Reject.
@@ -90,7 +94,7 @@ class WriteShard(beam.DoFn):
         digest = self.digest(photos, plan)
         progress.start(plan.photos)
         report = finished_report(ShardReport, self.job.output, name, digest)
-        if report:
+        if report and report.is_final():
             self.reused.inc(report.shard.photos)
             progress.skip(len(photos), len(report.rejects))
         else:

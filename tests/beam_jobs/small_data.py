@@ -2,9 +2,10 @@
 
 import io
 import os
+import random
 import struct
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -115,6 +116,31 @@ def huge_png() -> bytes:
         length, checksum = len(chunk) - 4, zlib.crc32(chunk)
         chunks += struct.pack(">I", length) + chunk + struct.pack(">I", checksum)
     return chunks
+
+
+def huge_jpeg() -> bytes:
+    """A whole JPEG, but its header says 50,000 x 50,000 pixels."""
+    content = bytearray(photo_bytes("a"))
+    frame = content.index(b"\xff\xc0") + 5
+    content[frame : frame + 4] = struct.pack(">HH", 50_000, 50_000)
+    return bytes(content)
+
+
+def hostile_photos(count: int) -> Iterator[bytes]:
+    """Files called photos that no decoder should be given, or that none can decode."""
+    draw = random.Random(0)
+    whole = photo_bytes("a")
+    for i in range(count):
+        noise = draw.randbytes(draw.randrange(1, 2000))
+        yield (
+            huge_png(),
+            huge_jpeg(),
+            corrupt_jpeg(f"{i}"),
+            whole[:2] + noise,
+            whole[: draw.randrange(1, 150)],
+            noise,
+            b"",
+        )[i % 7]
 
 
 def animated_gif() -> bytes:

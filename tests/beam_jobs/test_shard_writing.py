@@ -146,6 +146,22 @@ def test_a_finished_shard_is_not_encoded_again(data, job):
     assert encoder.photos == 5
 
 
+def test_a_shard_with_a_file_that_could_not_be_read_is_tried_again(data, job):
+    listed = photos(data)
+    (data.photos / "c.jpg").rename(data.photos / "away")
+    assert write(job, listed).rejects
+    (data.photos / "away").rename(data.photos / "c.jpg")
+    again = write(job, listed)
+    assert (again.shard.photos, again.rejects) == (5, [])
+
+
+def test_a_photo_directory_that_is_gone_is_not_the_photos_fault(data, job):
+    listed = photos(data)
+    data.photos.rename(data.folder / "away")
+    with pytest.raises(UserError, match=r"the photo directory .*images was there"):
+        write(job, listed)
+
+
 def touch(data, job):
     os.utime(data.photos / "b.jpg", (1, 1))
     return job, PLAN
