@@ -137,6 +137,24 @@ def test_windows_of_one_shard_are_in_another_order_than_stored(make_records):
     assert sorted(map(tuple, batch["features"].numpy())) == sorted(map(tuple, stored))
 
 
+def test_batches_mix_lengths_and_each_caption_comes_once_an_epoch(make_records):
+    # Of each photo's two captions one has 6 targets, the other 3.
+    records = make_records({"train": 64, "dev": 2})
+    orders = set()
+    for epoch in range(3):
+        batches = list(training_batches(records, config(expansion="causal"), epoch))
+        for batch in batches:
+            lengths = tf.math.count_nonzero(batch["target"], 1).numpy()
+            assert sorted(lengths) == [3] * 4 + [6] * 4
+            assert np.bincount(batch["photo"]).tolist() == [2] * 4
+        photos = list(
+            itertools.chain(*(map(tuple, b["features"].numpy()) for b in batches))
+        )
+        assert len(set(photos)) == 64
+        orders.add(tuple(photos))
+    assert len(orders) == 3
+
+
 @pytest.mark.parametrize("skip", [1, 3, 5])
 def test_skipping_gives_exactly_the_batches_that_follow(make_records, skip):
     records = make_records()
