@@ -12,15 +12,16 @@ import difflib
 import json
 import re
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from records.errors import UserError
 from records.tokenizer_settings import Kind, TokenizerSettings
+from tfcap.model_config import MODELS, MergeConfig, Model
+from tfcap.sections import Fraction, Section
 
-Fraction = Annotated[float, Field(ge=0, lt=1)]
 NETWORK = {"name": "inception_v3", "weights": "imagenet"}  # the encoder by default
 
 
@@ -35,13 +36,7 @@ _Loader.add_implicit_resolver(
 )
 
 
-class _Section(BaseModel):
-    """Frozen and strict: `"64"` is no number, an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class EncoderConfig(_Section):
+class EncoderConfig(Section):
     """The function from photo to features: a network by its name, or a model's file.
 
     Attributes:
@@ -138,7 +133,7 @@ class TokenizerConfig(TokenizerSettings):
         return {**given, **{name: defaults[name] for name in left_out}}
 
 
-class RecordsConfig(_Section):
+class RecordsConfig(Section):
     """How records are written.
 
     Attributes:
@@ -154,43 +149,7 @@ class RecordsConfig(_Section):
     encoder_batch: int = Field(32, ge=1)
 
 
-class MergeConfig(_Section):
-    """The merge model (Tanti et al. 2018), as in the Heaton notebook by default.
-
-    Attributes:
-        standardize: bring features to zero mean and unit deviation first.
-        image_units: width of the image branch, and of the sum.
-        embedding_units: width of a word's vector.
-        glove: a GloVe text file of that width; null learns the embedding from nothing.
-        embedding_trainable: false freezes the (GloVe) embedding.
-        lstm_units: width of the text branch; must equal `image_units`, they are added.
-        image_dropout: fraction of the image features dropped.
-        text_dropout: fraction of each word's vector dropped.
-        output_dropout: fraction of the last hidden layer dropped.
-    """
-
-    name: Literal["merge"] = "merge"
-    standardize: bool = True
-    image_units: int = Field(256, ge=1)
-    embedding_units: int = Field(200, ge=1)
-    glove: str | None = None
-    embedding_trainable: bool = True
-    lstm_units: int = Field(256, ge=1)
-    image_dropout: Fraction = 0.5
-    text_dropout: Fraction = 0.5
-    output_dropout: Fraction = 0.0
-
-    @model_validator(mode="after")
-    def _branches_can_be_added(self):
-        if self.image_units != self.lstm_units:
-            raise ValueError(
-                f"image_units ({self.image_units}) and lstm_units ({self.lstm_units}) "
-                "must be equal: the two branches are added"
-            )
-        return self
-
-
-class ScheduleConfig(_Section):
+class ScheduleConfig(Section):
     """Learning rate over the steps of a run.
 
     Attributes:
@@ -206,7 +165,7 @@ class ScheduleConfig(_Section):
     rate: float = Field(1e-3, gt=0)
     warmup_steps: int = Field(0, ge=0)
     final_fraction: float = Field(0.01, ge=0, le=1)
-    steps: list[tuple[int, float]] = []
+    steps: list[tuple[int, float]] = Field([])
 
     @model_validator(mode="after")
     def _steps_belong_to_step(self):
@@ -220,7 +179,7 @@ class ScheduleConfig(_Section):
         return self
 
 
-class TrainingConfig(_Section):
+class TrainingConfig(Section):
     """The training run.
 
     Attributes:
@@ -277,7 +236,7 @@ class TrainingConfig(_Section):
         return self
 
 
-class SamplingConfig(_Section):
+class SamplingConfig(Section):
     """Captions drawn at random instead of searched for.
 
     Attributes:
@@ -291,7 +250,7 @@ class SamplingConfig(_Section):
     seed: int = 0
 
 
-class DecodingConfig(_Section):
+class DecodingConfig(Section):
     """The search for a caption.
 
     Attributes:
@@ -338,15 +297,20 @@ class DecodingConfig(_Section):
         return self.model_copy(update={"max_length": length})
 
 
-class Config(_Section):
+class Config(Section):
     """A whole experiment."""
 
     encoder: EncoderConfig = EncoderConfig()
     tokenizer: TokenizerConfig = TokenizerConfig()
     records: RecordsConfig = RecordsConfig()
-    model: MergeConfig = MergeConfig()
+    model: Model = MergeConfig()
     training: TrainingConfig = TrainingConfig()
     decoding: DecodingConfig = DecodingConfig()
+
+    @field_validator("model", mode="before")
+    @classmethod
+    def _merge_by_default(cls, given: Any) -> Any:
+        return {"name": "merge", **given} if isinstance(given, dict) else given
 
 
 def load_config(path: str, overrides: Sequence[str] = ()) -> Config:
@@ -377,7 +341,7 @@ def parse_config(content: dict[str, Any], origin: str) -> Config:
 def explain(error: ValidationError, root: type[BaseModel]) -> str:
     """The first thing wrong, in words: which key, what was expected, what received."""
     first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"]) or "the file"
+    where = ".".join(str(p) for p in first["loc"] if p not in MODELS) or "the file"
     if first["type"] == "extra_forbidden":
         valid = _keys_at(root, first["loc"][:-1])
         near = difflib.get_close_matches(str(first["loc"][-1]), valid, n=1, cutoff=0.5)
@@ -385,6 +349,9 @@ def explain(error: ValidationError, root: type[BaseModel]) -> str:
         return f"unknown key {where!r}; {hint}"
     message = first["msg"].removeprefix("Value error, ")
     shown = first["input"]
+    if first["type"] == "union_tag_invalid":
+        where, shown = f"{where}.name", first["ctx"]["tag"]
+        message = f"Input should be {first['ctx']['expected_tags']}"
     received = "" if isinstance(shown, dict) else f"; received {shown!r}"
     return f"{where}: {message}{received}"
 
@@ -421,5 +388,5 @@ def _apply(content: dict[str, Any], override: str) -> None:
 
 def _keys_at(model: type[BaseModel], path: Sequence[str | int]) -> list[str]:
     for part in path:
-        model = model.model_fields[str(part)].annotation
+        model = MODELS.get(str(part)) or model.model_fields[str(part)].annotation
     return list(model.model_fields)

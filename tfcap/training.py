@@ -123,7 +123,7 @@ class Trainer:
             self.average = WeightAverage(self.weights, decay)
 
     def restore(self) -> None:
-        """Goes back to the newest checkpoint, if there is one."""
+        """Goes back to the newest checkpoint; without one, gets the model ready."""
         average = {"average": self.average} if self.average is not None else {}
         self.state = tf.train.Checkpoint(
             model=self.model,
@@ -138,6 +138,8 @@ class Trainer:
         if self.last_saved:
             checkpoints.read(self.state, self.last_saved)
             print(f"resuming {self.workdir.path} at {self.where()}", file=sys.stderr)
+        else:
+            self.model.prepare(self.records)
         self.workers.copy_from_chief(self.variables())
 
     def variables(self) -> list[tf.Variable]:

@@ -57,12 +57,15 @@ def test_overrides_win_and_are_typed(write):
     [
         ("training: {globl_batch: 1}", "'training.globl_batch'; did you mean 'global_"),
         ("trainig: {}", "unknown key 'trainig'; did you mean 'training'"),
-        ("model: {xyz: 1}", "unknown key 'model.xyz'; valid: name, standardize"),
+        ("model: {name: attention, head: 1}", "'model.head'; did you mean 'heads'"),
+        ("model: {name: attention, heads: 3}", "heads .3. must divide attention_units"),
+        ("model: {name: transformer, layers: 0}", "^[^:]*: model.layers: "),
+        ("model: {xyz: 1}", "unknown key 'model.xyz'; valid: name, photo, sta"),
         ("training: {schedule: {rat: 1}}", "did you mean 'rate'"),
         ('training: {global_batch: "64"}', "training.global_batch: .*received '64'"),
         ("training: {global_batch: 0}", "greater than or equal to 1; received 0"),
         ("model: {image_dropout: 1.0}", "model.image_dropout: .*less than 1"),
-        ("model: {name: rnn}", "model.name: .*'merge'; received 'rnn'"),
+        ("model: {name: rnn}", "model.name: .*'merge', 'attention', .*received 'rnn'"),
         ("model: {image_units: 8}", "image_units .8. and lstm_units .256."),
         ("training: {schedule: {kind: step}}", "`steps` .* belongs to `kind: step`"),
         (

@@ -9,7 +9,8 @@ from records.schema import FeatureSpec
 from tfcap.config import MergeConfig
 from tfcap.input_pipeline import expand_causal, expand_prefixes
 from tfcap.models.base import Context, dropout, take
-from tfcap.models.merge import MergeCaptioner, standardizer
+from tfcap.models.merge import MergeCaptioner
+from tfcap.models.standardizing import standardizer
 from tfcap.train_step import length_bounds, token_losses
 
 VOCABULARY = 11
@@ -45,8 +46,9 @@ def losses_and_gradients(model, expand, seed=None):
     return compute(batch(expand))
 
 
-def test_both_expansions_have_the_same_loss_and_gradients():
-    model = build()
+@pytest.mark.parametrize("photo", ["merge", "init"])
+def test_both_expansions_have_the_same_loss_and_gradients(photo):
+    model = build(photo=photo)
     prefix, prefix_gradients = losses_and_gradients(model, expand_prefixes)
     causal, causal_gradients = losses_and_gradients(model, expand_causal)
     np.testing.assert_allclose(np.sort(prefix), np.sort(causal), rtol=1e-5)
@@ -98,8 +100,9 @@ def test_the_bounds_of_groups_follow_the_mean_length_of_rows(lengths, rank, boun
     assert [int(bound) for bound in found] == bounds
 
 
-def test_stepping_says_what_reading_says():
-    model = build()
+@pytest.mark.parametrize("photo", ["merge", "init"])
+def test_stepping_says_what_reading_says(photo):
+    model = build(photo=photo)
     context = model.encode(batch(expand_causal)["features"])
     tokens = tf.constant([[1, 5, 8], [1, 3, 10], [1, 7, 7]])
     hidden = model.read(context, tokens)

@@ -8,9 +8,13 @@ import keras
 from records.manifest import Manifest
 from records.vocabulary import Vocabulary
 from tfcap.config import Config
+from tfcap.models.attention import AttentionCaptioner
 from tfcap.models.base import Captioner
 from tfcap.models.glove import load_glove
 from tfcap.models.merge import MergeCaptioner
+from tfcap.models.transformer import TransformerCaptioner
+
+ATTENDING = {"attention": AttentionCaptioner, "transformer": TransformerCaptioner}
 
 
 def build_model(
@@ -23,19 +27,15 @@ def build_model(
             training: GloVe is not read, and layers compute in float32.
     """
     settings, seed = config.model, config.training.seed
-    embedding = None
-    if settings.glove and not restored:
-        units = settings.embedding_units
-        embedding = load_glove(settings.glove, vocabulary, units, seed)
+    known = (settings, len(vocabulary), manifest.features, manifest.moments)
     with layers_computing_in("float32" if restored else config.training.precision):
-        return MergeCaptioner(
-            settings,
-            len(vocabulary),
-            manifest.features,
-            manifest.moments,
-            embedding,
-            seed,
-        )
+        if settings.name in ATTENDING:
+            return ATTENDING[settings.name](*known, seed)
+        embedding = None
+        if settings.glove and not restored:
+            units = settings.embedding_units
+            embedding = load_glove(settings.glove, vocabulary, units, seed)
+        return MergeCaptioner(*known, embedding, seed)
 
 
 @contextmanager

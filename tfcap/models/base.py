@@ -21,6 +21,8 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
+from records.reader import RecordSet
+
 State = Any
 
 
@@ -58,6 +60,16 @@ class Captioner(keras.Model):
     `seed`, int32 [2], turns dropout on: masks are a function of it alone, so that a
     resumed run draws those an uninterrupted one would have drawn. None turns it off.
     """
+
+    def make_weights(self, shape: tuple[int, ...]) -> None:
+        """To be called at the end of construction, with the shape of features."""
+        context = self.encode(tf.zeros([1, *shape]))
+        hidden = self.read(context, tf.zeros([1, 1], tf.int32))
+        self.predict_token(hidden[:, 0])
+        self.built = True
+
+    def prepare(self, records: RecordSet) -> None:
+        """Sets what is computed from training photos, before the first step."""
 
     def encode(self, features: tf.Tensor, seed: tf.Tensor | None = None) -> Context:
         """Features [photos, *shape] -> context, a row for each photo."""

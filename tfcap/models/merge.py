@@ -4,6 +4,10 @@
                                                      add -> dense relu -> softmax
     tokens -> embedding -> dropout -> LSTM ──────────┘
 
+With `photo: init` the photo is where the LSTM's state begins instead, and what the LSTM
+holds goes on alone: init-inject, the kin of Show and Tell (Vinyals et al. 2015), whose
+LSTM reads the photo before the first word.
+
 Sources: Tanti, Gatt and Camilleri, "Where to put the image in an image caption
 generator", Natural Language Engineering 2018; layer sizes as in the T81-558 10.4
 notebook (Heaton).
@@ -15,8 +19,9 @@ import tensorflow as tf
 
 from records.manifest import FeatureMoments
 from records.schema import FeatureSpec
-from tfcap.config import MergeConfig
+from tfcap.model_config import MergeConfig
 from tfcap.models.base import Captioner, Context, dropout
+from tfcap.models.standardizing import standardizer
 
 IMAGE, TEXT, OUTPUT = range(3)
 
@@ -51,7 +56,9 @@ class MergeCaptioner(Captioner):
         self.vocabulary_size = vocabulary_size
         self.feature_shape = features.shape
         self.standardize = standardizer(moments) if config.standardize else None
-        self.image = keras.layers.Dense(config.image_units, "relu", name="image")
+        self.merges = config.photo == "merge"
+        activation = "relu" if self.merges else "tanh"
+        self.image = keras.layers.Dense(config.image_units, activation, name="image")
         self.embedding = keras.layers.Embedding(
             vocabulary_size,
             config.embedding_units,
@@ -66,13 +73,7 @@ class MergeCaptioner(Captioner):
         )
         self.hidden = keras.layers.Dense(config.image_units, "relu", name="hidden")
         self.output_layer = keras.layers.Dense(vocabulary_size, name="output")
-        self.make_weights()
-
-    def make_weights(self) -> None:
-        context = self.encode(tf.zeros([1, *self.feature_shape]))
-        hidden = self.read(context, tf.zeros([1, 1], tf.int32))
-        self.predict_token(hidden[:, 0])
-        self.built = True
+        self.make_weights(features.shape)
 
     def encode(self, features, seed=None):
         features = tf.cast(features, tf.float32)
@@ -85,8 +86,12 @@ class MergeCaptioner(Captioner):
 
     def read(self, context, tokens, seed=None):
         words = self.embedding(tokens)
-        text = self.lstm(dropout(words, self.config.text_dropout, seed, TEXT))
-        return text + tf.gather(context.parts, context.photo)[:, tf.newaxis]
+        words = dropout(words, self.config.text_dropout, seed, TEXT)
+        text = self.lstm(words, initial_state=self.initial_state(context, 0))
+        return text + self.photo(context)[:, tf.newaxis] if self.merges else text
+
+    def photo(self, context):
+        return tf.gather(context.parts, context.photo)
 
     def predict_token(self, hidden, seed=None):
         hidden = self.hidden(hidden)
@@ -94,28 +99,16 @@ class MergeCaptioner(Captioner):
         return tf.cast(self.output_layer(hidden), tf.float32)
 
     def initial_state(self, context, length):
+        if not self.merges:
+            return [self.photo(context)] * 2
         units, dtype = self.config.lstm_units, self.lstm.compute_dtype
         zeros = tf.zeros([context.rows, units], dtype)
         return [zeros, zeros]
 
     def step(self, context, state, token):
         text, state = self.lstm.cell(self.embedding(token), state)
-        hidden = text + tf.gather(context.parts, context.photo)
+        hidden = text + self.photo(context) if self.merges else text
         return self.predict_token(hidden), state
-
-
-def standardizer(moments: FeatureMoments) -> keras.layers.Rescaling:
-    """Brings features to zero mean and unit deviation over the training photos.
-
-    A feature that is the same in every photo becomes 0.
-    """
-    mean, deviation = np.array(moments.mean), np.array(moments.deviation)
-    dead = deviation <= 1e-6 * np.max(deviation, initial=0)
-    scale = np.where(dead, 0, 1 / np.where(dead, 1, deviation))
-    # In float32 whatever the other layers compute in: features may be large.
-    return keras.layers.Rescaling(
-        scale.tolist(), (-mean * scale).tolist(), dtype="float32"
-    )
 
 
 def initial(values: np.ndarray):

@@ -1,0 +1,107 @@
+"""An LSTM that looks at the photo's cells before each word.
+
+    tokens -> embedding ─(+ mean of cells)─ LSTM ─┬─ query ─┐
+                                                  │       attention ── cells
+                                                  └──── and ┴─ dense relu -> words
+
+Source: Xu et al., "Show, Attend and Tell", 2015, with attention after the LSTM as in Lu
+et al., "Knowing When to Look", 2017: what was seen does not enter the memory, so that
+all positions of a caption look at once. Several heads as in Vaswani et al. 2017.
+"""
+
+import keras
+import tensorflow as tf
+
+from records.manifest import FeatureMoments
+from records.schema import FeatureSpec
+from tfcap.model_config import AttentionConfig
+from tfcap.models.base import Captioner, Context, dropout
+from tfcap.models.cells import Cells
+from tfcap.models.photo_attention import PhotoAttention, over_cells
+from tfcap.models.words import Words
+
+HIDDEN, OUTPUT = 20, 21
+
+
+class AttentionCaptioner(Captioner):
+    """See the module.
+
+    Args:
+        config: layer sizes, dropout and ingredients.
+        vocabulary_size: tokens, special ones included.
+        features: shape of one photo's features.
+        moments: mean and deviation to standardise with.
+        seed: of all weights that are drawn.
+
+    Raises:
+        UserError: the features have no cells.
+    """
+
+    def __init__(
+        self,
+        config: AttentionConfig,
+        vocabulary_size: int,
+        features: FeatureSpec,
+        moments: FeatureMoments,
+        seed: int = 0,
+    ):
+        super().__init__(name="attention")
+        keras.utils.set_random_seed(seed)
+        self.config = config
+        self.cells = Cells(config, features, moments)
+        dense = keras.layers.Dense
+        self.photo_word = dense(config.embedding_units, name="photo_word")
+        self.words = Words(config, vocabulary_size)
+        self.lstm = keras.layers.LSTM(
+            config.lstm_units, return_sequences=True, name="lstm"
+        )
+        self.look = PhotoAttention(config.attention_units, config.heads, "look")
+        self.hidden = dense(config.output_units, "relu", name="hidden")
+        self.word = dense(config.embedding_units, name="word")
+        self.make_weights(features.shape)
+
+    def prepare(self, records):
+        self.cells.prepare(records)
+
+    def encode(self, features, seed=None):
+        cells, mean = self.cells(features, seed)
+        word = self.photo_word(mean) if self.config.pooled_words else None
+        return Context.of_photos({"cells": self.look.project(cells), "word": word})
+
+    def read(self, context, tokens, seed=None):
+        text = self.recall(context, tokens, seed)
+        seen, _ = self.look(text, context.photo, context.parts["cells"])
+        return tf.concat([text, seen], -1)
+
+    def recall(self, context, tokens, seed=None):
+        """What the LSTM holds after each token, [rows, length, lstm_units]."""
+        text = self.lstm(self.vectors(context, tokens, seed))
+        return dropout(text, self.config.hidden_dropout, seed, HIDDEN)
+
+    def vectors(self, context, tokens, seed=None):
+        """Words' vectors, each with the photo's mean added: [rows, length, units]."""
+        words, photo = self.words(tokens, seed), context.parts["word"]
+        if photo is None:
+            return words
+        return words + tf.gather(photo, context.photo)[:, tf.newaxis]
+
+    def predict_token(self, hidden, seed=None):
+        hidden = self.hidden(hidden)
+        hidden = dropout(hidden, self.config.output_dropout, seed, OUTPUT)
+        return self.words.predict(self.word(hidden))
+
+    def initial_state(self, context, length):
+        units, dtype = self.config.lstm_units, self.lstm.compute_dtype
+        zeros = tf.zeros([context.rows, units], dtype)
+        return [zeros, zeros]
+
+    def step(self, context, state, token):
+        vector = self.vectors(context, token[:, tf.newaxis])[:, 0]
+        text, state = self.lstm.cell(vector, state)
+        seen, _ = self.look(text[:, tf.newaxis], context.photo, context.parts["cells"])
+        return self.predict_token(tf.concat([text, seen[:, 0]], -1)), state
+
+    def attention(self, context, tokens):
+        text = self.recall(context, tokens)
+        _, shares = self.look(text, context.photo, context.parts["cells"])
+        return over_cells(shares, self.cells.count)

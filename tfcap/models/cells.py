@@ -1,0 +1,98 @@
+"""The photo's cells: what models that attend look at.
+
+    features -> standardise -> principal components -> mirror ─┬─ and ─ cells + places
+                                                               └─ mean
+
+A grid [rows, columns, channels] has rows x columns cells; [cells, channels], such as
+the patches of a vision transformer, has no mirror image; a pooled vector is one cell.
+"""
+
+from math import prod
+
+import keras
+import tensorflow as tf
+
+from records.errors import UserError
+from records.manifest import FeatureMoments
+from records.reader import RecordSet
+from records.schema import FeatureSpec
+from tfcap.model_config import CellSettings
+from tfcap.models.base import dropout
+from tfcap.models.principal import principal_components
+from tfcap.models.standardizing import standardizer
+
+# Far more than any encoder's channels: a grid that was flattened.
+MOST_CHANNELS = 8192
+CELLS, MEAN, FLIP = range(3)
+
+
+class Cells(keras.layers.Layer):
+    """Features [photos, *shape] -> cells [photos, cells, units], mean [photos, units].
+
+    Raises:
+        UserError: the features have no cells that one could attend to.
+    """
+
+    def __init__(
+        self, config: CellSettings, features: FeatureSpec, moments: FeatureMoments
+    ):
+        # In float32 whatever the other layers compute in: features may be large.
+        super().__init__(name="cells", dtype="float32")
+        check_shape(features.shape, config)
+        self.config, self.shape = config, features.shape
+        channels = features.shape[-1]
+        self.units = min(config.components or channels, channels)
+        self.count = prod(features.shape[:-1])
+        self.standardize = standardizer(moments)
+        self.principal = None
+        if config.components:
+            self.principal = keras.layers.Dense(
+                self.units,
+                use_bias=False,
+                trainable=False,
+                name="principal",
+            )
+        self.positions = None
+        if config.positions and self.count > 1:
+            self.positions = self.add_weight(
+                [self.count + config.pooled_cell, self.units],
+                keras.initializers.RandomNormal(stddev=0.1),
+                name="positions",
+            )
+
+    def prepare(self, records: RecordSet) -> None:
+        """Computes the principal components."""
+        if self.principal:
+            self.principal.kernel.assign(principal_components(records, self.units))
+
+    def call(self, features, seed=None):
+        cells = self.standardize(features)
+        if self.principal:
+            cells = self.principal(cells)
+        cells = self.mirrored(cells, seed)
+        cells = tf.reshape(cells, [-1, self.count, self.units])
+        mean = tf.reduce_mean(cells, 1)
+        if self.config.pooled_cell and self.count > 1:
+            cells = tf.concat([cells, mean[:, tf.newaxis]], 1)
+        rate = self.config.image_dropout
+        cells = dropout(cells, rate, seed, CELLS)
+        if self.positions is not None:
+            cells += self.positions
+        return cells, dropout(mean, rate, seed, MEAN)
+
+    def mirrored(self, cells: tf.Tensor, seed: tf.Tensor | None) -> tf.Tensor:
+        """Every second grid, drawn by the seed, left to right."""
+        if seed is None or not self.config.flip or len(self.shape) != 3:
+            return cells
+        here = tf.random.experimental.stateless_fold_in(seed, FLIP)
+        drawn = tf.random.stateless_uniform([tf.shape(cells)[0], 1, 1, 1], here)
+        return tf.where(drawn < 0.5, cells[:, :, ::-1], cells)
+
+
+def check_shape(shape: tuple[int, ...], config: CellSettings) -> None:
+    if len(shape) > 3 or shape[-1] > MOST_CHANNELS:
+        raise UserError(
+            f"model.name {config.name} attends to cells, but features of shape "
+            f"{list(shape)} have none that could be told apart; build records with "
+            "encoder.pooling grid (or avg), or use model.name merge"
+        )

@@ -1,0 +1,106 @@
+"""One block of the transformer's decoder, for whole captions and for one more token."""
+
+import keras
+import tensorflow as tf
+
+from tfcap.model_config import TransformerConfig
+from tfcap.models.base import dropout
+from tfcap.models.photo_attention import PhotoAttention, Projected
+
+# Far below any score, and a number in float16 too.
+NEVER = -3e4
+Kept = tuple[tf.Tensor, tf.Tensor]
+SELF, SEEN, INNER = range(3)
+
+
+class DecoderBlock(keras.layers.Layer):
+    """Self-attention, attention to the photo's cells, and a feed-forward layer.
+
+    Args:
+        config: of the transformer.
+        number: of the block, from 0; its dropout differs from the others'.
+    """
+
+    def __init__(self, config: TransformerConfig, number: int):
+        super().__init__(name=f"block_{number}")
+        units = config.embedding_units
+        self.heads, self.head_units = config.heads, units // config.heads
+        self.rate, self.site = config.hidden_dropout, 100 + 10 * number
+        dense, norm = keras.layers.Dense, keras.layers.LayerNormalization
+        self.norms = [norm(name=f"norm_{part}") for part in ("self", "look", "inner")]
+        self.queries_keys_values = dense(3 * units, name="queries_keys_values")
+        self.mixed = dense(units, name="mixed")
+        self.look = PhotoAttention(units, config.heads, "look")
+        self.seen = dense(units, name="seen")
+        self.widen = dense(config.feed_forward_units, "relu", name="widen")
+        self.narrow = dense(units, name="narrow")
+
+    def call(self, hidden, photo, cells: Projected, seed=None):
+        """Hidden [rows, length, units] -> the same, and shares of cells."""
+        query, key, value = self.split(self.norms[0](hidden))
+        length = tf.shape(hidden)[1]
+        # Padding is on the right: who looks at the left alone sees none.
+        earlier = tf.linalg.band_part(tf.ones([length, length], tf.bool), -1, 0)
+        mixed = self.mix(query, key, value, earlier)
+        return self.after_self(hidden, mixed, photo, cells, seed)
+
+    def step(self, hidden, position, kept: Kept, photo, cells: Projected):
+        """Hidden [rows, 1, units] at `position` int32 [rows] -> the same, next `kept`.
+
+        Args:
+            kept: keys and values of the positions before, [rows, length, units].
+        """
+        query, key, value = tf.split(
+            self.queries_keys_values(self.norms[0](hidden)), 3, -1
+        )
+        here = tf.stack([tf.range(tf.size(position)), position], 1)
+        keys, values = (
+            tf.tensor_scatter_nd_update(before, here, now[:, 0])
+            for before, now in zip(kept, (key, value), strict=True)
+        )
+        until = tf.range(tf.shape(keys)[1]) <= position[:, tf.newaxis]
+        mixed = self.mix(
+            self.by_head(query),
+            self.by_head(keys),
+            self.by_head(values),
+            until[:, tf.newaxis, tf.newaxis],
+        )
+        hidden, _ = self.after_self(hidden, mixed, photo, cells, None)
+        return hidden, (keys, values)
+
+    def nothing_kept(self, rows: tf.Tensor, length: int) -> Kept:
+        units = self.heads * self.head_units
+        zeros = tf.zeros([rows, length, units], self.compute_dtype)
+        return zeros, zeros
+
+    def after_self(self, hidden, mixed, photo, cells, seed):
+        """The rest of the block, once self-attention has its result."""
+        hidden += self.dropped(self.mixed(mixed), seed, SELF)
+        seen, shares = self.look(self.norms[1](hidden), photo, cells)
+        hidden += self.dropped(self.seen(seen), seed, SEEN)
+        inner = self.narrow(self.widen(self.norms[2](hidden)))
+        return hidden + self.dropped(inner, seed, INNER), shares
+
+    def dropped(self, values, seed, part: int):
+        return dropout(values, self.rate, seed, self.site + part)
+
+    def mix(self, query, key, value, visible):
+        """[rows, heads, n, u], [rows, heads, m, u] twice -> [rows, n, heads * u]."""
+        scores = tf.matmul(query, key, transpose_b=True) * self.head_units**-0.5
+        scores = tf.where(visible, tf.cast(scores, tf.float32), NEVER)
+        shares = tf.cast(tf.nn.softmax(scores), value.dtype)
+        mixed = tf.transpose(tf.matmul(shares, value), [0, 2, 1, 3])
+        rows, length = tf.unstack(tf.shape(mixed)[:2])
+        return tf.reshape(mixed, [rows, length, self.heads * self.head_units])
+
+    def split(self, normed):
+        """Queries, keys and values, each [rows, heads, length, units of a head]."""
+        return [
+            self.by_head(part)
+            for part in tf.split(self.queries_keys_values(normed), 3, -1)
+        ]
+
+    def by_head(self, values):
+        rows, length = tf.unstack(tf.shape(values)[:2])
+        values = tf.reshape(values, [rows, length, self.heads, self.head_units])
+        return tf.transpose(values, [0, 2, 1, 3])

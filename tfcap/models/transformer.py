@@ -1,0 +1,124 @@
+"""A causal transformer decoder that attends to the photo's cells.
+
+    tokens -> embedding + position ─ block ─ ... ─ block ─ norm -> words
+
+    block: self-attention, attention to cells, feed-forward; each on normed values, and
+    added to what it was given
+
+Source: Vaswani et al., "Attention Is All You Need", 2017, its decoder; norms before and
+not after each part as in Xiong et al., "On Layer Normalization in the Transformer
+Architecture", 2020, which trains without a long warm-up.
+"""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from records.manifest import FeatureMoments
+from records.schema import FeatureSpec
+from tfcap.model_config import TransformerConfig
+from tfcap.models.base import Captioner, Context, dropout
+from tfcap.models.cells import Cells
+from tfcap.models.decoder_block import DecoderBlock
+from tfcap.models.photo_attention import over_cells
+from tfcap.models.words import Words
+
+OUTPUT = 21
+
+
+class TransformerCaptioner(Captioner):
+    """See the module.
+
+    Args:
+        config: layer sizes, dropout and ingredients.
+        vocabulary_size: tokens, special ones included.
+        features: shape of one photo's features.
+        moments: mean and deviation to standardise with.
+        seed: of all weights that are drawn.
+
+    Raises:
+        UserError: the features have no cells.
+    """
+
+    def __init__(
+        self,
+        config: TransformerConfig,
+        vocabulary_size: int,
+        features: FeatureSpec,
+        moments: FeatureMoments,
+        seed: int = 0,
+    ):
+        super().__init__(name="transformer")
+        keras.utils.set_random_seed(seed)
+        self.config = config
+        self.cells = Cells(config, features, moments)
+        units = config.embedding_units
+        self.photo_word = keras.layers.Dense(units, name="photo_word")
+        self.words = Words(config, vocabulary_size)
+        self.blocks = [DecoderBlock(config, number) for number in range(config.layers)]
+        self.norm = keras.layers.LayerNormalization(name="norm")
+        self.make_weights(features.shape)
+
+    def prepare(self, records):
+        self.cells.prepare(records)
+
+    def encode(self, features, seed=None):
+        cells, mean = self.cells(features, seed)
+        word = self.photo_word(mean) if self.config.pooled_words else None
+        projected = [block.look.project(cells) for block in self.blocks]
+        return Context.of_photos({"cells": projected, "word": word})
+
+    def read(self, context, tokens, seed=None):
+        hidden, _ = self.run(context, tokens, seed)
+        return self.norm(hidden)
+
+    def run(self, context, tokens, seed=None):
+        """Hidden values before the last norm, and the last block's shares of cells."""
+        positions = sines(tf.range(tf.shape(tokens)[1]), self.config.embedding_units)
+        hidden = self.vectors(context, tokens, positions, seed)
+        for block, cells in zip(self.blocks, context.parts["cells"], strict=True):
+            hidden, shares = block(hidden, context.photo, cells, seed)
+        return hidden, shares
+
+    def vectors(self, context, tokens, positions, seed=None):
+        """Words' vectors with their positions and the photo's mean added."""
+        words, photo = self.words(tokens, seed), context.parts["word"]
+        words += tf.cast(positions, words.dtype)
+        if photo is None:
+            return words
+        return words + tf.gather(photo, context.photo)[:, tf.newaxis]
+
+    def predict_token(self, hidden, seed=None):
+        hidden = dropout(hidden, self.config.output_dropout, seed, OUTPUT)
+        return self.words.predict(hidden)
+
+    def initial_state(self, context, length):
+        return {
+            "position": tf.zeros([context.rows], tf.int32),
+            "kept": [block.nothing_kept(context.rows, length) for block in self.blocks],
+        }
+
+    def step(self, context, state, token):
+        position = state["position"]
+        sine = sines(position, self.config.embedding_units)[:, tf.newaxis]
+        hidden, kept = self.vectors(context, token[:, tf.newaxis], sine), []
+        parts = zip(self.blocks, state["kept"], context.parts["cells"], strict=True)
+        for block, before, cells in parts:
+            hidden, after = block.step(hidden, position, before, context.photo, cells)
+            kept.append(after)
+        logits = self.predict_token(self.norm(hidden)[:, 0])
+        return logits, {"position": position + 1, "kept": kept}
+
+    def attention(self, context, tokens):
+        _, shares = self.run(context, tokens)
+        return over_cells(shares, self.cells.count)
+
+
+def sines(position: tf.Tensor, units: int) -> tf.Tensor:
+    """Sines and cosines that tell positions apart, int32 [n] -> float32 [n, units].
+
+    Source: Vaswani et al. 2017, section 3.5. There is no longest caption for them.
+    """
+    rates = 10000.0 ** -np.linspace(0, 1, units // 2, endpoint=False, dtype=np.float32)
+    angles = tf.cast(position, tf.float32)[:, tf.newaxis] * rates
+    return tf.concat([tf.sin(angles), tf.cos(angles)], 1)
