@@ -190,6 +190,8 @@ class TrainingConfig(Section):
         epochs: passes over the training photos, at most.
         strategy: `auto` picks by what is there; or `cpu`, `gpu`, `mirrored`,
             `multi_worker`, `tpu`.
+        data_service: dispatcher of a tf.data service, as `grpc://host:port`, whose
+            workers parse and expand; null does it here. The batches are the same.
         seed: of weights, dropout and order.
         schedule: the learning rate.
         precision: `float32`; or what layers compute in, their weights staying float32:
@@ -213,6 +215,7 @@ class TrainingConfig(Section):
     global_batch: int = Field(64, ge=1)
     epochs: int = Field(20, ge=1)
     strategy: Literal["auto", "cpu", "gpu", "mirrored", "multi_worker", "tpu"] = "auto"
+    data_service: str | None = Field(None, pattern=r"^grpc://.+:\d+$")
     seed: int = 0
     schedule: ScheduleConfig = ScheduleConfig()
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"

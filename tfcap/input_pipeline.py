@@ -18,6 +18,7 @@ from records import schema
 from records.reader import RecordSet
 from records.vocabulary import PAD_ID
 from tfcap.config import TrainingConfig
+from tfcap.data_service import expanded_by_service
 from tfcap.static_shapes import RowCounts, pad_batch
 
 Batch = dict[str, tf.Tensor]
@@ -52,13 +53,14 @@ def training_batches(
     skipped = skip_steps * config.global_batch
     photos = shuffled_photos(records, "train", config, epoch, skipped)
     count = max(records.manifest.photos("train") - skipped, 0)
-    return (
-        replica_batches(photos, count, config.global_batch, context)
-        # Reading goes on while the batch before is parsed.
-        .prefetch(2)
-        .map(expand, tf.data.AUTOTUNE, deterministic=True)
-        .prefetch(4)
-    )
+    # Reading goes on while the batch before is parsed.
+    batches = replica_batches(photos, count, config.global_batch, context).prefetch(2)
+    if config.data_service:
+        own = context.num_replicas_in_sync // context.num_input_pipelines
+        left = -(-count // config.global_batch) * own
+        service = config.data_service
+        return expanded_by_service(batches, left, expand, service).prefetch(4)
+    return batches.map(expand, tf.data.AUTOTUNE, deterministic=True).prefetch(4)
 
 
 def scoring_batches(

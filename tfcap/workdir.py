@@ -54,6 +54,7 @@ CHANGEABLE = {
     "training.checkpoint_steps",
     "training.log_steps",
     "training.strategy",
+    "training.data_service",
 }
 
 
