@@ -94,6 +94,12 @@ def add_train(commands) -> None:
     parser.add_argument("--records", required=True, help="directory of the records")
     parser.add_argument("--workdir", required=True, help="for checkpoints and curves")
     parser.add_argument(
+        "--init",
+        metavar="DIR",
+        help="another run's work directory: start from its best weights, with its "
+        "configuration where --config says nothing",
+    )
+    parser.add_argument(
         "--photos",
         metavar="DIR",
         help="photo files, to show beside sample captions, if they moved",
@@ -121,11 +127,10 @@ def train(args: argparse.Namespace) -> int:
     import records.quiet  # noqa: F401
     from records.reader import RecordSet
     from tfcap.cluster import find_cluster
-    from tfcap.config import load_config
     from tfcap.training import Trainer
     from tfcap.workdir import held
 
-    config = load_config(args.config, args.set)
+    config = training_config(args)
     record_set = RecordSet.open(args.records)
     cluster = find_cluster(config.training.strategy)
     with held(args.workdir) if cluster.is_chief else nullcontext():
@@ -135,6 +140,18 @@ def train(args: argparse.Namespace) -> int:
         print_outcome(outcome, args)
     codes = {None: 0, signal.SIGTERM: RUN_AGAIN, signal.SIGINT: INTERRUPTED}
     return codes[outcome.stopped]
+
+
+def training_config(args: argparse.Namespace):
+    """The configuration; with --init on top of that of the run it starts from."""
+    from tfcap.config import load_config
+    from tfcap.workdir import CONFIG, Workdir
+
+    if not args.init:
+        return load_config(args.config, args.set)
+    base = Workdir.open(args.init).folder(CONFIG)
+    start = f"training.init={json.dumps(args.init)}"
+    return load_config(args.config, [*args.set, start], base)
 
 
 def print_outcome(outcome, args: argparse.Namespace) -> None:

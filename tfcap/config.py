@@ -179,6 +179,31 @@ class ScheduleConfig(Section):
         return self
 
 
+class SelfCriticalConfig(Section):
+    """Training by the CIDEr-D of captions drawn from the model; `tfcap.self_critical`.
+
+    Attributes:
+        samples: captions drawn of each photo.
+        baseline: what a caption's reward is compared with: the `mean` of the others
+            drawn of the photo, or the reward of the `greedy` caption.
+        dropout: whether the pass that gives the gradient drops out as well; the
+            captions are always drawn without.
+    """
+
+    samples: int = Field(5, ge=1)
+    baseline: Literal["mean", "greedy"] = "mean"
+    dropout: bool = False
+
+    @model_validator(mode="after")
+    def _a_mean_needs_others(self):
+        if self.baseline == "mean" and self.samples < 2:
+            raise ValueError(
+                "`baseline: mean` compares a caption with the others drawn of its "
+                "photo: `samples` must be 2 or more; or take `baseline: greedy`"
+            )
+        return self
+
+
 class TrainingConfig(Section):
     """The training run.
 
@@ -209,6 +234,10 @@ class TrainingConfig(Section):
             bounds the memory it takes.
         checkpoint_steps: save every so many steps as well as after each epoch.
         log_steps: steps between two points of the curves.
+        init: work directory whose best weights training starts from (`tfcap train
+            --init`); null draws them.
+        self_critical: train by CIDEr-D in the place of cross-entropy, from the weights
+            of `init`; null does not. The loss is then minus the mean reward.
     """
 
     expansion: Literal["prefix", "causal"] = "prefix"
@@ -228,6 +257,21 @@ class TrainingConfig(Section):
     shuffle_photos: int = Field(1024, ge=1)
     checkpoint_steps: int = Field(500, ge=1)
     log_steps: int = Field(10, ge=1)
+    init: str | None = None
+    self_critical: SelfCriticalConfig | None = None
+
+    @model_validator(mode="after")
+    def _rewards_need_references(self):
+        if self.self_critical and self.expansion != "causal":
+            raise ValueError(
+                "`self_critical` compares with whole captions: it needs `expansion: "
+                "causal`"
+            )
+        if self.self_critical and self.jit_compile:
+            raise ValueError(
+                "`self_critical` draws captions of any length: leave `jit_compile` out"
+            )
+        return self
 
     @model_validator(mode="after")
     def _parts_have_no_one_size(self):
@@ -316,16 +360,23 @@ class Config(Section):
         return {"name": "merge", **given} if isinstance(given, dict) else given
 
 
-def load_config(path: str, overrides: Sequence[str] = ()) -> Config:
+def load_config(
+    path: str, overrides: Sequence[str] = (), base: str | None = None
+) -> Config:
     """Reads a configuration file and applies `key=value` overrides.
 
     >>> load_config("configs/demo.yaml", ["training.global_batch=64"])
+
+    Args:
+        base: another file, of what the first one leaves out.
 
     Raises:
         UserError: the file cannot be read or holds an unknown key or a wrong value;
             says where, and names the nearest valid key.
     """
     content = _read_yaml(path)
+    if base:
+        content = _merged(_read_yaml(base), content)
     for override in overrides:
         _apply(content, override)
     return parse_config(content, path)
@@ -372,6 +423,15 @@ def _read_yaml(path: str) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise UserError(f"{path} must hold sections such as `training:`")
     return content
+
+
+def _merged(base: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
+    """`content`, and what of `base` it does not say."""
+    merged = base | content
+    for key, value in content.items():
+        if isinstance(value, dict) and isinstance(base.get(key), dict):
+            merged[key] = _merged(base[key], value)
+    return merged
 
 
 def _apply(content: dict[str, Any], override: str) -> None:

@@ -24,6 +24,7 @@ fold_in = tf.random.experimental.stateless_fold_in
 # of words; rows whose mean length is twice as large are cut at twice these lengths.
 LENGTH_BOUNDS = {1: (4, 8, 14), 2: (13,)}
 MEAN_LENGTH = {1: 7, 2: 12}
+Losses = Callable[[Captioner, Batch, tf.Tensor | None], tf.Tensor]
 ROW_PARTS = ("photo", "prefix", "target")
 
 
@@ -126,10 +127,14 @@ def make_train_step(
     optimizer: keras.optimizers.Optimizer,
     config: TrainingConfig,
     average: WeightAverage | None = None,
+    losses_of: Losses | None = None,
 ):
     """Returns the compiled function that takes the next global batch of an iterator.
 
     It is traced once: an iterator's batches all have the same partly known shape.
+
+    Args:
+        losses_of: what is summed up, of (model, batch, seed); None for `token_losses`.
 
     The loss is the mean over all target tokens of the global batch, wherever they are:
     it does not depend on how many replicas there are, nor on the parts that a batch is
@@ -139,12 +144,12 @@ def make_train_step(
     """
     # Folded with the step below, so that a resumed run draws the same dropout.
     base = tf.constant([config.seed, 0], tf.int32)
-    losses_of = padded_losses if config.jit_compile else token_losses
+    losses_of = losses_of or cross_entropy(config.label_smoothing, config.jit_compile)
 
     def differentiate(batch: Batch, tokens: tf.Tensor, seed: tf.Tensor):
         """Summed loss of these rows, and their share of the mean's scaled gradient."""
         with tf.GradientTape() as tape:
-            losses = losses_of(model, batch, config.label_smoothing, seed)
+            losses = losses_of(model, batch, seed)
             loss = tf.reduce_sum(losses)
             mean = optimizer.scale_loss(loss / tf.cast(tokens, tf.float32))
         variables = [variable.value for variable in model.trainable_variables]
@@ -240,19 +245,38 @@ def part_of(batch: Batch, number: tf.Tensor, parts: int) -> Batch:
     return {"features": batch["features"][first:end], **rows}
 
 
+def cross_entropy(label_smoothing: float, padded: bool) -> Losses:
+    losses = padded_losses if padded else token_losses
+    return lambda model, batch, seed: losses(model, batch, label_smoothing, seed)
+
+
+def count_targets(batch: Batch) -> tf.Tensor:
+    return tf.math.count_nonzero(batch["target"])
+
+
+def count_photos(batch: Batch) -> tf.Tensor:
+    return tf.shape(batch["features"], tf.int64)[0]
+
+
 def make_score_step(
-    strategy: tf.distribute.Strategy, model: Captioner, padded: bool = False
+    strategy: tf.distribute.Strategy,
+    model: Captioner,
+    padded: bool = False,
+    losses_of: Losses | None = None,
 ):
     """Returns the compiled function that scores an iterator's next global batch.
 
     It gives the summed loss and the number of target tokens. Of `padded` batches, all
     of one size, it makes one compilation, as TPUs need.
+
+    Args:
+        losses_of: gives a loss for each photo; the number is then that of photos.
     """
-    losses_of = padded_losses if padded else token_losses
+    count = count_photos if losses_of else count_targets
+    losses_of = losses_of or cross_entropy(0.0, padded)
 
     def replica_step(batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:
-        losses = losses_of(model, batch, 0.0, None)
-        return tf.reduce_sum(losses), tf.math.count_nonzero(batch["target"])
+        return tf.reduce_sum(losses_of(model, batch, None)), count(batch)
 
     @tf.function
     def step(batches) -> tuple[tf.Tensor, tf.Tensor]:

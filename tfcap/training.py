@@ -15,7 +15,7 @@ import tensorflow as tf
 from records.errors import UserError
 from records.reader import RecordSet
 from tfcap import checkpoints
-from tfcap.averaging import WeightAverage
+from tfcap.averaging import WeightAverage, assign
 from tfcap.checkpoints import KeptByTheChief
 from tfcap.cluster import ALONE, Cluster
 from tfcap.config import Config
@@ -25,10 +25,16 @@ from tfcap.input_pipeline import scoring_batches, training_batches
 from tfcap.models import build_model
 from tfcap.samples import Samples
 from tfcap.schedules import make_schedule
+from tfcap.self_critical import SelfCritical
 from tfcap.static_shapes import RowCounts
 from tfcap.stopping import StopRequest, StopTraining
 from tfcap.strategies import check_global_batch, make_strategy
-from tfcap.train_step import make_optimizer, make_score_step, make_train_step
+from tfcap.train_step import (
+    Losses,
+    make_optimizer,
+    make_score_step,
+    make_train_step,
+)
 from tfcap.workdir import Progress, Workdir, settled
 from tfcap.workers import Workers
 
@@ -95,11 +101,17 @@ class Trainer:
             with self.strategy.scope():
                 self.make_state()
             self.restore()
+        losses, dev_losses = self.objective()
         self.train_step = make_train_step(
-            self.strategy, self.model, self.optimizer, self.settings, self.average
+            self.strategy,
+            self.model,
+            self.optimizer,
+            self.settings,
+            self.average,
+            losses,
         )
         padded = self.settings.jit_compile
-        self.score_step = make_score_step(self.strategy, self.model, padded)
+        self.score_step = make_score_step(self.strategy, self.model, padded, dev_losses)
         self.counts = {
             split: RowCounts(records, split) if padded else None
             for split in ("train", "dev")
@@ -122,6 +134,13 @@ class Trainer:
         if decay is not None:
             self.average = WeightAverage(self.weights, decay)
 
+    def objective(self) -> tuple[Losses | None, Losses | None]:
+        """The losses of training and of the dev split; None for cross-entropy."""
+        if self.settings.self_critical is None:
+            return None, None
+        rewarded = SelfCritical.of(self.config, self.records)
+        return rewarded.losses, rewarded.dev_losses
+
     def restore(self) -> None:
         """Goes back to the newest checkpoint; without one, gets the model ready."""
         average = {"average": self.average} if self.average is not None else {}
@@ -138,6 +157,10 @@ class Trainer:
         if self.last_saved:
             checkpoints.read(self.state, self.last_saved)
             print(f"resuming {self.workdir.path} at {self.where()}", file=sys.stderr)
+        elif self.settings.init:
+            Workdir.open(self.settings.init).give_weights(self.model, self.workdir)
+            if self.average is not None:
+                assign(self.average.averages, self.weights)
         else:
             self.model.prepare(self.records)
         self.workers.copy_from_chief(self.variables())

@@ -137,15 +137,46 @@ class Workdir:
         Raises:
             UserError: no epoch has been finished yet, or the state is damaged.
         """
-        _, best = self.last_and_best()
-        newest = best.newest()
-        if newest is None:
-            raise UserError(f"{self.path} holds no finished epoch yet; train on")
+        newest = self.best_state()
         model = build_model(self.config, self.manifest, self.vocabulary, restored=True)
         progress = Progress()
         checkpoint = tf.train.Checkpoint(model=model, progress=progress)
         checkpoints.read(checkpoint, newest, partly=True)
         return model, int(progress.epoch)
+
+    def give_weights(self, model: Captioner, taker: "Workdir") -> None:
+        """Sets another run's model to the weights of this run's best checkpoint.
+
+        Raises:
+            UserError: its model or its records are others; says in what.
+        """
+        old, new = (flatten(run.config.model.model_dump()) for run in (self, taker))
+        for key in sorted({*old, *new}):
+            if old.get(key) != new.get(key):
+                raise UserError(
+                    f"training.init: the model in {self.path} has model.{key}: "
+                    f"{old.get(key)!r}, this run {new.get(key)!r}. Leave `model` out "
+                    "of the configuration: with --init it is that of the first run"
+                )
+        if difference_of_input(self.manifest, taker.manifest):
+            raise UserError(
+                f"training.init: the model in {self.path} was trained on other records "
+                f"than these: {difference(self.manifest, taker.manifest)}"
+            )
+        checkpoint = tf.train.Checkpoint(model=model)
+        checkpoints.read(checkpoint, self.best_state(), partly=True)
+
+    def best_state(self) -> str:
+        """Folder of the state with the lowest dev loss.
+
+        Raises:
+            UserError: no epoch has been finished yet.
+        """
+        _, best = self.last_and_best()
+        newest = best.newest()
+        if newest is None:
+            raise UserError(f"{self.path} holds no finished epoch yet; train on")
+        return newest
 
 
 @contextmanager
@@ -231,12 +262,17 @@ def difference(old: Manifest, new: Manifest) -> str:
 def check_fits(workdir: Workdir, records: RecordSet) -> None:
     """Raises UserError where a model cannot read these records."""
     old, new = workdir.manifest, records.manifest
-    same = old.encoder.digest == new.encoder.digest
-    if not same or old.vocabulary_sha256 != new.vocabulary_sha256:
+    if difference_of_input(old, new):
         raise UserError(
             f"the model in {workdir.path} cannot read {records.directory}: "
             + difference(old, new)
         )
+
+
+def difference_of_input(old: Manifest, new: Manifest) -> bool:
+    """Whether features or tokens are others than what a model was made for."""
+    same = old.encoder.digest == new.encoder.digest
+    return not same or old.vocabulary_sha256 != new.vocabulary_sha256
 
 
 def encoder_name(manifest: Manifest) -> str:

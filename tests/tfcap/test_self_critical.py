@@ -1,0 +1,140 @@
+"""Training by the reward of captions drawn."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from test_training import assert_same_state, run, settings, stop_at, use_replicas
+
+from records.errors import UserError
+from tfcap import cli
+from tfcap.config import load_config
+from tfcap.self_critical import SelfCritical
+from tfcap.training import Trainer
+from tfcap.workdir import CONFIG, Workdir
+
+
+@pytest.fixture(scope="module")
+def first(write_records, tmp_path_factory):
+    """A run by cross-entropy, not yet good, and its records."""
+    folder = tmp_path_factory.mktemp("first")
+    records = write_records(folder / "records")
+    return run(settings(epochs=6), records, folder / "run"), records
+
+
+def second(first, **training):
+    """The configuration of a run from there."""
+    training = {"baseline": "mean", "samples": 5} | training
+    options = {key: training.pop(key) for key in ("baseline", "samples")}
+    return settings(
+        init=first.workdir.path,
+        self_critical=options,
+        schedule={"kind": "constant", "rate": 0.02},
+        **training,
+    )
+
+
+@pytest.mark.parametrize("baseline", ["mean", "greedy"])
+def test_the_reward_of_the_dev_photos_rises(first, tmp_path, baseline):
+    trainer, records = first
+    before = Trainer(second(trainer), records, str(tmp_path / "before")).dev_loss()
+    after = run(second(trainer, epochs=8, baseline=baseline), records, tmp_path / "run")
+    assert after.outcome.best_loss < before - 0.5
+
+
+def test_it_starts_from_the_best_weights(first, tmp_path):
+    trainer, records = first
+    started = Trainer(
+        second(trainer, average_decay=0.9), records, str(tmp_path / "run")
+    )
+    model, _ = trainer.workdir.restore_best()
+    for a, b in zip(started.model.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    with started.averaged():
+        for a, b in zip(started.model.get_weights(), model.get_weights()):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_a_resumed_run_ends_as_an_uninterrupted_one(first, tmp_path, monkeypatch):
+    trainer, records = first
+    config = second(trainer, epochs=2)
+    whole = run(config, records, tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        stop_at(patch, 2)
+        run(config, records, tmp_path / "parts")
+    assert_same_state(run(config, records, tmp_path / "parts"), whole)
+
+
+@pytest.mark.slow
+def test_two_replicas_draw_for_their_own_photos(first, tmp_path, monkeypatch):
+    trainer, records = first
+    use_replicas(monkeypatch, 2)
+    before = Trainer(second(trainer), records, str(tmp_path / "before")).dev_loss()
+    after = run(second(trainer, epochs=8), records, tmp_path / "run")
+    assert after.outcome.best_loss < before - 0.5
+
+
+def test_the_gradient_is_that_of_the_expected_reward(first):
+    """Against differences of the exact expectation, which a small step changes."""
+    trainer, records = first
+    config = second(trainer, samples=200)
+    rewarded = SelfCritical.of(
+        trainer.config.model_copy(update={"training": config.training}), records
+    )
+    batch = next(iter_batches(trainer, records))
+    tokens = tf.math.count_nonzero(batch["target"], dtype=tf.float32)
+    bias = trainer.model.output_layer.bias
+
+    @tf.function
+    def estimate(seed):
+        with tf.GradientTape() as tape:
+            losses = rewarded.losses(trainer.model, batch, seed)
+            loss = tf.reduce_sum(losses) / tokens
+        return loss, tape.gradient(loss, bias.value)
+
+    estimates = [estimate(tf.constant([i, 0])) for i in range(4)]
+    gradient = np.mean([g for _, g in estimates], 0)
+    direction = gradient / np.linalg.norm(gradient)
+    start, step = bias.numpy(), 0.1
+    losses = []
+    for sign in (-1, 1):
+        bias.assign(start + sign * step * direction)
+        losses.append(np.mean([estimate(tf.constant([i, 1]))[0] for i in range(4)]))
+    bias.assign(start)
+    slope = (losses[1] - losses[0]) / (2 * step)
+    assert slope == pytest.approx(np.linalg.norm(gradient), rel=0.3)
+
+
+def iter_batches(trainer, records):
+    from tfcap.input_pipeline import training_batches
+
+    return iter(training_batches(records, trainer.settings, 0))
+
+
+def test_the_command_takes_the_model_of_the_first_run(first, tmp_path, capsys):
+    trainer, records = first
+    (tmp_path / "scst.yaml").write_text(
+        "training: {epochs: 1, self_critical: {samples: 2}}\n"
+    )
+    code = cli.main(
+        [
+            *("train", "--config", str(tmp_path / "scst.yaml")),
+            *("--init", trainer.workdir.path, "--records", records.directory),
+            *("--workdir", str(tmp_path / "run")),
+        ]
+    )
+    assert code == 0, capsys.readouterr().err
+    config = Workdir.open(str(tmp_path / "run")).config
+    assert config.model == trainer.config.model
+    assert config.training.self_critical.samples == 2
+    assert config.training.init == trainer.workdir.path
+    assert config.training.global_batch == 8
+
+
+def test_another_model_than_that_of_the_first_run(first, tmp_path):
+    trainer, records = first
+    path = str(tmp_path / "own.yaml")
+    (tmp_path / "own.yaml").write_text("model: {embedding_units: 6}\n")
+    init = [f"training.init={trainer.workdir.path}"]
+    config = load_config(path, init, trainer.workdir.folder(CONFIG))
+    with pytest.raises(UserError, match=r"has model\.embedding_units: 5, this run 6"):
+        Trainer(config, records, str(tmp_path / "run"))

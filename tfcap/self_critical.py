@@ -1,0 +1,130 @@
+"""Self-critical training: captions drawn from the model, rewarded by CIDEr-D.
+
+Source: Rennie, Marcheret, Mroueh, Ross and Goel, "Self-critical Sequence Training for
+Image Captioning", CVPR 2017; the mean of the other captions drawn of a photo as its
+baseline: Luo, "A Better Variant of Self-Critical Sequence Training", 2020.
+
+Everything is in the graph of the step, on each replica for its own photos: there is no
+trip to Python, and every strategy that trains by cross-entropy trains by this.
+"""
+
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from records.reader import RecordSet
+from records.vocabulary import PAD_ID
+from tfcap.cider import CiderD
+from tfcap.config import Config, DecodingConfig, SamplingConfig, SelfCriticalConfig
+from tfcap.cross_entropy import smoothed_cross_entropy
+from tfcap.decoding.greedy import greedy_search
+from tfcap.decoding.rules import Rules
+from tfcap.decoding.sampling import draw
+from tfcap.input_pipeline import Batch
+from tfcap.models.base import Captioner, Context, take
+
+
+@dataclass(frozen=True)
+class SelfCritical:
+    """The loss in the place of cross-entropy, for `make_train_step`.
+
+    Attributes:
+        config: how many captions are drawn, and what they are compared with.
+        decoding: maximum length; nothing else of it is heeded.
+        rules: barred tokens are neither drawn nor in the distribution trained.
+        rewards: of captions of the training photos.
+        dev_rewards: of captions of the dev photos.
+    """
+
+    config: SelfCriticalConfig
+    decoding: DecodingConfig
+    rules: Rules
+    rewards: CiderD
+    dev_rewards: CiderD
+
+    @classmethod
+    def of(cls, config: Config, records: RecordSet) -> "SelfCritical":
+        decoding = DecodingConfig(
+            beam_width=1,
+            max_length=config.decoding.max_length,
+            sampling=SamplingConfig(),
+        )
+        return cls(
+            config.training.self_critical,
+            decoding,
+            Rules.of(decoding, records.vocabulary),
+            CiderD.of_split(records, "train"),
+            CiderD.of_split(records, "dev"),
+        )
+
+    def losses(self, model: Captioner, batch: Batch, seed: tf.Tensor) -> tf.Tensor:
+        """Minus the reward of each caption drawn, float32 [photos * samples].
+
+        Its gradient is that of the expected reward (the score function's), not of the
+        value. Both are scaled by target tokens a caption drawn, for the step divides
+        the sum by the batch's target tokens.
+
+        Args:
+            batch: of the causal expansion; its targets are the references.
+        """
+        photos = tf.shape(batch["features"])[0]
+        samples = self.config.samples
+        seen = model.encode(batch["features"])
+        drawn = draw(model, seen, self.decoding, self.rules, samples, seed)
+        written = drawn.tokens
+        reward = self.reward(self.rewards, written, batch)
+        advantage = tf.stop_gradient(reward - self.baseline(model, reward, batch))
+        dropout = seed if self.config.dropout else None
+        context = model.encode(batch["features"], dropout)
+        rows = take(context, tf.repeat(tf.range(photos), samples))
+        written = tf.reshape(written, [photos * samples, -1])
+        surprise = self.surprise(model, rows, written, dropout)
+        moved = tf.reshape(advantage, [-1]) * surprise
+        value = tf.stop_gradient(-tf.reshape(reward, [-1]) - moved) + moved
+        tokens = tf.math.count_nonzero(batch["target"] != PAD_ID, dtype=tf.float32)
+        drawn = tf.cast(tf.size(reward), tf.float32)
+        return value * tf.math.divide_no_nan(tokens, drawn)
+
+    def baseline(self, model: Captioner, reward: tf.Tensor, batch: Batch) -> tf.Tensor:
+        """What each caption's reward is compared with, float32, like `reward`."""
+        if self.config.baseline == "greedy":
+            return self.greedy_reward(model, batch, self.rewards)[:, tf.newaxis]
+        others = tf.reduce_sum(reward, 1, keepdims=True) - reward
+        return others / (self.config.samples - 1)
+
+    def greedy_reward(
+        self, model: Captioner, batch: Batch, rewards: CiderD
+    ) -> tf.Tensor:
+        """Of the captions that greedy search finds, float32 [photos]."""
+        context = model.encode(batch["features"])
+        written = greedy_search(model, context, self.decoding, self.rules).tokens
+        return self.reward(rewards, written, batch)[:, 0]
+
+    def dev_losses(self, model: Captioner, batch: Batch, seed: None) -> tf.Tensor:
+        """Minus the dev reward of greedy captions, float32 [photos]."""
+        return -self.greedy_reward(model, batch, self.dev_rewards)
+
+    @staticmethod
+    def reward(rewards: CiderD, written: tf.Tensor, batch: Batch) -> tf.Tensor:
+        """Of captions int32 [photos, n, length] with `<start>`, float32 [photos, n]."""
+        target = tf.pad(batch["target"], [[0, 0], [0, 3]])  # room for a 4-gram
+        return rewards.score(written[:, :, 1:], target, batch["photo"])
+
+    def surprise(
+        self,
+        model: Captioner,
+        context: Context,
+        written: tf.Tensor,
+        seed: tf.Tensor | None,
+    ) -> tf.Tensor:
+        """Minus the log-probability of captions [rows, length], float32 [rows]."""
+        # A replica's share may have no photo.
+        longest = tf.maximum(tf.reduce_max(tf.math.count_nonzero(written, 1)), 2)
+        prefix, target = written[:, : longest - 1], written[:, 1:longest]
+        places = tf.where(target != PAD_ID)
+        hidden = tf.gather_nd(model.read(context, prefix, seed), places)
+        logits = model.predict_token(hidden, seed) + self.rules.always
+        each = smoothed_cross_entropy(logits, tf.gather_nd(target, places), 0.0)
+        # Not a segment sum: threads would add in an order of their own.
+        shape = tf.shape(target, tf.int64)
+        return tf.reduce_sum(tf.scatter_nd(places, each, shape), 1)
