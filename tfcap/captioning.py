@@ -6,9 +6,11 @@ Needs no Keras, no tensorflow_text and no other module of tfcap (`caption_within
     DIR/1/saved_model.pb      a version directory, as TensorFlow Serving wants it;
                               the highest number wins, DIR itself may be the SavedModel
     signature serving_default
-      image_bytes  string  [photos]   JPEG, PNG or GIF files as they are
+      image_bytes  string  [photos]   JPEG, PNG, GIF or BMP files as they are
       caption      string  [photos]
       score        float32 [photos]   mean log-probability of the caption's tokens
+      error        string  [photos]   why there is no caption; empty if there is one
+    signature explain                 beams and words, see tfcap/export/captioner.py
 """
 
 import os
@@ -21,8 +23,9 @@ from records.errors import UserError
 
 SIGNATURE = "serving_default"
 INPUT = "image_bytes"
-CAPTION, SCORE = "caption", "score"
-UNREADABLE = "not a readable JPEG, PNG or GIF photo"
+CAPTION, SCORE, ERROR = "caption", "score", "error"
+EXPLAIN = "explain"
+UNREADABLE = "not a readable JPEG, PNG, GIF or BMP photo"
 
 _EXPORT = "export one with: tfcap export --workdir DIR --output DIR"
 
@@ -42,6 +45,26 @@ class Captioned:
     error: str | None = None
 
 
+@dataclass(frozen=True)
+class Explained:
+    """A photo's captions and how the best of them came about.
+
+    Attributes:
+        beams: the best captions first, an empty error in each.
+        words: tokens of the first, the end as ".".
+        probabilities: of each word, given the photo and the words before it.
+        attention: where the model looked for each word, [words][rows][columns], each
+            word's summing to 1; None of a model that does not attend.
+        error: as in `Captioned`; the rest is empty then.
+    """
+
+    beams: tuple[Captioned, ...] = ()
+    words: tuple[str, ...] = ()
+    probabilities: tuple[float, ...] = ()
+    attention: list[list[list[float]]] | None = None
+    error: str | None = None
+
+
 class Captioner:
     """An exported model, loaded.
 
@@ -58,6 +81,7 @@ class Captioner:
         # A signature holds its variables weakly: without the model they would go.
         self._model = model
         self._run = model.signatures[SIGNATURE]
+        self._explain = model.signatures.get(EXPLAIN)
 
     @classmethod
     def load(cls, directory: str) -> "Captioner":
@@ -81,36 +105,64 @@ class Captioner:
     def caption(self, photos: Sequence[bytes]) -> list[Captioned]:
         """Captions photos, all in one batch: its memory grows with their number.
 
-        A photo that cannot be decoded fails the whole batch in TensorFlow; the photos
-        are then run one by one, and only the bad ones get an error.
-
         Args:
-            photos: encoded JPEG, PNG or GIF files.
+            photos: encoded JPEG, PNG, GIF or BMP files; those that cannot be decoded
+                get an error.
 
         Returns:
             One `Captioned` per photo, in the same order.
         """
         if not photos:
             return []
-        try:
-            return self._caption_batch(photos)
-        except tf.errors.InvalidArgumentError:
-            if len(photos) == 1:
-                return [Captioned("", 0.0, UNREADABLE)]
-        return [self.caption([photo])[0] for photo in photos]
+        found = self._run(**{INPUT: tf.constant(list(photos), tf.string)})
+        columns = (found[name].numpy().tolist() for name in (CAPTION, SCORE, ERROR))
+        return [
+            Captioned(text(caption), score, text(error) or None)
+            for caption, score, error in zip(*columns, strict=True)
+        ]
+
+    def explain(self, photos: Sequence[bytes]) -> list[Explained]:
+        """As `caption`, with the other beams and the words of the best one.
+
+        Raises:
+            UserError: the export has no signature `explain`.
+        """
+        if self._explain is None:
+            raise UserError(f"this export has no signature {EXPLAIN!r}; {_EXPORT}")
+        if not photos:
+            return []
+        found = self._explain(**{INPUT: tf.constant(list(photos), tf.string)})
+        found = {name: values.numpy() for name, values in found.items()}
+        return [
+            explained({name: values[i] for name, values in found.items()})
+            for i in range(len(photos))
+        ]
 
     def warm_up(self) -> None:
         """Runs the model once: its first run takes seconds longer than any other."""
         black = tf.zeros([32, 32, 3], tf.uint8)
-        self._caption_batch([tf.io.encode_jpeg(black).numpy()])
+        self.caption([tf.io.encode_jpeg(black).numpy()])
 
-    def _caption_batch(self, photos: Sequence[bytes]) -> list[Captioned]:
-        outputs = self._run(**{INPUT: tf.constant(list(photos), tf.string)})
-        captions, scores = outputs[CAPTION].numpy(), outputs[SCORE].numpy()
-        return [
-            Captioned(caption.decode("utf-8", "replace"), float(score))
-            for caption, score in zip(captions, scores, strict=True)
-        ]
+
+def text(content: bytes) -> str:
+    return content.decode("utf-8", "replace")
+
+
+def explained(found: dict) -> Explained:
+    """One photo's outputs of the signature `explain`, as arrays."""
+    if found[ERROR]:
+        return Explained(error=text(found[ERROR]))
+    words = [text(word) for word in found["words"] if word]
+    attention = found.get("attention")
+    return Explained(
+        beams=tuple(
+            Captioned(text(caption), float(score))
+            for caption, score in zip(found["captions"], found["scores"])
+        ),
+        words=tuple(words),
+        probabilities=tuple(found["probabilities"][: len(words)].tolist()),
+        attention=None if attention is None else attention[: len(words)].tolist(),
+    )
 
 
 def caption_within(
@@ -187,9 +239,9 @@ def _check_signature(model, path: str) -> None:
     signature = model.signatures.get(SIGNATURE)
     inputs = signature.structured_input_signature[1] if signature else {}
     outputs = signature.structured_outputs if signature else {}
-    if set(inputs) != {INPUT} or not {CAPTION, SCORE} <= set(outputs):
+    if set(inputs) != {INPUT} or not {CAPTION, SCORE, ERROR} <= set(outputs):
         raise UserError(
             f"the SavedModel in {path} is no exported captioner: signature "
-            f"{SIGNATURE!r} must take {INPUT} and give {CAPTION} and {SCORE}; it takes "
-            f"{sorted(inputs)} and gives {sorted(outputs)}; {_EXPORT}"
+            f"{SIGNATURE!r} must take {INPUT} and give {CAPTION}, {SCORE} and {ERROR}; "
+            f"it takes {sorted(inputs)} and gives {sorted(outputs)}; {_EXPORT}"
         )

@@ -263,23 +263,71 @@ def add_export(commands) -> None:
         help="a model of your own, if it is not where it was",
     )
     parser.add_argument("--overwrite", action="store_true")
+    parser.add_argument(
+        "--weights",
+        choices=["float32", "float16"],
+        default="float32",
+        help="how weights are kept; float16 halves the export",
+    )
+    parser.add_argument(
+        "--data_licence", metavar="TEXT", help="of the data, for the model card"
+    )
+    parser.add_argument(
+        "--check",
+        nargs="+",
+        metavar="PHOTO",
+        help="caption these by the live model and by the export, side by side",
+    )
     add_set(parser)
+    parser.epilog += (
+        ". Beam width and longest caption: --set decoding.beam_width=5 "
+        "--set decoding.max_length=20. Exit code 1 if --check finds that float32 "
+        "captions differ"
+    )
 
 
 def export(args: argparse.Namespace) -> int:
     import records.quiet  # noqa: F401
     from tfcap.export import export as write
-    from tfcap.export import photo_captioner
+    from tfcap.export import model_card, photo_captioner
+    from tfcap.export.saving import size
     from tfcap.workdir import Workdir
 
-    workdir = Workdir.open(args.workdir)
+    workdir, half = Workdir.open(args.workdir), args.weights == "float16"
     decoding = decoding_config(workdir, args)
     captioner = photo_captioner(
-        workdir, decoding, args.encoder_weights, args.encoder_model
+        workdir, decoding, args.encoder_weights, args.encoder_model, half
     )
-    path = write(captioner, args.output, args.overwrite)
-    print(f"SavedModel: {path}\ntry it: tfcap caption --model {args.output} PHOTO.jpg")
-    return 0
+    card = model_card.describe(workdir, decoding, half, args.data_licence)
+    path = write(captioner, args.output, args.overwrite, card)
+    print(
+        f"SavedModel: {path} ({size(path) / 1e6:.1f} MB, weights {args.weights})\n"
+        f"try it: tfcap caption --model {args.output} PHOTO.jpg"
+    )
+    return check_export(captioner, args) if args.check else 0
+
+
+def check_export(captioner, args: argparse.Namespace) -> int:
+    """Prints live model and export side by side; 1 if they disagree."""
+    from records.console import plain_console
+    from records.files import read_file
+    from tfcap.captioning import Captioner
+    from tfcap.export.checking import Pair, comparison, live_captions
+
+    photos = [read_file(path) for path in args.check]
+    exported = Captioner.load(args.output).caption(photos)
+    live = live_captions(captioner, photos)
+    pairs = [Pair(*row) for row in zip(args.check, live, exported)]
+    console = plain_console()
+    console.print(comparison(pairs))
+    both = [p for p in pairs if not p.live.error and not p.exported.error]
+    moved = sum(abs(p.live.score - p.exported.score) for p in both)
+    same = sum(p.live.caption == p.exported.caption for p in pairs)
+    console.print(
+        f"{same} of {len(pairs)} captions are the same; scores differ by "
+        f"{moved / max(1, len(both)):.2g} on average"
+    )
+    return int(args.weights == "float32" and not all(p.agrees() for p in pairs))
 
 
 def add_caption(commands) -> None:
@@ -340,13 +388,28 @@ def add_serve(commands) -> None:
     parser.add_argument("--model", required=True)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8501)
+    parser.add_argument(
+        "--token_file",
+        metavar="FILE",
+        help="clients must send its word as Authorization: Bearer WORD",
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="batch, delay, queue, requests, seconds, max_body_bytes, max_photos or "
+        "max_pixels (see ServingConfig in tfcap/config.py); may be repeated",
+    )
 
 
 def serve(args: argparse.Namespace) -> int:
     import records.quiet  # noqa: F401
+    from tfcap.config import parse_serving
     from tfcap.serving import serve as run
 
-    run(args.model, args.host, args.port)
+    settings = parse_serving(args.set)
+    run(args.model, args.host, args.port, settings, args.token_file)
     return 0
 
 

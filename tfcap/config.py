@@ -344,6 +344,30 @@ class DecodingConfig(Section):
         return self.model_copy(update={"max_length": length})
 
 
+class ServingConfig(Section):
+    """`tfcap serve`.
+
+    Attributes:
+        batch: photos captioned at a time, of whatever requests wait.
+        delay: seconds that a photo waits for others to fill its batch.
+        queue: photos that may wait; beyond, the answer is 503.
+        requests: with a body, being read or waiting; beyond, the answer is 503.
+        seconds: for a body to arrive, and for its captions to be there.
+        max_body_bytes: of one request.
+        max_photos: of one request.
+        max_pixels: of one photo, and of what is decoded at a time.
+    """
+
+    batch: int = Field(8, ge=1)
+    delay: float = Field(0.005, ge=0)
+    queue: int = Field(64, ge=1)
+    requests: int = Field(128, ge=1)
+    seconds: float = Field(30.0, gt=0)
+    max_body_bytes: int = Field(32 << 20, ge=1)
+    max_photos: int = Field(16, ge=1)
+    max_pixels: int = Field(50_000_000, ge=1)
+
+
 class Config(Section):
     """A whole experiment."""
 
@@ -390,6 +414,21 @@ def parse_config(content: dict[str, Any], origin: str) -> Config:
         return Config.model_validate_json(json.dumps(content))
     except ValidationError as error:
         raise UserError(f"{origin}: {explain(error, Config)}") from None
+
+
+def parse_serving(overrides: Sequence[str]) -> ServingConfig:
+    """The settings of `tfcap serve` with `key=value` overrides.
+
+    Raises:
+        UserError: an unknown key or a wrong value.
+    """
+    content: dict[str, Any] = {}
+    for override in overrides:
+        _apply(content, override)
+    try:
+        return ServingConfig.model_validate_json(json.dumps(content))
+    except ValidationError as error:
+        raise UserError(f"--set: {explain(error, ServingConfig)}") from None
 
 
 def explain(error: ValidationError, root: type[BaseModel]) -> str:

@@ -9,7 +9,8 @@ from PIL import Image
 
 # Pillow's own limit: beyond it a file is taken for a decompression bomb.
 MAX_PIXELS = 89_478_485
-READABLE = {"JPEG": "JPEG", "MPO": "JPEG", "PNG": "PNG", "GIF": "GIF"}
+FORMATS = ("JPEG", "PNG", "GIF", "BMP")
+READABLE = {"MPO": "JPEG", **{kind: kind for kind in FORMATS}}
 
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
@@ -28,27 +29,25 @@ class PhotoProblem(Exception):  # noqa: N818
 
 
 def check_header(photo: bytes) -> str:
-    """Returns a photo's format by its bytes, whatever its name: JPEG, PNG or GIF.
+    """Returns a photo's format by its bytes, whatever its name: JPEG, PNG, GIF or BMP.
 
     Raises:
-        PhotoProblem: anything else, a GIF of several frames, or more than `MAX_PIXELS`
-            pixels.
+        PhotoProblem: anything else, or more than `MAX_PIXELS` pixels.
     """
     if not photo:
         raise PhotoProblem("empty_file", "0 bytes")
     try:
         with Image.open(io.BytesIO(photo)) as image:
             kind, (width, height) = image.format, image.size
-            frames = 2 if kind == "GIF" and image.is_animated else 1
     except Image.DecompressionBombError as error:
         raise PhotoProblem("too_many_pixels", str(error)) from None
     except Exception:
         # Pillow's readers raise whatever a hostile header makes them raise.
         raise PhotoProblem("not_an_image", f"begins with {photo[:8]!r}") from None
     if kind not in READABLE:
-        raise PhotoProblem("unsupported_format", f"{kind}; expected JPEG, PNG or GIF")
-    if frames > 1:
-        raise PhotoProblem("unsupported_format", "GIF of several frames; expected one")
+        raise PhotoProblem(
+            "unsupported_format", f"{kind}; expected JPEG, PNG, GIF or BMP"
+        )
     # A frame of a GIF may be larger than its screen.
     pixels = count_pixels(photo) if kind == "GIF" else width * height
     if pixels is None or pixels > MAX_PIXELS:
@@ -60,10 +59,11 @@ def count_pixels(photo: bytes) -> float | None:
     """Pixels a decoder would have to hold, read from the header; nothing is decoded.
 
     Returns:
-        The count, infinity beyond what Pillow opens, or None: not a JPEG, PNG or GIF.
+        The count, infinity beyond what Pillow opens, or None: not a JPEG, PNG, GIF or
+        BMP.
     """
     try:
-        with Image.open(io.BytesIO(photo), formats=["JPEG", "PNG", "GIF"]) as image:
+        with Image.open(io.BytesIO(photo), formats=list(FORMATS)) as image:
             if image.format == "GIF":
                 return _gif_pixels(photo)
             return image.width * image.height

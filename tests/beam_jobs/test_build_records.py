@@ -33,9 +33,7 @@ from records.reader import RecordSet, read_shard
 BAD_PHOTOS = {
     "bad_corrupt.jpg": (corrupt_jpeg("x"), "corrupt_photo"),
     "bad_truncated.jpg": (photo_bytes("x")[:-100], "corrupt_photo"),
-    "bad_bmp.jpg": (photo_bytes("x", "BMP"), "unsupported_format"),
     "bad_webp.jpg": (photo_bytes("x", "WEBP"), "unsupported_format"),
-    "bad_animated.jpg": (animated_gif(), "unsupported_format"),
     "bad_empty.jpg": (b"", "empty_file"),
     "bad_text.jpg": (b"this is no photo", "not_an_image"),
     "bad_huge.jpg": (huge_png(), "too_many_pixels"),
@@ -43,6 +41,8 @@ BAD_PHOTOS = {
 }
 GOOD_PHOTOS = {
     "good_png.jpg": photo_bytes("x", "PNG"),
+    "good_animated.jpg": animated_gif(),
+    "good_bmp.jpg": photo_bytes("x", "BMP"),
     "good_gif.jpg": photo_bytes("x", "GIF"),
     "good_cmyk.jpg": photo_bytes("x", mode="CMYK"),
     "good_rgb.jpg": photo_bytes("x"),
@@ -141,14 +141,15 @@ def test_the_manifest_counts_rejects_by_reason(worst):
     assert numbers.rejected_captions == +captions
 
 
-def test_png_and_gif_under_a_jpeg_name_are_read(worst):
+def test_png_gif_and_bmp_under_a_jpeg_name_are_read(worst):
     held = all_records(worst[1])
     assert worst[1].manifest.statistics.photo_formats == {
-        "GIF": 1,
+        "BMP": 1,
+        "GIF": 2,
         "JPEG": 12,
         "PNG": 1,
     }
-    for name in ("good_png.jpg", "good_gif.jpg"):
+    for name in ("good_png.jpg", "good_gif.jpg", "good_bmp.jpg"):
         rgb = held["good_rgb.jpg"].features
         np.testing.assert_allclose(held[name].features, rgb, atol=2)
 

@@ -10,11 +10,17 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from PIL import Image
+from tensorflow.core.framework.tensor_pb2 import TensorProto
+from tensorflow.python.framework.convert_to_constants import (
+    convert_variables_to_constants_v2,
+)
 
 from records.errors import UserError
 from records.reader import RecordSet
 from records.schema import FeatureSpec
+from tfcap import cli
 from tfcap.captioning import Captioner
 from tfcap.config import DecodingConfig, EncoderConfig, parse_config
 from tfcap.decoding import detokenize, search
@@ -24,8 +30,13 @@ from tfcap.export import (
     PhotoCaptioner,
     encoder_of_records,
     export,
+    halving,
+    model_card,
     photo_captioner,
+    warmup,
 )
+from tfcap.export.checking import live_captions
+from tfcap.export.halving import with_half_weights
 from tfcap.models.merge import MergeCaptioner
 from tfcap.training import Trainer
 from tfcap.workdir import Workdir
@@ -106,7 +117,13 @@ def test_the_export_says_what_the_model_says(trained, tmp_path):
     model, _ = trained.restore_best()
     features, _ = load_encoder(trained.config.encoder).encode(photos)
     stored = features.astype(np.float16)  # as the records hold them
-    found = search(model, tf.constant(stored), DECODING, trained.vocabulary)
+    found = search(
+        model,
+        tf.constant(stored),
+        DECODING,
+        trained.vocabulary,
+        trained.manifest.tokenizer,
+    )
     expected = detokenize(
         found.tokens[:, 0], trained.vocabulary, trained.manifest.tokenizer
     ).numpy()
@@ -180,5 +197,159 @@ def test_a_single_photo_is_a_batch_too(trained):
     captioner = photo_captioner(trained, DecodingConfig(beam_width=1, max_length=8))
     assert isinstance(captioner, PhotoCaptioner)
     assert isinstance(captioner.model, MergeCaptioner)
-    found = captioner.serve(tf.constant([jpeg(1)]))
+    found = captioner.signatures()["serving_default"](tf.constant([jpeg(1)]))
     assert found["caption"].shape == found["score"].shape == [1]
+
+
+@pytest.fixture(scope="module")
+def wide_photos() -> list[bytes]:
+    return [jpeg(0), b"", jpeg(1), b"no photo", jpeg(2)[:200], jpeg(3)]
+
+
+def exported(workdir: Workdir, tmp_path, **options) -> dict:
+    path = export(photo_captioner(workdir, DECODING, **options), str(tmp_path / "out"))
+    model = tf.saved_model.load(path)
+    exported.keep = model  # a signature holds its variables weakly
+    return model.signatures
+
+
+def test_a_bad_photo_loses_no_other(trained, tmp_path, wide_photos):
+    signatures = exported(trained, tmp_path)
+    good = [photo for i, photo in enumerate(wide_photos) if i in (0, 2, 5)]
+    for name in ("serving_default", "beams", "explain"):
+        alone = signatures[name](image_bytes=tf.constant(good))
+        found = signatures[name](image_bytes=tf.constant(wide_photos))
+        assert [bool(error) for error in found["error"].numpy()] == [0, 1, 0, 1, 1, 0]
+        for output, values in alone.items():
+            picked = tf.gather(found[output], [0, 2, 5])
+            if values.dtype == tf.string:
+                np.testing.assert_array_equal(picked, values)
+            else:
+                np.testing.assert_allclose(picked, values, rtol=1e-4, atol=1e-6)
+                assert not tf.gather(found[output], [1, 3, 4]).numpy().any()
+
+
+def test_beams_features_and_words_are_of_one_search(trained, tmp_path):
+    signatures = exported(trained, tmp_path)
+    photos = tf.constant([jpeg(seed) for seed in range(3)])
+    best = signatures["serving_default"](image_bytes=photos)
+    beams = signatures["beams"](image_bytes=photos)
+    assert beams["captions"].shape == beams["scores"].shape == [3, 3]
+    np.testing.assert_array_equal(beams["captions"][:, 0], best["caption"])
+    vectors, _ = load_encoder(trained.config.encoder).encode(photos.numpy().tolist())
+    told = signatures["features"](features=tf.constant(vectors))
+    np.testing.assert_array_equal(told["caption"], best["caption"])
+    np.testing.assert_allclose(told["score"], best["score"], rtol=1e-4)
+
+    words = signatures["explain"](image_bytes=photos)
+    for i, probabilities in enumerate(words["probabilities"].numpy()):
+        real = words["words"][i].numpy() != b""
+        spoken = words["words"][i].numpy()[real]
+        assert spoken[-1] == b"." and not probabilities[~real].any()
+        assert b" ".join(spoken[:-1]) == best["caption"][i].numpy()
+        mean = np.log(probabilities[real]).mean()
+        np.testing.assert_allclose(mean, best["score"][i], rtol=1e-3)
+
+
+def test_half_weights_move_scores_but_little(trained, tmp_path, monkeypatch):
+    monkeypatch.setattr(halving, "LARGE", 8)  # this model is small
+    photos = tf.constant([jpeg(seed) for seed in range(3)])
+    whole = exported(trained, tmp_path / "whole")
+    scores = whole["serving_default"](image_bytes=photos)["score"].numpy()
+    half = exported(trained, tmp_path / "half", half=True)
+    close = half["serving_default"](image_bytes=photos)["score"].numpy()
+    assert not (close == scores).all()
+    np.testing.assert_allclose(close, scores, atol=0.01)
+
+
+def test_half_weights_of_a_matrix():
+    weights = tf.Variable(np.linspace(-2, 2, 64 * 64, dtype=np.float32).reshape(64, 64))
+    traced = tf.function(lambda x: [x @ weights, x]).get_concrete_function(
+        tf.TensorSpec([None, 64], tf.float32)
+    )
+    frozen = convert_variables_to_constants_v2(traced)
+    half = with_half_weights(frozen)
+    given = tf.random.stateless_normal([3, 64], [0, 0])
+    expected = given @ tf.cast(tf.cast(weights, tf.float16), tf.float32)
+    np.testing.assert_allclose(half(given)[0], expected, rtol=1e-6, atol=1e-5)
+    before, after = (f.graph.as_graph_def().ByteSize() for f in (frozen, half))
+    assert after < 0.6 * before
+
+
+def test_what_lies_beside_the_graph(trained, tmp_path):
+    card = model_card.describe(trained, DECODING, licence="only for this test")
+    captioner = photo_captioner(trained, DECODING)
+    path = Path(export(captioner, str(tmp_path / "out"), card=card))
+    vocabulary = (path / "assets" / "vocabulary.txt").read_text("utf-8")
+    assert vocabulary.splitlines() == list(trained.vocabulary.tokens)
+    text = (path / "model_card.md").read_text("utf-8")
+    for expected in ("only for this test", "| train | 21 | 42 |", "beam_width 3"):
+        assert expected in text
+    assert "`tfcap evaluate` had not been run" in text
+    requests = path / "assets.extra" / "tf_serving_warmup_requests"
+    held = [r.numpy() for r in tf.data.TFRecordDataset(str(requests))]
+    assert len(held) == 6
+
+
+def test_scores_on_the_model_card():
+    settings = {"photos": 7, "references": 14, "beam_width": 3, "length_exponent": 1.0}
+    settings |= {"seed": 0, "checkpoint": "epoch 1", "scorer": "a scorer"}
+    found = {"scores": {"cider": 0.5}, "shuffled_photos": {"cider": 0.125}}
+    text = model_card.table("dev", {**found, "settings": settings})
+    assert "| cider | 50.0 | 12.5 |" in text and "7 photos with 14 ref" in text
+
+
+def test_a_warm_up_request_is_a_prediction_log():
+    """Read by protobuf itself, from the fields of the published .proto files."""
+    photos = tf.make_tensor_proto([b"photo"] * 40)
+    log = prediction_log_class()()
+    log.ParseFromString(warmup.by_hand("beams", photos))
+    request = log.predict_log.request
+    assert (request.model_spec.name, request.model_spec.signature_name) == (
+        "caption",
+        "beams",
+    )
+    tensor = TensorProto.FromString(request.inputs["image_bytes"])
+    assert tf.make_ndarray(tensor).tolist() == [b"photo"] * 40
+
+
+def prediction_log_class():
+    """PredictionLog, with the tensors left as bytes."""
+    file = descriptor_pb2.FileDescriptorProto(name="log.proto", syntax="proto3")
+    string, bytes_, message = 9, 12, 11
+    fields = {
+        "ModelSpec": [("name", 1, string, ""), ("signature_name", 3, string, "")],
+        "PredictRequest": [
+            ("model_spec", 1, message, ".ModelSpec"),
+            ("inputs", 2, message, ".PredictRequest.InputsEntry"),
+        ],
+        "PredictLog": [("request", 1, message, ".PredictRequest")],
+        "PredictionLog": [("predict_log", 6, message, ".PredictLog")],
+    }
+    for name, rows in fields.items():
+        kind = file.message_type.add(name=name)
+        for field, number, type_, of in rows:
+            kind.field.add(name=field, number=number, type=type_, type_name=of, label=1)
+    request = file.message_type[1]
+    request.field[1].label = 3
+    entry = request.nested_type.add(name="InputsEntry")
+    entry.options.map_entry = True
+    entry.field.add(name="key", number=1, type=string, label=1)
+    entry.field.add(name="value", number=2, type=bytes_, label=1)
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    found = pool.FindMessageTypeByName("PredictionLog")
+    return message_factory.GetMessageClass(found)
+
+
+def test_live_and_exported_side_by_side(trained, tmp_path, capsys):
+    good, bad = tmp_path / "good.jpg", tmp_path / "bad.jpg"
+    good.write_bytes(jpeg(1))
+    bad.write_bytes(b"text")
+    flags = ["export", f"--workdir={trained.path}", f"--output={tmp_path / 'out'}"]
+    check = ["--check", str(good)]
+    assert cli.main([*flags, *check]) == 0
+    assert "1 of 1 captions are the same" in capsys.readouterr().out
+    captioner = photo_captioner(trained, DECODING)
+    live = live_captions(captioner, [jpeg(1), b"text"])
+    assert live[0].caption and live[1].error

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import importlib.util
 import io
 import json
@@ -19,9 +20,11 @@ from starlette.testclient import TestClient
 
 from records.errors import UserError
 from tfcap import serving
-from tfcap.captioning import UNREADABLE, Captioned
+from tfcap.captioning import UNREADABLE, Captioned, Explained
+from tfcap.config import ServingConfig
 
 PREDICT = "/v1/models/caption:predict"
+LIMITS = ServingConfig()
 FORM = {"Content-Type": "multipart/form-data; boundary=x"}
 FORM_START = (
     b'--x\r\nContent-Disposition: form-data; name="photo"; filename="a"\r\n\r\n'
@@ -51,11 +54,21 @@ class FakeCaptioner:
         self.threads.add(threading.current_thread().name)
         return [self._one(photo) for photo in photos]
 
+    def explain(self, photos):
+        return [explained(found) for found in self.caption(photos)]
+
     def _one(self, photo):
         if photo == BROKEN:
             return Captioned("", 0.0, UNREADABLE)
         width, height = Image.open(io.BytesIO(photo)).size
         return Captioned(f"{width} by {height}", -0.5)
+
+
+def explained(found: Captioned) -> Explained:
+    if found.error:
+        return Explained(error=found.error)
+    beams = found, Captioned("another", -1.5)
+    return Explained(beams, ("two", "."), (0.5, 0.25), [[[1.0]], [[1.0]]])
 
 
 @pytest.fixture
@@ -64,10 +77,21 @@ def captioner():
 
 
 @pytest.fixture
-def client(captioner):
-    app = serving.create_app(captioner)
-    with TestClient(app, raise_server_exceptions=False) as client:
-        yield client
+def serve(captioner):
+    """Makes a client of an application with other settings."""
+    with contextlib.ExitStack() as stack:
+
+        def serve(token=None, **settings) -> TestClient:
+            app = serving.create_app(captioner, ServingConfig(**settings), token)
+            client = TestClient(app, raise_server_exceptions=False)
+            return stack.enter_context(client)
+
+        yield serve
+
+
+@pytest.fixture
+def client(serve):
+    return serve()
 
 
 def b64(content: bytes) -> dict:
@@ -104,7 +128,7 @@ def post_chunks(app, path, chunks, announced) -> tuple[int, int]:
 def test_the_page_needs_nothing_from_elsewhere(client):
     response = client.get("/")
     assert response.headers["content-type"] == "text/html; charset=utf-8"
-    assert f'data-max-bytes="{serving.MAX_BODY_BYTES}"' in response.text
+    assert f'data-max-bytes="{LIMITS.max_body_bytes}"' in response.text
     assert "http://" not in response.text and "https://" not in response.text
     assert "default-src 'none'" in response.text
 
@@ -119,8 +143,8 @@ def test_upload_of_several_photos(client, captioner):
     assert captioner.photos == [photo(5, 2), photo(1, 1)]
 
 
-def test_upload_of_bad_photos_keeps_the_good_one(client, captioner, monkeypatch):
-    monkeypatch.setattr(serving, "MAX_PIXELS", 50)
+def test_upload_of_bad_photos_keeps_the_good_one(serve, captioner):
+    client = serve(max_pixels=50)
     contents = [b"", b"text", BROKEN, photo(10, 10), photo()]
     files = [("photo", (f"{i}.png", content)) for i, content in enumerate(contents)]
     rows = client.post("/caption", files=files).json()["captions"]
@@ -129,6 +153,39 @@ def test_upload_of_bad_photos_keeps_the_good_one(client, captioner, monkeypatch)
     assert [row["caption"] for row in rows] == ["", "", "", "", "4 by 3"]
     assert [row["score"] for row in rows] == [None, None, None, None, -0.5]
     assert photo(10, 10) not in captioner.photos
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "error"),
+    [
+        (b"text", 415, UNREADABLE),
+        (photo(10, 10), 413, "more than 50 pixels"),
+    ],
+)
+def test_a_request_of_nothing_but_refused_photos(
+    serve, captioner, content, status, error
+):
+    client = serve(max_pixels=50)
+    upload = client.post("/caption", files={"photo": ("a.png", content)})
+    assert error_of(upload, status) == error
+    predict = client.post(PREDICT, json={"instances": [b64(content)] * 2})
+    assert error_of(predict, status) == error
+    assert captioner.photos == []
+
+
+def test_an_explained_upload(client):
+    files = {"photo": ("a.png", photo())}
+    (row,) = client.post("/caption?explain=true", files=files).json()["captions"]
+    assert row["beams"] == [
+        {"caption": "4 by 3", "score": -0.5},
+        {"caption": "another", "score": -1.5},
+    ]
+    assert row["words"][1] == {"word": ".", "probability": 0.25}
+    assert row["attention"] == [[[1.0]], [[1.0]]]
+    error_of(client.post("/caption?explain=maybe", files=files), 400)
+    files = [("photo", ("a.png", BROKEN)), ("photo", ("b.png", photo()))]
+    rows = client.post("/caption?explain=true", files=files).json()["captions"]
+    assert [row["error"] for row in rows] == [UNREADABLE, None]
 
 
 @pytest.mark.parametrize(
@@ -153,7 +210,7 @@ def test_upload_of_broken_multipart(client, header):
 
 
 def test_upload_of_too_many_photos(client):
-    files = [("photo", ("a.png", photo()))] * (serving.MAX_PHOTOS + 1)
+    files = [("photo", ("a.png", photo()))] * (LIMITS.max_photos + 1)
     assert "16" in error_of(client.post("/caption", files=files), 400)
 
 
@@ -170,8 +227,8 @@ def test_predict_rows(client, wrap):
     body = {"instances": [wrap(photo(5, 2)), wrap(photo())]}
     assert client.post(PREDICT, json=body).json() == {
         "predictions": [
-            {"caption": "5 by 2", "score": -0.5},
-            {"caption": "4 by 3", "score": -0.5},
+            {"caption": "5 by 2", "score": -0.5, "error": ""},
+            {"caption": "4 by 3", "score": -0.5, "error": ""},
         ]
     }
 
@@ -183,7 +240,11 @@ def test_predict_columns(client, wrap):
         "inputs": wrap([b64(photo(5, 2)), b64(photo())]),
     }
     assert client.post(PREDICT, json=body).json() == {
-        "outputs": {"caption": ["5 by 2", "4 by 3"], "score": [-0.5, -0.5]}
+        "outputs": {
+            "caption": ["5 by 2", "4 by 3"],
+            "score": [-0.5, -0.5],
+            "error": ["", ""],
+        }
     }
 
 
@@ -220,8 +281,6 @@ GOOD = b64(photo())
         ({"instances": [{"b64": "\ud800"}]}, "instances[0]: b64 is not base64"),
         ({"instances": [GOOD] * 17}, "17 photos; at most 16"),
         ({"instances": [GOOD], "signature_name": "x"}, "'serving_default'"),
-        ({"instances": [GOOD, b64(b"text")]}, f"instances[1]: {UNREADABLE}"),
-        ({"inputs": [GOOD, b64(BROKEN)]}, f"inputs[1]: {UNREADABLE}"),
     ],
 )
 def test_predict_of_a_wrong_shape(client, body, expected):
@@ -229,34 +288,79 @@ def test_predict_of_a_wrong_shape(client, body, expected):
     assert expected in error_of(response, 400)
 
 
-def test_predict_of_too_many_pixels(client, captioner, monkeypatch):
-    monkeypatch.setattr(serving, "MAX_PIXELS", 50)
-    response = client.post(PREDICT, json={"instances": [b64(photo(10, 10))]})
-    assert error_of(response, 400) == "instances[0]: more than 50 pixels"
-    assert captioner.photos == []
+def test_predict_of_a_bad_photo_keeps_the_good_one(client):
+    body = {"instances": [GOOD, b64(b"text"), b64(BROKEN)]}
+    rows = client.post(PREDICT, json=body).json()["predictions"]
+    assert [row["error"] for row in rows] == ["", UNREADABLE, UNREADABLE]
+    assert [row["caption"] for row in rows] == ["4 by 3", "", ""]
 
 
 @pytest.mark.parametrize("path", ["/caption", PREDICT])
-def test_too_large_a_body(client, monkeypatch, path):
-    monkeypatch.setattr(serving, "MAX_BODY_BYTES", 1 << 20)
+def test_too_large_a_body(serve, path):
     content = FORM_START + bytes(1 << 20)
+    client = serve(max_body_bytes=1 << 20)
     error = error_of(client.post(path, content=content, headers=FORM), 413)
     assert error == "more than 1 MiB in one request"
 
 
 @pytest.mark.parametrize("path", ["/caption", PREDICT])
 @pytest.mark.parametrize("announced, read", [(100 << 18, 0), (None, 4)])
-def test_too_large_a_body_is_not_read_on(captioner, monkeypatch, path, announced, read):
-    monkeypatch.setattr(serving, "MAX_BODY_BYTES", 1 << 20)
+def test_too_large_a_body_is_not_read_on(captioner, path, announced, read):
     chunks = [FORM_START + bytes(1 << 18)] + [bytes(1 << 18)] * 99
-    status, taken = post_chunks(serving.create_app(captioner), path, chunks, announced)
+    app = serving.create_app(captioner, ServingConfig(max_body_bytes=1 << 20))
+    status, taken = post_chunks(app, path, chunks, announced)
     assert (status, taken) == (413, read)
 
 
-def test_a_body_of_just_the_limit(client, monkeypatch):
+def test_a_body_of_just_the_limit(serve):
     body = json.dumps({"instances": [GOOD]}).encode()
-    monkeypatch.setattr(serving, "MAX_BODY_BYTES", len(body))
+    client = serve(max_body_bytes=len(body))
     assert client.post(PREDICT, content=body).status_code == 200
+
+
+def test_a_token_is_asked_for(serve):
+    client = serve(token="secret")
+    for path in ("/", "/healthz", "/readyz", "/openapi.json"):
+        assert client.get(path).status_code == 200
+    for sent in ({}, {"Authorization": "Bearer other"}, {"Authorization": "secret"}):
+        response = client.post(PREDICT, json={"instances": [GOOD]}, headers=sent)
+        assert "asks for a token" in error_of(response, 401)
+        assert response.headers["www-authenticate"] == "Bearer"
+        error_of(client.get("/metrics", headers=sent), 401)
+    right = {"Authorization": "Bearer secret"}
+    response = client.post(PREDICT, json={"instances": [GOOD]}, headers=right)
+    assert response.status_code == 200
+
+
+def test_metrics(client):
+    client.post(PREDICT, json={"instances": [GOOD, b64(b"text")]})
+    client.get("/secret/path")
+    text = client.get("/metrics").text
+    for line in (
+        'tfcap_requests_total{route="predict",status="200"} 1.0',
+        'tfcap_photos_total{outcome="captioned"} 1.0',
+        'tfcap_photos_total{outcome="error"} 1.0',
+        "tfcap_batch_photos_sum 1.0",
+        "tfcap_queue_photos 0.0",
+    ):
+        assert line in text
+    assert "secret" not in text
+
+
+def test_every_route_of_the_api_is_described(client):
+    described = client.get("/openapi.json").json()
+    assert described["openapi"] == "3.1.0"
+    for path, methods in described["paths"].items():
+        for method in methods:
+            assert client.request(method, path).status_code not in (404, 405)
+
+
+def test_a_version_may_be_named(client):
+    named = "/v1/models/caption/versions/7"
+    body = {"instances": [GOOD]}
+    assert client.post(f"{named}:predict", json=body).status_code == 200
+    assert client.get(named).status_code == 200
+    error_of(client.get("/v1/models/caption/versions/8"), 404)
 
 
 def test_status_and_metadata(client):
@@ -271,7 +375,7 @@ def test_status_and_metadata(client):
     signature = metadata["metadata"]["signature_def"]["signature_def"]
     inputs = signature["serving_default"]["inputs"]
     assert inputs["image_bytes"]["dtype"] == "DT_STRING"
-    assert set(signature["serving_default"]["outputs"]) == {"caption", "score"}
+    assert set(signature["serving_default"]["outputs"]) == {"caption", "score", "error"}
 
 
 @pytest.mark.parametrize(
@@ -329,7 +433,9 @@ def test_the_model_runs_in_one_thread_off_the_event_loop(client, captioner):
     assert captioner.threads.pop().startswith("captioner")
 
 
-@pytest.mark.parametrize("missing", ["starlette", "uvicorn", "python_multipart"])
+@pytest.mark.parametrize(
+    "missing", ["starlette", "uvicorn", "python_multipart", "prometheus_client"]
+)
 def test_a_missing_extra_names_the_command(monkeypatch, missing):
     for name in list(sys.modules):
         if name.split(".")[0] == missing:

@@ -1,0 +1,114 @@
+"""Photos as strangers send them, read in graph, beside what Pillow makes of them."""
+
+import io
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from drawn_photos import drawing, encoded, photo
+from PIL import Image, ImageOps
+
+from tfcap.encoders.orientation import TAG, orientation, upright
+from tfcap.encoders.reading import (
+    DAMAGED,
+    EMPTY,
+    NOT_A_PHOTO,
+    decode_photo,
+    read_photo,
+    read_what_can_be,
+)
+
+SIDE = 24
+BYTES = [tf.TensorSpec([], tf.string)]
+read = tf.function(lambda photo: read_photo(photo, SIDE), input_signature=BYTES)
+held = tf.function(orientation, input_signature=BYTES)
+decode_upright = tf.function(
+    lambda photo: upright(decode_photo(photo), photo), input_signature=BYTES
+)
+read_all = tf.function(
+    lambda photos: read_what_can_be(photos, SIDE),
+    input_signature=[tf.TensorSpec([None], tf.string)],
+)
+
+
+def turned(value: int, kind: str = "JPEG") -> bytes:
+    """A drawing wider than high whose EXIF holds `value`."""
+    exif = Image.Exif()
+    exif[TAG] = value
+    return encoded(drawing().crop((0, 0, 64, 40)), kind, exif=exif)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+@pytest.mark.parametrize("value", range(10))
+def test_a_photo_stands_as_its_exif_says(kind, value):
+    content = turned(value, kind)
+    with Image.open(io.BytesIO(content)) as image:
+        expected = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+    found = decode_upright(content).numpy()
+    assert found.shape == expected.shape
+    assert np.abs(found.astype(int) - expected).max() <= 1
+    assert held(content) == (value if 1 <= value <= 8 else 1)
+
+
+def test_little_endian_exif():
+    content = turned(6)
+    big = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06"
+    little = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0"
+    assert big in content
+    assert held(content.replace(big, little)) == 6
+
+
+def test_broken_exif_loses_no_photo():
+    rng, whole = np.random.default_rng(0), [turned(6), turned(6, "PNG")]
+    for i in range(300):
+        content = bytearray(whole[i % 2])
+        for at in rng.integers(0, 120, rng.integers(1, 6)):
+            content[at] = rng.integers(0, 256)
+        assert 1 <= held(bytes(content[: rng.integers(0, 200)])) <= 8
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode"),
+    [("BMP", mode) for mode in ("RGB", "RGBA", "L", "P")]
+    + [("JPEG", "CMYK"), ("JPEG", "L"), ("GIF", "P"), ("PNG", "RGBA")],
+)
+def test_formats_are_read_as_pillow_reads_them(kind, mode):
+    content = photo(kind=kind, mode=mode)
+    expected = np.asarray(Image.open(io.BytesIO(content)).convert("RGB")).astype(int)
+    assert np.abs(decode_photo(tf.constant(content)).numpy() - expected).max() <= 1
+
+
+def test_of_a_gif_the_first_frame_counts():
+    frames = [drawing(i).convert("P") for i in range(3)]
+    many = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    np.testing.assert_array_equal(read(many), read(encoded(frames[0], "GIF")))
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"", EMPTY),
+        (b"no photo at all", NOT_A_PHOTO),
+        (photo()[:-200], DAMAGED),
+        (photo()[:3], DAMAGED),
+        (photo(kind="PNG")[:100], DAMAGED),
+        (photo(kind="BMP")[:300], DAMAGED),
+        (b"BM", DAMAGED),
+        (b"GIF89a", DAMAGED),
+        (photo(kind="WEBP"), NOT_A_PHOTO),
+    ],
+)
+def test_a_bad_photo_costs_only_itself(content, problem):
+    photos = [photo(1), content, photo(2, "GIF"), turned(6)]
+    pixels, errors = read_all(photos)
+    assert errors.numpy().tolist() == [b"", problem.encode(), b"", b""]
+    for i in (0, 2, 3):  # bit for bit as when nothing else is there
+        np.testing.assert_array_equal(pixels[i], read(photos[i]))
+    assert not pixels[1].numpy().any()
+
+
+@pytest.mark.parametrize("photos", [[], [b""], [b"x", b"BM"]])
+def test_no_photo_can_be_read(photos):
+    pixels, errors = read_all(tf.constant(photos, tf.string))
+    assert pixels.shape == (len(photos), SIDE, SIDE, 3)
+    assert all(error for error in errors.numpy())

@@ -1,0 +1,59 @@
+"""The live model and its export on the same photos, side by side."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import tensorflow as tf
+from rich.table import Table
+
+from records.console import number_table
+from tfcap.captioning import Captioned
+from tfcap.decoding import detokenize, search
+from tfcap.export.captioner import PhotoCaptioner
+
+CLOSE = 1e-4  # of a score: float32 rounding over a caption's tokens
+
+
+class Pair(NamedTuple):
+    """What the two say of a photo."""
+
+    photo: str
+    live: Captioned
+    exported: Captioned
+
+    def agrees(self) -> bool:
+        same = self.live.caption == self.exported.caption
+        return same and abs(self.live.score - self.exported.score) < CLOSE
+
+
+def live_captions(captioner: PhotoCaptioner, photos: Sequence[bytes]):
+    """What the model says before export, operation by operation."""
+    features, bad = captioner.encoder.encode(photos)
+    stored = tf.cast(features, captioner.stored)
+    settings = captioner.decoding, captioner.vocabulary, captioner.tokenizer
+    found = search(captioner.model, stored, *settings)
+    texts = detokenize(found.tokens[:, 0], captioner.vocabulary, captioner.tokenizer)
+    scores = found.mean_log_probability()[:, 0].numpy().tolist()
+    good = iter(zip((text.decode() for text in texts.numpy()), scores))
+    reasons = dict(bad)
+    return [
+        Captioned("", 0.0, reasons[i]) if i in reasons else Captioned(*next(good))
+        for i in range(len(photos))
+    ]
+
+
+def comparison(pairs: Sequence[Pair]) -> Table:
+    """A row a photo."""
+    table = number_table("photo", "live", "score", "export", "score", "same")
+    for pair in pairs:
+        table.add_row(
+            pair.photo,
+            *shown(pair.live),
+            *shown(pair.exported),
+            "yes" if pair.agrees() else "no",
+        )
+    return table
+
+
+def shown(found: Captioned) -> tuple[str, str]:
+    return found.error or found.caption, "" if found.error else f"{found.score:.4f}"

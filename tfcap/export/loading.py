@@ -1,0 +1,58 @@
+"""The model of a work directory with the encoder of its records in front."""
+
+from records.errors import UserError
+from tfcap.config import DecodingConfig
+from tfcap.encoders import Encoder, load_encoder
+from tfcap.export.captioner import PhotoCaptioner
+from tfcap.recorded_encoder import kind_of_file, moved
+from tfcap.workdir import Workdir
+
+SHORT = 12  # of a digest, shown
+
+
+def photo_captioner(
+    workdir: Workdir,
+    decoding: DecodingConfig,
+    encoder_weights: str | None = None,
+    encoder_model: str | None = None,
+    half: bool = False,
+) -> PhotoCaptioner:
+    """The best checkpoint with its encoder in front.
+
+    Args:
+        encoder_weights, encoder_model: where the encoder's file lies; None for where
+            the configuration says.
+        half: weights in float16.
+
+    Raises:
+        UserError: the encoder is not there, or not the one the records were made with.
+    """
+    paths = {"weights": encoder_weights, "model": encoder_model}
+    encoder = encoder_of_records(workdir, {k: v for k, v in paths.items() if v})
+    model, _ = workdir.restore_best()
+    manifest = workdir.manifest
+    return PhotoCaptioner(
+        encoder,
+        model,
+        workdir.vocabulary,
+        manifest.tokenizer,
+        decoding,
+        manifest.features.dtype,
+        half,
+    )
+
+
+def encoder_of_records(workdir: Workdir, paths: dict[str, str]) -> Encoder:
+    """The encoder the records were made with; `paths` say where its file lies now."""
+    config = moved(workdir.config.encoder, paths)
+    encoder = load_encoder(config)
+    expected = workdir.manifest.encoder.digest
+    if encoder.info.digest != expected:
+        what = config.model or f"{config.name} with weights {config.weights}"
+        digests = encoder.info.digest[:SHORT], expected[:SHORT]
+        raise UserError(
+            f"the encoder {what} is not the one the records were made with: its digest "
+            f"is {digests[0]}…, theirs {digests[1]}…. Pass theirs with "
+            f"--encoder_{kind_of_file(config)}"
+        )
+    return encoder

@@ -1,0 +1,133 @@
+"""What somebody who gets an export must know of it, as Markdown.
+
+After Mitchell et al., "Model Cards for Model Reporting", FAT* 2019.
+"""
+
+import json
+from typing import Any
+
+import yaml
+
+from records import shards
+from records.files import exists, read_file
+from records.manifest import Manifest
+from tfcap import evaluation
+from tfcap.config import DecodingConfig
+from tfcap.workdir import Workdir
+
+NO_LICENCE = (
+    "not stated when this was exported. What the photos and captions may be used for, "
+    "their source says; Flickr8k, Flickr30k and COCO allow research on photos that "
+    "stay their owners'. (Say it: `tfcap export --data_licence TEXT`.)"
+)
+CARD = """# Model card: a photo captioner
+
+Takes photos, gives one sentence each. Made by tfcap.
+
+## Use
+
+    tfcap caption --model DIR photo.jpg
+    tfcap serve --model DIR
+
+Or `tf.saved_model.load`, or TensorFlow Serving: signature `serving_default` takes
+`image_bytes` (JPEG, PNG, GIF or BMP files) and gives `caption`, `score` (mean
+log-probability of its tokens) and `error`. Others: `beams`, `explain`, `features`.
+
+Not for describing photos to people who have no way to check the words. It says what it
+was trained to say, of whatever it is shown: a confident caption may be wrong.
+
+## Data
+
+{data}
+
+Licence of the data: {licence}
+
+## Scores
+
+{scores}
+
+## Weights
+
+{weights}
+
+## Configuration
+
+Search: {decoding}
+
+```yaml
+{configuration}```
+"""
+
+
+def describe(
+    workdir: Workdir,
+    decoding: DecodingConfig,
+    half: bool = False,
+    licence: str | None = None,
+) -> str:
+    """The card's text.
+
+    Args:
+        half: weights are float16.
+        licence: of the data, in words.
+    """
+    configuration = workdir.config.model_dump(mode="json")
+    return CARD.format(
+        data=data_of(workdir.manifest),
+        licence=licence or NO_LICENCE,
+        scores="\n\n".join(filter(None, map(scores_of(workdir), shards.SPLITS)))
+        or "None: `tfcap evaluate` had not been run when this was exported.",
+        weights=weights_of(workdir.manifest, half),
+        decoding=", ".join(f"{k} {v}" for k, v in decoding.model_dump().items()),
+        configuration=yaml.safe_dump(configuration, sort_keys=False),
+    )
+
+
+def data_of(manifest: Manifest) -> str:
+    rows = [
+        f"| {split} | {manifest.photos(split):,} | {manifest.captions(split):,} |"
+        for split in manifest.shards
+    ]
+    table = "\n".join(["| split | photos | captions |", "|---|---|---|", *rows])
+    return f"{table}\n\nVocabulary: {manifest.vocabulary_size:,} tokens."
+
+
+def weights_of(manifest: Manifest, half: bool) -> str:
+    encoder = manifest.encoder
+    kept = (
+        "Kept in float16, computed with in float32; `tfcap export --check` shows how "
+        "far that moves the scores."
+        if half
+        else "float32."
+    )
+    return (
+        f"{kept} Encoder: {encoder.name}, weights {encoder.weights}, digest "
+        f"{encoder.digest}; not trained further."
+    )
+
+
+def scores_of(workdir: Workdir):
+    """Of a split: what `tfcap evaluate` found, or nothing."""
+
+    def scores(split: str) -> str:
+        path = workdir.folder("evaluation", split, evaluation.SCORES)
+        return table(split, json.loads(read_file(path))) if exists(path) else ""
+
+    return scores
+
+
+def table(split: str, found: dict[str, Any]) -> str:
+    settings = found["settings"]
+    rows = [
+        f"| {name} | {100 * value:.1f} | {100 * found['shuffled_photos'][name]:.1f} |"
+        for name, value in found["scores"].items()
+    ]
+    made = (
+        f"Split {split}, {settings['photos']:,} photos with {settings['references']:,} "
+        f"references, in percent, by `tfcap evaluate`: beam width "
+        f"{settings['beam_width']}, length exponent {settings['length_exponent']}, "
+        f"seed {settings['seed']}, {settings['checkpoint']}. Scorer: "
+        f"{settings['scorer']}. Beside them, the same captions on other photos."
+    )
+    head = ["| | photos in order | photos shuffled |", "|---|---|---|"]
+    return "\n".join([made, "", *head, *rows])

@@ -1,0 +1,59 @@
+"""Writing an export."""
+
+import os
+
+import tensorflow as tf
+
+from records.errors import UserError
+from records.files import file_sizes, write_atomically
+from records.vocabulary import FILE_NAME
+from tfcap.export import warmup
+from tfcap.export.captioner import PhotoCaptioner
+
+VERSION = "1"
+MODEL_CARD = "model_card.md"
+
+
+def export(
+    captioner: PhotoCaptioner,
+    directory: str,
+    overwrite: bool = False,
+    card: str | None = None,
+) -> str:
+    """Writes the SavedModel to `directory/1`, as TF Serving expects; returns the path.
+
+    Args:
+        card: text of the model card, see `model_card.describe`.
+
+    Raises:
+        UserError: there is one already, or no place to write.
+    """
+    path = os.path.join(directory, VERSION)
+    if tf.io.gfile.exists(path):
+        if not overwrite:
+            raise UserError(f"{path} exists; add --overwrite to replace it")
+        tf.io.gfile.rmtree(path)
+    try:
+        save(captioner, path)
+        warmup.write(path)
+    except (OSError, tf.errors.OpError) as error:
+        raise UserError(f"cannot write {path}: {error}") from None
+    if card is not None:
+        write_atomically(os.path.join(path, MODEL_CARD), card.encode())
+    return path
+
+
+def save(captioner: PhotoCaptioner, path: str) -> None:
+    """The SavedModel; its vocabulary is there to read, and no part of the graph."""
+    module, signatures = tf.Module(), captioner.signatures()
+    words = os.path.join(path, f"{FILE_NAME}.tmp", FILE_NAME)
+    tf.io.gfile.makedirs(os.path.dirname(words))
+    captioner.vocabulary.save(words)
+    module.vocabulary = tf.saved_model.Asset(words)
+    tf.saved_model.save(module, path, signatures=signatures)
+    tf.io.gfile.rmtree(os.path.dirname(words))
+
+
+def size(path: str) -> int:
+    """Bytes of an export."""
+    return sum(file_sizes(path, nested=True).values())

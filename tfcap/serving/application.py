@@ -1,0 +1,247 @@
+"""The routes, around one captioner and the one thread that runs it."""
+
+import asyncio
+import contextlib
+import importlib.resources
+import logging
+from collections.abc import Awaitable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from python_multipart.exceptions import FormParserError
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from tfcap.captioning import UNREADABLE, Captioned, Captioner, Explained
+from tfcap.config import ServingConfig
+from tfcap.photos import count_pixels
+from tfcap.serving import openapi, predicting
+from tfcap.serving.batching import Batcher, Full
+from tfcap.serving.limits import BUSY, RETRY_AFTER, BodyLimit, RequestLimit, Token
+from tfcap.serving.metrics import Measured, Metrics
+from tfcap.serving.predicting import MODEL
+
+GONE = 499  # as nginx has it: nobody is there to read the answer
+
+
+def create_app(
+    captioner: Captioner, config: ServingConfig | None = None, token: str | None = None
+) -> Starlette:
+    """The application around a captioner, or anything with its methods and `version`.
+
+    The model's first run takes seconds: it starts with the application, and until it
+    is over `/readyz` says 503.
+    """
+    config = config or ServingConfig()
+    service = _Service(captioner, config)
+    model = f"/v1/models/{MODEL}"
+    version = f"{model}/versions/{captioner.version}"
+    predict = [f"{model}:predict", f"{version}:predict"]
+    return Starlette(
+        routes=[
+            Route("/", service.page),
+            Route("/caption", service.upload, methods=["POST"]),
+            *(Route(path, service.predict, methods=["POST"]) for path in predict),
+            *(Route(path, service.status) for path in (model, version)),
+            *(Route(f"{p}/metadata", service.metadata) for p in (model, version)),
+            Route("/healthz", service.healthz),
+            Route("/readyz", service.readyz),
+            Route("/metrics", service.read_metrics),
+            Route("/openapi.json", service.read_openapi),
+        ],
+        middleware=[
+            Middleware(Measured, metrics=service.metrics),
+            Middleware(Token, token=token),
+            Middleware(RequestLimit, config=config),
+            Middleware(BodyLimit, config=config),
+        ],
+        exception_handlers={
+            HTTPException: _on_http_error,
+            404: _answer(404, f"nothing is here; the only model is {MODEL!r}"),
+            FormParserError: _answer(400, "the body is not multipart form data"),
+            ClientDisconnect: _answer(GONE, "the client has gone"),
+            # Raised again after the answer: the log has the traceback.
+            Exception: _answer(500, "internal error"),
+        },
+        lifespan=service.lifespan,
+    )
+
+
+class _Service:
+    def __init__(self, captioner: Captioner, config: ServingConfig):
+        self._captioner, self._config = captioner, config
+        self.metrics = Metrics()
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="captioner")
+        self._batchers = {
+            name: Batcher(run, self._worker, config, self.metrics)
+            for name, run in (
+                ("caption", lambda photos: captioner.caption(photos)),
+                ("explain", lambda photos: captioner.explain(photos)),
+            )
+        }
+        self._warm_up: Future | None = None
+        page = importlib.resources.files("tfcap").joinpath("pages", "caption.html")
+        limit = f'data-max-bytes="{config.max_body_bytes}"'
+        self._page = page.read_text("utf-8").replace('data-max-bytes="0"', limit)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(self, app: Starlette):
+        self._warm_up = self._worker.submit(self._captioner.warm_up)
+        self._warm_up.add_done_callback(_log_failure)
+        working = [asyncio.create_task(b.work()) for b in self._batchers.values()]
+        yield
+        for task in working:
+            task.cancel()
+        self._worker.shutdown(cancel_futures=True)
+
+    async def page(self, request: Request) -> Response:
+        return HTMLResponse(self._page)
+
+    async def upload(self, request: Request) -> Response:
+        explain = request.query_params.get("explain", "false").lower()
+        if explain not in ("true", "false"):
+            raise HTTPException(400, "explain must be true or false")
+        names, photos = await self._in_time(self._read_form(request), 408)
+        results = await self._captions(request, photos, explain == "true")
+        rows = [_row(name, result) for name, result in zip(names, results)]
+        return JSONResponse({"captions": rows})
+
+    async def _read_form(self, request: Request) -> tuple[list[str], list[bytes]]:
+        most = self._config.max_photos
+        async with request.form(max_files=most, max_fields=most) as form:
+            files = form.getlist("photo")
+            if not files or any(isinstance(file, str) for file in files):
+                raise HTTPException(400, 'send one or more files in the field "photo"')
+            # A multipart header may declare a charset that yields lone surrogates.
+            names = [f.filename.encode("utf-8", "replace").decode() for f in files]
+            return names, [await file.read() for file in files]
+
+    async def predict(self, request: Request) -> Response:
+        body = await self._in_time(request.body(), 408)
+        most = self._config.max_photos
+        read = predicting.read_predict_request
+        form, photos = await run_in_threadpool(read, body, most)
+        results = await self._captions(request, photos)
+        return JSONResponse(predicting.predictions(form, results))
+
+    async def status(self, request: Request) -> Response:
+        return JSONResponse(predicting.status(self._captioner.version))
+
+    async def metadata(self, request: Request) -> Response:
+        return JSONResponse(predicting.metadata(self._captioner.version))
+
+    async def healthz(self, request: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def readyz(self, request: Request) -> Response:
+        if self._warm_up is None or not self._warm_up.done():
+            raise HTTPException(503, "the model is starting")
+        if self._warm_up.cancelled() or self._warm_up.exception():
+            raise HTTPException(503, "the model does not run")
+        return JSONResponse({"status": "ready"})
+
+    async def read_metrics(self, request: Request) -> Response:
+        return self.metrics.answer()
+
+    async def read_openapi(self, request: Request) -> Response:
+        version = self._captioner.version
+        return JSONResponse(openapi.describe(self._config, version))
+
+    async def _captions(
+        self, request: Request, photos: Sequence[bytes], explain: bool = False
+    ) -> list[Captioned | Explained]:
+        """Captions photos from strangers: headers are read before anything decodes.
+
+        Raises:
+            HTTPException: not one of them is to be decoded, no room in the queue, no
+                time left, or nobody waits any more.
+        """
+        pixels = await run_in_threadpool(lambda: [count_pixels(p) for p in photos])
+        problems = [self._problem(count) for count in pixels]
+        if all(problems):
+            raise HTTPException(*problems[0])
+        good = [i for i, problem in enumerate(problems) if not problem]
+        batcher = self._batchers["explain" if explain else "caption"]
+        try:
+            work = batcher.submit([photos[i] for i in good], [pixels[i] for i in good])
+            found = await self._in_time(_unless_gone(request, work), 504)
+        except Full:
+            raise HTTPException(503, BUSY, RETRY_AFTER) from None
+        failed = Explained if explain else lambda error: Captioned("", 0.0, error)
+        results = [failed(error=p[1]) if p else None for p in problems]
+        for i, result in zip(good, found):
+            results[i] = result
+        for result in results:
+            outcome = "error" if result.error else "captioned"
+            self.metrics.photos.labels(outcome).inc()
+        return results
+
+    def _problem(self, pixels: float | None) -> tuple[int, str] | None:
+        """Status and text for a photo that is not to be decoded."""
+        if pixels is None:
+            return 415, UNREADABLE
+        most = self._config.max_pixels
+        return (413, f"more than {most:,} pixels") if pixels > most else None
+
+    async def _in_time(self, work: Awaitable, status: int) -> Any:
+        seconds = self._config.seconds
+        try:
+            return await asyncio.wait_for(work, seconds)
+        except asyncio.TimeoutError:
+            what = "the body did not arrive" if status == 408 else "no caption"
+            raise HTTPException(status, f"{what} within {seconds:g} s") from None
+
+
+async def _unless_gone(request: Request, work: Awaitable) -> Any:
+    """Waits for the work, or for the client to go, which cancels it."""
+    task = asyncio.ensure_future(work)
+    gone = asyncio.ensure_future(_until_gone(request))
+    try:
+        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise ClientDisconnect
+        return task.result()
+    finally:
+        task.cancel()
+        gone.cancel()
+
+
+async def _until_gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _row(name: str, result: Captioned | Explained) -> dict[str, Any]:
+    if result.error:
+        return {"file": name, "caption": "", "score": None, "error": result.error}
+    if isinstance(result, Captioned):
+        return {"file": name, **vars(result)}
+    best = result.beams[0]
+    beams = [{"caption": b.caption, "score": b.score} for b in result.beams]
+    words = [
+        {"word": word, "probability": probability}
+        for word, probability in zip(result.words, result.probabilities)
+    ]
+    more = {"beams": beams, "words": words, "attention": result.attention}
+    return {"file": name, **vars(best), **more}
+
+
+def _log_failure(future: Future) -> None:
+    if not future.cancelled() and (error := future.exception()):
+        logging.error("the model does not run", exc_info=error)
+
+
+async def _on_http_error(request: Request, error: HTTPException) -> Response:
+    return JSONResponse({"error": error.detail}, error.status_code, error.headers)
+
+
+def _answer(status: int, text: str):
+    async def handler(request: Request, error: Exception) -> Response:
+        return JSONResponse({"error": text}, status)
+
+    return handler

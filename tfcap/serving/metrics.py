@@ -1,0 +1,81 @@
+"""What Prometheus reads at /metrics."""
+
+import time
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
+from starlette.responses import Response
+
+SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+BATCHES = (1, 2, 4, 8, 16, 32, 64)
+
+
+class Metrics:
+    """Counters of one application."""
+
+    def __init__(self):
+        self.registry = registry = CollectorRegistry()
+        self.requests = Counter(
+            "tfcap_requests",
+            "Requests answered",
+            ["route", "status"],
+            registry=registry,
+        )
+        self.seconds = Histogram(
+            "tfcap_request_seconds",
+            "From a request's first byte to its answer",
+            ["route"],
+            buckets=SECONDS,
+            registry=registry,
+        )
+        self.photos = Counter(
+            "tfcap_photos", "Photos by what became of them", ["outcome"],
+            registry=registry,
+        )  # fmt: skip
+        self.batch = Histogram(
+            "tfcap_batch_photos", "Photos in a batch", buckets=BATCHES,
+            registry=registry,
+        )  # fmt: skip
+        self.model = Histogram(
+            "tfcap_model_seconds", "A run of the model", buckets=SECONDS,
+            registry=registry,
+        )  # fmt: skip
+        self.queue = Gauge(
+            "tfcap_queue_photos", "Photos waiting or being captioned", registry=registry
+        )
+
+    def answer(self) -> Response:
+        content = generate_latest(self.registry)
+        return Response(content, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+class Measured:
+    """ASGI middleware: counts and times requests, by route and not by what was sent."""
+
+    def __init__(self, app, metrics: Metrics):
+        self._app, self._metrics = app, metrics
+
+    async def __call__(self, scope, receive, send):
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        started, status = time.perf_counter(), 499  # no answer: the client has gone
+
+        async def noting(message):
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noting)
+        finally:
+            endpoint = scope.get("endpoint")
+            route = getattr(endpoint, "__name__", "none")
+            self._metrics.requests.labels(route, status).inc()
+            self._metrics.seconds.labels(route).observe(time.perf_counter() - started)

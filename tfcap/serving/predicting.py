@@ -1,0 +1,101 @@
+"""TensorFlow Serving's REST form.
+
+Source: tensorflow.org/tfx/serving/api_rest, predict API, row and column format.
+"""
+
+import base64
+import json
+from typing import Any
+
+from starlette.exceptions import HTTPException
+
+from tfcap.captioning import CAPTION, ERROR, INPUT, SCORE, SIGNATURE, Captioned
+
+MODEL = "caption"
+
+
+def read_predict_request(body: bytes, most: int) -> tuple[str, list[bytes]]:
+    """Reads the body of a predict request.
+
+    Args:
+        most: photos that fit.
+
+    Returns:
+        `instances` (rows) or `inputs` (columns), whichever was sent, and the photos.
+
+    Raises:
+        HTTPException: status 400; says what is wrong and where.
+    """
+    request = read_object(body)
+    forms = {"instances", "inputs"} & set(request)
+    if len(forms) != 1:
+        raise HTTPException(400, 'the body must hold either "instances" or "inputs"')
+    form = forms.pop()
+    values = request[form] if form == "instances" else unwrap(request[form])
+    if not isinstance(values, list) or not values:
+        raise HTTPException(400, f"{form} must be a list of one photo or more")
+    if len(values) > most:
+        raise HTTPException(400, f"{len(values)} photos; at most {most} fit")
+    if form == "instances":
+        values = map(unwrap, values)
+    return form, [photo_bytes(value, f"{form}[{i}]") for i, value in enumerate(values)]
+
+
+def read_object(body: bytes) -> dict[str, Any]:
+    try:
+        request = json.loads(body)
+    except (ValueError, RecursionError):
+        raise HTTPException(400, "the body is not JSON") from None
+    if not isinstance(request, dict):
+        raise HTTPException(400, "the body is not a JSON object")
+    if request.get("signature_name", SIGNATURE) not in (SIGNATURE, ""):
+        raise HTTPException(400, f"over HTTP there is the signature {SIGNATURE!r} only")
+    return request
+
+
+def unwrap(value: Any) -> Any:
+    """`{"image_bytes": value}` to `value`; anything else stays."""
+    named = isinstance(value, dict) and set(value) == {INPUT}
+    return value[INPUT] if named else value
+
+
+def photo_bytes(value: Any, where: str) -> bytes:
+    encoded = value.get("b64") if isinstance(value, dict) else None
+    if not isinstance(encoded, str) or len(value) != 1:
+        raise HTTPException(400, f'{where} must be a photo as {{"b64": "..."}}')
+    try:
+        return base64.b64decode(encoded, validate=True)
+    except ValueError:
+        raise HTTPException(400, f"{where}: b64 is not base64") from None
+
+
+def predictions(form: str, results: list[Captioned]) -> dict[str, Any]:
+    """The answer, in the form of the request."""
+    rows = [
+        {CAPTION: row.caption, SCORE: row.score, ERROR: row.error or ""}
+        for row in results
+    ]
+    if form == "instances":
+        return {"predictions": rows}
+    return {"outputs": {name: [row[name] for row in rows] for name in rows[0]}}
+
+
+def status(version: str) -> dict[str, Any]:
+    state = {"version": version, "state": "AVAILABLE"}
+    fine = {"error_code": "OK", "error_message": ""}
+    return {"model_version_status": [{**state, "status": fine}]}
+
+
+def metadata(version: str) -> dict[str, Any]:
+    """The signature as TensorFlow Serving describes it."""
+    shape = {"dim": [{"size": "-1", "name": ""}], "unknown_rank": False}
+    strings = {"dtype": "DT_STRING", "tensor_shape": shape}
+    floats = {"dtype": "DT_FLOAT", "tensor_shape": shape}
+    signature = {
+        "inputs": {INPUT: strings},
+        "outputs": {CAPTION: strings, SCORE: floats, ERROR: strings},
+        "method_name": "tensorflow/serving/predict",
+    }
+    model = {"name": MODEL, "signature_name": "", "version": version}
+    signatures = {"signature_def": {SIGNATURE: signature}}
+    return {"model_spec": model, "metadata": {"signature_def": signatures}}

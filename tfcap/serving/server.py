@@ -1,0 +1,78 @@
+"""The process: an address, a model, and how both are given up."""
+
+import contextlib
+import signal
+import socket
+import sys
+
+import uvicorn
+
+from records.errors import UserError
+from records.files import read_file
+from tfcap.captioning import Captioner
+from tfcap.config import ServingConfig
+from tfcap.serving.application import create_app
+
+AFTER_LAST_ANSWER = 5  # seconds that requests have beyond their own limit, draining
+
+
+def serve(
+    model_directory: str,
+    host: str = "127.0.0.1",
+    port: int = 8501,
+    config: ServingConfig | None = None,
+    token_file: str | None = None,
+) -> None:
+    """Serves the exported model in `model_directory` until Ctrl-C or SIGTERM.
+
+    Then it takes no new connection, and ends when the requests it has are answered.
+
+    Args:
+        port: 0 for a free one.
+        token_file: holds what clients must send as `Authorization: Bearer ...`.
+
+    Raises:
+        UserError: there is no exported model there, or the address cannot be had.
+    """
+    config, token = config or ServingConfig(), read_token(token_file)
+    # The address first: finding out that it is taken should not wait for TensorFlow.
+    with listen(host, port) as listener:
+        app = create_app(Captioner.load(model_directory), config, token)
+        shown = f"[{host}]" if ":" in host else host
+        address = f"http://{shown}:{listener.getsockname()[1]}"
+        print(f"captions at {address} (Ctrl-C stops)", file=sys.stderr, flush=True)
+        server = uvicorn.Server(
+            uvicorn.Config(
+                app,
+                log_level="warning",
+                server_header=False,
+                timeout_graceful_shutdown=round(config.seconds) + AFTER_LAST_ANSWER,
+            )
+        )
+        # uvicorn raises the signal again when it is done: that is no failure.
+        signal.signal(signal.SIGTERM, lambda *_: None)
+        with contextlib.suppress(KeyboardInterrupt):
+            server.run(sockets=[listener])
+
+
+def read_token(path: str | None) -> str | None:
+    if path is None:
+        return None
+    try:
+        token = read_file(path).decode().strip()
+    except (OSError, UnicodeDecodeError):
+        raise UserError(f"--token_file: {path} cannot be read as text") from None
+    if not token or not token.isascii():
+        raise UserError(f"--token_file: {path} must hold one word of ASCII")
+    return token
+
+
+def listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=512)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(
+            f"cannot listen on {host}, port {port}: {reason}; try another --port"
+        ) from None
