@@ -59,7 +59,7 @@ def run(command: list[str], output: Path, *flags: str) -> subprocess.CompletedPr
         [*command, f"--output={output}", *flags],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
     )
 
 
