@@ -54,7 +54,7 @@ def tpu() -> tf.distribute.Strategy:
     try:
         resolver = tf.distribute.cluster_resolver.TPUClusterResolver.connect()
         return tf.distribute.TPUStrategy(resolver)
-    except (ValueError, RuntimeError, tf.errors.OpError) as error:
+    except (OSError, ValueError, RuntimeError, tf.errors.OpError) as error:
         first = str(error).partition("\n")[0]
         raise UserError(
             f"training.strategy: tpu, but none can be reached: {first}"
