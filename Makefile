@@ -39,7 +39,7 @@ demo: setup
 	@echo "a page to drop photos on: $(BIN)/tfcap serve --model $(DEMO)/export"
 
 test: setup
-	$(BIN)/python -m pytest -m "not slow and not real_data"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not real_data"
 
 # Real processes, and real photos and weights where TFCAP_DATA has them.
 test-slow: setup

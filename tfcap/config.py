@@ -378,6 +378,15 @@ class Config(Section):
     training: TrainingConfig = TrainingConfig()
     decoding: DecodingConfig = DecodingConfig()
 
+    @model_validator(mode="after")
+    def _cells_have_no_one_size(self):
+        if self.training.jit_compile and self.model.name != "merge":
+            raise ValueError(
+                "training.jit_compile needs model.name: merge; how many captions look "
+                f"at a photo is another number in each batch of {self.model.name}"
+            )
+        return self
+
     @field_validator("model", mode="before")
     @classmethod
     def _merge_by_default(cls, given: Any) -> Any:

@@ -246,10 +246,13 @@ class Trainer:
         problem = find_damage(self.records, ("train", "dev"))
         if problem:
             self.save()  # a batch that could not be read has changed nothing
+            kept = "the state there is saved"
+            if not self.cluster.is_chief:
+                kept = "what the chief saved last stays"
             raise UserError(
-                f"{problem}. Reading failed at {self.where()}, and the state there is "
-                "saved: put the records right (python -m records verify "
-                f"{self.records.directory}), then give the same command again"
+                f"{problem}. Reading failed at {self.where()}, and {kept}: put the "
+                f"records right (python -m records verify {self.records.directory}), "
+                "then give the same command again"
             ) from None
 
     def save(self) -> None:

@@ -329,7 +329,8 @@ def prediction_log_class():
     for name, rows in fields.items():
         kind = file.message_type.add(name=name)
         for field, number, type_, of in rows:
-            kind.field.add(name=field, number=number, type=type_, type_name=of, label=1)
+            of_type = {"type_name": of} if of else {}
+            kind.field.add(name=field, number=number, type=type_, label=1, **of_type)
     request = file.message_type[1]
     request.field[1].label = 3
     entry = request.nested_type.add(name="InputsEntry")

@@ -5,7 +5,7 @@ import pytest
 from training_steps import Steps, settings
 
 from records.errors import UserError
-from tfcap.config import TrainingConfig
+from tfcap.config import TrainingConfig, parse_config
 from tfcap.input_pipeline import scoring_batches, training_batches
 from tfcap.static_shapes import RowCounts, Shape
 from tfcap.training import Trainer
@@ -94,6 +94,12 @@ def test_parts_of_a_batch_are_refused():
         UserError, match="`jit_compile` needs `accumulate: 1`, received 2"
     ):
         settings(jit_compile=True, accumulate=2)
+
+
+def test_a_model_that_attends_is_refused():
+    content = {"model": {"name": "attention"}, "training": {"jit_compile": True}}
+    with pytest.raises(UserError, match=r"jit_compile needs model\.name: merge; "):
+        parse_config(content, "test")
 
 
 def test_a_run_comes_to_the_same_dev_loss(make_records, tmp_path):
