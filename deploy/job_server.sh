@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes Beam's job server for Flink or Spark, a Java program, and prints the jar's path.
-# A jar that is there stays.
+# A jar that is there stays, unless `job_server/pom.xml` is newer.
 #
 #   deploy/job_server.sh flink [DIRECTORY]      # default build/job_servers
 #   deploy/job_server.sh spark [DIRECTORY]
@@ -33,8 +33,10 @@ done
 mkdir -p "${2:-$here/build/job_servers}"
 folder=$(cd "${2:-$here/build/job_servers}" && pwd)
 jar=$folder/$runner-job-server-$beam.jar
-if [ ! -s "$jar" ]; then
-    mvn --batch-mode --quiet --file "$here/deploy/job_server/pom.xml" \
+pom=$here/deploy/job_server/pom.xml
+if [ ! "$jar" -nt "$pom" ]; then
+    rm -f "$jar"
+    mvn --batch-mode --quiet --file "$pom" \
         -Drunner="$runner" -Dbeam="$beam" -Dmain="$main" -Dfolder="$folder" \
         dependency:copy-dependencies jar:jar >&2 \
         || fail 4 "Maven could not make it of beam-runners-$runner $beam; it said why above"

@@ -47,7 +47,10 @@ def mean_colour(config: EncoderConfig) -> Encoder:
 
         return tf.map_fn(mean, photos, fn_output_signature=tf.TensorSpec([3]))
 
-    return Encoder(graph, (3,), INFO)
+    def network(pixels):
+        return tf.reduce_mean(pixels, [1, 2])
+
+    return Encoder(graph, network, INFO.input_size, (3,), INFO)
 
 
 class CountingEncoder:
