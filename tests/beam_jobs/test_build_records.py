@@ -126,7 +126,7 @@ def test_in_is_written_and_rejected(worst):
     data, records = worst
     numbers = records.manifest.statistics
     assert numbers.photos_in == len(EXPECTED_REJECTS) + len(GOOD_PHOTOS) + len(PHOTOS)
-    assert numbers.photos_written == len(all_records(records)) == 14
+    assert numbers.photos_written == len(all_records(records)) == 16
     assert numbers.photos_in == numbers.photos_written + numbers.photos_rejected
     assert numbers.captions_in == len(data.captions.read_bytes().splitlines())
     assert numbers.captions_in == numbers.captions_written + numbers.captions_rejected
