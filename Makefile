@@ -43,7 +43,7 @@ test: setup
 
 # Real processes, and real photos and weights where TFCAP_DATA has them.
 test-slow: setup
-	$(BIN)/python -m pytest -m "slow or real_data" -rs
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "slow or real_data" -rs
 
 bench: setup
 	$(BIN)/python -m tests.benchmarks.run --output build/bench.json
