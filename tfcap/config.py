@@ -1,4 +1,5 @@
-"""One YAML file per experiment, loaded into frozen models. Defaults live here alone.
+"""One YAML file per experiment, loaded into frozen models. Defaults live here alone,
+and in the sections that have a module of their own (`tfcap/*_config.py`).
 
 encoder:   {name: inception_v3, weights: imagenet, layer: null, pooling: avg}
 tokenizer: {kind: word, min_count: 5, min_letters: 1, oov: unk}  # wordpiece | char
@@ -19,8 +20,10 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 
 from records.errors import UserError
 from records.tokenizer_settings import Kind, TokenizerSettings
+from tfcap.decoding_config import DecodingConfig
 from tfcap.model_config import MODELS, MergeConfig, Model
-from tfcap.sections import Fraction, Section
+from tfcap.sections import Section
+from tfcap.training_config import TrainingConfig
 
 NETWORK = {"name": "inception_v3", "weights": "imagenet"}  # the encoder by default
 
@@ -147,201 +150,6 @@ class RecordsConfig(Section):
     photos_per_shard: int = Field(512, ge=1)
     keep_photos: bool = False
     encoder_batch: int = Field(32, ge=1)
-
-
-class ScheduleConfig(Section):
-    """Learning rate over the steps of a run.
-
-    Attributes:
-        kind: `constant`; `step`: `rates[i]` from epoch `epochs[i]` on; `cosine`: from
-            `rate` down to `final_fraction` of it at the last step.
-        rate: the (first) learning rate.
-        warmup_steps: steps over which it rises linearly from nothing.
-        final_fraction: where the cosine ends.
-        steps: for `step`, pairs of (epoch, rate), the first after epoch 0.
-    """
-
-    kind: Literal["constant", "step", "cosine"] = "cosine"
-    rate: float = Field(1e-3, gt=0)
-    warmup_steps: int = Field(0, ge=0)
-    final_fraction: float = Field(0.01, ge=0, le=1)
-    steps: list[tuple[int, float]] = Field([])
-
-    @model_validator(mode="after")
-    def _steps_belong_to_step(self):
-        if bool(self.steps) != (self.kind == "step"):
-            raise ValueError(
-                "`steps` (pairs of epoch and rate) belongs to `kind: step`, and "
-                "`kind: step` needs it"
-            )
-        if [e for e, _ in self.steps] != sorted({e for e, _ in self.steps if e > 0}):
-            raise ValueError("epochs in `steps` must rise, from 1 on")
-        return self
-
-
-class SelfCriticalConfig(Section):
-    """Training by the CIDEr-D of captions drawn from the model; `tfcap.self_critical`.
-
-    Attributes:
-        samples: captions drawn of each photo.
-        baseline: what a caption's reward is compared with: the `mean` of the others
-            drawn of the photo, or the reward of the `greedy` caption.
-        dropout: whether the pass that gives the gradient drops out as well; the
-            captions are always drawn without.
-    """
-
-    samples: int = Field(5, ge=1)
-    baseline: Literal["mean", "greedy"] = "mean"
-    dropout: bool = False
-
-    @model_validator(mode="after")
-    def _a_mean_needs_others(self):
-        if self.baseline == "mean" and self.samples < 2:
-            raise ValueError(
-                "`baseline: mean` compares a caption with the others drawn of its "
-                "photo: `samples` must be 2 or more; or take `baseline: greedy`"
-            )
-        return self
-
-
-class TrainingConfig(Section):
-    """The training run.
-
-    Attributes:
-        expansion: `prefix`: a row per (prefix, next token); `causal`: one shifted
-            sequence per caption, the same objective for less work: of words about a
-            tenth, of characters a thirtieth, and of memory too.
-        global_batch: photos per step, over all replicas.
-        epochs: passes over the training photos, at most.
-        strategy: `auto` picks by what is there; or `cpu`, `gpu`, `mirrored`,
-            `multi_worker`, `tpu`.
-        data_service: dispatcher of a tf.data service, as `grpc://host:port`, whose
-            workers parse and expand; null does it here. The batches are the same.
-        seed: of weights, dropout and order.
-        schedule: the learning rate.
-        precision: `float32`; or what layers compute in, their weights staying float32:
-            `mixed_bfloat16`, or `mixed_float16` with its loss scaled against underflow.
-        accumulate: parts that each replica's share of a global batch is cut into, for
-            one update: less memory, the same gradient.
-        jit_compile: compile loss and gradient by XLA, as TPUs need: every batch is
-            padded to one size, found by reading the captions' lengths once.
-        average_decay: of the moving average of the weights, which then is what is
-            scored, kept as best and exported; null trains without.
-        clip_norm: gradients are scaled down to this global norm; null leaves them.
-        label_smoothing: weight spread over the whole vocabulary.
-        patience: stop after so many epochs without a better dev loss; null never does.
-        shuffle_photos: about how many photos, of whole shards, are mixed at a time;
-            bounds the memory it takes.
-        checkpoint_steps: save every so many steps as well as after each epoch.
-        log_steps: steps between two points of the curves.
-        init: work directory whose best weights training starts from (`tfcap train
-            --init`); null draws them.
-        self_critical: train by CIDEr-D in the place of cross-entropy, from the weights
-            of `init`; null does not. The loss is then minus the mean reward.
-    """
-
-    expansion: Literal["prefix", "causal"] = "prefix"
-    global_batch: int = Field(64, ge=1)
-    epochs: int = Field(20, ge=1)
-    strategy: Literal["auto", "cpu", "gpu", "mirrored", "multi_worker", "tpu"] = "auto"
-    data_service: str | None = Field(None, pattern=r"^grpc://.+:\d+$")
-    seed: int = 0
-    schedule: ScheduleConfig = ScheduleConfig()
-    precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
-    accumulate: int = Field(1, ge=1)
-    jit_compile: bool = False
-    average_decay: Fraction | None = None
-    clip_norm: float | None = Field(None, gt=0)
-    label_smoothing: Fraction = 0.0
-    patience: int | None = Field(None, ge=1)
-    shuffle_photos: int = Field(1024, ge=1)
-    checkpoint_steps: int = Field(500, ge=1)
-    log_steps: int = Field(10, ge=1)
-    init: str | None = None
-    self_critical: SelfCriticalConfig | None = None
-
-    @model_validator(mode="after")
-    def _rewards_need_references(self):
-        if self.self_critical and self.expansion != "causal":
-            raise ValueError(
-                "`self_critical` compares with whole captions: it needs `expansion: "
-                "causal`"
-            )
-        if self.self_critical and self.jit_compile:
-            raise ValueError(
-                "`self_critical` draws captions of any length: leave `jit_compile` out"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _parts_have_no_one_size(self):
-        if self.jit_compile and self.accumulate > 1:
-            raise ValueError(
-                f"`jit_compile` needs `accumulate: 1`, received {self.accumulate}: "
-                "parts of a batch have no one size"
-            )
-        return self
-
-
-class SamplingConfig(Section):
-    """Captions drawn at random instead of searched for.
-
-    Attributes:
-        temperature: logits are divided by it; below 1 likelier tokens come oftener.
-        top_p: only the likeliest tokens that have this probability together are drawn.
-        seed: the same one draws the same captions.
-    """
-
-    temperature: float = Field(1.0, gt=0)
-    top_p: float = Field(1.0, gt=0, le=1)
-    seed: int = 0
-
-
-class DecodingConfig(Section):
-    """The search for a caption.
-
-    Attributes:
-        beam_width: 1 is greedy. So many captions are found of a photo, best first.
-        length_exponent: a caption of n tokens scores log-probability / n**exponent.
-        max_length: tokens at most, `<start>` and `<end>` included; null for as many as
-            the longest caption of the records has.
-        min_length: tokens at least, counted alike.
-        no_repeat_ngram: no so many tokens in succession come twice; null allows it.
-        with_words: words or phrases that every caption must hold.
-        without_words: words or phrases that none may hold.
-        sampling: draw `beam_width` captions instead; null searches.
-    """
-
-    beam_width: int = Field(3, ge=1)
-    length_exponent: float = Field(1.0, ge=0)
-    max_length: int | None = Field(None, ge=3)
-    min_length: int = Field(2, ge=2)
-    no_repeat_ngram: int | None = Field(None, ge=1)
-    with_words: tuple[str, ...] = ()
-    without_words: tuple[str, ...] = ()
-    sampling: SamplingConfig | None = None
-
-    @model_validator(mode="after")
-    def _words_are_searched_for(self):
-        if self.sampling and self.with_words:
-            raise ValueError(
-                "`with_words` needs a search; leave `sampling` out, or the words"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _lengths_leave_a_choice(self):
-        if self.max_length is not None and self.min_length > self.max_length:
-            raise ValueError(
-                f"min_length ({self.min_length}) is above max_length "
-                f"({self.max_length}); both count <start> and <end>"
-            )
-        return self
-
-    def up_to(self, longest_caption: int) -> "DecodingConfig":
-        """The same with `max_length` set, if it is null to the longest caption's."""
-        length = self.max_length or max(3, longest_caption, self.min_length)
-        return self.model_copy(update={"max_length": length})
 
 
 class ServingConfig(Section):

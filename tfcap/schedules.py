@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from tfcap.config import ScheduleConfig
+from tfcap.training_config import ScheduleConfig
 
 Schedule = keras.optimizers.schedules.LearningRateSchedule
 

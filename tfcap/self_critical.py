@@ -15,13 +15,15 @@ import tensorflow as tf
 from records.reader import RecordSet
 from records.vocabulary import PAD_ID
 from tfcap.cider import CiderD
-from tfcap.config import Config, DecodingConfig, SamplingConfig, SelfCriticalConfig
+from tfcap.config import Config
 from tfcap.cross_entropy import smoothed_cross_entropy
 from tfcap.decoding.greedy import greedy_search
 from tfcap.decoding.rules import Rules
 from tfcap.decoding.sampling import draw
+from tfcap.decoding_config import DecodingConfig, SamplingConfig
 from tfcap.input_pipeline import Batch
 from tfcap.models.base import Captioner, Context, take
+from tfcap.training_config import SelfCriticalConfig
 
 
 @dataclass(frozen=True)

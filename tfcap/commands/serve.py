@@ -1,0 +1,41 @@
+"""`tfcap serve`."""
+
+import argparse
+
+from records.console import add_command
+
+
+def add_serve(commands) -> None:
+    parser = add_command(
+        commands,
+        "serve",
+        serve,
+        "serve an exported model over HTTP, with a web page",
+        "--model export/flickr8k --port 8501",
+    )
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8501)
+    parser.add_argument(
+        "--token_file",
+        metavar="FILE",
+        help="clients must send its word as Authorization: Bearer WORD",
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="batch, delay, queue, requests, seconds, max_body_bytes, max_photos or "
+        "max_pixels (see ServingConfig in tfcap/config.py); may be repeated",
+    )
+
+
+def serve(args: argparse.Namespace) -> int:
+    import records.quiet  # noqa: F401
+    from tfcap.config import parse_serving
+    from tfcap.serving import serve as run
+
+    settings = parse_serving(args.set)
+    run(args.model, args.host, args.port, settings, args.token_file)
+    return 0

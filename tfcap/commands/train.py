@@ -1,0 +1,100 @@
+"""`tfcap train`."""
+
+import argparse
+import json
+import signal
+import sys
+from contextlib import nullcontext
+
+from records.console import INTERRUPTED, add_command
+from tfcap.commands.overrides import add_set
+
+RUN_AGAIN = 75  # EX_TEMPFAIL of sysexits.h: nothing is wrong, try again
+
+
+def add_train(commands) -> None:
+    parser = add_command(
+        commands,
+        "train",
+        train,
+        "train on records; the same command again resumes",
+        "--config configs/flickr8k.yaml --records records/flickr8k "
+        "--workdir runs/flickr8k --set training.epochs=10",
+    )
+    parser.add_argument("--config", required=True, help="a YAML file of configs/")
+    parser.add_argument("--records", required=True, help="directory of the records")
+    parser.add_argument("--workdir", required=True, help="for checkpoints and curves")
+    parser.add_argument(
+        "--init",
+        metavar="DIR",
+        help="another run's work directory: start from its best weights, with its "
+        "configuration where --config says nothing",
+    )
+    parser.add_argument(
+        "--photos",
+        metavar="DIR",
+        help="photo files, to show beside sample captions, if they moved",
+    )
+    parser.add_argument(
+        "--local_workers",
+        type=int,
+        metavar="N",
+        help="try several workers out: N processes on this machine's CPUs",
+    )
+    add_set(parser)
+    parser.epilog += (
+        f". Exit codes: 0 finished; {RUN_AGAIN} stopped by SIGTERM, its state saved: "
+        f"run it again; {INTERRUPTED} the same by Ctrl-C; 1 failed; 2 wrong usage"
+    )
+
+
+def train(args: argparse.Namespace) -> int:
+    if args.local_workers:
+        from tfcap.local_workers import train_locally
+
+        return train_locally(args)
+    # Until training begins, and with it the handler that saves: nothing is lost yet.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(RUN_AGAIN))
+    import records.quiet  # noqa: F401
+    from records.reader import RecordSet
+    from tfcap.cluster import find_cluster
+    from tfcap.training import Trainer
+    from tfcap.workdir import held
+
+    config = training_config(args)
+    record_set = RecordSet.open(args.records)
+    cluster = find_cluster(config.training.strategy)
+    with held(args.workdir) if cluster.is_chief else nullcontext():
+        trainer = Trainer(config, record_set, args.workdir, args.photos, cluster)
+        outcome = trainer.run()
+    if cluster.is_chief:
+        print_outcome(outcome, args)
+    codes = {None: 0, signal.SIGTERM: RUN_AGAIN, signal.SIGINT: INTERRUPTED}
+    return codes[outcome.stopped]
+
+
+def training_config(args: argparse.Namespace):
+    """The configuration; with --init on top of that of the run it starts from."""
+    from tfcap.config import load_config
+    from tfcap.workdir import CONFIG, Workdir
+
+    if not args.init:
+        return load_config(args.config, args.set)
+    base = Workdir.open(args.init).folder(CONFIG)
+    start = f"training.init={json.dumps(args.init)}"
+    return load_config(args.config, [*args.set, start], base)
+
+
+def print_outcome(outcome, args: argparse.Namespace) -> None:
+    if outcome.stopped:
+        print(
+            f"stopped by {outcome.stopped.name} after step {outcome.steps}; its state "
+            "is saved, the same command goes on from there"
+        )
+        return
+    print(
+        f"{outcome.epochs} epochs, {outcome.steps} steps; lowest dev loss "
+        f"{outcome.best_loss:.3f} in epoch {outcome.best_epoch}\n"
+        f"curves: tensorboard --logdir {args.workdir}/tensorboard\n"
+        f"scores: tfcap evaluate --workdir {args.workdir} --records {args.records}"
+    )

@@ -1,0 +1,66 @@
+"""Configuration of the search for captions: the section `decoding`."""
+
+from pydantic import Field, model_validator
+
+from tfcap.sections import Section
+
+
+class SamplingConfig(Section):
+    """Captions drawn at random instead of searched for.
+
+    Attributes:
+        temperature: logits are divided by it; below 1 likelier tokens come oftener.
+        top_p: only the likeliest tokens that have this probability together are drawn.
+        seed: the same one draws the same captions.
+    """
+
+    temperature: float = Field(1.0, gt=0)
+    top_p: float = Field(1.0, gt=0, le=1)
+    seed: int = 0
+
+
+class DecodingConfig(Section):
+    """The search for a caption.
+
+    Attributes:
+        beam_width: 1 is greedy. So many captions are found of a photo, best first.
+        length_exponent: a caption of n tokens scores log-probability / n**exponent.
+        max_length: tokens at most, `<start>` and `<end>` included; null for as many as
+            the longest caption of the records has.
+        min_length: tokens at least, counted alike.
+        no_repeat_ngram: no so many tokens in succession come twice; null allows it.
+        with_words: words or phrases that every caption must hold.
+        without_words: words or phrases that none may hold.
+        sampling: draw `beam_width` captions instead; null searches.
+    """
+
+    beam_width: int = Field(3, ge=1)
+    length_exponent: float = Field(1.0, ge=0)
+    max_length: int | None = Field(None, ge=3)
+    min_length: int = Field(2, ge=2)
+    no_repeat_ngram: int | None = Field(None, ge=1)
+    with_words: tuple[str, ...] = ()
+    without_words: tuple[str, ...] = ()
+    sampling: SamplingConfig | None = None
+
+    @model_validator(mode="after")
+    def _words_are_searched_for(self):
+        if self.sampling and self.with_words:
+            raise ValueError(
+                "`with_words` needs a search; leave `sampling` out, or the words"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _lengths_leave_a_choice(self):
+        if self.max_length is not None and self.min_length > self.max_length:
+            raise ValueError(
+                f"min_length ({self.min_length}) is above max_length "
+                f"({self.max_length}); both count <start> and <end>"
+            )
+        return self
+
+    def up_to(self, longest_caption: int) -> "DecodingConfig":
+        """The same with `max_length` set, if it is null to the longest caption's."""
+        length = self.max_length or max(3, longest_caption, self.min_length)
+        return self.model_copy(update={"max_length": length})
