@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,7 @@ from tfcap.config import DecodingConfig
 from tfcap.decoding import detokenize, search
 from tfcap.gallery import Entry, write_gallery
 from tfcap.input_pipeline import photo_batches
+from tfcap.members import restore
 from tfcap.models.base import Captioner
 from tfcap.workdir import Workdir, check_fits
 
@@ -58,24 +60,31 @@ class Evaluation:
 
 
 def evaluate(
-    workdir: Workdir, records: RecordSet, split: str, decoding: DecodingConfig
+    members: Sequence[Workdir],
+    records: RecordSet,
+    split: str,
+    decoding: DecodingConfig,
 ) -> Evaluation:
     """Captions every photo of a split with the best checkpoint, and scores them.
 
+    Args:
+        members: one run, or several that write captions together
+            (`tfcap.members.open_members`).
+
     Raises:
-        UserError: the records are not the model's, or have no photo in the split.
+        UserError: the records are not the models', or have no photo in the split.
     """
-    check_fits(workdir, records)
+    for run in members:
+        check_fits(run, records)
     references = read_references(records, split)
-    model, epoch = workdir.restore_best()
+    model, about = restore(members)
     captions, likelihoods = caption_split(model, records, split, decoding)
     shuffled = metrics.shuffled(captions, SHUFFLE_SEED)
     settings = {
         "split": split,
         "photos": len(captions),
         "references": sum(map(len, references.values())),
-        "checkpoint": f"best dev loss, epoch {epoch}",
-        "seed": workdir.config.training.seed,
+        **about,
         **decoding.model_dump(),
         "tokenizer": records.manifest.tokenizer.model_dump(),
         "encoder": records.manifest.encoder.model_dump(exclude={"preprocessing"}),

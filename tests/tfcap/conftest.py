@@ -22,10 +22,13 @@ from records.schema import FeatureSpec, PhotoRecord
 from records.tokenizer import TokenizerSettings
 from records.vocabulary import FILE_NAME, Vocabulary
 from records.writer import ShardWriter
-from tfcap.config import Config
+from tfcap.config import Config, parse_config
+from tfcap.models import build_model
+from tfcap.workdir import Progress, Workdir
 
 sys.path.insert(0, str(Path(__file__).parent))  # for file_server
 
+SMALL = {"image_units": 8, "lstm_units": 8, "embedding_units": 4}
 WORDS = ["a", "dog", "cat", "runs", "sleeps", "on", "grass", "snow"]
 ENCODER = EncoderInfo(
     name="fake",
@@ -90,6 +93,25 @@ def make_records(tmp_path):
         return write_record_set(tmp_path / name, sizes, spec, **settings)
 
     return make
+
+
+@pytest.fixture
+def write_run(tmp_path):
+    """Returns a function that writes runs whose models have learnt nothing yet."""
+
+    def write(records: RecordSet, name="run", seed=0, model=SMALL, **training):
+        content = {"model": model, "training": {"seed": seed, **training}}
+        config = parse_config(content, "test")
+        workdir = Workdir.create_or_resume(str(tmp_path / name), config, records)
+        model = build_model(config, records.manifest, records.vocabulary)
+        progress = Progress()
+        progress.epoch.assign(seed + 1)
+        state = tf.train.Checkpoint(model=model, progress=progress)
+        for kept in workdir.last_and_best():
+            kept.save(state)
+        return Workdir.open(workdir.path)
+
+    return write
 
 
 def write_record_set(

@@ -293,7 +293,7 @@ def test_what_lies_beside_the_graph(trained, tmp_path):
 
 def test_scores_on_the_model_card():
     settings = {"photos": 7, "references": 14, "beam_width": 3, "length_exponent": 1.0}
-    settings |= {"seed": 0, "checkpoint": "epoch 1", "scorer": "a scorer"}
+    settings |= {"seeds": [0], "checkpoints": ["epoch 1"], "scorer": "a scorer"}
     found = {"scores": {"cider": 0.5}, "shuffled_photos": {"cider": 0.125}}
     text = model_card.table("dev", {**found, "settings": settings})
     assert "| cider | 50.0 | 12.5 |" in text and "7 photos with 14 ref" in text

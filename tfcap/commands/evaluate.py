@@ -16,9 +16,20 @@ def add_evaluate(commands) -> None:
         "caption a split and score it: BLEU-1..4, ROUGE-L, CIDEr",
         "--workdir runs/flickr8k --records records/flickr8k --split test",
     )
-    parser.add_argument("--workdir", required=True)
+    parser.add_argument(
+        "--workdir",
+        required=True,
+        action="append",
+        help="of a run; repeated: their models write captions together, by the mean of "
+        "their probabilities and with the first one's search settings",
+    )
     parser.add_argument("--records", required=True)
     parser.add_argument("--split", default="test", choices=["train", "dev", "test"])
+    parser.add_argument(
+        "--output",
+        metavar="DIR",
+        help="for the results; without it evaluation/SPLIT of the first --workdir",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object, no table")
     parser.add_argument(
         "--gallery", metavar="DIR", help="write a page of captions there"
@@ -34,13 +45,13 @@ def evaluate(args: argparse.Namespace) -> int:
     from records.photo_folder import check_directory
     from records.reader import RecordSet
     from tfcap import evaluation
-    from tfcap.workdir import Workdir
+    from tfcap.members import open_members
 
     check_directory(args.photos)
-    workdir, record_set = Workdir.open(args.workdir), RecordSet.open(args.records)
-    decoding = decoding_config(workdir, args)
-    found = evaluation.evaluate(workdir, record_set, args.split, decoding)
-    folder = workdir.folder("evaluation", args.split)
+    members, record_set = open_members(args.workdir), RecordSet.open(args.records)
+    decoding = decoding_config(members[0], args)
+    found = evaluation.evaluate(members, record_set, args.split, decoding)
+    folder = args.output or results_folder(members, args.split)
     evaluation.save(found, folder)
     if args.json:
         print(json.dumps(found.summary()))
@@ -51,6 +62,12 @@ def evaluate(args: argparse.Namespace) -> int:
         page = evaluation.save_gallery(found, photos, args.gallery)
         print(f"gallery: {page}", file=sys.stderr)
     return 0
+
+
+def results_folder(members, split: str) -> str:
+    """An ensemble's results do not take the place of its first run's own."""
+    together = ["ensemble"] if len(members) > 1 else []
+    return members[0].folder("evaluation", *together, split)
 
 
 def print_scores(found, folder: str) -> None:

@@ -126,8 +126,12 @@ def table(split: str, found: dict[str, Any]) -> str:
         f"Split {split}, {settings['photos']:,} photos with {settings['references']:,} "
         f"references, in percent, by `tfcap evaluate`: beam width "
         f"{settings['beam_width']}, length exponent {settings['length_exponent']}, "
-        f"seed {settings['seed']}, {settings['checkpoint']}. Scorer: "
+        f"seed {listed(settings['seeds'])}, {listed(settings['checkpoints'])}. Scorer: "
         f"{settings['scorer']}. Beside them, the same captions on other photos."
     )
     head = ["| | photos in order | photos shuffled |", "|---|---|---|"]
     return "\n".join([made, "", *head, *rows])
+
+
+def listed(values: list) -> str:
+    return ", ".join(map(str, values))

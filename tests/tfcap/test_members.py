@@ -1,0 +1,78 @@
+"""Runs that write captions together."""
+
+import json
+
+import pytest
+from test_workdir import change, with_other_words
+
+from records.errors import UserError
+from records.schema import FeatureSpec
+from tfcap import cli
+from tfcap.members import open_members, restore
+
+
+def test_one_run_is_itself(make_records, write_run):
+    run = write_run(make_records())
+    model, about = restore([run])
+    assert type(model).__name__ == "MergeCaptioner"
+    assert about == {
+        "models": [run.path],
+        "checkpoints": ["best dev loss, epoch 1"],
+        "seeds": [0],
+    }
+
+
+def test_several_runs_are_scored_together(make_records, write_run, capsys, tmp_path):
+    records = make_records()
+    runs = [write_run(records, f"run{seed}", seed).path for seed in (0, 1)]
+    argv = ["evaluate", "--records", records.directory, "--split", "dev", "--json"]
+    argv += [f"--workdir={run}" for run in runs]
+    assert cli.main(argv) == 0
+    settings = json.loads(capsys.readouterr().out)["settings"]
+    assert settings["models"] == runs and settings["seeds"] == [0, 1]
+    assert len(settings["checkpoints"]) == 2
+    # Its own results stay those of the first run alone.
+    assert (tmp_path / "run0/evaluation/ensemble/dev/results.json").exists()
+    assert not (tmp_path / "run0/evaluation/dev").exists()
+
+
+def test_where_results_go_can_be_said(make_records, write_run, capsys, tmp_path):
+    records, output = make_records(), tmp_path / "results"
+    argv = ["evaluate", "--records", records.directory, "--split", "dev"]
+    argv += ["--workdir", write_run(records).path, "--output", str(output)]
+    assert cli.main(argv) == 0
+    assert (output / "scores.json").exists()
+
+
+def other_tokenizer(records):
+    settings = records.manifest.tokenizer.model_dump() | {"oov": "drop"}
+    return change(records, tokenizer=settings)
+
+
+def other_encoder(records):
+    return change(records, encoder__digest="e" * 64)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (with_other_words, "one vocabulary: .*a has .*b has .*and token"),
+        (other_tokenizer, "one tokenizer: .*a has .*oov unk, .*b has .*oov drop"),
+        (other_encoder, r"one encoder: .*a has fake \(avg, ddd.* 4, .*b has .* eee"),
+    ],
+)
+def test_models_that_cannot_write_together(changed, message, make_records, write_run):
+    one, other = make_records(name="r1"), changed(make_records(name="r2"))
+    paths = [write_run(one, "a").path, write_run(other, "b").path]
+    with pytest.raises(UserError, match=f"an ensemble needs models of {message}"):
+        open_members(paths)
+
+
+def test_features_of_another_shape(make_records, write_run):
+    small, large = (
+        make_records(name="small"),
+        make_records(name="large", spec=FeatureSpec(shape=(6,), dtype="float32")),
+    )
+    paths = [write_run(small, "a").path, write_run(large, "b").path]
+    with pytest.raises(UserError, match=r"features 4, .*features 6\. Train"):
+        open_members(paths)
