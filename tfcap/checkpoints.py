@@ -12,6 +12,7 @@ import json
 import os
 import sys
 from collections import defaultdict
+from collections.abc import Iterator
 
 import tensorflow as tf
 
@@ -73,12 +74,20 @@ class Checkpoints:
     def newest(self) -> str | None:
         """Folder of the newest whole checkpoint; None if none was ever finished.
 
+        Raises:
+            UserError: all are torn.
+        """
+        return next(self.whole(), None)
+
+    def whole(self) -> Iterator[str]:
+        """Folders of whole checkpoints, the newest first; checked one by one.
+
         Says on standard error which ones it passes over.
 
         Raises:
             UserError: all are torn.
         """
-        problems, finished = [], self.finished()
+        problems, finished, found = [], self.finished(), False
         for number in sorted(set(self.there()) - set(finished)):
             print(f"{self.path(number)} was not finished: passed over", file=sys.stderr)
         for number in reversed(finished):
@@ -86,15 +95,16 @@ class Checkpoints:
             if problem is None:
                 for passed_over in problems:
                     print(f"{passed_over}; taking the one before it", file=sys.stderr)
-                return self.path(number)
+                problems, found = [], True
+                yield self.path(number)
+                continue
             self.torn.add(number)
             problems.append(f"{self.path(number)} is torn: {problem}")
-        if problems:
+        if problems and not found:
             raise UserError(
                 f"no checkpoint is left: {'; '.join(problems)}. Put these files back "
                 "from a copy, or train again in another --workdir"
             )
-        return None
 
     def finished(self) -> list[int]:
         """Numbers of those that were finished, oldest first."""

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from records.console import run_command
+from tfcap.commands.average import add_average
 from tfcap.commands.caption import add_caption
 from tfcap.commands.download import add_download
 from tfcap.commands.evaluate import add_evaluate
@@ -26,6 +27,7 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     add_download(commands)
     add_train(commands)
+    add_average(commands)
     add_evaluate(commands)
     add_export(commands)
     add_caption(commands)

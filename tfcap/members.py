@@ -54,11 +54,10 @@ def restore(members: Sequence[Workdir]) -> tuple[Captioner | Ensemble, dict[str,
     Raises:
         UserError: a run has no finished epoch, or its state is damaged.
     """
-    restored = [run.restore_best() for run in members]
+    models, epochs = zip(*(run.restore_best() for run in members))
     about = {
         "models": [run.path for run in members],
-        "checkpoints": [f"best dev loss, epoch {epoch}" for _, epoch in restored],
+        "checkpoints": [run.about_best(epoch) for run, epoch in zip(members, epochs)],
         "seeds": [run.config.training.seed for run in members],
     }
-    models = [model for model, _ in restored]
     return (models[0] if len(models) == 1 else Ensemble(models)), about

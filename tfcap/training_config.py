@@ -91,6 +91,8 @@ class TrainingConfig(Section):
         shuffle_photos: about how many photos, of whole shards, are mixed at a time;
             bounds the memory it takes.
         checkpoint_steps: save every so many steps as well as after each epoch.
+        keep_checkpoints: of the newest states, and of those with the lowest dev loss;
+            `tfcap average` can take so many. 2: if one is torn, the other is there.
         log_steps: steps between two points of the curves.
         init: work directory whose best weights training starts from (`tfcap train
             --init`); null draws them.
@@ -114,6 +116,7 @@ class TrainingConfig(Section):
     patience: int | None = Field(None, ge=1)
     shuffle_photos: int = Field(1024, ge=1)
     checkpoint_steps: int = Field(500, ge=1)
+    keep_checkpoints: int = Field(2, ge=2)
     log_steps: int = Field(10, ge=1)
     init: str | None = None
     self_critical: SelfCriticalConfig | None = None

@@ -8,8 +8,10 @@ checkpoints/last  the newest states, for resuming; see `tfcap.checkpoints`
 checkpoints/best  those with the lowest dev loss, for captions
 tensorboard/      curves
 evaluation/       captions and scores
+average.json      of the mean of another run's checkpoints: which ones
 """
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -21,7 +23,7 @@ import yaml
 from records import manifest as manifest_module
 from records import vocabulary as vocabulary_module
 from records.errors import UserError
-from records.files import exists, make_directory, reason, write_atomically
+from records.files import exists, make_directory, read_file, reason, write_atomically
 from records.locking import locked
 from records.manifest import Manifest, load_manifest
 from records.reader import RecordSet, check_vocabulary
@@ -33,7 +35,7 @@ from tfcap.decoding import check_words
 from tfcap.models import build_model
 from tfcap.models.base import Captioner
 
-CONFIG = "config.yaml"
+CONFIG, AVERAGE = "config.yaml", "average.json"
 # Sections that only the Beam job reads, and what of the encoder decides the features.
 MADE_WITH = ("encoder", "tokenizer", "records")
 ENCODER_KEYS = {
@@ -52,6 +54,7 @@ CHANGEABLE = {
     "training.epochs",
     "training.patience",
     "training.checkpoint_steps",
+    "training.keep_checkpoints",
     "training.log_steps",
     "training.strategy",
     "training.data_service",
@@ -88,17 +91,20 @@ class Workdir:
         """Starts a work directory, or checks that the one there fits.
 
         Raises:
-            UserError: it was started with other settings or other records; names them.
+            UserError: it was started with other settings or other records; names them;
+                or it is no run, but the mean of another's checkpoints.
         """
+        if exists(os.path.join(path, AVERAGE)):
+            raise UserError(
+                f"{path} is the mean of another run's checkpoints and has nothing to "
+                f"resume; start from it: --init {path}, with another --workdir"
+            )
         if exists(os.path.join(path, CONFIG)):
             there = cls.open(path)
             check_same_run(there, config, records)
-        make_folder(path)
-        records.manifest.save(path)
-        records.vocabulary.save(os.path.join(path, vocabulary_module.FILE_NAME))
-        content = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
-        write_atomically(os.path.join(path, CONFIG), content.encode())
-        return cls(path, config, records.manifest, records.vocabulary)
+        workdir = cls(path, config, records.manifest, records.vocabulary)
+        workdir.write()
+        return workdir
 
     @classmethod
     def open(cls, path: str) -> "Workdir":
@@ -118,17 +124,23 @@ class Workdir:
             path, load_config(config), manifest, check_vocabulary(path, manifest)
         )
 
+    def write(self) -> None:
+        """Writes all but checkpoints; config.yaml, which makes it one, is the last."""
+        make_folder(self.path)
+        self.manifest.save(self.path)
+        self.vocabulary.save(self.folder(vocabulary_module.FILE_NAME))
+        content = yaml.safe_dump(self.config.model_dump(mode="json"), sort_keys=False)
+        write_atomically(self.folder(CONFIG), content.encode())
+
     def folder(self, *names: str) -> str:
         return os.path.join(self.path, *names)
 
     def last_and_best(self) -> tuple[Checkpoints, Checkpoints]:
-        """The newest states, and those with the lowest dev loss.
-
-        Two of each: if one is torn, the other is there.
-        """
+        """The newest states, and those with the lowest dev loss."""
+        keep = self.config.training.keep_checkpoints
         return (
-            Checkpoints(self.folder("checkpoints", "last"), keep=2),
-            Checkpoints(self.folder("checkpoints", "best"), keep=2),
+            Checkpoints(self.folder("checkpoints", "last"), keep),
+            Checkpoints(self.folder("checkpoints", "best"), keep),
         )
 
     def restore_best(self) -> tuple[Captioner, int]:
@@ -143,6 +155,14 @@ class Workdir:
         checkpoint = tf.train.Checkpoint(model=model, progress=progress)
         checkpoints.read(checkpoint, newest, partly=True)
         return model, int(progress.epoch)
+
+    def about_best(self, epoch: int) -> str:
+        """What the best state is, in words, given the epoch it is from."""
+        if not exists(self.folder(AVERAGE)):
+            return f"best dev loss, epoch {epoch}"
+        mean = json.loads(read_file(self.folder(AVERAGE)))
+        steps = ", ".join(map(str, mean["steps"]))
+        return f"mean of the {mean['kind']} checkpoints, after steps {steps}"
 
     def give_weights(self, model: Captioner, taker: "Workdir") -> None:
         """Sets another run's model to the weights of this run's best checkpoint.

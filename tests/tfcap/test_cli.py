@@ -8,7 +8,7 @@ import pytest
 
 from tfcap import cli
 
-COMMANDS = ("download", "train", "evaluate", "export", "caption", "serve")
+COMMANDS = ("download", "train", "average", "evaluate", "export", "caption", "serve")
 
 
 @pytest.mark.parametrize("command", COMMANDS)

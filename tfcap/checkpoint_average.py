@@ -1,0 +1,95 @@
+"""The mean of a run's checkpoints, as a work directory of its own.
+
+It is scored, exported, started from (`tfcap train --init`) and made part of an ensemble
+like any other, but not trained on. Source: Vaswani et al., "Attention Is All You Need",
+2017, section 6.1.
+"""
+
+import json
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import tensorflow as tf
+
+from records.errors import UserError
+from records.files import is_empty, write_atomically
+from tfcap import checkpoints
+from tfcap.models import build_model
+from tfcap.models.base import Captioner
+from tfcap.workdir import AVERAGE, Progress, Workdir
+
+Kind = Literal["last", "best"]
+
+
+@dataclass(frozen=True)
+class Average:
+    """Of which checkpoints it is the mean.
+
+    Attributes:
+        run: whose they are, its work directory.
+        kind: `last`, the newest states; `best`, those with the lowest dev loss.
+        steps: global batches each was trained on, in ascending order.
+    """
+
+    run: str
+    kind: Kind
+    steps: tuple[int, ...]
+
+
+def average(run: Workdir, count: int, kind: Kind, output: str) -> Average:
+    """Writes a work directory whose best state is the mean of a run's checkpoints.
+
+    Two states of the same step count as one.
+
+    Raises:
+        UserError: the run keeps fewer, or there is something at `output`.
+    """
+    if not is_empty(output):
+        raise UserError(f"{output} is not empty; name another --output")
+    taken = newest_states(run, count, kind)
+    model = build_model(run.config, run.manifest, run.vocabulary, restored=True)
+    progress = Progress()
+    set_to_mean(model, progress, list(taken.values()))
+    mean = Workdir(output, run.config, run.manifest, run.vocabulary)
+    _, best = mean.last_and_best()
+    best.save(tf.train.Checkpoint(model=model, progress=progress))
+    about = Average(run.path, kind, tuple(sorted(taken)))
+    write_atomically(mean.folder(AVERAGE), f"{json.dumps(vars(about))}\n".encode())
+    mean.write()
+    return about
+
+
+def newest_states(run: Workdir, count: int, kind: Kind) -> dict[int, str]:
+    """Steps -> folder of the `count` newest states, the newest first."""
+    last, best = run.last_and_best()
+    kept = last if kind == "last" else best
+    taken = {}
+    for folder in kept.whole():
+        taken.setdefault(steps_of(run, folder), folder)
+        if len(taken) == count:
+            return taken
+    raise UserError(
+        f"{kept.folder} holds {len(taken)} checkpoint(s) that can be averaged, not "
+        f"{count}. Train with --set training.keep_checkpoints={count}, or average fewer"
+    )
+
+
+def steps_of(run: Workdir, folder: str) -> int:
+    progress = Progress()
+    checkpoints.read(tf.train.Checkpoint(progress=progress), folder, partly=True)
+    photos, batch = run.manifest.photos("train"), run.config.training.global_batch
+    return int(progress.epoch) * math.ceil(photos / batch) + int(progress.step_in_epoch)
+
+
+def set_to_mean(model: Captioner, progress: Progress, folders: list[str]) -> None:
+    """Sets a model to the mean of states, and progress to that of the first."""
+    sums = [np.zeros(variable.shape) for variable in model.variables]
+    for folder in reversed(folders):
+        state = tf.train.Checkpoint(model=model, progress=progress)
+        checkpoints.read(state, folder, partly=True)
+        for total, variable in zip(sums, model.variables):
+            total += variable.numpy()
+    for total, variable in zip(sums, model.variables):
+        variable.assign((total / len(folders)).astype(variable.dtype))

@@ -1,0 +1,48 @@
+"""`tfcap average`."""
+
+import argparse
+
+from records.console import add_command
+
+
+def add_average(commands) -> None:
+    parser = add_command(
+        commands,
+        "average",
+        average,
+        "average the weights of a run's checkpoints, into a work directory of its own",
+        "--workdir runs/flickr8k --checkpoints 5 --output runs/flickr8k-mean",
+    )
+    parser.add_argument("--workdir", required=True, help="of the run")
+    parser.add_argument(
+        "--checkpoints",
+        type=int,
+        required=True,
+        metavar="N",
+        help="how many; the run keeps training.keep_checkpoints of each kind",
+    )
+    parser.add_argument(
+        "--of",
+        choices=["last", "best"],
+        default="last",
+        help="the newest states (the default), or those with the lowest dev loss, "
+        "whose weights are those of training.average_decay if there is one",
+    )
+    parser.add_argument("--output", required=True, help="the new work directory")
+
+
+def average(args: argparse.Namespace) -> int:
+    import records.quiet  # noqa: F401
+    from records.errors import UserError
+    from tfcap.checkpoint_average import average as write
+    from tfcap.workdir import Workdir
+
+    if args.checkpoints < 2:
+        raise UserError(f"--checkpoints: at least 2; received {args.checkpoints}")
+    mean = write(Workdir.open(args.workdir), args.checkpoints, args.of, args.output)
+    print(
+        f"{args.output}: mean of {len(mean.steps)} checkpoints, after steps "
+        f"{', '.join(map(str, mean.steps))}\n"
+        f"scores: tfcap evaluate --workdir {args.output} --records DIR"
+    )
+    return 0
