@@ -52,8 +52,9 @@ def train_locally(args: argparse.Namespace) -> int:
 def worker_command(args: argparse.Namespace) -> list[str]:
     """The same command without --local_workers."""
     options = {name: getattr(args, name) for name in ("config", "records", "workdir")}
-    if args.photos:
-        options["photos"] = args.photos
+    options |= {
+        name: vars(args)[name] for name in ("photos", "init") if vars(args)[name]
+    }
     command = [sys.executable, "-m", "tfcap.cli", "train"]
     command += [f"--{name}={value}" for name, value in options.items()]
     return command + [f"--set={override}" for override in args.set]

@@ -17,10 +17,10 @@ def test_one_local_worker_is_refused(capsys):
 
 
 def test_workers_get_the_command_without_the_option():
-    overrides = ["--set=training.epochs=1", "--set=training.seed=2"]
-    args = make_parser().parse_args([*TRAIN, "--local_workers=2", *overrides])
+    options = ["--init=first", "--set=training.epochs=1", "--set=training.seed=2"]
+    args = make_parser().parse_args([*TRAIN, "--local_workers=2", *options])
     command = local_workers.worker_command(args)
-    assert command[1:] == ["-m", "tfcap.cli", *TRAIN, *overrides]
+    assert command[1:] == ["-m", "tfcap.cli", *TRAIN, *options]
 
 
 def test_addresses_differ():

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 
 from records.console import add_command
@@ -20,8 +21,15 @@ def add_evaluate(commands) -> None:
         "--workdir",
         required=True,
         action="append",
+        metavar="DIR",
         help="of a run; repeated: their models write captions together, by the mean of "
-        "their probabilities and with the first one's search settings",
+        "their probabilities and with the first one's search settings. One that holds "
+        "runs of several seeds: each is scored, and their mean given",
+    )
+    parser.add_argument(
+        "--ensemble",
+        action="store_true",
+        help="runs of several seeds write captions together instead",
     )
     parser.add_argument("--records", required=True)
     parser.add_argument("--split", default="test", choices=["train", "dev", "test"])
@@ -43,15 +51,29 @@ def add_evaluate(commands) -> None:
 def evaluate(args: argparse.Namespace) -> int:
     import records.quiet  # noqa: F401
     from records.photo_folder import check_directory
+    from tfcap.seeds import find_seeds
+
+    check_directory(args.photos)
+    seeds = find_seeds(args.workdir[0]) if len(args.workdir) == 1 else {}
+    if seeds and not args.ensemble:
+        return evaluate_seeds(args, seeds)
+    return evaluate_together(args)
+
+
+def evaluate_together(args: argparse.Namespace) -> int:
+    """One run, or an ensemble."""
     from records.reader import RecordSet
     from tfcap import evaluation
     from tfcap.members import open_members
+    from tfcap.seeds import runs_at
 
-    check_directory(args.photos)
-    members, record_set = open_members(args.workdir), RecordSet.open(args.records)
+    members = open_members(runs_at(args.workdir))
+    record_set = RecordSet.open(args.records)
     decoding = decoding_config(members[0], args)
     found = evaluation.evaluate(members, record_set, args.split, decoding)
-    folder = args.output or results_folder(members, args.split)
+    # Results of an ensemble do not take the place of its first run's own.
+    parts = ["ensemble"] if len(members) > 1 else []
+    folder = args.output or results_folder(args.workdir[0], args.split, *parts)
     evaluation.save(found, folder)
     if args.json:
         print(json.dumps(found.summary()))
@@ -64,10 +86,49 @@ def evaluate(args: argparse.Namespace) -> int:
     return 0
 
 
-def results_folder(members, split: str) -> str:
-    """An ensemble's results do not take the place of its first run's own."""
-    together = ["ensemble"] if len(members) > 1 else []
-    return members[0].folder("evaluation", *together, split)
+def evaluate_seeds(args: argparse.Namespace, seeds: dict[int, str]) -> int:
+    """Each run by itself, and their mean."""
+    from records.console import plain_console
+    from records.reader import RecordSet
+    from tfcap.evaluation import evaluate, save
+    from tfcap.seed_scores import SeedScores
+    from tfcap.seeds import seed_folder
+    from tfcap.workdir import Workdir
+
+    check_one_result(args)
+    record_set, runs = RecordSet.open(args.records), {}
+    for seed, path in seeds.items():
+        run = Workdir.open(path)
+        decoding = decoding_config(run, args)
+        runs[seed] = evaluate([run], record_set, args.split, decoding)
+        own = args.output and seed_folder(args.output, seed)
+        save(runs[seed], own or results_folder(path, args.split))
+    found = SeedScores(runs)
+    folder = args.output or results_folder(args.workdir[0], args.split)
+    found.save(folder)
+    if args.json:
+        print(json.dumps(found.summary()))
+        return 0
+    console = plain_console()
+    console.print(found.table())
+    print_settings(console, found.settings)
+    console.print(f"results: {folder}")
+    return 0
+
+
+def check_one_result(args: argparse.Namespace) -> None:
+    """Raises UserError where an option is about a single result."""
+    from records.errors import UserError
+
+    if args.gallery:
+        raise UserError(
+            f"--gallery shows one result, but {args.workdir[0]} holds runs of several "
+            "seeds: name one of them, or add --ensemble"
+        )
+
+
+def results_folder(workdir: str, split: str, *parts: str) -> str:
+    return os.path.join(workdir, "evaluation", *parts, split)
 
 
 def print_scores(found, folder: str) -> None:
@@ -76,7 +137,11 @@ def print_scores(found, folder: str) -> None:
 
     console = plain_console()
     console.print(score_table(found))
-    settings = {k: v for k, v in found.settings.items() if k != "encoder"}
-    for key, value in {**settings, **found.summary()["captions"]}.items():
-        console.print(f"{key}: {value}")
+    print_settings(console, {**found.settings, **found.summary()["captions"]})
     console.print(f"results and references in COCO's formats: {folder}")
+
+
+def print_settings(console, settings: dict) -> None:
+    for key, value in settings.items():
+        if key != "encoder":
+            console.print(f"{key}: {value}")

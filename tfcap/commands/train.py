@@ -35,11 +35,20 @@ def add_train(commands) -> None:
         metavar="DIR",
         help="photo files, to show beside sample captions, if they moved",
     )
-    parser.add_argument(
+    one_way = parser.add_mutually_exclusive_group()
+    one_way.add_argument(
         "--local_workers",
         type=int,
         metavar="N",
         help="try several workers out: N processes on this machine's CPUs",
+    )
+    one_way.add_argument(
+        "--seeds",
+        type=int,
+        metavar="N",
+        help="train N runs, one after another, from training.seed on: in "
+        "WORKDIR/seed-0, WORKDIR/seed-1 and so on; with --init each from the run of "
+        "its seed, if there are such",
     )
     add_set(parser)
     parser.epilog += (
@@ -56,19 +65,36 @@ def train(args: argparse.Namespace) -> int:
     # Until training begins, and with it the handler that saves: nothing is lost yet.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(RUN_AGAIN))
     import records.quiet  # noqa: F401
+
+    if args.seeds is not None:
+        from tfcap.commands.train_seeds import train_seeds
+
+        return train_seeds(args)
+    outcome, is_chief = train_run(args)
+    if is_chief:
+        print_outcome(outcome, args)
+    return exit_code(outcome)
+
+
+def train_run(args: argparse.Namespace):
+    """The run's outcome, and whether this process is the chief of its workers."""
     from records.reader import RecordSet
     from tfcap.cluster import find_cluster
+    from tfcap.seeds import check_no_seeds
     from tfcap.training import Trainer
     from tfcap.workdir import held
 
     config = training_config(args)
     record_set = RecordSet.open(args.records)
     cluster = find_cluster(config.training.strategy)
+    if cluster.is_chief:
+        check_no_seeds(args.workdir)
     with held(args.workdir) if cluster.is_chief else nullcontext():
         trainer = Trainer(config, record_set, args.workdir, args.photos, cluster)
-        outcome = trainer.run()
-    if cluster.is_chief:
-        print_outcome(outcome, args)
+        return trainer.run(), cluster.is_chief
+
+
+def exit_code(outcome) -> int:
     codes = {None: 0, signal.SIGTERM: RUN_AGAIN, signal.SIGINT: INTERRUPTED}
     return codes[outcome.stopped]
 

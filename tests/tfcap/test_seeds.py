@@ -1,0 +1,132 @@
+"""Several seeds from one command, their mean and its spread."""
+
+import json
+import statistics
+
+import numpy as np
+import pytest
+import yaml
+
+from records.errors import UserError
+from tfcap import cli
+from tfcap.evaluation import Evaluation
+from tfcap.metrics import Scores
+from tfcap.seed_scores import SeedScores
+from tfcap.seeds import find_seeds, start_of
+from tfcap.workdir import Workdir
+
+CONFIG = {
+    "model": {"image_units": 8, "lstm_units": 8, "embedding_units": 4},
+    "training": {
+        "expansion": "causal",
+        "epochs": 2,
+        "global_batch": 8,
+        "strategy": "cpu",
+        "seed": 4,
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def trained(write_records, tmp_path_factory):
+    """The command that trained seeds 4 and 5 into a folder, and its records."""
+    folder = tmp_path_factory.mktemp("seeds")
+    records = write_records(folder / "records")
+    (folder / "config.yaml").write_text(yaml.safe_dump(CONFIG))
+    command = [f"--config={folder / 'config.yaml'}", f"--records={records.directory}"]
+    command = ["train", *command, "--workdir"]
+    assert cli.main([*command, str(folder / "runs"), "--seeds=2"]) == 0
+    return command, str(folder / "runs"), records
+
+
+def weights(path: str) -> list[np.ndarray]:
+    return Workdir.open(path).restore_best()[0].get_weights()
+
+
+def test_each_seed_is_the_run_it_would_be_alone(trained, tmp_path):
+    command, folder, _ = trained
+    runs = find_seeds(folder)
+    assert list(runs) == [4, 5]
+    alone = str(tmp_path / "alone")
+    assert cli.main([*command, alone, "--set=training.seed=5"]) == 0
+    for one, other in zip(weights(runs[5]), weights(alone), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert not all(
+        np.array_equal(a, b) for a, b in zip(weights(runs[4]), weights(runs[5]))
+    )
+
+
+def test_the_same_command_again_goes_on(trained, capsys):
+    command, folder, _ = trained
+    again = [*command, folder, "--seeds=2", "--set=training.epochs=3"]
+    assert cli.main(again) == 0
+    out, err = capsys.readouterr()
+    for seed in (4, 5):
+        assert f"resuming {folder}/seed-{seed} at epoch 3, step 0" in err
+    assert "lowest dev loss" in out
+
+
+def test_the_second_phase_starts_from_the_run_of_its_seed(trained, tmp_path):
+    command, folder, _ = trained
+    second = [*command, str(tmp_path / "second"), "--seeds=2", f"--init={folder}"]
+    assert cli.main(second) == 0
+    runs = find_seeds(str(tmp_path / "second"))
+    for seed, path in runs.items():
+        init = Workdir.open(path).config.training.init
+        assert init == f"{folder}/seed-{seed}"
+    with pytest.raises(UserError, match="holds runs of the seeds 4, 5, none of 6"):
+        start_of(folder, 6)
+
+
+def test_places_that_are_taken(trained, tmp_path, capsys):
+    command, folder, _ = trained
+    assert cli.main([*command, folder]) == 1
+    assert "holds runs of the seeds 4, 5: say --seeds" in capsys.readouterr().err
+    assert cli.main([*command, f"{folder}/seed-4", "--seeds=2"]) == 1
+    assert "work directory of a single run" in capsys.readouterr().err
+    assert cli.main([*command, str(tmp_path / "one"), "--seeds=1"]) == 1
+    assert "--seeds: at least 2; received 1" in capsys.readouterr().err
+
+
+def evaluate(trained, *options: str) -> list[str]:
+    _, folder, records = trained
+    where = [f"--workdir={folder}", f"--records={records.directory}", "--split=dev"]
+    return ["evaluate", *where, *options]
+
+
+def test_scores_of_each_and_their_spread(trained, capsys):
+    assert cli.main(evaluate(trained, "--json")) == 0
+    found = json.loads(capsys.readouterr().out)
+    each = [found["runs"][seed]["scores"]["bleu_1"] for seed in ("4", "5")]
+    assert found["scores"]["bleu_1"] == pytest.approx(statistics.mean(each))
+    deviation = abs(each[0] - each[1]) / 2**0.5  # divided by n - 1
+    assert found["deviations"]["bleu_1"] == pytest.approx(deviation)
+    assert found["settings"]["seeds"] == [4, 5]
+    assert len(found["settings"]["checkpoints"]) == 2
+
+
+def test_the_table_and_the_files(trained, capsys, tmp_path):
+    output = str(tmp_path / "results")
+    assert cli.main(evaluate(trained, f"--output={output}")) == 0
+    out = capsys.readouterr().out
+    for text in ("seed 4", "seed 5", "mean", "± deviation", "seeds: [4, 5]"):
+        assert text in out
+    for name in ("scores.json", "seed-4/results.json", "seed-5/scores.json"):
+        assert (tmp_path / "results" / name).exists()
+
+
+def test_all_seeds_as_one_model(trained, capsys):
+    assert cli.main(evaluate(trained, "--ensemble", "--json")) == 0
+    settings = json.loads(capsys.readouterr().out)["settings"]
+    assert settings["seeds"] == [4, 5] and len(settings["models"]) == 2
+
+
+def test_a_gallery_is_of_one_result(trained, capsys, tmp_path):
+    assert cli.main(evaluate(trained, f"--gallery={tmp_path}")) == 1
+    assert "name one of them, or add --ensemble" in capsys.readouterr().err
+
+
+def test_a_single_seed_has_no_spread():
+    one = Scores({"cider": 0.5}, {})
+    found = SeedScores({3: Evaluation({}, {}, {}, one, one, {})})
+    assert found.mean == {"cider": 0.5} and found.deviation == {"cider": None}

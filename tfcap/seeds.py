@@ -1,0 +1,70 @@
+"""Runs that differ in their seed alone, in folders of one work directory.
+
+WORKDIR/seed-0, WORKDIR/seed-1 ...    a work directory each
+"""
+
+import os
+import re
+from collections.abc import Iterable
+
+from records.errors import UserError
+from records.files import exists, file_sizes
+from tfcap.workdir import CONFIG
+
+HELD = re.compile(rf"seed-(\d+)/{re.escape(CONFIG)}")
+
+
+def seed_folder(path: str, seed: int) -> str:
+    return os.path.join(path, f"seed-{seed}")
+
+
+def find_seeds(path: str) -> dict[int, str]:
+    """Seed -> work directory of those that have begun, in the order of the seeds."""
+    try:
+        found = map(HELD.fullmatch, file_sizes(path, nested=True))
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    seeds = sorted(int(name[1]) for name in found if name)
+    return {seed: seed_folder(path, seed) for seed in seeds}
+
+
+def runs_at(paths: Iterable[str]) -> list[str]:
+    """Work directories; in the place of one that holds runs of several seeds, these."""
+    return [run for path in paths for run in find_seeds(path).values() or [path]]
+
+
+def check_no_run(path: str) -> None:
+    """Raises UserError where a single run would mix with those of several seeds."""
+    if exists(os.path.join(path, CONFIG)):
+        raise UserError(
+            f"{path} is the work directory of a single run: name another --workdir "
+            "for --seeds, or leave it out"
+        )
+
+
+def check_no_seeds(path: str) -> None:
+    """The same the other way round."""
+    if found := find_seeds(path):
+        raise UserError(
+            f"{path} holds runs of the {in_words(found)}: say --seeds to go on with "
+            "them, or name another --workdir"
+        )
+
+
+def start_of(path: str, seed: int) -> str:
+    """The work directory that a run of this seed starts from, given `--init`.
+
+    Raises:
+        UserError: runs of several seeds are there, and none of this one.
+    """
+    found = find_seeds(path)
+    if found and seed not in found:
+        raise UserError(
+            f"--init: {path} holds runs of the {in_words(found)}, none of {seed}; "
+            "train as many there first, or name one of its runs"
+        )
+    return found.get(seed, path)
+
+
+def in_words(seeds: Iterable[int]) -> str:
+    return f"seeds {', '.join(map(str, seeds))}"
