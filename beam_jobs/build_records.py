@@ -170,7 +170,7 @@ def construct(
 
     # -> Caption; Reject; (photo id, split); (photo id, path)
     texts = job.source.read(pipeline)
-    # -> (photo id, captions with words); rejected: Reject
+    # -> (photo id, captions with words, packed); rejected: Reject
     captions = (
         texts.captions
         | "batch captions" >> beam.BatchElements(64, 1024)

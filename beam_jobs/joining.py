@@ -9,6 +9,7 @@ from apache_beam.io.filesystems import FileSystems
 from apache_beam.transforms.window import GlobalWindows
 
 from beam_jobs.elements import REJECTED, Caption, Photo, PhotoFile, Plan, Reject
+from beam_jobs.packing import pack, unpack
 from records import shards
 from records.tokenizer import Tokenizer
 from records.tokenizer_settings import TokenizerSettings
@@ -18,7 +19,7 @@ TRAINING_WORD = "training_word"
 
 
 class TokenizeCaptions(beam.DoFn):
-    """Batch of Caption -> (photo id, its captions with words), or `rejected`.
+    """Batch of Caption -> (photo id, its captions with words, packed), or `rejected`.
 
     A source has a photo's captions one after another: to send them on together spares
     the join most of its work.
@@ -42,7 +43,8 @@ class TokenizeCaptions(beam.DoFn):
                     REJECTED,
                     Reject("caption", caption.where, "no_word_left", caption.text, 1),
                 )
-        yield from found.items()
+        for photo_id, own in found.items():
+            yield photo_id, pack(own)
 
 
 class JoinPhoto(beam.DoFn):
@@ -68,7 +70,7 @@ class JoinPhoto(beam.DoFn):
 
     def process(self, joined: tuple[str, dict[str, Iterable]]):
         photo_id, parts = joined
-        captions = list(itertools.chain.from_iterable(parts["captions"]))
+        captions = list(itertools.chain.from_iterable(map(unpack, parts["captions"])))
         captions.sort(key=lambda c: (c.number, c.text, c.where))
         splits, paths = sorted(set(parts["splits"])), sorted(set(parts["paths"]))
         files = self.at_paths(list(parts["files"]), paths)

@@ -18,6 +18,7 @@ from beam_jobs.counting import STEPS, counter, distribution, step_milliseconds, 
 from beam_jobs.elements import REJECTED, Job, Photo, Plan, Reject
 from beam_jobs.joining import add_tokens
 from beam_jobs.output_folder import Report, finished_report, save_report
+from beam_jobs.packing import unpack
 from beam_jobs.photo_files import UNREADABLE, read_photos
 from beam_jobs.reusing import SHORT, EarlierFeatures
 from records import shards
@@ -64,7 +65,7 @@ class ShardReport(Report):
 
 
 class WriteShard(beam.DoFn):
-    """((split, shard), photos) -> ShardReport as JSON; `rejected` -> Reject.
+    """((split, shard), packed photos) -> ShardReport as JSON; `rejected` -> Reject.
 
     Args:
         job: the build.
@@ -84,11 +85,9 @@ class WriteShard(beam.DoFn):
         self.batches = distribution("encoder_batch_size")
         self.reading, self.encoding, self.writing = map(step_milliseconds, STEPS)
 
-    def process(
-        self, keyed: tuple[tuple[str, int], Iterable[Photo | None]], plan: Plan
-    ):
-        (split, index), photos = keyed
-        photos = [photo for photo in photos if photo is not None]
+    def process(self, keyed: tuple[tuple[str, int], Iterable[bytes]], plan: Plan):
+        (split, index), packed = keyed
+        photos = [unpack(photo) for photo in packed]
         photos.sort(key=lambda photo: shards.order_in_shard(photo.photo_id))
         name = shards.shard_name(split, index, plan.shards[split])
         digest = self.digest(photos, plan)

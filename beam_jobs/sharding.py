@@ -7,6 +7,7 @@ from apache_beam.pvalue import AsIter, AsSingleton
 from apache_beam.transforms import combiners
 
 from beam_jobs.elements import REJECTED, Job, Photo, Plan
+from beam_jobs.packing import pack
 from beam_jobs.resource_hints import encoder_hints
 from beam_jobs.shard_writing import WriteShard
 from records import shards
@@ -65,10 +66,10 @@ class WriteShards(beam.PTransform):
         return grouped | label >> step.with_outputs(REJECTED, main="ok")
 
 
-def assign_shard(photo: Photo, plan: Plan) -> tuple[Shard, Photo]:
-    """Keys a photo by its shard."""
+def assign_shard(photo: Photo, plan: Plan) -> tuple[Shard, bytes]:
+    """Keys a photo, packed, by its shard."""
     index = shards.shard_of(photo.photo_id, plan.shards[photo.split])
-    return (photo.split, index), photo
+    return (photo.split, index), pack(photo)
 
 
 def empty_shards(plan: Plan, used: Collection[Shard]) -> list[tuple[Shard, list]]:

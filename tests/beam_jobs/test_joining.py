@@ -13,6 +13,7 @@ from beam_jobs.joining import (
     add_tokens,
     make_plan,
 )
+from beam_jobs.packing import pack, unpack
 from records.errors import UserError
 from records.vocabulary import Vocabulary
 from tfcap.config import TokenizerConfig
@@ -33,7 +34,10 @@ def test_captions_are_tokenized_and_empty_ones_rejected():
             )
         )
         rejects = [Reject("caption", "f:2", "no_word_left", "! 42 .", 1)]
-        assert_that(tokenized.ok, equal_to([("a.jpg", [CAPTION])]), label="captions")
+        kept = tokenized.ok | beam.MapTuple(
+            lambda photo_id, own: (photo_id, unpack(own))
+        )
+        assert_that(kept, equal_to([("a.jpg", [CAPTION])]), label="captions")
         assert_that(tokenized[REJECTED], equal_to(rejects), label="rejects")
 
 
@@ -44,14 +48,16 @@ def test_numbers_are_words_where_words_need_not_be_letters(kind):
     captions = [CAPTION._replace(text=text) for text in ("! 42 .", "!")]
     rejected, (photo_id, kept) = step.process(captions)
     assert rejected.value.reason == "no_word_left"
-    assert (photo_id, [caption.words for caption in kept]) == ("a.jpg", [("42",)])
+    words = [caption.words for caption in unpack(kept)]
+    assert (photo_id, words) == ("a.jpg", [("42",)])
 
 
 def join(
     captions=(CAPTION,), splits=("train",), files=(FILE,), paths=(), directory="photos"
 ):
     """Photo or Reject, and (training word, how often)."""
-    parts = {"captions": [captions], "splits": splits, "files": files, "paths": paths}
+    parts = {"captions": [pack(captions)], "splits": splits}
+    parts |= {"files": files, "paths": paths}
     step = JoinPhoto(str(directory))
     step.start_bundle()
     (outcome,) = step.process(("a.jpg", parts))
@@ -86,7 +92,8 @@ def test_words_count_whether_or_not_the_file_is_there():
 
 def test_captions_of_a_photo_may_come_in_several_parts():
     second = CAPTION._replace(number=1, words=("a", "cat"))
-    parts = {"captions": [[second], [CAPTION]], "splits": ["train"], "files": [FILE]}
+    captions = [pack([second]), pack([CAPTION])]
+    parts = {"captions": captions, "splits": ["train"], "files": [FILE]}
     step = JoinPhoto("photos")
     step.start_bundle()
     (photo,) = step.process(("a.jpg", {**parts, "paths": []}))
