@@ -8,21 +8,20 @@ finds it there and does not encode the shard again, if it would come out the sam
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 
 import apache_beam as beam
 import numpy as np
 
 from beam_jobs import progress
-from beam_jobs.counting import STEPS, counter, distribution, step_milliseconds, timed
+from beam_jobs.counting import STEPS, counter, step_milliseconds, timed
 from beam_jobs.elements import REJECTED, Job, Photo, Plan, Reject
 from beam_jobs.joining import add_tokens
 from beam_jobs.output_folder import Report, finished_report, save_report
 from beam_jobs.packing import unpack
-from beam_jobs.photo_files import UNREADABLE, read_photos
-from beam_jobs.reusing import SHORT, EarlierFeatures
+from beam_jobs.photo_files import UNREADABLE
+from beam_jobs.shard_encoding import EncodedPhoto, ShardEncoder
 from records import shards
-from records.errors import UserError
 from records.manifest import ShardInfo
 from records.moments import FeatureSums
 from records.schema import PhotoRecord
@@ -30,10 +29,6 @@ from records.vocabulary import Vocabulary
 from records.writer import ShardWriter
 from tfcap.config import EncoderConfig
 from tfcap.encoders import Encoder, load_encoder
-from tfcap.photos import PhotoProblem
-
-# Photo, its bytes, their format, its features.
-EncodedPhoto = tuple[Photo, bytes, str, np.ndarray]
 
 
 class ShardReport(Report):
@@ -76,14 +71,11 @@ class WriteShard(beam.DoFn):
         self, job: Job, encoder_for: Callable[[EncoderConfig], Encoder] = load_encoder
     ):
         self.job = job
-        self.encoder_for = encoder_for
+        self.encoder = ShardEncoder(job, encoder_for)
         self.written = counter("photos_written")
         self.captions = counter("captions_written")
-        self.encoded = counter("photos_encoded")
         self.reused = counter("photos_reused")
-        self.taken_over = counter("photos_taken_over")
-        self.batches = distribution("encoder_batch_size")
-        self.reading, self.encoding, self.writing = map(step_milliseconds, STEPS)
+        *_, self.writing = map(step_milliseconds, STEPS)
 
     def process(self, keyed: tuple[tuple[str, int], Iterable[bytes]], plan: Plan):
         (split, index), packed = keyed
@@ -125,7 +117,7 @@ class WriteShard(beam.DoFn):
         tally = Tally(vocabulary, measure=split == "train")
         rejects: list[Reject] = []
         with ShardWriter(self.job.output, name) as writer:
-            for batch in self.encode(photos, rejects):
+            for batch in self.encoder.encode(photos, rejects):
                 with timed(self.writing):
                     self.write_batch(writer, batch, vocabulary, tally)
             with timed(self.writing):
@@ -148,49 +140,6 @@ class WriteShard(beam.DoFn):
             record = self.record(photo, content, features, vocabulary)
             writer.write(record)
             tally.add(photo, record, kind)
-
-    def encode(
-        self, photos: list[Photo], rejects: list[Reject]
-    ) -> Iterator[list[EncodedPhoto]]:
-        """Yields batch after batch, in order; appends to `rejects`."""
-        earlier = EarlierFeatures(self.job.features)
-        size = self.job.config.records.encoder_batch
-        for start in range(0, len(photos), size):
-            with timed(self.reading):
-                batch, rejected = read_batch(photos[start : start + size])
-                features = self.take_over(earlier, batch)
-            self.run(batch, features, rejected)
-            rows = zip(batch, features, strict=True)
-            yield [(*row, vector) for row, vector in rows if vector is not None]
-            rejects.extend(rejected)
-            progress.advance(min(size, len(photos) - start), len(rejected))
-
-    def take_over(
-        self, earlier: EarlierFeatures, batch: list
-    ) -> list[np.ndarray | None]:
-        """Features from the earlier record set; None where they must be encoded."""
-        features = [earlier.find(photo, content) for photo, content, _ in batch]
-        self.taken_over.inc(sum(vector is not None for vector in features))
-        return features
-
-    def run(self, batch: list, features: list, rejected: list[Reject]) -> None:
-        """Encodes the photos whose features are None; those undecodable stay so."""
-        new = [i for i, vector in enumerate(features) if vector is None]
-        if not new:
-            return
-        encoder = self.encoder_for(self.job.config.encoder)
-        refuse_another(encoder, self.job)
-        with timed(self.encoding):
-            vectors, bad = encoder.encode([batch[i][1] for i in new])
-        self.batches.update(len(new))
-        self.encoded.inc(len(vectors))
-        for i, reason in bad:
-            photo = batch[new[i]][0]
-            rejected.append(reject_photo(photo, "corrupt_photo", reason))
-        reasons = dict(bad)
-        readable = [row for i, row in enumerate(new) if i not in reasons]
-        for row, vector in zip(readable, vectors, strict=True):
-            features[row] = vector
 
     def record(
         self, photo: Photo, content: bytes, features: np.ndarray, vocabulary: Vocabulary
@@ -235,32 +184,3 @@ class Tally:
             "feature_squares": self.features.squares.tolist(),
             "cells": self.features.cells,
         }
-
-
-def refuse_another(encoder: Encoder, job: Job) -> None:
-    """Raises UserError where a worker finds other files than the launcher did."""
-    if encoder.info.digest != job.encoder.digest:
-        own, theirs = encoder.info.digest[:SHORT], job.encoder.digest[:SHORT]
-        raise UserError(
-            f"this worker's {job.encoder.name} is not the encoder that the job was "
-            f"started with: its digest is {own}…, expected {theirs}…. Put the same "
-            "file where every worker reads it"
-        )
-
-
-def read_batch(
-    photos: list[Photo],
-) -> tuple[list[tuple[Photo, bytes, str]], list[Reject]]:
-    """Reads photos: (photo, bytes, format) of those worth decoding, others' rejects."""
-    batch, rejected = [], []
-    found = read_photos([photo.file.path for photo in photos])
-    for photo, read in zip(photos, found, strict=True):
-        if isinstance(read, PhotoProblem):
-            rejected.append(reject_photo(photo, read.reason, str(read)))
-        else:
-            batch.append((photo, *read))
-    return batch, rejected
-
-
-def reject_photo(photo: Photo, reason: str, detail: str) -> Reject:
-    return Reject("photo", photo.photo_id, reason, detail, len(photo.captions))

@@ -44,7 +44,7 @@ def word_graph(min_letters: int | None) -> Callable[[tf.Tensor], tf.RaggedTensor
     splitter = tf_text.WhitespaceTokenizer()
     wanted = rf"\p{{L}}{{{min_letters},}}" if min_letters else ".+"
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
     def split(captions: tf.Tensor) -> tf.RaggedTensor:
         # First of all: what comes after would end a caption at a zero byte.
         text = tf.strings.regex_replace(captions, INVISIBLE, "")

@@ -1,0 +1,162 @@
+"""A shard's photos in batches: read, encoded or taken over, in order.
+
+Two batches are in the encoder at a time, the next one is read and the last one written
+meanwhile: a network's narrow layers, reading and writing leave cores idle that way
+that one batch after the other would not use.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from beam_jobs import progress
+from beam_jobs.counting import STEPS, counter, distribution, step_milliseconds, timed
+from beam_jobs.elements import Job, Photo, Reject
+from beam_jobs.photo_files import read_photos
+from beam_jobs.reusing import SHORT, EarlierFeatures
+from records.errors import UserError
+from tfcap.config import EncoderConfig
+from tfcap.encoders import Encoder
+from tfcap.photos import PhotoProblem
+
+AT_A_TIME = 2
+
+# Photo, its bytes, their format.
+ReadPhoto = tuple[Photo, bytes, str]
+# And its features.
+EncodedPhoto = tuple[Photo, bytes, str, np.ndarray]
+
+
+@dataclass
+class Batch:
+    """Photos between reading and writing.
+
+    Attributes:
+        photos: how many there were to read.
+        read: those worth decoding.
+        features: of each of them; None until it is encoded.
+        rejected: the others.
+        encoded: vectors and what could not be decoded, of those without features, and
+            the milliseconds it took; None if all have features.
+    """
+
+    photos: int
+    read: list[ReadPhoto]
+    features: list[np.ndarray | None]
+    rejected: list[Reject]
+    encoded: Future | None = None
+
+    def new(self) -> list[int]:
+        return [i for i, vector in enumerate(self.features) if vector is None]
+
+
+class ShardEncoder:
+    """Encodes the photos of shards, and counts.
+
+    Args:
+        job: the build.
+        encoder_for: loads the encoder, once per process.
+    """
+
+    def __init__(self, job: Job, encoder_for: Callable[[EncoderConfig], Encoder]):
+        self.job, self.encoder_for = job, encoder_for
+        self.taken_over = counter("photos_taken_over")
+        self.encoded = counter("photos_encoded")
+        self.batches = distribution("encoder_batch_size")
+        self.reading, self.encoding, _ = map(step_milliseconds, STEPS)
+
+    def encode(
+        self, photos: list[Photo], rejects: list[Reject]
+    ) -> Iterator[list[EncodedPhoto]]:
+        """Yields batch after batch, in order; appends to `rejects`."""
+        earlier, running = EarlierFeatures(self.job.features), deque()
+        size = self.job.config.records.encoder_batch
+        with ThreadPoolExecutor(AT_A_TIME) as threads:
+            for start in range(0, len(photos), size):
+                batch = self.read(photos[start : start + size], earlier)
+                self.begin(batch, threads)
+                running.append(batch)
+                if len(running) > AT_A_TIME:
+                    yield self.end(running.popleft(), rejects)
+            while running:
+                yield self.end(running.popleft(), rejects)
+
+    def read(self, photos: list[Photo], earlier: EarlierFeatures) -> Batch:
+        """With the features of those that the earlier record set has."""
+        with timed(self.reading):
+            read, rejected = read_batch(photos)
+            features = [earlier.find(photo, content) for photo, content, _ in read]
+        self.taken_over.inc(sum(vector is not None for vector in features))
+        return Batch(len(photos), read, features, rejected)
+
+    def begin(self, batch: Batch, threads: ThreadPoolExecutor) -> None:
+        contents = [batch.read[i][1] for i in batch.new()]
+        if contents:
+            encoder = self.encoder_for(self.job.config.encoder)
+            refuse_another(encoder, self.job)
+            batch.encoded = threads.submit(clocked, encoder, contents)
+
+    def end(self, batch: Batch, rejects: list[Reject]) -> list[EncodedPhoto]:
+        """Waits for the encoder; counts here, for its thread has no counters."""
+        if batch.encoded:
+            vectors, bad, milliseconds = batch.encoded.result()
+            self.encoding.update(milliseconds)
+            self.fill(batch, vectors, dict(bad))
+        rejects.extend(batch.rejected)
+        progress.advance(batch.photos, len(batch.rejected))
+        rows = zip(batch.read, batch.features, strict=True)
+        return [(*row, vector) for row, vector in rows if vector is not None]
+
+    def fill(self, batch: Batch, vectors: np.ndarray, bad: dict[int, str]) -> None:
+        """Puts the encoded features in; those undecodable stay None."""
+        new = batch.new()
+        self.batches.update(len(new))
+        self.encoded.inc(len(vectors))
+        for i, reason in bad.items():
+            photo = batch.read[new[i]][0]
+            batch.rejected.append(reject_photo(photo, "corrupt_photo", reason))
+        readable = [row for i, row in enumerate(new) if i not in bad]
+        for row, vector in zip(readable, vectors, strict=True):
+            batch.features[row] = vector
+
+
+def clocked(
+    encoder: Encoder, photos: list[bytes]
+) -> tuple[np.ndarray, list[tuple[int, str]], int]:
+    """`Encoder.encode`, and the milliseconds it took."""
+    started = time.perf_counter()
+    vectors, bad = encoder.encode(photos)
+    return vectors, bad, round(1000 * (time.perf_counter() - started))
+
+
+def refuse_another(encoder: Encoder, job: Job) -> None:
+    """Raises UserError where a worker finds other files than the launcher did."""
+    if encoder.info.digest != job.encoder.digest:
+        own, theirs = encoder.info.digest[:SHORT], job.encoder.digest[:SHORT]
+        raise UserError(
+            f"this worker's {job.encoder.name} is not the encoder that the job was "
+            f"started with: its digest is {own}…, expected {theirs}…. Put the same "
+            "file where every worker reads it"
+        )
+
+
+def read_batch(
+    photos: list[Photo],
+) -> tuple[list[tuple[Photo, bytes, str]], list[Reject]]:
+    """Reads photos: (photo, bytes, format) of those worth decoding, others' rejects."""
+    batch, rejected = [], []
+    found = read_photos([photo.file.path for photo in photos])
+    for photo, read in zip(photos, found, strict=True):
+        if isinstance(read, PhotoProblem):
+            rejected.append(reject_photo(photo, read.reason, str(read)))
+        else:
+            batch.append((photo, *read))
+    return batch, rejected
+
+
+def reject_photo(photo: Photo, reason: str, detail: str) -> Reject:
+    return Reject("photo", photo.photo_id, reason, detail, len(photo.captions))
