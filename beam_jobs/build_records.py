@@ -190,7 +190,7 @@ def construct(
         "paths": texts.paths,
         "files": files,
     } | "join" >> beam.CoGroupByKey()
-    # -> Photo; rejected: Reject; training_word: (str, int)
+    # -> PackedPhoto; rejected: Reject; training_word: (str, int)
     photos = joined | "check photos" >> beam.ParDo(JoinPhoto(job.photos)).with_outputs(
         REJECTED, TRAINING_WORD, main="ok"
     )
@@ -198,7 +198,7 @@ def construct(
     word_counts = photos[TRAINING_WORD] | "count words" >> beam.CombinePerKey(sum)
     split_counts = (
         photos.ok
-        | "split of photo" >> beam.Map(lambda photo: photo.split)
+        | "split of photo" >> beam.Map(lambda photo: photo[1])
         | "count splits" >> combiners.Count.PerElement()
     )
     plan = AsSingleton(

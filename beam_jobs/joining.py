@@ -1,6 +1,5 @@
 """Text steps: tokenize captions, join them with splits and files, plan the shards."""
 
-import itertools
 from collections import Counter
 from collections.abc import Iterable
 
@@ -9,7 +8,7 @@ from apache_beam.io.filesystems import FileSystems
 from apache_beam.transforms.window import GlobalWindows
 
 from beam_jobs.elements import REJECTED, Caption, Photo, PhotoFile, Plan, Reject
-from beam_jobs.packing import pack, unpack
+from beam_jobs.packing import pack_captions, pack_photo, unpack_captions
 from records import shards
 from records.tokenizer import Tokenizer
 from records.tokenizer_settings import TokenizerSettings
@@ -44,11 +43,11 @@ class TokenizeCaptions(beam.DoFn):
                     Reject("caption", caption.where, "no_word_left", caption.text, 1),
                 )
         for photo_id, own in found.items():
-            yield photo_id, pack(own)
+            yield photo_id, pack_captions(own)
 
 
 class JoinPhoto(beam.DoFn):
-    """(photo id, its captions, splits, files and paths) -> Photo, or `rejected`.
+    """(photo id, its captions, splits, files and paths) -> PackedPhoto, or `rejected`.
 
     Where the source names the photo's path, the file must lie there.
 
@@ -70,8 +69,7 @@ class JoinPhoto(beam.DoFn):
 
     def process(self, joined: tuple[str, dict[str, Iterable]]):
         photo_id, parts = joined
-        captions = list(itertools.chain.from_iterable(map(unpack, parts["captions"])))
-        captions.sort(key=lambda c: (c.number, c.text, c.where))
+        captions, packed = in_order(list(parts["captions"]))
         splits, paths = sorted(set(parts["splits"])), sorted(set(parts["paths"]))
         files = self.at_paths(list(parts["files"]), paths)
         if splits == ["train"]:
@@ -84,7 +82,7 @@ class JoinPhoto(beam.DoFn):
             reject = Reject("photo", photo_id, *problem, len(captions))
             yield beam.pvalue.TaggedOutput(REJECTED, reject)
         else:
-            yield Photo(photo_id, splits[0], files[0], tuple(captions))
+            yield pack_photo(splits[0], files[0], packed)
 
     def at_paths(self, files: list[PhotoFile], paths: list[str]) -> list[PhotoFile]:
         named = {FileSystems.join(self.directory, path) for path in paths}
@@ -102,6 +100,15 @@ class JoinPhoto(beam.DoFn):
                 return "not_a_file", f"{path} is no file of the photo directory"
             return "photo_missing", f"no file {path}"
         return None
+
+
+def in_order(parts: list[bytes]) -> tuple[list[Caption], bytes]:
+    """A photo's captions, and the same packed, from the parts they came in."""
+    captions = [caption for part in parts for caption in unpack_captions(part)]
+    ordered = sorted(captions, key=lambda c: (c.number, c.text, c.where))
+    if len(parts) == 1 and ordered == captions:
+        return captions, parts[0]
+    return ordered, pack_captions(ordered)
 
 
 def problem_of_text(

@@ -23,6 +23,7 @@ import numpy as np
 from apache_beam.metrics import Metrics
 
 from beam_jobs.elements import Job, Photo, Place
+from beam_jobs.packing import PackedPhoto, with_earlier
 from records import schema
 from records.errors import UserError
 from records.manifest import Manifest
@@ -76,7 +77,7 @@ def describe(features: FeatureSpec) -> str:
 
 
 class FindEarlier(beam.PTransform):
-    """Photo -> Photo that knows the place of its earlier record, if there is one."""
+    """PackedPhoto -> the same with the place of its earlier record, if there is one."""
 
     def __init__(self, job: Job):
         super().__init__()
@@ -93,7 +94,7 @@ class FindEarlier(beam.PTransform):
             | "spread shards" >> beam.Reshuffle()
             | "read places" >> beam.ParDo(ReadPlaces(self.job.features))
         )
-        keyed = photos | "key photos" >> beam.Map(lambda photo: (photo.photo_id, photo))
+        keyed = photos | "key photos" >> beam.Map(lambda photo: (photo[0], photo))
         return (
             {"photos": keyed, "places": places}
             | "join places" >> beam.CoGroupByKey()
@@ -128,11 +129,11 @@ class ReadPlaces(beam.DoFn):
                 yield record.photo_id, Place(path, offset)
 
 
-def place_photo(joined: tuple[str, dict[str, list]]) -> list[Photo]:
+def place_photo(joined: tuple[str, dict[str, list]]) -> list[PackedPhoto]:
     """One photo with its place; none where only the earlier set has the photo."""
     _, parts = joined
     place = min(parts["places"], default=None)
-    return [photo._replace(earlier=place) for photo in parts["photos"]]
+    return [with_earlier(photo, place) for photo in parts["photos"]]
 
 
 class EarlierFeatures:

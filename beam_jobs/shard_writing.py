@@ -18,7 +18,7 @@ from beam_jobs.counting import STEPS, counter, step_milliseconds, timed
 from beam_jobs.elements import REJECTED, Job, Photo, Plan, Reject
 from beam_jobs.joining import add_tokens
 from beam_jobs.output_folder import Report, finished_report, save_report
-from beam_jobs.packing import unpack
+from beam_jobs.packing import unpack_photo
 from beam_jobs.photo_files import UNREADABLE
 from beam_jobs.shard_encoding import EncodedPhoto, ShardEncoder
 from records import shards
@@ -79,7 +79,7 @@ class WriteShard(beam.DoFn):
 
     def process(self, keyed: tuple[tuple[str, int], Iterable[bytes]], plan: Plan):
         (split, index), packed = keyed
-        photos = [unpack(photo) for photo in packed]
+        photos = [unpack_photo(content) for content in packed]
         photos.sort(key=lambda photo: shards.order_in_shard(photo.photo_id))
         name = shards.shard_name(split, index, plan.shards[split])
         digest = self.digest(photos, plan)

@@ -6,8 +6,8 @@ import apache_beam as beam
 from apache_beam.pvalue import AsIter, AsSingleton
 from apache_beam.transforms import combiners
 
-from beam_jobs.elements import REJECTED, Job, Photo, Plan
-from beam_jobs.packing import pack
+from beam_jobs.elements import REJECTED, Job, Plan
+from beam_jobs.packing import PackedPhoto
 from beam_jobs.resource_hints import encoder_hints
 from beam_jobs.shard_writing import WriteShard
 from records import shards
@@ -18,7 +18,7 @@ Shard = tuple[str, int]  # split, and number in it
 
 
 class WriteShards(beam.PTransform):
-    """Photo -> (ShardReport as JSON, Reject), two collections.
+    """PackedPhoto -> (ShardReport as JSON, Reject), two collections.
 
     Args:
         job: the build.
@@ -66,10 +66,10 @@ class WriteShards(beam.PTransform):
         return grouped | label >> step.with_outputs(REJECTED, main="ok")
 
 
-def assign_shard(photo: Photo, plan: Plan) -> tuple[Shard, bytes]:
-    """Keys a photo, packed, by its shard."""
-    index = shards.shard_of(photo.photo_id, plan.shards[photo.split])
-    return (photo.split, index), pack(photo)
+def assign_shard(photo: PackedPhoto, plan: Plan) -> tuple[Shard, bytes]:
+    """Keys what `unpack_photo` takes by the photo's shard."""
+    photo_id, split, content = photo
+    return (split, shards.shard_of(photo_id, plan.shards[split])), content
 
 
 def empty_shards(plan: Plan, used: Collection[Shard]) -> list[tuple[Shard, list]]:

@@ -2,6 +2,7 @@
 
 import apache_beam as beam
 import pytest
+from apache_beam.pvalue import TaggedOutput
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.testing.util import assert_that, equal_to
 
@@ -13,7 +14,7 @@ from beam_jobs.joining import (
     add_tokens,
     make_plan,
 )
-from beam_jobs.packing import pack, unpack
+from beam_jobs.packing import pack_captions, unpack_captions, unpack_photo
 from records.errors import UserError
 from records.vocabulary import Vocabulary
 from tfcap.config import TokenizerConfig
@@ -35,7 +36,7 @@ def test_captions_are_tokenized_and_empty_ones_rejected():
         )
         rejects = [Reject("caption", "f:2", "no_word_left", "! 42 .", 1)]
         kept = tokenized.ok | beam.MapTuple(
-            lambda photo_id, own: (photo_id, unpack(own))
+            lambda photo_id, own: (photo_id, unpack_captions(own))
         )
         assert_that(kept, equal_to([("a.jpg", [CAPTION])]), label="captions")
         assert_that(tokenized[REJECTED], equal_to(rejects), label="rejects")
@@ -48,7 +49,7 @@ def test_numbers_are_words_where_words_need_not_be_letters(kind):
     captions = [CAPTION._replace(text=text) for text in ("! 42 .", "!")]
     rejected, (photo_id, kept) = step.process(captions)
     assert rejected.value.reason == "no_word_left"
-    words = [caption.words for caption in unpack(kept)]
+    words = [caption.words for caption in unpack_captions(kept)]
     assert (photo_id, words) == ("a.jpg", [("42",)])
 
 
@@ -56,7 +57,7 @@ def join(
     captions=(CAPTION,), splits=("train",), files=(FILE,), paths=(), directory="photos"
 ):
     """Photo or Reject, and (training word, how often)."""
-    parts = {"captions": [pack(captions)], "splits": splits}
+    parts = {"captions": [pack_captions(captions)], "splits": splits}
     parts |= {"files": files, "paths": paths}
     step = JoinPhoto(str(directory))
     step.start_bundle()
@@ -64,7 +65,9 @@ def join(
     counts = list(step.finish_bundle())
     assert {count.tag for count in counts} <= {TRAINING_WORD}
     words = [count.value.value for count in counts]
-    return getattr(outcome, "value", outcome), words
+    if isinstance(outcome, TaggedOutput):
+        return outcome.value, words
+    return unpack_photo(outcome[-1]), words
 
 
 def test_a_photo_with_all_it_needs():
@@ -92,12 +95,12 @@ def test_words_count_whether_or_not_the_file_is_there():
 
 def test_captions_of_a_photo_may_come_in_several_parts():
     second = CAPTION._replace(number=1, words=("a", "cat"))
-    captions = [pack([second]), pack([CAPTION])]
+    captions = [pack_captions([second]), pack_captions([CAPTION])]
     parts = {"captions": captions, "splits": ["train"], "files": [FILE]}
     step = JoinPhoto("photos")
     step.start_bundle()
-    (photo,) = step.process(("a.jpg", {**parts, "paths": []}))
-    assert photo.captions == (CAPTION, second)
+    ((_, _, content),) = step.process(("a.jpg", {**parts, "paths": []}))
+    assert unpack_photo(content).captions == (CAPTION, second)
     assert dict(c.value.value for c in step.finish_bundle())["a"] == 2
 
 

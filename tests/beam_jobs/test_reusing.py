@@ -22,6 +22,7 @@ from small_data import (
 
 from beam_jobs import build_records, reusing
 from beam_jobs.elements import Job, Photo, PhotoFile, Place
+from beam_jobs.packing import pack_photo
 from beam_jobs.reusing import DAMAGED, EarlierFeatures, ReadPlaces, place_photo
 from beam_jobs.summary import counter
 from records.errors import UserError
@@ -246,9 +247,10 @@ def test_a_record_damaged_meanwhile_is_not_taken(data, second, harm):
 
 
 def test_a_photo_and_its_place(data):
-    one, first, other = photo(data, "a.jpg", None), Place("p", 1), Place("q", 0)
+    file, first, other = photo(data, "a.jpg", None).file, Place("p", 1), Place("q", 0)
+    one, placed = (pack_photo("train", file, b"", place) for place in (None, first))
     parts = {"photos": [one], "places": [other, first]}
-    assert place_photo(("a.jpg", parts)) == [one._replace(earlier=first)]
+    assert place_photo(("a.jpg", parts)) == [placed]
     assert place_photo(("a.jpg", {"photos": [one], "places": []})) == [one]
     assert place_photo(("a.jpg", {"photos": [], "places": [first]})) == []
 

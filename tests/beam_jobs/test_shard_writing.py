@@ -13,7 +13,7 @@ from small_data import SmallData, corrupt_jpeg, counting, mean_colour, photo_byt
 
 from beam_jobs import output_folder
 from beam_jobs.elements import Caption, Photo, PhotoFile, Plan
-from beam_jobs.packing import pack
+from beam_jobs.packing import pack_captions, pack_photo
 from beam_jobs.shard_writing import ShardReport, WriteShard
 from records import schema, shards
 from records.errors import UserError
@@ -43,9 +43,14 @@ def photo(path: Path) -> Photo:
     return Photo(path.name, "train", file, (caption,))
 
 
+def packed(photos: list[Photo]) -> list[bytes]:
+    kept = [(p.split, p.file, pack_captions(p.captions), p.earlier) for p in photos]
+    return [pack_photo(*one)[-1] for one in kept]
+
+
 def write(job, photos, encoder_for=mean_colour, plan=PLAN) -> ShardReport:
     step = WriteShard(job, encoder_for)
-    *_, report = step.process((("train", 0), map(pack, photos)), plan)
+    *_, report = step.process((("train", 0), packed(photos)), plan)
     return ShardReport.model_validate_json(report)
 
 
@@ -134,8 +139,8 @@ def test_a_shard_of_bad_photos_only(data, job):
 
 def test_rejects_leave_by_their_own_output(data, job):
     data.add_photo("b.jpg", b"")
-    packed = map(pack, photos(data))
-    reject, _ = WriteShard(job, mean_colour).process((("train", 0), packed), PLAN)
+    step = WriteShard(job, mean_colour)
+    reject, _ = step.process((("train", 0), packed(photos(data))), PLAN)
     assert (reject.tag, reject.value.reason) == ("rejected", "empty_file")
 
 
