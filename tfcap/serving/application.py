@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import importlib.resources
 import logging
 from collections.abc import Awaitable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,7 +19,7 @@ from starlette.routing import Route
 from tfcap.captioning import UNREADABLE, Captioned, Captioner, Explained
 from tfcap.config import ServingConfig
 from tfcap.photos import count_pixels
-from tfcap.serving import openapi, predicting
+from tfcap.serving import openapi, page, predicting
 from tfcap.serving.batching import Batcher, Full
 from tfcap.serving.limits import BUSY, RETRY_AFTER, BodyLimit, RequestLimit, Token
 from tfcap.serving.metrics import Measured, Metrics
@@ -38,7 +37,7 @@ def create_app(
     is over `/readyz` says 503.
     """
     config = config or ServingConfig()
-    service = _Service(captioner, config)
+    service = _Service(captioner, config, asks_for_token=bool(token))
     model = f"/v1/models/{MODEL}"
     version = f"{model}/versions/{captioner.version}"
     predict = [f"{model}:predict", f"{version}:predict"]
@@ -73,7 +72,9 @@ def create_app(
 
 
 class _Service:
-    def __init__(self, captioner: Captioner, config: ServingConfig):
+    def __init__(
+        self, captioner: Captioner, config: ServingConfig, asks_for_token: bool
+    ):
         self._captioner, self._config = captioner, config
         self.metrics = Metrics()
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="captioner")
@@ -85,9 +86,7 @@ class _Service:
             )
         }
         self._warm_up: Future | None = None
-        page = importlib.resources.files("tfcap").joinpath("pages", "caption.html")
-        limit = f'data-max-bytes="{config.max_body_bytes}"'
-        self._page = page.read_text("utf-8").replace('data-max-bytes="0"', limit)
+        self._page = page.render(config, asks_for_token)
 
     @contextlib.asynccontextmanager
     async def lifespan(self, app: Starlette):
@@ -100,7 +99,7 @@ class _Service:
         self._worker.shutdown(cancel_futures=True)
 
     async def page(self, request: Request) -> Response:
-        return HTMLResponse(self._page)
+        return HTMLResponse(self._page, headers=page.headers())
 
     async def upload(self, request: Request) -> Response:
         explain = request.query_params.get("explain", "false").lower()

@@ -125,14 +125,6 @@ def post_chunks(app, path, chunks, announced) -> tuple[int, int]:
     return sent[0]["status"], len(chunks) - len(list(taken))
 
 
-def test_the_page_needs_nothing_from_elsewhere(client):
-    response = client.get("/")
-    assert response.headers["content-type"] == "text/html; charset=utf-8"
-    assert f'data-max-bytes="{LIMITS.max_body_bytes}"' in response.text
-    assert "http://" not in response.text and "https://" not in response.text
-    assert "default-src 'none'" in response.text
-
-
 def test_upload_of_several_photos(client, captioner):
     files = [("photo", ("ä.png", photo(5, 2))), ("photo", ("b.png", photo(1, 1)))]
     rows = client.post("/caption", files=files).json()["captions"]

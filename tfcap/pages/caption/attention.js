@@ -1,0 +1,57 @@
+
+// Attention: where the model looked, [rows][columns] of the whole photo, as shade.
+
+const SHADE_SIDE = 96;  // pixels; the browser stretches them over the photo
+const DARKEST = 0.8;  // opacity where the model did not look
+
+// A canvas to lay over the photo: clear where the model looked most, dark elsewhere.
+function shade(cells) {
+  const levels = smooth(cells);
+  const most = Math.max(...levels);
+  const canvas = document.createElement("canvas");
+  canvas.width = canvas.height = SHADE_SIDE;
+  const pen = canvas.getContext("2d");
+  const pixels = pen.createImageData(SHADE_SIDE, SHADE_SIDE);
+  levels.forEach((level, i) => {
+    pixels.data.set([8, 12, 16, 255 * DARKEST * (1 - level / most)], 4 * i);
+  });
+  pen.putImageData(pixels, 0, 0);
+  return canvas;
+}
+
+// Cells blurred, as in Xu et al. 2015: [rows][columns] to SHADE_SIDE squared, row by row.
+function smooth(cells) {
+  const down = weights(cells.length);
+  const across = weights(cells[0].length);
+  const dot = (a, b) => a.reduce((sum, value, i) => sum + value * b[i], 0);
+  const wide = cells.map((row) => across.map((weight) => dot(weight, row)));
+  return down.flatMap((weight) =>
+    across.map((_, x) => weight.reduce((sum, w, row) => sum + w * wide[row][x], 0)));
+}
+
+// How much each of `count` cells counts at each of SHADE_SIDE points along them.
+function weights(count) {
+  return Array.from({ length: SHADE_SIDE }, (_, i) => {
+    const at = ((i + 0.5) / SHADE_SIDE) * count - 0.5;
+    const near = Array.from({ length: count }, (_, cell) => Math.exp(-2 * (cell - at) ** 2));
+    const sum = near.reduce((a, b) => a + b);
+    return near.map((value) => value / sum);
+  });
+}
+
+// The same in words, for those who do not see it: the middle of what got most.
+function place(cells) {
+  const flat = cells.flat();
+  const most = Math.max(...flat);
+  if (most < 2 / flat.length) return "all over the photo";
+  let [mass, x, y] = [0, 0, 0];
+  cells.forEach((row, i) => row.forEach((value, j) => {
+    if (value < most / 2) return;
+    mass += value;
+    y += value * (i + 0.5) / cells.length;
+    x += value * (j + 0.5) / row.length;
+  }));
+  const down = ["top", "middle", "bottom"][Math.floor((2.999 * y) / mass)];
+  const across = ["left", "", "right"][Math.floor((2.999 * x) / mass)];
+  return `the ${`${down} ${across}`.trim()}`;
+}

@@ -1,0 +1,189 @@
+
+// A card: one photo and what became of it.
+
+const STEP = 800;  // milliseconds a word, when they are played
+
+class Card {
+  constructor(file) {
+    this.file = file;
+    const template = document.getElementById("card").content.firstElementChild;
+    this.element = document.importNode(template, true);  // a clone would load no photo
+    this.maps = null;  // a shade for each word, of models that look
+    this.pinned = null;
+    this.find(".name").textContent = file.name;
+    this.loaded = this.showPhoto();
+  }
+
+  find(selector) {
+    return this.element.querySelector(selector);
+  }
+
+  async showPhoto() {
+    const photo = this.find("img");
+    photo.src = URL.createObjectURL(this.file);
+    try {
+      await photo.decode();
+      this.find(".frame").style.setProperty("--shape", photo.naturalWidth / photo.naturalHeight);
+      return photo;
+    } catch {
+      this.find(".photo").hidden = true;  // no photo, or none that this browser shows
+      return null;
+    } finally {
+      URL.revokeObjectURL(photo.src);
+    }
+  }
+
+  say(text) {
+    const caption = this.find(".caption");
+    caption.className = "caption waiting";
+    caption.textContent = text;
+    this.find(".again").hidden = true;
+  }
+
+  fail(message, again) {
+    const caption = this.find(".caption");
+    caption.className = "caption bad";
+    caption.textContent = `No caption: ${message}.`;
+    const button = this.find(".again");
+    button.hidden = !again;
+    button.onclick = again;
+  }
+
+  async show({ caption, score, words, beams, attention }) {
+    const title = this.find(".caption");
+    title.className = "caption";
+    title.textContent = caption || "(an empty caption)";
+    const photo = await this.loaded;
+    if (photo) photo.alt = `Photo ${this.file.name}`;
+    this.find(".name").textContent = `${this.file.name} · score ${decimal(score)}`;
+    this.showWords(words, looks(attention) && photo ? attention : null, photo);
+    this.showBeams(beams);
+  }
+
+  showBeams(beams) {
+    this.find(".by-beam").hidden = beams.length < 2;
+    this.find(".beams").replaceChildren(...beams.map(({ caption, score }) => {
+      const line = document.createElement("li");
+      const text = caption || "(an empty caption)";
+      line.append(span("text", text), span("score", decimal(score)), meter(Math.exp(score)));
+      return line;
+    }));
+  }
+
+  showWords(words, attention, photo) {
+    this.maps = attention && attention.map(shade);
+    this.places = attention && attention.map(place);
+    this.words = words;
+    this.buttons = words.map((word, i) => this.wordButton(word, i, photo));
+    this.find(".words").replaceChildren(...this.buttons);
+    this.find(".by-word").hidden = words.length === 0;
+    this.find(".by-word .hint").textContent = attention
+      ? "Where it looked for each word, and how probable the word was. Choose one to see it large."
+      : "How probable each word was, after the photo and the words before it.";
+    this.find(".play").hidden = !attention;
+    this.find(".play").onclick = () => (this.timer ? this.stop() : this.play(0));
+    if (this.buttons.length) this.buttons[0].tabIndex = 0;
+    this.find(".words").onkeydown = (event) => this.move(event);
+  }
+
+  wordButton({ word, probability }, i, photo) {
+    const button = document.createElement("button");
+    const isEnd = i === this.words.length - 1 && word === ".";
+    button.type = "button";
+    button.className = "word";
+    button.tabIndex = -1;  // one stop for Tab; arrow keys go on from there
+    if (this.maps) button.append(this.small(photo, this.maps[i]));
+    const chance = span("chance", "");
+    chance.append(meter(probability), span("", percent(probability)));
+    button.append(span(isEnd ? "text end" : "text", isEnd ? "end" : word), chance);
+    button.setAttribute("aria-label", this.inWords(i, isEnd ? "end of the caption" : word));
+    if (this.maps) {
+      button.setAttribute("aria-pressed", "false");
+      button.onmouseenter = button.onfocus = () => this.look(i);
+      button.onmouseleave = button.onblur = () => this.look(this.pinned);
+      button.onclick = () => this.pin(this.pinned === i ? null : i);
+    }
+    return button;
+  }
+
+  inWords(i, word) {
+    const where = this.places ? `, looking at ${this.places[i]}` : "";
+    return `${word}: ${percent(this.words[i].probability)}${where}`;
+  }
+
+  // The photo as it was looked at, as wide as a word.
+  small(photo, map) {
+    const canvas = document.createElement("canvas");
+    canvas.width = 160;
+    canvas.height = Math.ceil((160 * photo.naturalHeight) / photo.naturalWidth);
+    const pen = canvas.getContext("2d");
+    pen.drawImage(photo, 0, 0, canvas.width, canvas.height);
+    pen.drawImage(map, 0, 0, canvas.width, canvas.height);
+    return canvas;
+  }
+
+  // Lays a word's map over the photo; null takes it away.
+  look(i) {
+    const over = this.find(".look");
+    over.classList.toggle("on", i !== null);
+    this.buttons.forEach((button, j) => button.classList.toggle("now", i === j));
+    this.find("figcaption").textContent = i === null ? "" : this.buttons[i].getAttribute("aria-label");
+    if (i === null) return;
+    over.width = over.height = SHADE_SIDE;
+    over.getContext("2d").drawImage(this.maps[i], 0, 0);
+  }
+
+  pin(i) {
+    this.stop();
+    this.pinned = i;
+    this.buttons.forEach((button, j) => button.setAttribute("aria-pressed", i === j));
+    this.look(i);
+  }
+
+  play(i) {
+    if (i >= this.words.length) return this.stop();
+    if (i === 0) this.pin(null);
+    this.find(".play").textContent = "Stop";
+    this.look(i);
+    this.timer = setTimeout(() => this.play(i + 1), STEP);
+  }
+
+  stop() {
+    clearTimeout(this.timer);
+    this.timer = null;
+    this.find(".play").textContent = "Play";
+    this.look(this.pinned);
+  }
+
+  move(event) {
+    const last = this.buttons.length - 1;
+    const now = this.buttons.indexOf(document.activeElement);
+    const to = {
+      ArrowRight: Math.min(now + 1, last), ArrowLeft: Math.max(now - 1, 0), Home: 0, End: last,
+    }[event.key];
+    if (event.key === "Escape" && this.maps) this.pin(null);
+    if (to === undefined) return;
+    event.preventDefault();
+    this.buttons.forEach((button, i) => { button.tabIndex = i === to ? 0 : -1; });
+    this.buttons[to].focus();
+  }
+}
+
+// One cell is the whole photo: there is nothing to show.
+const looks = (attention) => attention && attention[0] && attention[0].flat().length > 1;
+const decimal = (score) => score.toFixed(2).replace("-", "−");
+const percent = (part) => (part < 0.01 ? "under 1 %" : `${Math.round(100 * part)} %`);
+
+function span(className, text) {
+  const element = document.createElement("span");
+  element.className = className;
+  element.textContent = text;
+  return element;
+}
+
+function meter(part) {
+  const element = span("meter", "");
+  element.append(span("", ""));
+  element.style.setProperty("--part", Math.min(1, part));
+  return element;
+}

@@ -1,0 +1,98 @@
+"""The page at `/`: one response that needs nothing from elsewhere."""
+
+import base64
+import functools
+import hashlib
+import random
+from html import escape
+from importlib import resources
+from string import Template
+
+from records.thumbnails import photo_url
+from tfcap import drawings
+from tfcap.config import ServingConfig
+
+SCRIPTS = ("sending.js", "attention.js", "card.js", "page.js")
+SAMPLES = (
+    ("white snow", "red", "star", "large", drawings.MIDDLE),
+    ("blue water", "yellow", "circle", "small", "on the left"),
+    ("yellow sand", "blue", "ring", "large", drawings.MIDDLE),
+    ("green grass", "white", "triangle", "small", "on the right"),
+    ("grey stone", "orange", "bar", "large", drawings.MIDDLE),
+    ("brown wood", "green", "star", "small", drawings.MIDDLE),
+)
+SAMPLE_SIDE = 240  # pixels
+
+
+def render(config: ServingConfig, asks_for_token: bool) -> str:
+    """The page; it asks for the token at once if the server asks for one."""
+    return Template(_file("page.html")).substitute(
+        style=_style(),
+        script=_script(),
+        samples=_samples(),
+        max_bytes=config.max_body_bytes,
+        token_hidden="" if asks_for_token else " hidden",
+    )
+
+
+@functools.cache
+def headers() -> dict[str, str]:
+    """What the browser is to hold the page to, whatever a photo's name or caption says.
+
+    Its own style and script run, by their digests, and no other; nothing is loaded or
+    called but this server; no other page may frame it.
+    """
+    policy = {
+        "default-src": "'none'",
+        "script-src": _digest(_script()),
+        "style-src": _digest(_style()),
+        "img-src": "blob: data:",
+        "connect-src": "'self' data:",  # samples are data
+        "base-uri": "'none'",
+        "form-action": "'none'",
+        "frame-ancestors": "'none'",
+    }
+    return {
+        "Content-Security-Policy": "; ".join(map(" ".join, policy.items())),
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "Cache-Control": "no-cache",
+    }
+
+
+def _digest(text: str) -> str:
+    digest = hashlib.sha256(text.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"
+
+
+def _style() -> str:
+    return _file("page.css")
+
+
+@functools.cache
+def _script() -> str:
+    return "".join(map(_file, SCRIPTS))
+
+
+@functools.cache
+def _file(name: str) -> str:
+    path = resources.files("tfcap").joinpath("pages", "caption", name)
+    return path.read_text("utf-8")
+
+
+@functools.cache
+def _samples() -> str:
+    """Drawings as buttons. Drawn here, so that no photo is anybody's."""
+    return "\n      ".join(map(_sample, SAMPLES))
+
+
+def _sample(about: tuple[str, ...]) -> str:
+    ground, colour, shape, size, _ = about
+    grounds = {ground.name: ground for ground in drawings.GROUNDS}
+    scene = drawings.Scene(grounds[ground], *about[1:])
+    name = escape(f"{size} {colour} {shape} on {ground}")
+    drawing = drawings.draw(scene, SAMPLE_SIDE, random.Random(name))
+    return (
+        f'<button type="button" class="sample" title="{name}">'
+        f'<img alt="{name}" src="{photo_url(drawing)}"></button>'
+    )
