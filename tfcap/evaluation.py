@@ -17,6 +17,8 @@ from records.files import write_atomically
 from records.photo_folder import PhotoFolder
 from records.reader import RecordSet, read_shard
 from tfcap import metrics
+from tfcap.coco_files import REFERENCES, RESULTS, coco_references, coco_results
+from tfcap.comparison import Comparison, Earlier
 from tfcap.config import DecodingConfig
 from tfcap.decoding import detokenize, search
 from tfcap.gallery import Entry, write_gallery
@@ -27,7 +29,7 @@ from tfcap.workdir import Workdir, check_fits
 
 BATCH = 100
 SHUFFLE_SEED = 0
-RESULTS, REFERENCES, SCORES = "results.json", "references.json", "scores.json"
+SCORES = "scores.json"
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Evaluation:
         references: photo id -> raw captions of the source.
         scores, shuffled: of the model, and of its captions dealt to other photos.
         settings: everything a reader needs to compare them with others'.
+        comparison: with another result, if there is one.
     """
 
     captions: dict[str, str]
@@ -48,14 +51,19 @@ class Evaluation:
     scores: metrics.Scores
     shuffled: metrics.Scores
     settings: dict[str, Any]
+    comparison: Comparison | None = None
 
     def summary(self) -> dict[str, Any]:
         """What `tfcap evaluate --json` prints."""
+        compared = {}
+        if self.comparison:
+            compared = {"against": self.comparison.summary()}
         return {
             "scores": self.scores.corpus,
             "shuffled_photos": self.shuffled.corpus,
             "captions": metrics.describe(self.captions),
             "settings": self.settings,
+            **compared,
         }
 
 
@@ -64,15 +72,18 @@ def evaluate(
     records: RecordSet,
     split: str,
     decoding: DecodingConfig,
+    earlier: Earlier | None = None,
 ) -> Evaluation:
     """Captions every photo of a split with the best checkpoint, and scores them.
 
     Args:
         members: one run, or several that write captions together
             (`tfcap.members.open_members`).
+        earlier: a result to compare with.
 
     Raises:
-        UserError: the records are not the models', or have no photo in the split.
+        UserError: the records are not the models', or have no photo in the split;
+            the earlier result is of other photos or references.
     """
     for run in members:
         check_fits(run, records)
@@ -97,6 +108,7 @@ def evaluate(
         metrics.score(captions, references),
         metrics.score(shuffled, references),
         settings,
+        earlier and Comparison.of(captions, references, earlier),
     )
 
 
@@ -141,8 +153,8 @@ def save(evaluation: Evaluation, folder: str) -> None:
     """Writes scores, and captions and references in COCO's formats."""
     tf.io.gfile.makedirs(folder)
     contents = {
-        RESULTS: metrics.coco_results(evaluation.captions),
-        REFERENCES: metrics.coco_references(evaluation.references),
+        RESULTS: coco_results(evaluation.captions),
+        REFERENCES: coco_references(evaluation.references),
         SCORES: evaluation.summary(),
     }
     for name, content in contents.items():

@@ -12,7 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from pycocoevalcap.bleu.bleu import Bleu
+from pycocoevalcap.bleu.bleu_scorer import BleuScorer
 from pycocoevalcap.cider.cider import Cider
 from pycocoevalcap.rouge.rouge import Rouge
 
@@ -68,10 +70,7 @@ def score(
     Raises:
         UserError: a photo with a caption has no references, or the reverse.
     """
-    truth = {photo: _with_words(references[photo]) for photo in sorted(references)}
-    _require_same_photos(set(captions), {photo for photo in truth if truth[photo]})
-    truth = {photo: truth[photo] for photo in sorted(captions)}
-    found = {photo: [normalize(captions[photo])] for photo in truth}
+    truth, found = _normalized(captions, references)
     bleu, bleu_each = Bleu(4).compute_score(truth, found, verbose=0)
     rouge, rouge_each = Rouge().compute_score(truth, found)
     cider, cider_each = Cider().compute_score(truth, found)
@@ -79,6 +78,26 @@ def score(
     return Scores(
         _named([*bleu, rouge, cider]), {p: _named(row) for p, row in zip(truth, each)}
     )
+
+
+def bleu_statistics(
+    captions: Mapping[str, str], references: Mapping[str, Sequence[str]]
+) -> np.ndarray:
+    """What BLEU is computed from, int64 [photos, 10], in the order of photo ids.
+
+    N-grams of 1 to 4 words that the references have too, all of them, words of the
+    caption, words of the reference nearest to it in length. The sum over photos is that
+    of a corpus.
+    """
+    truth, found = _normalized(captions, references)
+    scorer, rows = BleuScorer(n=4), []
+    for photo, (caption,) in found.items():
+        scorer += (caption, truth[photo])
+        own = scorer.ctest[-1]
+        words = own["testlen"]
+        nearest = min((abs(length - words), length) for length in own["reflen"])[1]
+        rows.append([*own["correct"], *own["guess"], words, nearest])
+    return np.array(rows)
 
 
 def shuffled(captions: Mapping[str, str], seed: int) -> dict[str, str]:
@@ -118,37 +137,14 @@ def describe(captions: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def coco_results(captions: Mapping[str, str]) -> list[dict[str, Any]]:
-    """A COCO results file: what `pycocotools.coco.COCO.loadRes` reads.
-
-    >>> coco_results({"b.jpg": "a cat", "a.jpg": "a dog"})
-    [{'image_id': 1, 'caption': 'a dog'}, {'image_id': 2, 'caption': 'a cat'}]
-    """
-    ids = _image_ids(captions)
-    return [{"image_id": ids[photo], "caption": captions[photo]} for photo in ids]
-
-
-def coco_references(references: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """A COCO annotation file for the same photos: what `pycocotools.coco.COCO` reads.
-
-    `file_name` is the photo id. References are as in the source, not normalised.
-    """
-    ids = _image_ids(references)
-    pairs = [(ids[photo], text) for photo in ids for text in references[photo]]
-    return {
-        "info": {"description": "references; image ids number the sorted photo ids"},
-        "licenses": [],
-        "type": "captions",
-        "images": [{"id": ids[photo], "file_name": photo} for photo in ids],
-        "annotations": [
-            {"id": i, "image_id": image, "caption": text}
-            for i, (image, text) in enumerate(pairs, start=1)
-        ],
-    }
-
-
-def _image_ids(photos: Mapping[str, Any]) -> dict[str, int]:
-    return {photo: i for i, photo in enumerate(sorted(photos), start=1)}
+def _normalized(
+    captions: Mapping[str, str], references: Mapping[str, Sequence[str]]
+) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """References and captions as scorers take them, by photo id, sorted."""
+    truth = {photo: _with_words(references[photo]) for photo in sorted(references)}
+    _require_same_photos(set(captions), {photo for photo in truth if truth[photo]})
+    truth = {photo: truth[photo] for photo in sorted(captions)}
+    return truth, {photo: [normalize(captions[photo])] for photo in truth}
 
 
 def _with_words(references: Sequence[str]) -> list[str]:

@@ -38,6 +38,12 @@ def add_evaluate(commands) -> None:
         metavar="DIR",
         help="for the results; without it evaluation/SPLIT of the first --workdir",
     )
+    parser.add_argument(
+        "--against",
+        metavar="FILE",
+        help="an earlier results.json, or its folder: are the scores other than its "
+        "by more than chance? Paired bootstrap over the photos",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object, no table")
     parser.add_argument(
         "--gallery", metavar="DIR", help="write a page of captions there"
@@ -64,13 +70,15 @@ def evaluate_together(args: argparse.Namespace) -> int:
     """One run, or an ensemble."""
     from records.reader import RecordSet
     from tfcap import evaluation
+    from tfcap.comparison import Earlier
     from tfcap.members import open_members
     from tfcap.seeds import runs_at
 
     members = open_members(runs_at(args.workdir))
     record_set = RecordSet.open(args.records)
+    earlier = Earlier.read(args.against) if args.against else None
     decoding = decoding_config(members[0], args)
-    found = evaluation.evaluate(members, record_set, args.split, decoding)
+    found = evaluation.evaluate(members, record_set, args.split, decoding, earlier)
     # Results of an ensemble do not take the place of its first run's own.
     parts = ["ensemble"] if len(members) > 1 else []
     folder = args.output or results_folder(args.workdir[0], args.split, *parts)
@@ -120,11 +128,12 @@ def check_one_result(args: argparse.Namespace) -> None:
     """Raises UserError where an option is about a single result."""
     from records.errors import UserError
 
-    if args.gallery:
-        raise UserError(
-            f"--gallery shows one result, but {args.workdir[0]} holds runs of several "
-            "seeds: name one of them, or add --ensemble"
-        )
+    for name in ("gallery", "against"):
+        if vars(args)[name]:
+            raise UserError(
+                f"--{name} is about one result, but {args.workdir[0]} holds runs of "
+                "several seeds: name one of them, or add --ensemble"
+            )
 
 
 def results_folder(workdir: str, split: str, *parts: str) -> str:
@@ -137,6 +146,8 @@ def print_scores(found, folder: str) -> None:
 
     console = plain_console()
     console.print(score_table(found))
+    if found.comparison:
+        console.print(found.comparison.table())
     print_settings(console, {**found.settings, **found.summary()["captions"]})
     console.print(f"results and references in COCO's formats: {folder}")
 

@@ -1,0 +1,64 @@
+"""A result beside an earlier one."""
+
+import json
+
+import pytest
+
+from records.errors import UserError
+from tfcap import cli
+from tfcap.comparison import Comparison, Earlier
+
+REFERENCES = {"a": ("a dog runs", "a dog"), "b": ("two cats sleep", "cats")}
+CAPTIONS = {"a": "a dog runs", "b": "two cats"}
+
+
+def test_its_table_and_summary():
+    earlier = Earlier("there", {"a": "a dog", "b": "a cat"}, REFERENCES)
+    found = Comparison.of(CAPTIONS, REFERENCES, earlier)
+    summary = found.summary()
+    assert summary["file"] == "there" and summary["resamples"] == 10_000
+    one = summary["scores"]["rouge_l"]
+    assert set(one) == {"this", "other", "difference", "interval", "p"}
+    assert one["difference"] == one["this"] - one["other"] > 0
+    assert found.table().row_count == 6
+
+
+@pytest.mark.parametrize(
+    ("captions", "references", "message"),
+    [
+        ({"a": "x"}, REFERENCES, "this one has 2, the other 1, and 'b' is in this"),
+        (
+            CAPTIONS,
+            REFERENCES | {"b": ("two cats sleep",)},
+            "it has 1 of 'b', this one 2, and 'cats' is not in both",
+        ),
+    ],
+)
+def test_other_photos_or_references(captions, references, message):
+    with pytest.raises(UserError, match=message):
+        Comparison.of(CAPTIONS, REFERENCES, Earlier("there", captions, references))
+
+
+def test_the_order_of_references_does_not_matter():
+    turned = {photo: texts[::-1] for photo, texts in REFERENCES.items()}
+    found = Comparison.of(CAPTIONS, REFERENCES, Earlier("there", CAPTIONS, turned))
+    assert found.differences["cider"].p == 1
+
+
+def test_the_command(make_records, write_run, capsys, tmp_path):
+    records = make_records()
+    argv = ["evaluate", f"--records={records.directory}", "--split=dev"]
+    first = write_run(records, "first", seed=1)
+    assert cli.main([*argv, f"--workdir={first.path}"]) == 0
+    argv += [f"--workdir={write_run(records, 'second', seed=2).path}"]
+    argv += [f"--against={first.path}/evaluation/dev"]
+    capsys.readouterr()
+    assert cli.main(argv) == 0
+    assert "95 % from" in capsys.readouterr().out
+    assert cli.main([*argv, "--json"]) == 0
+    against = json.loads(capsys.readouterr().out)["against"]
+    assert 0 < against["scores"]["cider"]["p"] <= 1
+    saved = json.loads((tmp_path / "second/evaluation/dev/scores.json").read_text())
+    assert saved["against"] == against
+    assert cli.main([*argv, f"--against={tmp_path}/none"]) == 1
+    assert "cannot read" in capsys.readouterr().err

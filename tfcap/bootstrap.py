@@ -1,0 +1,140 @@
+"""Whether one result is better than another over the same photos, or by chance.
+
+Source: Koehn, "Statistical Significance Tests for Machine Translation Evaluation",
+EMNLP 2004: photos are drawn with replacement, the same ones for both results, and the
+difference of their scores taken, again and again. CIDEr and ROUGE-L are means over the
+photos drawn (how rare an n-gram is stays as in all photos' references); BLEU is that of
+the corpus they make.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from records.errors import UserError
+from tfcap import metrics
+from tfcap.metrics import Scores
+
+RESAMPLES, SEED, AT_A_TIME = 10_000, 0, 500
+ORDERS = 4
+BLEUS, MEANS = metrics.NAMES[:ORDERS], metrics.NAMES[ORDERS:]
+TINY, SMALL = 1e-15, 1e-9  # coco-caption's guards against 0 / 0
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Of one score.
+
+    Attributes:
+        this, other: the score of each, fractions.
+        interval: what 95 % of the differences lie between.
+        p: how often a difference this far from 0 or farther comes about by the choice
+            of photos alone; two-sided.
+    """
+
+    this: float
+    other: float
+    interval: tuple[float, float]
+    p: float
+
+    @property
+    def difference(self) -> float:
+        return self.this - self.other
+
+
+@dataclass(frozen=True)
+class Result:
+    """Scores and what BLEU is computed from, photo by photo.
+
+    Attributes:
+        statistics: float64 [photos, 2 * 4 + 2], whole numbers (`bleu_statistics`).
+    """
+
+    scores: Scores
+    statistics: np.ndarray
+
+    @classmethod
+    def of(cls, captions: Mapping[str, str], references: Mapping[str, Sequence[str]]):
+        """Of captions and references of the same photos."""
+        return cls(
+            metrics.score(captions, references),
+            metrics.bleu_statistics(captions, references).astype(np.float64),
+        )
+
+    def resampled(self, counts: np.ndarray) -> dict[str, np.ndarray]:
+        """Scores of samples, float64 [samples] each, by name.
+
+        Args:
+            counts: how often each photo is in each sample, float64 [samples, photos].
+        """
+        each = [[row[name] for name in MEANS] for row in self.scores.per_photo.values()]
+        sums = counts @ np.hstack([self.statistics, each])
+        means = sums[:, -len(MEANS) :].T / counts.shape[1]
+        return dict(zip(BLEUS, bleu(sums[:, : -len(MEANS)]))) | dict(zip(MEANS, means))
+
+
+def bleu(statistics: np.ndarray) -> list[np.ndarray]:
+    """BLEU-1 to BLEU-4 of samples' sums of statistics, [samples, 10]."""
+    right, all_ = statistics[:, :ORDERS], statistics[:, ORDERS : 2 * ORDERS]
+    words, reference = statistics[:, -2], statistics[:, -1]
+    logs = np.cumsum(np.log((right + TINY) / (all_ + SMALL)), 1)
+    ratio = (words + TINY) / (reference + SMALL)
+    brevity = np.minimum(0, 1 - 1 / ratio)
+    return [np.exp(logs[:, n] / (n + 1) + brevity) for n in range(ORDERS)]
+
+
+def compare(
+    this: Mapping[str, str],
+    other: Mapping[str, str],
+    references: Mapping[str, Sequence[str]],
+) -> dict[str, Difference]:
+    """Name of each score -> the difference between two results.
+
+    Args:
+        this, other: photo id -> caption.
+        references: of the same photos.
+
+    Raises:
+        UserError: the photos are not the same.
+    """
+    check_same_photos(set(this), set(other))
+    results = [Result.of(captions, references) for captions in (this, other)]
+    drawn = list(differences(*results, photos=len(this)))
+    return {
+        name: judged(
+            np.concatenate([part[name] for part in drawn]),
+            *(result.scores.corpus[name] for result in results),
+        )
+        for name in metrics.NAMES
+    }
+
+
+def differences(
+    one: Result, other: Result, photos: int
+) -> Iterator[dict[str, np.ndarray]]:
+    """Those of all samples, some at a time; the same seed draws the same samples."""
+    draw, share = np.random.default_rng(SEED), np.full(photos, 1 / photos)
+    for _ in range(0, RESAMPLES, AT_A_TIME):
+        counts = draw.multinomial(photos, share, AT_A_TIME).astype(np.float64)
+        ours, theirs = one.resampled(counts), other.resampled(counts)
+        yield {name: ours[name] - theirs[name] for name in ours}
+
+
+def judged(drawn: np.ndarray, this: float, other: float) -> Difference:
+    """Interval and p of differences drawn, float64 [samples]."""
+    low, high = np.quantile(drawn, [0.025, 0.975]).tolist()
+    # Counting the result itself as one more sample, no p is 0.
+    tails = [(np.sum(side) + 1) / (len(drawn) + 1) for side in (drawn <= 0, drawn >= 0)]
+    return Difference(this, other, (low, high), float(min(1, 2 * min(tails))))
+
+
+def check_same_photos(this: set[str], other: set[str]) -> None:
+    if this == other:
+        return
+    lone = sorted(this ^ other)
+    where = "this one" if lone[0] in this else "the other"
+    raise UserError(
+        f"two results are compared over the same photos: this one has {len(this)}, the "
+        f"other {len(other)}, and {lone[0]!r} is in {where} alone. Score the same split"
+    )

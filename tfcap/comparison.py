@@ -1,0 +1,88 @@
+"""A result beside an earlier one: `tfcap evaluate --against FILE`."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from rich.table import Table
+
+from records.console import number_table
+from records.errors import UserError
+from tfcap import bootstrap
+from tfcap.bootstrap import Difference, check_same_photos
+from tfcap.coco_files import Captions, References, read_results
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """A result on disk.
+
+    Attributes:
+        path: of its results file, or of the folder.
+    """
+
+    path: str
+    captions: Captions
+    references: References
+
+    @classmethod
+    def read(cls, path: str) -> "Earlier":
+        """Raises UserError where there is none; see `read_results`."""
+        return cls(path, *read_results(path))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How the scores of two results differ.
+
+    Attributes:
+        path: of the earlier one.
+        differences: by the score's name.
+    """
+
+    path: str
+    differences: dict[str, Difference]
+
+    @classmethod
+    def of(cls, captions: Captions, references: References, earlier: Earlier):
+        """Raises UserError where photos or references are not the same."""
+        check_same_photos(set(captions), set(earlier.captions))
+        check_same_references(references, earlier)
+        found = bootstrap.compare(captions, earlier.captions, references)
+        return cls(earlier.path, found)
+
+    def summary(self) -> dict[str, Any]:
+        """What `tfcap evaluate --json` prints of it."""
+        return {
+            "file": self.path,
+            "resamples": bootstrap.RESAMPLES,
+            "seed": bootstrap.SEED,
+            "scores": {
+                name: {**vars(found), "difference": found.difference}
+                for name, found in self.differences.items()
+            },
+        }
+
+    def table(self) -> Table:
+        """A row a score, in percent."""
+        title = f"against {self.path}, {bootstrap.RESAMPLES:,} samples of the photos"
+        columns = "this", "the other", "difference", "95 % from", "to", "p"
+        table = number_table("percent", *columns, title=title)
+        for name, found in self.differences.items():
+            scores = [f"{100 * value:.1f}" for value in (found.this, found.other)]
+            ends = [found.difference, *found.interval]
+            signed = [f"{100 * value:+.2f}" for value in ends]
+            table.add_row(name, *scores, *signed, f"{found.p:.4f}")
+        return table
+
+
+def check_same_references(ours: References, earlier: Earlier) -> None:
+    for photo, texts in sorted(ours.items()):
+        here, there = Counter(texts), Counter(earlier.references[photo])
+        if alone := sorted((here - there) + (there - here)):
+            raise UserError(
+                f"the result in {earlier.path} was scored against other references: it "
+                f"has {there.total()} of {photo!r}, this one {here.total()}, and "
+                f"{alone[0]!r} is not in both. Score both on records of the same "
+                "captions"
+            )
