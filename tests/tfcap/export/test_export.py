@@ -1,17 +1,12 @@
 """From records to a SavedModel, with a real (random) encoder in front."""
 
-import io
-import json
-import subprocess
-import sys
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-from PIL import Image
+from small_encoders import ENCODER, jpeg, own_model
 from tensorflow.core.framework.tensor_pb2 import TensorProto
 from tensorflow.python.framework.convert_to_constants import (
     convert_variables_to_constants_v2,
@@ -41,33 +36,7 @@ from tfcap.models.merge import MergeCaptioner
 from tfcap.training import Trainer
 from tfcap.workdir import Workdir
 
-ENCODER = {"name": "mobilenet", "weights": "random", "input_size": 32, "layer": "conv1"}
 DECODING = DecodingConfig(beam_width=3, max_length=8)
-ALONE = """
-import json, sys
-sys.modules["keras"] = sys.modules["tensorflow_text"] = sys.modules["tfcap"] = None
-import tensorflow as tf
-model = tf.saved_model.load(sys.argv[1])
-photos = [tf.io.read_file(path) for path in sys.argv[2:]]
-found = model.signatures["serving_default"](image_bytes=tf.stack(photos))
-captions = [text.decode() for text in found["caption"].numpy()]
-print(json.dumps([captions, found["score"].numpy().tolist()]))
-"""
-
-
-def jpeg(seed: int) -> bytes:
-    colours = np.random.default_rng(seed).integers(0, 255, [4, 4, 3], np.uint8)
-    file = io.BytesIO()
-    Image.fromarray(colours).resize([40, 30]).save(file, "JPEG")
-    return file.getvalue()
-
-
-def own_model(folder: Path, **settings) -> dict:
-    """Settings of an encoder whose model is a file in `folder`."""
-    cells = keras.layers.Conv2D(6, 3, 4, "same")
-    keras.Sequential([keras.Input([32, 32, 3]), cells]).save(folder / "own.keras")
-    path = str(folder / "own.keras")
-    return {"model": path, "preprocessing": "unit", **settings}
 
 
 @pytest.fixture
@@ -130,29 +99,6 @@ def test_the_export_says_what_the_model_says(trained, tmp_path):
     assert [row.caption for row in captioned] == [text.decode() for text in expected]
     scores = [row.score for row in captioned]
     np.testing.assert_allclose(scores, found.mean_log_probability()[:, 0], rtol=1e-5)
-
-
-@pytest.mark.parametrize("own", [False, True], ids=["by_name", "own_with_views"])
-def test_it_runs_in_a_process_that_imports_tensorflow_alone(train, tmp_path, own):
-    settings = own_model(tmp_path, crops=5, flip=True) if own else ENCODER
-    trained = train(settings)
-    photos = [jpeg(seed) for seed in range(3)]
-    paths = [str(tmp_path / f"{i}.jpg") for i in range(3)]
-    for path, photo in zip(paths, photos):
-        with open(path, "wb") as file:
-            file.write(photo)
-    saved = export(photo_captioner(trained, DECODING), str(tmp_path / "export"))
-    here = Captioner.load(saved).caption(photos)
-    ran = subprocess.run(
-        [sys.executable, "-c", ALONE, saved, *paths],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-    )
-    assert ran.returncode == 0, ran.stderr[-2000:]
-    captions, scores = json.loads(ran.stdout)
-    assert captions == [row.caption for row in here]
-    np.testing.assert_allclose(scores, [row.score for row in here], rtol=1e-5)
 
 
 def test_another_encoder_is_refused(start):
