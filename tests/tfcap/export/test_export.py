@@ -13,6 +13,7 @@ from tensorflow.python.framework.convert_to_constants import (
 )
 
 from records.errors import UserError
+from records.files import file_sizes
 from records.reader import RecordSet
 from records.schema import FeatureSpec
 from tfcap import cli
@@ -39,49 +40,57 @@ from tfcap.workdir import Workdir
 DECODING = DecodingConfig(beam_width=3, max_length=8)
 
 
-@pytest.fixture
-def start(make_records, tmp_path):
-    """Makes records that claim an encoder, and a work directory for them."""
-
-    def start(encoder_settings: dict) -> tuple[RecordSet, Workdir]:
-        encoder = load_encoder(EncoderConfig(**encoder_settings))
-        config = parse_config(
-            {
-                "encoder": encoder_settings,
-                "model": {"image_units": 8, "lstm_units": 8, "embedding_units": 4},
-                "training": {"epochs": 1, "global_batch": 4, "strategy": "cpu"},
-            },
-            "test",
-        )
-        spec = FeatureSpec(shape=encoder.shape, dtype="float16")
-        records = make_records(spec=spec, config=config, encoder=encoder.info)
-        path = str(tmp_path / "run")
-        return records, Workdir(path, config, records.manifest, records.vocabulary)
-
-    return start
+def begin(folder: Path, write, encoder_settings: dict) -> tuple[RecordSet, Workdir]:
+    """Records that claim an encoder, and a work directory for them."""
+    encoder = load_encoder(EncoderConfig(**encoder_settings))
+    config = parse_config(
+        {
+            "encoder": encoder_settings,
+            "model": {"image_units": 8, "lstm_units": 8, "embedding_units": 4},
+            "training": {"epochs": 1, "global_batch": 4, "strategy": "cpu"},
+        },
+        "test",
+    )
+    spec = FeatureSpec(shape=encoder.shape, dtype="float16")
+    records = write(folder / "records", None, spec, config, encoder.info)
+    path = str(folder / "run")
+    return records, Workdir(path, config, records.manifest, records.vocabulary)
 
 
 @pytest.fixture
-def train(start):
+def start(write_records, tmp_path):
+    return lambda settings: begin(tmp_path, write_records, settings)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, write_records) -> Workdir:
     """A work directory after one epoch."""
-
-    def train(encoder_settings: dict) -> Workdir:
-        records, workdir = start(encoder_settings)
-        Trainer(workdir.config, records, workdir.path).run()
-        return Workdir.open(workdir.path)
-
-    return train
+    folder = tmp_path_factory.mktemp("trained")
+    records, workdir = begin(folder, write_records, ENCODER)
+    Trainer(workdir.config, records, workdir.path).run()
+    return Workdir.open(workdir.path)
 
 
-@pytest.fixture
-def trained(train) -> Workdir:
-    return train(ENCODER)
+@pytest.fixture(scope="module")
+def captioner(trained) -> PhotoCaptioner:
+    return photo_captioner(trained, DECODING)
 
 
-def test_the_export_says_what_the_model_says(trained, tmp_path):
+@pytest.fixture(scope="module")
+def saved(trained, captioner, tmp_path_factory) -> Path:
+    """The captioner's export, with its card."""
+    card = model_card.describe(trained, DECODING, licence="only for this test")
+    return Path(export(captioner, str(tmp_path_factory.mktemp("out")), card=card))
+
+
+@pytest.fixture(scope="module")
+def model(saved):
+    return tf.saved_model.load(str(saved))
+
+
+def test_the_export_says_what_the_model_says(trained, saved):
     photos = [jpeg(seed) for seed in range(5)]
-    export(photo_captioner(trained, DECODING), str(tmp_path / "export"))
-    captioned = Captioner.load(str(tmp_path / "export")).caption(photos)
+    captioned = Captioner.load(str(saved)).caption(photos)
 
     model, _ = trained.restore_best()
     features, _ = load_encoder(trained.config.encoder).encode(photos)
@@ -131,12 +140,15 @@ def test_another_model_at_the_same_place_is_refused(start, tmp_path):
         encoder_of_records(workdir, {})
 
 
-def test_an_export_is_not_replaced_unasked(trained, tmp_path):
-    captioner = photo_captioner(trained, DECODING)
-    export(captioner, str(tmp_path / "export"))
+def test_an_export_is_not_replaced_unasked(captioner, saved, tmp_path):
+    before = file_sizes(str(saved), nested=True)
     with pytest.raises(UserError, match="exists; add --overwrite"):
-        export(captioner, str(tmp_path / "export"))
-    export(captioner, str(tmp_path / "export"), overwrite=True)
+        export(captioner, str(saved.parent))
+    assert file_sizes(str(saved), nested=True) == before
+    (tmp_path / "1").mkdir()
+    (tmp_path / "1" / "leftover").touch()
+    path = Path(export(captioner, str(tmp_path), overwrite=True))
+    assert (path / "saved_model.pb").exists() and not (path / "leftover").exists()
 
 
 def test_a_single_photo_is_a_batch_too(trained):
@@ -152,15 +164,8 @@ def wide_photos() -> list[bytes]:
     return [jpeg(0), b"", jpeg(1), b"no photo", jpeg(2)[:200], jpeg(3)]
 
 
-def exported(workdir: Workdir, tmp_path, **options) -> dict:
-    path = export(photo_captioner(workdir, DECODING, **options), str(tmp_path / "out"))
-    model = tf.saved_model.load(path)
-    exported.keep = model  # a signature holds its variables weakly
-    return model.signatures
-
-
-def test_a_bad_photo_loses_no_other(trained, tmp_path, wide_photos):
-    signatures = exported(trained, tmp_path)
+def test_a_bad_photo_loses_no_other(model, wide_photos):
+    signatures = model.signatures
     good = [photo for i, photo in enumerate(wide_photos) if i in (0, 2, 5)]
     for name in ("serving_default", "beams", "explain"):
         alone = signatures[name](image_bytes=tf.constant(good))
@@ -175,8 +180,8 @@ def test_a_bad_photo_loses_no_other(trained, tmp_path, wide_photos):
                 assert not tf.gather(found[output], [1, 3, 4]).numpy().any()
 
 
-def test_beams_features_and_words_are_of_one_search(trained, tmp_path):
-    signatures = exported(trained, tmp_path)
+def test_beams_features_and_words_are_of_one_search(model, trained):
+    signatures = model.signatures
     photos = tf.constant([jpeg(seed) for seed in range(3)])
     best = signatures["serving_default"](image_bytes=photos)
     beams = signatures["beams"](image_bytes=photos)
@@ -197,13 +202,12 @@ def test_beams_features_and_words_are_of_one_search(trained, tmp_path):
         np.testing.assert_allclose(mean, best["score"][i], rtol=1e-3)
 
 
-def test_half_weights_move_scores_but_little(trained, tmp_path, monkeypatch):
+def test_half_weights_move_scores_but_little(trained, captioner, monkeypatch):
     monkeypatch.setattr(halving, "LARGE", 8)  # this model is small
     photos = tf.constant([jpeg(seed) for seed in range(3)])
-    whole = exported(trained, tmp_path / "whole")
-    scores = whole["serving_default"](image_bytes=photos)["score"].numpy()
-    half = exported(trained, tmp_path / "half", half=True)
-    close = half["serving_default"](image_bytes=photos)["score"].numpy()
+    scores = captioner.serve(photos)["score"].numpy()
+    half = photo_captioner(trained, DECODING, half=True)
+    close = half.serve(photos)["score"].numpy()
     assert not (close == scores).all()
     np.testing.assert_allclose(close, scores, atol=0.01)
 
@@ -222,17 +226,14 @@ def test_half_weights_of_a_matrix():
     assert after < 0.6 * before
 
 
-def test_what_lies_beside_the_graph(trained, tmp_path):
-    card = model_card.describe(trained, DECODING, licence="only for this test")
-    captioner = photo_captioner(trained, DECODING)
-    path = Path(export(captioner, str(tmp_path / "out"), card=card))
-    vocabulary = (path / "assets" / "vocabulary.txt").read_text("utf-8")
+def test_what_lies_beside_the_graph(trained, saved):
+    vocabulary = (saved / "assets" / "vocabulary.txt").read_text("utf-8")
     assert vocabulary.splitlines() == list(trained.vocabulary.tokens)
-    text = (path / "model_card.md").read_text("utf-8")
+    text = (saved / "model_card.md").read_text("utf-8")
     for expected in ("only for this test", "| train | 21 | 42 |", "beam_width 3"):
         assert expected in text
     assert "`tfcap evaluate` had not been run" in text
-    requests = path / "assets.extra" / "tf_serving_warmup_requests"
+    requests = saved / "assets.extra" / "tf_serving_warmup_requests"
     held = [r.numpy() for r in tf.data.TFRecordDataset(str(requests))]
     assert len(held) == 6
 
@@ -289,7 +290,7 @@ def prediction_log_class():
     return message_factory.GetMessageClass(found)
 
 
-def test_live_and_exported_side_by_side(trained, tmp_path, capsys):
+def test_live_and_exported_side_by_side(trained, captioner, tmp_path, capsys):
     good, bad = tmp_path / "good.jpg", tmp_path / "bad.jpg"
     good.write_bytes(jpeg(1))
     bad.write_bytes(b"text")
@@ -297,6 +298,5 @@ def test_live_and_exported_side_by_side(trained, tmp_path, capsys):
     check = ["--check", str(good)]
     assert cli.main([*flags, *check]) == 0
     assert "1 of 1 captions are the same" in capsys.readouterr().out
-    captioner = photo_captioner(trained, DECODING)
     live = live_captions(captioner, [jpeg(1), b"text"])
     assert live[0].caption and live[1].error
