@@ -26,7 +26,7 @@ from tfcap.config import Config, parse_config
 from tfcap.models import build_model
 from tfcap.workdir import Progress, Workdir
 
-sys.path.insert(0, str(Path(__file__).parent))  # for file_server
+sys.path.insert(0, str(Path(__file__).parent))  # for file_server, chromium
 
 SMALL = {"image_units": 8, "lstm_units": 8, "embedding_units": 4}
 WORDS = ["a", "dog", "cat", "runs", "sleeps", "on", "grass", "snow"]
@@ -83,6 +83,16 @@ def loss_curve():
         ]
 
     return read
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Headless Chromium, one for all tests of pages."""
+    pytest.importorskip("selenium", reason="needs the extra: pip install 'tfcap[dev]'")
+    import chromium
+
+    with chromium.started() as browser:
+        yield browser
 
 
 @pytest.fixture
