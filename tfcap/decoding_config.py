@@ -32,7 +32,6 @@ class DecodingConfig(Section):
         with_words: words or phrases that every caption must hold.
         without_words: words or phrases that none may hold.
         sampling: draw `beam_width` captions instead; null searches.
-        mirror: look at each grid in a mirror as well; probabilities are the mean.
     """
 
     beam_width: int = Field(3, ge=1)
@@ -43,7 +42,6 @@ class DecodingConfig(Section):
     with_words: tuple[str, ...] = ()
     without_words: tuple[str, ...] = ()
     sampling: SamplingConfig | None = None
-    mirror: bool = False
 
     @model_validator(mode="after")
     def _words_are_searched_for(self):

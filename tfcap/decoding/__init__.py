@@ -4,7 +4,6 @@
     rules.py                          which tokens may come next
     required.py                       words that a caption must hold
     ensemble.py                       several models as one
-    mirrored.py                       a photo and its mirror image
     captions.py                       what a search gives, and its text
 
 A caption's score is its log-probability over `length ** length_exponent`, where length
@@ -20,7 +19,6 @@ from tfcap.config import DecodingConfig
 from tfcap.decoding.beam import beam_search
 from tfcap.decoding.captions import Captions, detokenize
 from tfcap.decoding.greedy import greedy_search
-from tfcap.decoding.mirrored import also_mirrored
 from tfcap.decoding.required import Required
 from tfcap.decoding.rules import Rules
 from tfcap.decoding.sampling import sample
@@ -47,11 +45,8 @@ def search(
             `with_words` and `without_words` alone.
 
     Raises:
-        UserError: a word that captions must or must not hold is not in the vocabulary;
-            `mirror` of features that are no grid.
+        UserError: a word that captions must or must not hold is not in the vocabulary.
     """
-    if config.mirror:
-        model = also_mirrored(model)
     context = model.encode(features)
     rules = Rules.of(config, vocabulary, tokenizer)
     if config.sampling:
