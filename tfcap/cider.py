@@ -63,6 +63,16 @@ class CiderD:
             references: int32 [references, length].
             photo: int32 [references], whose reference each is, in ascending order.
         """
+        each = self.compare(captions, references, photo)
+        # Not a segment mean: threads would add in an order of their own.
+        whose = tf.one_hot(photo, tf.shape(captions)[0], axis=0)
+        own = tf.reduce_sum(whose, 1, keepdims=True)
+        return tf.math.divide_no_nan(tf.matmul(whose, each), own)
+
+    def compare(
+        self, captions: tf.Tensor, references: tf.Tensor, photo: tf.Tensor
+    ) -> tf.Tensor:
+        """Each reference with its photo's captions, float32 [references, n]."""
         own = [self.vector(captions, n) for n in ORDERS]
         theirs = [self.vector(references, n) for n in ORDERS]
         compared = [
@@ -71,11 +81,7 @@ class CiderD:
         ]
         lengths = tf.gather(pairs(captions), photo), pairs(references)[:, tf.newaxis]
         penalty = tf.exp(-((lengths[0] - lengths[1]) ** 2) / (2 * SIGMA**2))
-        mean = 10 * penalty * tf.add_n(compared) / len(ORDERS)
-        # Not a segment mean: threads would add in an order of their own.
-        whose = tf.one_hot(photo, tf.shape(captions)[0], axis=0)
-        own = tf.reduce_sum(whose, 1, keepdims=True)
-        return tf.math.divide_no_nan(tf.matmul(whose, mean), own)
+        return 10 * penalty * tf.add_n(compared) / len(ORDERS)
 
     def vector(self, captions: tf.Tensor, n: int) -> tuple[tf.Tensor, ...]:
         """N-grams of captions [..., length], place by place, [..., places].

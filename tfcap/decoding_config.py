@@ -19,6 +19,18 @@ class SamplingConfig(Section):
     seed: int = 0
 
 
+class ConsensusConfig(Section):
+    """The caption that agrees best with the others found, not the likeliest.
+
+    Attributes:
+        weight: of the others each counts as its probability to this power; 0: all
+            alike. It has more to choose from, and more to agree with, the wider the
+            beam: 10 and more.
+    """
+
+    weight: float = Field(0.1, ge=0)
+
+
 class DecodingConfig(Section):
     """The search for a caption.
 
@@ -32,6 +44,8 @@ class DecodingConfig(Section):
         with_words: words or phrases that every caption must hold.
         without_words: words or phrases that none may hold.
         sampling: draw `beam_width` captions instead; null searches.
+        consensus: put the caption first that agrees best with the others found, by
+            CIDEr-D; null: the one with the best score.
     """
 
     beam_width: int = Field(3, ge=1)
@@ -42,12 +56,22 @@ class DecodingConfig(Section):
     with_words: tuple[str, ...] = ()
     without_words: tuple[str, ...] = ()
     sampling: SamplingConfig | None = None
+    consensus: ConsensusConfig | None = None
 
     @model_validator(mode="after")
     def _words_are_searched_for(self):
         if self.sampling and self.with_words:
             raise ValueError(
                 "`with_words` needs a search; leave `sampling` out, or the words"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _consensus_is_of_several(self):
+        if self.consensus and self.beam_width < 3:
+            raise ValueError(
+                f"`consensus` is found among several captions; beam_width "
+                f"({self.beam_width}) must be 3 or more"
             )
         return self
 

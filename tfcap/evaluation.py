@@ -17,6 +17,7 @@ from records.files import write_atomically
 from records.photo_folder import PhotoFolder
 from records.reader import RecordSet, read_shard
 from tfcap import metrics
+from tfcap.cider import CiderD
 from tfcap.coco_files import REFERENCES, RESULTS, coco_references, coco_results
 from tfcap.comparison import Comparison, Earlier
 from tfcap.config import DecodingConfig
@@ -129,10 +130,11 @@ def caption_split(
     shape = [None, *records.manifest.features.shape]
     stored = records.manifest.features.dtype
     tokenizer = records.manifest.tokenizer
+    cider = CiderD.of_split(records, "train") if decoding.consensus else None
 
     @tf.function(input_signature=[tf.TensorSpec(shape, stored)], autograph=False)
     def write(features):
-        found = search(model, features, decoding, records.vocabulary, tokenizer)
+        found = search(model, features, decoding, records.vocabulary, tokenizer, cider)
         best = detokenize(found.tokens[:, 0], records.vocabulary, tokenizer)
         return best, found.mean_log_probability()[:, 0]
 

@@ -41,10 +41,13 @@ class Samples:
         self.pictures = {r.photo_id: picture(r, folder) for r in self.chosen}
         features = tf.stack([record.features for record in self.chosen])
 
+        # What the model says by itself, every time in the same few seconds.
+        decoding = config.decoding.model_copy(update={"consensus": None})
+
         @tf.function(autograph=False)
         def write() -> tf.Tensor:
             words, tokenizer = records.vocabulary, records.manifest.tokenizer
-            found = search(model, features, config.decoding, words, tokenizer)
+            found = search(model, features, decoding, words, tokenizer)
             return detokenize(found.tokens[:, 0], words, tokenizer)
 
         self.write = write

@@ -24,6 +24,9 @@ def add_export(commands) -> None:
         metavar="PATH",
         help="a model of your own, if it is not where it was",
     )
+    parser.add_argument(
+        "--records", metavar="DIR", help="of the run, for decoding.consensus"
+    )
     parser.add_argument("--overwrite", action="store_true")
     parser.add_argument(
         "--weights",
@@ -58,7 +61,12 @@ def export(args: argparse.Namespace) -> int:
     workdir, half = Workdir.open(args.workdir), args.weights == "float16"
     decoding = decoding_config(workdir, args)
     captioner = photo_captioner(
-        workdir, decoding, args.encoder_weights, args.encoder_model, half
+        workdir,
+        decoding,
+        args.encoder_weights,
+        args.encoder_model,
+        half,
+        args.records,
     )
     card = model_card.describe(workdir, decoding, half, args.data_licence)
     path = write(captioner, args.output, args.overwrite, card)

@@ -24,8 +24,9 @@ from tensorflow.python.framework.convert_to_constants import (
 
 from records.tokenizer_settings import TokenizerSettings
 from records.vocabulary import END_ID, PAD_ID, Vocabulary
+from tfcap.cider import CiderD
 from tfcap.config import DecodingConfig
-from tfcap.decoding import detokenize, search
+from tfcap.decoding import Captions, detokenize, search
 from tfcap.encoders import Encoder
 from tfcap.encoders.reading import read_what_can_be
 from tfcap.export.halving import with_half_weights
@@ -42,6 +43,7 @@ class PhotoCaptioner:
         encoder: must be the one the records were made with.
         stored: their dtype on disk; the model was trained on their rounding.
         half: keep weights in float16; they are computed with in float32.
+        cider: compares captions, for `decoding.consensus`.
     """
 
     def __init__(
@@ -53,10 +55,11 @@ class PhotoCaptioner:
         decoding: DecodingConfig,
         stored: str,
         half: bool = False,
+        cider: CiderD | None = None,
     ):
         self.encoder, self.model, self.decoding = encoder, model, decoding
         self.vocabulary, self.tokenizer = vocabulary, tokenizer
-        self.stored, self.half = stored, half
+        self.stored, self.half, self.cider = stored, half, cider
         self.features = tf.TensorSpec([None, *encoder.shape], tf.float32, "features")
         pixels = tf.TensorSpec([None, encoder.side, encoder.side, 3], tf.float32)
         tokens = tf.TensorSpec([None, None], tf.int32)
@@ -124,9 +127,19 @@ class PhotoCaptioner:
 
     def _search(self, features: tf.Tensor) -> list[tf.Tensor]:
         rounded = tf.cast(features, self.stored)
-        settings = self.decoding, self.vocabulary, self.tokenizer
-        found = search(self.model, rounded, *settings)
+        found = self.search(rounded)
         return [found.tokens, found.mean_log_probability()]
+
+    def search(self, stored: tf.Tensor) -> Captions:
+        """By the decoding of the export; features as they are in records."""
+        return search(
+            self.model,
+            stored,
+            self.decoding,
+            self.vocabulary,
+            self.tokenizer,
+            self.cider,
+        )
 
     def _token_by_token(self, features, tokens) -> list[tf.Tensor]:
         """Probabilities [batch, length - 1] of tokens, and where the model looked."""

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from records.console import number_table
 from tfcap.captioning import Captioned
-from tfcap.decoding import detokenize, search
+from tfcap.decoding import detokenize
 from tfcap.export.captioner import PhotoCaptioner
 
 CLOSE = 1e-4  # of a score: float32 rounding over a caption's tokens
@@ -30,8 +30,7 @@ def live_captions(captioner: PhotoCaptioner, photos: Sequence[bytes]):
     """What the model says before export, operation by operation."""
     features, bad = captioner.encoder.encode(photos)
     stored = tf.cast(features, captioner.stored)
-    settings = captioner.decoding, captioner.vocabulary, captioner.tokenizer
-    found = search(captioner.model, stored, *settings)
+    found = captioner.search(stored)
     texts = detokenize(found.tokens[:, 0], captioner.vocabulary, captioner.tokenizer)
     scores = found.mean_log_probability()[:, 0].numpy().tolist()
     good = iter(zip((text.decode() for text in texts.numpy()), scores))

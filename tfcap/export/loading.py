@@ -1,11 +1,13 @@
 """The model of a work directory with the encoder of its records in front."""
 
 from records.errors import UserError
+from records.reader import RecordSet
+from tfcap.cider import CiderD
 from tfcap.config import DecodingConfig
 from tfcap.encoders import Encoder, load_encoder
 from tfcap.export.captioner import PhotoCaptioner
 from tfcap.recorded_encoder import kind_of_file, moved
-from tfcap.workdir import Workdir
+from tfcap.workdir import Workdir, check_fits
 
 SHORT = 12  # of a digest, shown
 
@@ -16,6 +18,7 @@ def photo_captioner(
     encoder_weights: str | None = None,
     encoder_model: str | None = None,
     half: bool = False,
+    records: str | None = None,
 ) -> PhotoCaptioner:
     """The best checkpoint with its encoder in front.
 
@@ -23,10 +26,13 @@ def photo_captioner(
         encoder_weights, encoder_model: where the encoder's file lies; None for where
             the configuration says.
         half: weights in float16.
+        records: directory of the records, for `decoding.consensus`.
 
     Raises:
-        UserError: the encoder is not there, or not the one the records were made with.
+        UserError: the encoder is not there, or not the one the records were made with;
+            `consensus` without records, or with those of another model.
     """
+    cider = comparing(workdir, records) if decoding.consensus else None
     paths = {"weights": encoder_weights, "model": encoder_model}
     encoder = encoder_of_records(workdir, {k: v for k, v in paths.items() if v})
     model, _ = workdir.restore_best()
@@ -39,7 +45,20 @@ def photo_captioner(
         decoding,
         manifest.features.dtype,
         half,
+        cider,
     )
+
+
+def comparing(workdir: Workdir, directory: str | None) -> CiderD:
+    """What `decoding.consensus` compares captions by."""
+    if directory is None:
+        raise UserError(
+            "decoding.consensus compares captions by how rare their words are in the "
+            "training captions: say with --records where the records are"
+        )
+    records = RecordSet.open(directory)
+    check_fits(workdir, records)
+    return CiderD.of_split(records, "train")
 
 
 def encoder_of_records(workdir: Workdir, paths: dict[str, str]) -> Encoder:
