@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from records import shards
+from records.errors import UserError
 from records.files import exists, read_file
 from records.manifest import Manifest
 from tfcap import evaluation
@@ -111,7 +112,15 @@ def scores_of(workdir: Workdir):
 
     def scores(split: str) -> str:
         path = workdir.folder("evaluation", split, evaluation.SCORES)
-        return table(split, json.loads(read_file(path))) if exists(path) else ""
+        if not exists(path):
+            return ""
+        try:
+            return table(split, json.loads(read_file(path)))
+        except (ValueError, LookupError, TypeError) as error:
+            raise UserError(
+                f"{path} is not what this version's `tfcap evaluate` writes "
+                f"({type(error).__name__}: {error}); run that again, or remove the file"
+            ) from None
 
     return scores
 

@@ -4,6 +4,8 @@ from typing import Any
 
 from tfcap.config import ServingConfig
 
+QUADS, LAST = "([A-Za-z0-9+/]{4})*", "[A-Za-z0-9+/]{2}(==|[A-Za-z0-9+/]=)"
+BASE64 = f"^{QUADS}({LAST})?$"
 ERROR = {
     "type": "object",
     "required": ["error"],
@@ -23,7 +25,9 @@ ROW = {
 PHOTO = {
     "type": "object",
     "required": ["b64"],
-    "properties": {"b64": {"type": "string", "contentEncoding": "base64"}},
+    "properties": {
+        "b64": {"type": "string", "contentEncoding": "base64", "pattern": BASE64}
+    },
     "additionalProperties": False,
 }
 REFUSALS = {
@@ -79,7 +83,6 @@ def upload(config: ServingConfig) -> dict[str, Any]:
         "type": "object",
         "required": ["photo"],
         "properties": {"photo": {**files, "items": file}},
-        "additionalProperties": False,
     }
     rows = {
         "type": "object",

@@ -246,6 +246,18 @@ def test_scores_on_the_model_card():
     assert "| cider | 50.0 | 12.5 |" in text and "7 photos with 14 ref" in text
 
 
+@pytest.mark.parametrize("content", ["{", "[]", '{"settings": {"photos": 7}}'])
+def test_scores_that_cannot_be_read_are_named(trained, content):
+    path = Path(trained.folder("evaluation", "dev", "scores.json"))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content)
+    try:
+        with pytest.raises(UserError, match=r"scores\.json is not .*run that again"):
+            model_card.describe(trained, DECODING)
+    finally:
+        path.unlink()
+
+
 def test_a_warm_up_request_is_a_prediction_log():
     """Read by protobuf itself, from the fields of the published .proto files."""
     photos = tf.make_tensor_proto([b"photo"] * 40)
