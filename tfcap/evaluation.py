@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import tensorflow as tf
@@ -16,14 +16,21 @@ from records.console import number_table
 from records.files import write_atomically
 from records.photo_folder import PhotoFolder
 from records.reader import RecordSet, read_shard
-from tfcap import metrics
+from tfcap import java_scores, metrics
 from tfcap.cider import CiderD
-from tfcap.coco_files import REFERENCES, RESULTS, coco_references, coco_results
+from tfcap.coco_files import (
+    REFERENCES,
+    RESULTS,
+    References,
+    coco_references,
+    coco_results,
+)
 from tfcap.comparison import Comparison, Earlier
 from tfcap.config import DecodingConfig
 from tfcap.decoding import detokenize, search
 from tfcap.gallery import Entry, write_gallery
 from tfcap.input_pipeline import photo_batches
+from tfcap.java_scores import JavaScores
 from tfcap.members import restore
 from tfcap.models.base import Captioner
 from tfcap.workdir import Workdir, check_fits
@@ -43,6 +50,7 @@ class Evaluation:
         references: photo id -> raw captions of the source.
         scores, shuffled: of the model, and of its captions dealt to other photos.
         settings: everything a reader needs to compare them with others'.
+        java: METEOR and SPICE, if Java was to score them.
         comparison: with another result, if there is one.
     """
 
@@ -52,6 +60,7 @@ class Evaluation:
     scores: metrics.Scores
     shuffled: metrics.Scores
     settings: dict[str, Any]
+    java: JavaScores = field(default_factory=JavaScores)
     comparison: Comparison | None = None
 
     def summary(self) -> dict[str, Any]:
@@ -62,10 +71,32 @@ class Evaluation:
         return {
             "scores": self.scores.corpus,
             "shuffled_photos": self.shuffled.corpus,
+            "java": self.java.summary(),
             "captions": metrics.describe(self.captions),
             "settings": self.settings,
             **compared,
         }
+
+    def rows(self) -> dict[str, tuple[float, float]]:
+        """Name of each score, Java's too -> the score, and that of the control."""
+        own = self.scores.corpus | self.java.scores
+        control = self.shuffled.corpus | self.java.shuffled
+        return {name: (own[name], control[name]) for name in own}
+
+    def with_java(self) -> "Evaluation":
+        """The same with METEOR and SPICE, as far as they can be had."""
+        dealt = metrics.shuffled(self.captions, SHUFFLE_SEED)
+        found = java_scores.score(self.captions, dealt, self.references)
+        return replace(self, java=found)
+
+    def beside(self, earlier: Earlier) -> "Evaluation":
+        """The same, compared with an earlier result.
+
+        Raises:
+            UserError: that is of other photos or references.
+        """
+        found = Comparison.of(self.captions, self.references, earlier)
+        return replace(self, comparison=found)
 
 
 def evaluate(
@@ -73,18 +104,15 @@ def evaluate(
     records: RecordSet,
     split: str,
     decoding: DecodingConfig,
-    earlier: Earlier | None = None,
 ) -> Evaluation:
     """Captions every photo of a split with the best checkpoint, and scores them.
 
     Args:
         members: one run, or several that write captions together
             (`tfcap.members.open_members`).
-        earlier: a result to compare with.
 
     Raises:
-        UserError: the records are not the models', or have no photo in the split;
-            the earlier result is of other photos or references.
+        UserError: the records are not the models', or have no photo in the split.
     """
     for run in members:
         check_fits(run, records)
@@ -96,11 +124,12 @@ def evaluate(
         "split": split,
         "photos": len(captions),
         "references": sum(map(len, references.values())),
+        "references_per_photo": range_of(references),
         **about,
         **decoding.model_dump(),
         "tokenizer": records.manifest.tokenizer.model_dump(),
         "encoder": records.manifest.encoder.model_dump(exclude={"preprocessing"}),
-        "scorer": "pycocoevalcap; both sides lower-cased, ASCII punctuation removed",
+        "scorer": "pycocoevalcap, words as its Penn Treebank tokenizer makes them",
     }
     return Evaluation(
         captions,
@@ -109,7 +138,6 @@ def evaluate(
         metrics.score(captions, references),
         metrics.score(shuffled, references),
         settings,
-        earlier and Comparison.of(captions, references, earlier),
     )
 
 
@@ -121,6 +149,12 @@ def read_references(records: RecordSet, split: str) -> dict[str, tuple[str, ...]
             record = schema.decode(serialized, records.manifest.features)
             references[record.photo_id] = record.captions
     return references
+
+
+def range_of(references: References) -> str:
+    """How many a photo has, as `5` or `3 to 5`."""
+    counts = sorted(map(len, references.values()))
+    return " to ".join(str(n) for n in dict.fromkeys([counts[0], counts[-1]]))
 
 
 def caption_split(
@@ -186,7 +220,6 @@ def save_gallery(evaluation: Evaluation, photos: str, folder: str) -> str:
 def score_table(evaluation: Evaluation) -> Table:
     """Scores beside those of the same captions on other photos, in percent."""
     table = number_table("percent", "photos in order", "photos shuffled")
-    for name in metrics.NAMES:
-        own, other = evaluation.scores.corpus[name], evaluation.shuffled.corpus[name]
-        table.add_row(name, f"{100 * own:.1f}", f"{100 * other:.1f}")
+    for name, pair in evaluation.rows().items():
+        table.add_row(name, *(f"{100 * value:.1f}" for value in pair))
     return table

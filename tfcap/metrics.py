@@ -1,13 +1,11 @@
 """Captions against references: BLEU, ROUGE-L and CIDEr, and the control beside them.
 
-The scorer is coco-caption's (`pycocoevalcap`), its Python part alone: its tokenizer,
-METEOR and SPICE need Java. Captions and references both go through `normalize`
-instead; scores therefore differ a little from those after the Penn Treebank tokenizer.
+The scorer is coco-caption's (`pycocoevalcap`), its Python part alone: METEOR, SPICE and
+its tokenizer need Java. Captions and references go through `caption_words`, which makes
+the same words, so that `pycocoevalcap` gives our results the scores that we give them.
 """
 
 import random
-import string
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,9 +17,9 @@ from pycocoevalcap.cider.cider import Cider
 from pycocoevalcap.rouge.rouge import Rouge
 
 from records.errors import UserError
+from tfcap.caption_words import caption_words
 
 NAMES = ("bleu_1", "bleu_2", "bleu_3", "bleu_4", "rouge_l", "cider")
-_NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
 @dataclass(frozen=True)
@@ -40,15 +38,12 @@ class Scores:
 
 
 def normalize(caption: str) -> str:
-    """Lower case, ASCII punctuation deleted, white space collapsed, after NFKC.
-
-    These are the words that `records.tokenizer` makes, none dropped.
+    """The words that are scored, with a space between.
 
     >>> normalize(" A dog's  ball. ")
-    'a dogs ball'
+    "a dog 's ball"
     """
-    text = unicodedata.normalize("NFKC", caption).lower()
-    return " ".join(text.translate(_NO_PUNCTUATION).split())
+    return " ".join(caption_words(caption))
 
 
 def score(
@@ -70,7 +65,7 @@ def score(
     Raises:
         UserError: a photo with a caption has no references, or the reverse.
     """
-    truth, found = _normalized(captions, references)
+    truth, found = normalized(captions, references)
     bleu, bleu_each = Bleu(4).compute_score(truth, found, verbose=0)
     rouge, rouge_each = Rouge().compute_score(truth, found)
     cider, cider_each = Cider().compute_score(truth, found)
@@ -89,7 +84,7 @@ def bleu_statistics(
     caption, words of the reference nearest to it in length. The sum over photos is that
     of a corpus.
     """
-    truth, found = _normalized(captions, references)
+    truth, found = normalized(captions, references)
     scorer, rows = BleuScorer(n=4), []
     for photo, (caption,) in found.items():
         scorer += (caption, truth[photo])
@@ -137,7 +132,7 @@ def describe(captions: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def _normalized(
+def normalized(
     captions: Mapping[str, str], references: Mapping[str, Sequence[str]]
 ) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
     """References and captions as scorers take them, by photo id, sorted."""

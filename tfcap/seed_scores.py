@@ -20,7 +20,7 @@ class SeedScores:
     runs: dict[int, Evaluation]
 
     def values(self, name: str) -> list[float]:
-        return [found.scores.corpus[name] for found in self.runs.values()]
+        return [found.rows()[name][0] for found in self.runs.values()]
 
     @property
     def mean(self) -> dict[str, float]:
@@ -36,12 +36,12 @@ class SeedScores:
     @property
     def shuffled(self) -> dict[str, float]:
         """Mean of the controls."""
-        controls = [found.shuffled.corpus for found in self.runs.values()]
-        return {name: statistics.mean(c[name] for c in controls) for name in self.names}
+        each = [found.rows() for found in self.runs.values()]
+        return {name: statistics.mean(r[name][1] for r in each) for name in self.names}
 
     @property
     def names(self) -> list[str]:
-        return list(next(iter(self.runs.values())).scores.corpus)
+        return list(next(iter(self.runs.values())).rows())
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -57,7 +57,13 @@ def test_it_is_scored_and_says_so(run, make_records, tmp_path, capsys):
     argv = ["average", f"--workdir={run.path}", "--checkpoints=3"]
     assert cli.main([*argv, f"--output={output}"]) == 0
     assert "after steps 3, 6, 9" in capsys.readouterr().out
-    argv = ["--records", str(tmp_path / "records"), "--split=dev", "--json"]
+    argv = [
+        "--records",
+        str(tmp_path / "records"),
+        "--split=dev",
+        "--no_java",
+        "--json",
+    ]
     assert cli.main(["evaluate", "--workdir", output, *argv]) == 0
     settings = json.loads(capsys.readouterr().out)["settings"]
     assert settings["checkpoints"] == [

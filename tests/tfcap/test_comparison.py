@@ -47,7 +47,7 @@ def test_the_order_of_references_does_not_matter():
 
 def test_the_command(make_records, write_run, capsys, tmp_path):
     records = make_records()
-    argv = ["evaluate", f"--records={records.directory}", "--split=dev"]
+    argv = ["evaluate", f"--records={records.directory}", "--split=dev", "--no_java"]
     first = write_run(records, "first", seed=1)
     assert cli.main([*argv, f"--workdir={first.path}"]) == 0
     argv += [f"--workdir={write_run(records, 'second', seed=2).path}"]

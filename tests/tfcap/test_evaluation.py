@@ -7,7 +7,7 @@ from PIL import Image
 from pycocotools.coco import COCO
 
 from records.errors import UserError
-from tfcap import cli
+from tfcap import cli, evaluation
 from tfcap.config import parse_config
 from tfcap.evaluation import evaluate, save
 from tfcap.training import Trainer
@@ -76,7 +76,8 @@ def test_json_is_one_object_and_nothing_else(trained, capsys, tmp_path):
     gallery = ["--gallery", str(tmp_path / "gallery")]
     gallery += ["--photos", str(tmp_path / "photos")]
     greedy = ["--set", "decoding.beam_width=1"]
-    code = cli.main(["evaluate", *where, "--split", "dev", "--json", *gallery, *greedy])
+    options = ["--split=dev", "--no_java", "--json", *gallery, *greedy]
+    code = cli.main(["evaluate", *where, *options])
     out, err = capsys.readouterr()
     assert code == 0
     content = json.loads(out)
@@ -96,7 +97,37 @@ def test_json_is_one_object_and_nothing_else(trained, capsys, tmp_path):
 def test_the_table_names_what_was_scored(trained, capsys):
     workdir, records = trained
     where = ["--workdir", workdir.path, "--records", records.directory]
-    assert cli.main(["evaluate", *where, "--split", "dev"]) == 0
+    assert cli.main(["evaluate", *where, "--split=dev", "--no_java"]) == 0
     out = capsys.readouterr().out
-    for text in ("photos shuffled", "cider", "beam_width: 3", "scorer: pycocoevalcap"):
+    for text in (
+        "photos shuffled",
+        "cider",
+        "beam_width: 3",
+        "length_exponent: 1.0",
+        "split: dev",
+        "references: 32",
+        "references_per_photo: 2",
+        "seeds: [0]",
+        "scorer: pycocoevalcap",
+        "tokenizer: {'kind': 'word'",
+        "distinct_captions: ",
+        "distinct_words: ",
+        "mean_words: ",
+        "empty_captions: 0",
+    ):
         assert text in out
+
+
+def test_an_empty_caption_is_scored_and_counted(trained, capsys, monkeypatch):
+    workdir, records = trained
+    write = evaluation.caption_split
+
+    def caption_split(*args):
+        captions, likelihoods = write(*args)
+        return captions | {"dev3.jpg": ""}, likelihoods
+
+    monkeypatch.setattr(evaluation, "caption_split", caption_split)
+    found = evaluate([workdir], records, "dev", workdir.config.decoding)
+    assert found.scores.per_photo["dev3.jpg"]["cider"] == 0
+    assert found.summary()["captions"]["empty_captions"] == 1
+    assert len(found.captions) == 16

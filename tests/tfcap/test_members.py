@@ -25,8 +25,8 @@ def test_one_run_is_itself(make_records, write_run):
 def test_several_runs_are_scored_together(make_records, write_run, capsys, tmp_path):
     records = make_records()
     runs = [write_run(records, f"run{seed}", seed).path for seed in (0, 1)]
-    argv = ["evaluate", "--records", records.directory, "--split", "dev", "--json"]
-    argv += [f"--workdir={run}" for run in runs]
+    argv = ["evaluate", f"--records={records.directory}", "--split=dev", "--json"]
+    argv += ["--no_java", *(f"--workdir={run}" for run in runs)]
     assert cli.main(argv) == 0
     settings = json.loads(capsys.readouterr().out)["settings"]
     assert settings["models"] == runs and settings["seeds"] == [0, 1]
@@ -38,7 +38,7 @@ def test_several_runs_are_scored_together(make_records, write_run, capsys, tmp_p
 
 def test_where_results_go_can_be_said(make_records, write_run, capsys, tmp_path):
     records, output = make_records(), tmp_path / "results"
-    argv = ["evaluate", "--records", records.directory, "--split", "dev"]
+    argv = ["evaluate", "--no_java", "--records", records.directory, "--split=dev"]
     argv += ["--workdir", write_run(records).path, "--output", str(output)]
     assert cli.main(argv) == 0
     assert (output / "scores.json").exists()

@@ -90,7 +90,12 @@ def test_places_that_are_taken(trained, tmp_path, capsys):
 
 def evaluate(trained, *options: str) -> list[str]:
     _, folder, records = trained
-    where = [f"--workdir={folder}", f"--records={records.directory}", "--split=dev"]
+    where = [
+        f"--workdir={folder}",
+        f"--records={records.directory}",
+        "--split=dev",
+        "--no_java",
+    ]
     return ["evaluate", *where, *options]
 
 

@@ -14,7 +14,8 @@ def add_evaluate(commands) -> None:
         commands,
         "evaluate",
         evaluate,
-        "caption a split and score it: BLEU-1..4, ROUGE-L, CIDEr",
+        "caption a split and score it: BLEU-1..4, ROUGE-L, CIDEr; METEOR and SPICE if "
+        "Java and their data are there",
         "--workdir runs/flickr8k --records records/flickr8k --split test",
     )
     parser.add_argument(
@@ -43,6 +44,11 @@ def add_evaluate(commands) -> None:
         metavar="FILE",
         help="an earlier results.json, or its folder: are the scores other than its "
         "by more than chance? Paired bootstrap over the photos",
+    )
+    parser.add_argument(
+        "--no_java",
+        action="store_true",
+        help="leave METEOR and SPICE out, even if Java and their data are there",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object, no table")
     parser.add_argument(
@@ -78,7 +84,9 @@ def evaluate_together(args: argparse.Namespace) -> int:
     record_set = RecordSet.open(args.records)
     earlier = Earlier.read(args.against) if args.against else None
     decoding = decoding_config(members[0], args)
-    found = evaluation.evaluate(members, record_set, args.split, decoding, earlier)
+    found = evaluation.evaluate(members, record_set, args.split, decoding)
+    found = found if args.no_java else found.with_java()
+    found = found.beside(earlier) if earlier else found
     # Results of an ensemble do not take the place of its first run's own.
     parts = ["ensemble"] if len(members) > 1 else []
     folder = args.output or results_folder(args.workdir[0], args.split, *parts)
@@ -108,7 +116,8 @@ def evaluate_seeds(args: argparse.Namespace, seeds: dict[int, str]) -> int:
     for seed, path in seeds.items():
         run = Workdir.open(path)
         decoding = decoding_config(run, args)
-        runs[seed] = evaluate([run], record_set, args.split, decoding)
+        found = evaluate([run], record_set, args.split, decoding)
+        runs[seed] = found if args.no_java else found.with_java()
         own = args.output and seed_folder(args.output, seed)
         save(runs[seed], own or results_folder(path, args.split))
     found = SeedScores(runs)
@@ -149,6 +158,8 @@ def print_scores(found, folder: str) -> None:
     if found.comparison:
         console.print(found.comparison.table())
     print_settings(console, {**found.settings, **found.summary()["captions"]})
+    for name, why in found.java.left_out.items():
+        console.print(f"{name}: left out: {why}")
     console.print(f"results and references in COCO's formats: {folder}")
 
 
