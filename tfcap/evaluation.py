@@ -210,6 +210,7 @@ def save_gallery(evaluation: Evaluation, photos: str, folder: str) -> str:
             references=evaluation.references[photo_id],
             cider=per_photo[photo_id]["cider"],
             bleu_4=per_photo[photo_id]["bleu_4"],
+            rouge_l=per_photo[photo_id]["rouge_l"],
         )
         for photo_id, caption in sorted(evaluation.captions.items())
     ]

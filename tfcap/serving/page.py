@@ -1,15 +1,12 @@
 """The page at `/`: one response that needs nothing from elsewhere."""
 
-import base64
 import functools
-import hashlib
 import random
 from html import escape
-from importlib import resources
 from string import Template
 
 from records.thumbnails import photo_url
-from tfcap import drawings
+from tfcap import drawings, pages
 from tfcap.config import ServingConfig
 
 SCRIPTS = ("sending.js", "attention.js", "card.js", "page.js")
@@ -26,7 +23,7 @@ SAMPLE_SIDE = 240  # pixels
 
 def render(config: ServingConfig, asks_for_token: bool) -> str:
     """The page; it asks for the token at once if the server asks for one."""
-    return Template(_file("page.html")).substitute(
+    return Template(pages.read("caption/page.html")).substitute(
         style=_style(),
         script=_script(),
         samples=_samples(),
@@ -44,8 +41,8 @@ def headers() -> dict[str, str]:
     """
     policy = {
         "default-src": "'none'",
-        "script-src": _digest(_script()),
-        "style-src": _digest(_style()),
+        "script-src": pages.digest(_script()),
+        "style-src": pages.digest(_style()),
         "img-src": "blob: data:",
         "connect-src": "'self' data:",  # samples are data
         "base-uri": "'none'",
@@ -60,24 +57,12 @@ def headers() -> dict[str, str]:
     }
 
 
-def _digest(text: str) -> str:
-    digest = hashlib.sha256(text.encode()).digest()
-    return f"'sha256-{base64.b64encode(digest).decode()}'"
-
-
 def _style() -> str:
-    return _file("page.css")
+    return pages.read("caption/page.css")
 
 
-@functools.cache
 def _script() -> str:
-    return "".join(map(_file, SCRIPTS))
-
-
-@functools.cache
-def _file(name: str) -> str:
-    path = resources.files("tfcap").joinpath("pages", "caption", name)
-    return path.read_text("utf-8")
+    return "".join(pages.read(f"caption/{name}") for name in SCRIPTS)
 
 
 @functools.cache

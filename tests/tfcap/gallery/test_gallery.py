@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from records.errors import UserError
-from tfcap import gallery
-from tfcap.gallery import Entry, select, write_gallery
+from tfcap import pages
+from tfcap.gallery import Entry, charts, select, write_gallery
 
 SUMMARY = {
     "scores": {"bleu_4": 0.2, "cider": 0.5},
@@ -24,6 +24,7 @@ def entry(photo_id="a.jpg", cider=0.5, **fields) -> Entry:
         "score": -1.25,
         "references": ("A dog .", "The dog runs ."),
         "bleu_4": 0.3,
+        "rouge_l": 0.4,
     }
     return Entry(photo_id=photo_id, cider=cider, **{**values, **fields})
 
@@ -54,14 +55,19 @@ def test_the_page_holds_scores_control_settings_and_cards(tmp_path):
     assert '<p class="caption">a dog runs</p>' in page
     assert "<li>A dog .</li><li>The dog runs .</li>" in page
     assert "CIDEr 0.50" in page and "BLEU-4 0.30" in page and "&minus;1.25" in page
-    assert "All photos are shown." in page
+    assert "ROUGE-L 0.40" in page and 'data-words="3"' in page
+    assert "All photos are here." in page
 
 
 def test_the_page_needs_nothing_outside_it(tmp_path):
     photo = write_photo(tmp_path / "a.png", (8, 8))
     page = written(tmp_path, [entry(photo_path=photo)])
-    assert not re.search(r"https?:|url\(|@import|<link|<script [^>]*src", page)
+    assert not re.search(
+        r"https?:|url\(|@import|<link|<script [^>]*src|\$[a-z_]+", page
+    )
     assert all(src.startswith("data:") for src in re.findall(r'src="([^"]*)"', page))
+    (script,) = re.findall("<script>(.*?)</script>", page, re.DOTALL)
+    assert f"script-src {pages.digest(script)}" in page
 
 
 def test_text_is_escaped(tmp_path):
@@ -152,24 +158,42 @@ def test_of_many_photos_best_worst_and_random_are_shown(tmp_path):
     assert shown == [e.photo_id for e in select(entries[::-1], 10)]
     page = written(tmp_path, entries, limit=10)
     assert page.count('<li class="card"') == 10
-    assert "10 of 100 photos: 3 best, 3 worst by CIDEr and 4 drawn at random" in page
+    assert "10 of 100 photos are here: 3 best, 3 worst by CIDEr and 4 drawn" in page
     assert "<b>100</b> photos" in page
 
 
-def test_the_histogram_counts_every_photo(tmp_path):
-    entries = [entry(str(i), cider) for i, cider in enumerate([0, 0.2, 0.3, 2.1])]
+def test_the_histograms_count_every_photo(tmp_path):
+    found = [(0, "a dog"), (0.2, "a dog"), (0.3, "a dog runs"), (2.1, "")]
+    entries = [entry(str(i), c, caption=text) for i, (c, text) in enumerate(found)]
     page = written(tmp_path, entries, limit=3)
-    counts = re.findall(r"<title>(\S+) to (\S+): (\d+) photos</title>", page)
-    assert counts[0] == ("0", "0.25", "2") and counts[8] == ("2", "2.25", "1")
-    assert sum(int(count) for *_, count in counts) == 4
-    assert "mean 0.65" in page
+    ciders = re.findall(r"<title>(\S+) to (\S+): (\d+) photos</title>", page)
+    assert ciders[0] == ("0", "0.25", "2") and ciders[8] == ("2", "2.25", "1")
+    assert sum(int(count) for *_, count in ciders) == 4
+    lengths = re.findall(r"<title>(\d+) words: (\d+) photos</title>", page)
+    assert lengths == [("0", "1"), ("1", "0"), ("2", "2"), ("3", "1")]
+    assert "mean 0.65" in page and "mean 1.8" in page
 
 
 @pytest.mark.parametrize("values", [[], [0.0], [10.0], [0.3] * 3])
 def test_histograms_at_the_edges(values):
-    _, counts = gallery._bins(values)
-    assert sum(counts) == len(values) and len(counts) <= 16
-    assert gallery._histogram(values).endswith("</svg>")
+    bins = charts.cut(values, (0.1, 0.25, 0.5, 1.0), 16)
+    assert sum(bins.counts) == len(values) and len(bins.counts) <= 16
+    assert charts.cider_histogram(values).endswith("</svg>")
+    assert charts.length_histogram(list(map(int, values)), [1]).endswith("</svg>")
+
+
+def test_a_value_on_an_edge_is_above_it():
+    assert charts.cut([0.3, 0.7], (0.1,), 16).counts == [0, 0, 0, 1, 0, 0, 0, 1]
+
+
+def test_captions_of_several_photos_are_told(tmp_path):
+    texts = ["a dog", "A dog .", "a <b>", "a b", "a cat", "a hen"]
+    entries = [entry(str(i), i, caption=text) for i, text in enumerate(texts)]
+    page = written(tmp_path, entries)
+    rows = r"<button[^>]*>([^<]+)</button><b>(\d+)</b><span>CIDEr ([\d.]+)</span>"
+    assert re.findall(rows, page) == [("a b", "2", "2.50"), ("a dog", "2", "0.50")]
+    page = written(tmp_path, entries[4:])
+    assert "No two photos have the same caption." in page
 
 
 def test_the_same_entries_make_the_same_page(tmp_path):

@@ -1,11 +1,9 @@
-"""One self-contained page of photos, captions and scores, to look at a model with."""
+"""The page: charts and tables of all photos, and a card for each that is shown."""
 
 import os
-import random
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from html import escape
-from importlib import resources
 from string import Template
 from typing import Any
 
@@ -15,35 +13,17 @@ from PIL import Image
 from records.errors import UserError
 from records.files import read_file, write_atomically
 from records.thumbnails import Unreadable, photo_url, thumbnail
-from tfcap import metrics
+from tfcap import metrics, pages
+from tfcap.gallery import charts
+from tfcap.gallery.entries import Entry, count_words, select
 
 FILE_NAME = "index.html"
 THUMBNAIL_SIDE = 224
-MAX_BINS = 16
+FREQUENT = 8
 
 _LABELS = dict(
     zip(metrics.NAMES, ("BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "ROUGE-L", "CIDEr"))
 )
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A photo, its caption and how well that did.
-
-    Attributes:
-        photo_path: where the photo lies, or None; a photo that cannot be read gets a
-            tile with its id instead.
-        score: mean log-probability of the caption's tokens.
-        references: as in the source.
-    """
-
-    photo_id: str
-    photo_path: str | None
-    caption: str
-    score: float
-    references: tuple[str, ...]
-    cider: float
-    bleu_4: float
 
 
 def write_gallery(
@@ -51,12 +31,14 @@ def write_gallery(
     entries: Sequence[Entry],
     summary: Mapping[str, Any],
     title: str,
-    limit: int = 300,
+    limit: int = 1000,
 ) -> str:
     """Writes `index.html` into `directory`: one file that needs nothing outside it.
 
-    The page sorts by CIDEr and filters by text. Histogram and counts are of all
-    entries; of more than `limit`, a third each are shown: best, worst and at random.
+    The page sorts by CIDEr and filters by text, CIDEr and length; it shows the first
+    hundred, and more when asked. Charts and counts are of all entries; of more than
+    `limit`, a third each are there: best, worst and at random. A photo takes about
+    17 KB.
 
     Args:
         summary: `scores` and `shuffled_photos` (name to value, as `metrics.Scores`
@@ -68,32 +50,24 @@ def write_gallery(
     Raises:
         UserError: the directory cannot be written.
     """
-    page, card = _templates()
+    card = Template(pages.read("gallery/card.html"))
+    style, script = (pages.read(f"gallery/page.{kind}") for kind in ("css", "js"))
     shown = select(entries, limit)
-    text = page.substitute(
+    text = Template(pages.read("gallery/page.html")).substitute(
         title=escape(title),
+        style=style,
+        script=script,
+        policy=f"style-src 'unsafe-inline'; script-src {pages.digest(script)}",
         lede=_lede(entries),
         scores=_score_rows(summary["scores"], summary.get("shuffled_photos") or {}),
         settings=_setting_rows(summary.get("settings") or {}),
-        histogram=_histogram([entry.cider for entry in entries]),
+        ciders=charts.cider_histogram([entry.cider for entry in entries]),
+        lengths=_lengths(entries),
+        frequent=_frequent(entries),
         selection=_selection(len(shown), len(entries), limit),
         cards="".join(card.substitute(_card(entry)) for entry in shown),
     )
     return _write(directory, text)
-
-
-def select(entries: Sequence[Entry], limit: int) -> list[Entry]:
-    """At most `limit` entries, best CIDEr first: a third each best, worst and random.
-
-    What is drawn depends on the photo ids and scores alone.
-    """
-    ranked = sorted(entries, key=lambda entry: (-entry.cider, entry.photo_id))
-    if len(ranked) <= limit:
-        return ranked
-    third = limit // 3
-    middle = range(third, len(ranked) - third)
-    drawn = sorted(random.Random(0).sample(middle, limit - 2 * third))
-    return ranked[:third] + [ranked[i] for i in drawn] + ranked[len(ranked) - third :]
 
 
 def _write(directory: str, page: str) -> str:
@@ -104,13 +78,6 @@ def _write(directory: str, page: str) -> str:
     path = os.path.join(directory, FILE_NAME)
     write_atomically(path, page.encode("utf-8"))
     return path
-
-
-def _templates() -> tuple[Template, Template]:
-    """The page, and one card on it."""
-    file = resources.files("tfcap").joinpath("pages", "gallery.html")
-    card, page = file.read_text(encoding="utf-8").split("<!-- end of the card -->\n")
-    return Template(page), Template(card)
 
 
 def _lede(entries: Sequence[Entry]) -> str:
@@ -126,11 +93,12 @@ def _lede(entries: Sequence[Entry]) -> str:
 
 def _selection(shown: int, total: int, limit: int) -> str:
     if shown == total:
-        return "All photos are shown."
+        return "All photos are here."
     third = limit // 3
     return (
-        f"{shown:,} of {total:,} photos: {third:,} best, {third:,} worst by CIDEr and "
-        f"{shown - 2 * third:,} drawn at random. Scores and histogram are of all."
+        f"{shown:,} of {total:,} photos are here: {third:,} best, {third:,} worst by "
+        f"CIDEr and {shown - 2 * third:,} drawn at random. Scores and charts are of "
+        "all."
     )
 
 
@@ -157,6 +125,34 @@ def _number(value: float | None) -> str:
     return "&ndash;" if value is None else f"{value:.3f}"
 
 
+def _lengths(entries: Sequence[Entry]) -> str:
+    references = [count_words(text) for entry in entries for text in entry.references]
+    return charts.length_histogram([entry.words for entry in entries], references)
+
+
+def _frequent(entries: Sequence[Entry]) -> str:
+    """Captions that several photos have, most frequent first, ties by text."""
+    groups = defaultdict(list)
+    for entry in entries:
+        groups[metrics.normalize(entry.caption)].append(entry.cider)
+    ranked = sorted(groups.items(), key=lambda group: (-len(group[1]), group[0]))
+    repeated = [group for group in ranked[:FREQUENT] if len(group[1]) > 1]
+    if not repeated:
+        return '<p class="note">No two photos have the same caption.</p>'
+    most = len(repeated[0][1])
+    rows = "".join(_frequent_row(text, ciders, most) for text, ciders in repeated)
+    return f'<ol class="frequent">{rows}</ol>'
+
+
+def _frequent_row(text: str, ciders: Sequence[float], most: int) -> str:
+    mean = sum(ciders) / len(ciders)
+    return (
+        f'<li style="--part: {len(ciders) / most:.3f}">'
+        f'<button type="button" title="Show them">{escape(text) or "no caption"}'
+        f"</button><b>{len(ciders):,}</b><span>CIDEr {mean:.2f}</span></li>"
+    )
+
+
 def _card(entry: Entry) -> dict[str, str]:
     return {
         "photo": _photo(entry),
@@ -164,8 +160,11 @@ def _card(entry: Entry) -> dict[str, str]:
         "caption": escape(entry.caption.strip()) or "no caption",
         "empty": "" if entry.caption.strip() else " empty",
         "references": "".join(f"<li>{escape(text)}</li>" for text in entry.references),
+        "exact_cider": repr(entry.cider),
+        "words": str(entry.words),
         "cider": f"{entry.cider:.2f}",
         "bleu_4": f"{entry.bleu_4:.2f}",
+        "rouge_l": f"{entry.rouge_l:.2f}",
         "score": f"{entry.score:.2f}".replace("-", "&minus;"),
         "hue": str(round(140 * min(1.0, entry.cider / 2))),  # from red to green
     }
@@ -178,50 +177,9 @@ def _photo(entry: Entry) -> str:
         return f'<div class="photo no-photo">No photo: {escape(entry.photo_id)}</div>'
     # One pixel is the mean colour: a quiet frame for photos that do not fill it.
     red, green, blue = small.resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))
+    width, height = small.size
     return (
         f'<div class="photo" style="background: rgb({red} {green} {blue})">'
-        f'<img alt="Photo {escape(entry.photo_id)}" src="{photo_url(small)}"></div>'
+        f'<img alt="Photo {escape(entry.photo_id)}" width="{width}" height="{height}" '
+        f'loading="lazy" decoding="async" src="{photo_url(small)}"></div>'
     )
-
-
-def _bins(values: Sequence[float]) -> tuple[float, list[int]]:
-    """The width of a bin and how many values each holds, from 0 on."""
-    top = max(values, default=0.0)
-    width = next((w for w in (0.1, 0.25, 0.5) if top / w < MAX_BINS), 1.0)
-    counts = [0] * (int(top / width) + 1)
-    for value in values:
-        counts[int(value / width)] += 1
-    return width, counts
-
-
-def _histogram(values: Sequence[float]) -> str:
-    """Inline SVG, 340 x 225: bins along 10..330, bars up from 205, 180 high at most."""
-    width, counts = _bins(values)
-    step = 320 / len(counts)
-    mean = sum(values) / max(1, len(values))
-    at = min(max(10 + step * mean / width, 35), 305)  # the label stays inside
-    return (
-        '<svg class="histogram" viewBox="0 0 340 225" role="img" '
-        f'aria-label="Histogram of CIDEr, mean {mean:.2f}">'
-        f"{_bars(width, counts, step)}{_scale(width, len(counts), step)}"
-        f'<line class="mean" x1="{at:.1f}" x2="{at:.1f}" y1="18" y2="205"/>'
-        f'<text class="mean-label" x="{at:.1f}" y="12">mean {mean:.2f}</text></svg>'
-    )
-
-
-def _bars(width: float, counts: Sequence[int], step: float) -> str:
-    unit = 180 / max(1, *counts)
-    return "".join(
-        f'<rect x="{11 + i * step:.1f}" y="{205 - unit * count:.1f}" rx="2" '
-        f'width="{step - 2:.1f}" height="{unit * count:.1f}">'
-        f"<title>{i * width:g} to {(i + 1) * width:g}: {count:,} photos</title></rect>"
-        for i, count in enumerate(counts)
-    )
-
-
-def _scale(width: float, bins: int, step: float) -> str:
-    numbers = "".join(
-        f'<text x="{10 + i * step:.1f}" y="220">{i * width:g}</text>'
-        for i in range(0, bins + 1, -(-bins // 7))  # at most eight
-    )
-    return f'<line x1="10" x2="330" y1="205.5" y2="205.5"/>{numbers}'
