@@ -64,6 +64,10 @@ class Explained:
     attention: list[list[list[float]]] | None = None
     error: str | None = None
 
+    def looks_at_places(self) -> bool:
+        """Whether there is more than one cell to look at."""
+        return bool(self.attention) and sum(map(len, self.attention[0])) > 1
+
 
 class Captioner:
     """An exported model, loaded.

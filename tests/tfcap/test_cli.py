@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -108,6 +109,76 @@ def test_captions_as_json(photos, capsys):
     assert [row["photo"] for row in rows] == photos
     assert rows[0]["caption"] == "3 bytes" and rows[0]["error"] is None
     assert rows[2]["error"].startswith("No such file")
+
+
+@pytest.fixture
+def explaining(photos, monkeypatch):
+    """The same with three beams, and where it looked."""
+    from tfcap.captioning import Captioned, Explained
+
+    def explain(self, contents):
+        beams = tuple(Captioned(f"caption {n}", -float(n)) for n in range(3))
+        look = [[[0.5, 0.5]]] * 2
+        found = Explained(beams, ("caption", "."), (0.9, 0.8), look)
+        bad = Explained(error="not a photo")
+        return [bad if c.startswith(b"bad") else found for c in contents]
+
+    monkeypatch.setattr(FakeCaptioner, "explain", explain, raising=False)
+    return photos
+
+
+def test_the_best_captions_of_each(explaining, capsys):
+    argv = ["caption", "--model", "m", "--best", "2"]
+    assert cli.main([*argv, explaining[0]]) == 0
+    blank = " " * len(explaining[0])
+    expected = f" -0.000  {explaining[0]}  caption 0\n -1.000  {blank}  caption 1\n"
+    assert capsys.readouterr().out == expected
+    assert cli.main([*argv, "--json", *explaining]) == 1
+    rows = json.loads(capsys.readouterr().out)["captions"]
+    assert [one["caption"] for one in rows[0]["best"]] == ["caption 0", "caption 1"]
+    assert "best" not in rows[1]
+
+
+@pytest.mark.parametrize(
+    ("count", "message"),
+    [
+        ("4", "--best 4: this export searches with 3 beam"),
+        ("0", "1 or more; received 0"),
+    ],
+)
+def test_more_captions_than_there_are(explaining, capsys, count, message):
+    assert cli.main(["caption", "--model", "m", "--best", count, explaining[0]]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_a_picture_of_each_photo(explaining, tmp_path, capsys, monkeypatch):
+    drawing = "tfcap.attention_picture.attention_picture"
+    monkeypatch.setattr(drawing, lambda photo, _: photo)
+    again = tmp_path / "deep" / "a.jpg"
+    again.parent.mkdir()
+    again.write_bytes(b"again")
+    argv = ["caption", "--model", "m", "--json"]
+    where = ["--explain", str(tmp_path / "looks")]
+    assert cli.main([*argv, *where, explaining[0], str(again)]) == 0
+    rows = json.loads(capsys.readouterr().out)["captions"]
+    contents = [Path(row["picture"]).read_bytes() for row in rows]
+    assert contents == [b"abc", b"again"]  # of one name, but none lost
+    one = str(tmp_path / "one.png")
+    assert cli.main([*argv, "--explain", one, explaining[0]]) == 0
+    assert Path(one).read_bytes() == b"abc"
+    assert cli.main([*argv, "--explain", one, explaining[0], str(again)]) == 1
+    assert "for 2 photos; name a directory" in capsys.readouterr().err
+
+
+def test_a_model_that_does_not_attend(explaining, capsys, monkeypatch, tmp_path):
+    from tfcap.captioning import Captioned, Explained
+
+    for look in (None, [[[1.0]]]):
+        found = Explained((Captioned("a", -1.0),), ("a",), (0.5,), look)
+        monkeypatch.setattr(FakeCaptioner, "explain", lambda *_, f=found: [f])
+        argv = ["caption", "--model", "m", "--explain", str(tmp_path / "x.png")]
+        assert cli.main([*argv, explaining[0]]) == 1
+        assert "does not look at places of a photo" in capsys.readouterr().err
 
 
 def test_help_is_instant_because_it_imports_no_tensorflow():

@@ -2,10 +2,13 @@
 
 import argparse
 import json
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from records.console import add_command
+
+BATCH = 32
 
 
 def add_caption(commands) -> None:
@@ -14,42 +17,153 @@ def add_caption(commands) -> None:
         "caption",
         caption,
         "caption photos with an exported model",
-        "--model export/flickr8k photo.jpg",
+        "--model export/flickr8k photo.jpg 'more/*.png' folder --best 3",
     )
-    parser.add_argument("--model", required=True)
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("photos", nargs="+", metavar="PHOTO")
+    parser.add_argument("--model", required=True, help="what `tfcap export` wrote")
+    parser.add_argument(
+        "--best",
+        type=int,
+        default=1,
+        metavar="N",
+        help="captions of each photo, best first; at most the export's beam width",
+    )
+    parser.add_argument(
+        "--explain",
+        metavar="PATH",
+        help="draw where the model looked for each word: a picture a photo, in this "
+        "directory, or of a single photo in this .png file",
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object, no lines")
+    parser.add_argument(
+        "photos", nargs="+", metavar="PHOTO", help="a file, a folder or a pattern"
+    )
 
 
 def caption(args: argparse.Namespace) -> int:
     import records.quiet  # noqa: F401
     from tfcap.captioning import Captioner
+    from tfcap.photo_paths import photo_paths
 
-    captioner = Captioner.load(args.model)
-    found = list(caption_files(captioner, args.photos))
-    if args.json:
-        rows = [{"photo": path, **vars(row)} for path, row in found]
-        print(json.dumps({"captions": rows}))
-    for path, row in found:
-        if row.error:
-            print(f"{path}: {row.error}", file=sys.stderr)
+    paths = photo_paths(args.photos)
+    check_arguments(args, paths)
+    pictures = places(paths, args.explain) if args.explain else {}
+    rows = []
+    for row in caption_files(Captioner.load(args.model), paths, args.best, pictures):
+        rows.append(row)
+        if row["error"]:
+            print(f"{row['photo']}: {row['error']}", file=sys.stderr)
         elif not args.json:
-            print(f"{row.score:7.3f}  {path}  {row.caption}")
-    return int(any(row.error for _, row in found))
+            print_captions(row)
+    if args.json:
+        print(json.dumps({"captions": rows}))
+    return int(any(row["error"] for row in rows))
 
 
-def caption_files(captioner, paths: Sequence[str], batch: int = 32):
-    """Yields (path, Captioned); a file that cannot be read has its error."""
-    from tfcap.captioning import Captioned
+def check_arguments(args: argparse.Namespace, paths: Sequence[str]) -> None:
+    from records.errors import UserError
 
-    for start in range(0, len(paths), batch):
-        photos, errors = {}, {}
-        for path in paths[start : start + batch]:
-            try:
-                with open(path, "rb") as file:
-                    photos[path] = file.read()
-            except OSError as error:
-                errors[path] = Captioned("", 0.0, error.strerror)
-        rows = dict(zip(photos, captioner.caption(list(photos.values()))))
-        for path in paths[start : start + batch]:
-            yield path, (rows | errors)[path]
+    if args.best < 1:
+        raise UserError(f"--best: 1 or more; received {args.best}")
+    if is_picture(args.explain) and len(paths) > 1:
+        raise UserError(
+            f"--explain: one picture, {args.explain}, for {len(paths)} photos; name a "
+            "directory"
+        )
+
+
+def places(paths: Sequence[str], explain: str) -> dict[str, str]:
+    """Path of a photo -> that of its picture; of one name, the folder is part of it."""
+    if is_picture(explain):
+        return {paths[0]: explain}
+    names = [os.path.basename(path) for path in paths]
+    if len(set(names)) < len(names):
+        names = [os.path.normpath(path).strip("./").replace("/", "_") for path in paths]
+    return {p: os.path.join(explain, f"{name}.png") for p, name in zip(paths, names)}
+
+
+def print_captions(row: dict) -> None:
+    print(f"{row['score']:7.3f}  {row['photo']}  {row['caption']}")
+    for other in row.get("best", [])[1:]:
+        print(f"{other['score']:7.3f}  {'':{len(row['photo'])}}  {other['caption']}")
+
+
+def caption_files(
+    captioner, paths: Sequence[str], count: int, pictures: dict[str, str]
+) -> Iterator[dict]:
+    """Yields a row a photo; that of a file that cannot be read has its error.
+
+    Args:
+        count: captions of each.
+        pictures: path of a photo -> of the picture to draw of it.
+    """
+    for start in range(0, len(paths), BATCH):
+        batch = paths[start : start + BATCH]
+        photos, rows = read(batch)
+        if count > 1 or pictures:
+            rows |= described(captioner, photos, count, pictures)
+        else:
+            found = captioner.caption(list(photos.values()))
+            rows |= {path: vars(one) for path, one in zip(photos, found)}
+        yield from ({"photo": path, **rows[path]} for path in batch)
+
+
+def read(paths: Sequence[str]) -> tuple[dict[str, bytes], dict[str, dict]]:
+    """Path -> bytes of the files, and -> the row of those that cannot be read."""
+    photos, errors = {}, {}
+    for path in paths:
+        try:
+            with open(path, "rb") as file:
+                photos[path] = file.read()
+        except OSError as error:
+            errors[path] = {"caption": "", "score": 0.0, "error": error.strerror}
+    return photos, errors
+
+
+def described(
+    captioner, photos: dict[str, bytes], count: int, pictures: dict[str, str]
+) -> dict[str, dict]:
+    """Rows with the other captions found and, if asked for, a picture."""
+    rows = {}
+    for path, found in zip(photos, captioner.explain(list(photos.values()))):
+        if found.error:
+            rows[path] = {"caption": "", "score": 0.0, "error": found.error}
+            continue
+        rows[path] = {**vars(found.beams[0]), "best": best(found, count)}
+        if path in pictures:
+            draw(photos[path], found, pictures[path])
+            rows[path]["picture"] = pictures[path]
+    return rows
+
+
+def best(found, count: int) -> list[dict]:
+    from records.errors import UserError
+
+    if count > len(found.beams):
+        raise UserError(
+            f"--best {count}: this export searches with {len(found.beams)} beam(s); "
+            f"write another: tfcap export ... --set decoding.beam_width={count}"
+        )
+    return [{"caption": one.caption, "score": one.score} for one in found.beams[:count]]
+
+
+def draw(photo: bytes, found, place: str) -> None:
+    """Writes the picture of a photo.
+
+    Raises:
+        UserError: the model does not look at places, or the file cannot be written.
+    """
+    from records.errors import UserError
+    from records.files import make_directory, write_atomically
+    from tfcap.attention_picture import attention_picture
+
+    if not found.looks_at_places():
+        raise UserError(
+            "--explain: this model does not look at places of a photo; train one with "
+            "model.name attention or transformer on records of encoder.pooling grid"
+        )
+    make_directory(os.path.dirname(place) or ".")
+    write_atomically(place, attention_picture(photo, found))
+
+
+def is_picture(place: str | None) -> bool:
+    return place is not None and place.lower().endswith(".png")

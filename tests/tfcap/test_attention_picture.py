@@ -1,0 +1,58 @@
+"""Pictures of where a model looked."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from records.thumbnails import Unreadable
+from tfcap.attention_picture import GAP, LABEL, attention_picture, lit_up
+from tfcap.captioning import Captioned, Explained
+
+
+def photo(width=80, height=60) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (width, height), (200, 180, 160)).save(file, "PNG")
+    return file.getvalue()
+
+
+def looked_at(*cells: tuple[int, int]) -> list:
+    attention = np.full([len(cells), 4, 4], 0.01)
+    for word, (row, column) in enumerate(cells):
+        attention[word, row, column] = 0.85
+    return attention.tolist()
+
+
+def explained(words: str, attention: list) -> Explained:
+    tokens = tuple(words.split())
+    beams = (Captioned(words, -0.5),)
+    return Explained(beams, tokens, (0.5,) * len(tokens), attention)
+
+
+def test_the_photo_is_bright_where_the_model_looked():
+    small = Image.open(io.BytesIO(photo())).convert("RGB")
+    left, right = lit_up(small, looked_at((0, 0), (3, 3)))
+    for picture, bright, dark in ((left, (8, 6), (70, 50)), (right, (72, 54), (8, 6))):
+        assert picture.getpixel(bright)[0] > 150
+        assert picture.getpixel(dark)[0] < 80
+
+
+def test_a_tile_a_word_beside_the_photo():
+    found = explained("a dog .", looked_at((0, 0), (1, 1), (2, 2)))
+    picture = Image.open(io.BytesIO(attention_picture(photo(), found)))
+    assert picture.width == GAP + 4 * (80 + GAP)
+    assert picture.getpixel((GAP + 40, picture.height - GAP - 30)) == (200, 180, 160)
+    assert attention_picture(photo(), found) == attention_picture(photo(), found)
+
+
+def test_many_words_take_several_rows():
+    words = "a b c d e f g h i j k ."
+    found = explained(words, looked_at(*[(0, 0)] * 12))
+    picture = Image.open(io.BytesIO(attention_picture(photo(), found)))
+    assert picture.height > 3 * (60 + LABEL)
+
+
+def test_what_is_no_photo():
+    with pytest.raises(Unreadable):
+        attention_picture(b"no photo", explained("a", looked_at((0, 0))))
