@@ -77,6 +77,7 @@ class Captioner:
 
     Attributes:
         version: the number of the version directory, "1" where there is none.
+        explains: whether there is a signature `explain`.
     """
 
     def __init__(self, model, version: str = "1"):
@@ -86,6 +87,7 @@ class Captioner:
         self._model = model
         self._run = model.signatures[SIGNATURE]
         self._explain = model.signatures.get(EXPLAIN)
+        self.explains = self._explain is not None
 
     @classmethod
     def load(cls, directory: str) -> "Captioner":
@@ -131,7 +133,7 @@ class Captioner:
         Raises:
             UserError: the export has no signature `explain`.
         """
-        if self._explain is None:
+        if not self.explains:
             raise UserError(f"this export has no signature {EXPLAIN!r}; {_EXPORT}")
         if not photos:
             return []

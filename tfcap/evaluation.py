@@ -215,7 +215,13 @@ def save_gallery(evaluation: Evaluation, photos: str, folder: str) -> str:
         for photo_id, caption in sorted(evaluation.captions.items())
     ]
     title = f"{len(entries)} captions, split {evaluation.settings['split']}"
-    return write_gallery(folder, entries, evaluation.summary(), title)
+    rows = evaluation.rows()
+    summary = {
+        "scores": {name: own for name, (own, _) in rows.items()},
+        "shuffled_photos": {name: control for name, (_, control) in rows.items()},
+        "settings": evaluation.settings,
+    }
+    return write_gallery(folder, entries, summary, title)
 
 
 def score_table(evaluation: Evaluation) -> Table:

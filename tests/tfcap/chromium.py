@@ -42,7 +42,7 @@ def started():
     browser = next(filter(None, map(shutil.which, NAMES)), None)
     driver = shutil.which("chromedriver")
     if not browser or not driver:
-        pytest.skip("needs Debian's packages chromium and chromium-driver")
+        pytest.skip("needs chromium: apt-get install chromium chromium-driver")
     options = webdriver.ChromeOptions()
     options.binary_location = browser
     for flag in FLAGS:

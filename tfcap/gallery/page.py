@@ -21,9 +21,8 @@ FILE_NAME = "index.html"
 THUMBNAIL_SIDE = 224
 FREQUENT = 8
 
-_LABELS = dict(
-    zip(metrics.NAMES, ("BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "ROUGE-L", "CIDEr"))
-)
+_LABELS = {"rouge_l": "ROUGE-L", "cider": "CIDEr", "meteor": "METEOR", "spice": "SPICE"}
+_LABELS |= {f"bleu_{n}": f"BLEU-{n}" for n in range(1, 5)}
 
 
 def write_gallery(
@@ -133,35 +132,41 @@ def _lengths(entries: Sequence[Entry]) -> str:
 def _frequent(entries: Sequence[Entry]) -> str:
     """Captions that several photos have, most frequent first, ties by text."""
     groups = defaultdict(list)
-    for entry in entries:
-        groups[metrics.normalize(entry.caption)].append(entry.cider)
+    for entry in sorted(entries, key=lambda entry: entry.photo_id):
+        groups[metrics.normalize(entry.caption)].append(entry)
     ranked = sorted(groups.items(), key=lambda group: (-len(group[1]), group[0]))
     repeated = [group for group in ranked[:FREQUENT] if len(group[1]) > 1]
     if not repeated:
         return '<p class="note">No two photos have the same caption.</p>'
     most = len(repeated[0][1])
-    rows = "".join(_frequent_row(text, ciders, most) for text, ciders in repeated)
+    rows = "".join(_frequent_row(text, same, most) for text, same in repeated)
     return f'<ol class="frequent">{rows}</ol>'
 
 
-def _frequent_row(text: str, ciders: Sequence[float], most: int) -> str:
-    mean = sum(ciders) / len(ciders)
+def _frequent_row(normalized: str, same: Sequence[Entry], most: int) -> str:
+    mean = sum(entry.cider for entry in same) / len(same)
     return (
-        f'<li style="--part: {len(ciders) / most:.3f}">'
-        f'<button type="button" title="Show them">{escape(text) or "no caption"}'
-        f"</button><b>{len(ciders):,}</b><span>CIDEr {mean:.2f}</span></li>"
+        f'<li style="--part: {len(same) / most:.3f}"><button type="button" '
+        f'title="Show them" data-normalized="{escape(normalized)}">'
+        f"{_caption(same[0])}</button><b>{len(same):,}</b>"
+        f"<span>CIDEr {mean:.2f}</span></li>"
     )
+
+
+def _caption(entry: Entry) -> str:
+    return escape(entry.caption.strip()) or "no caption"
 
 
 def _card(entry: Entry) -> dict[str, str]:
     return {
         "photo": _photo(entry),
         "photo_id": escape(entry.photo_id),
-        "caption": escape(entry.caption.strip()) or "no caption",
+        "caption": _caption(entry),
         "empty": "" if entry.caption.strip() else " empty",
         "references": "".join(f"<li>{escape(text)}</li>" for text in entry.references),
         "exact_cider": repr(entry.cider),
         "words": str(entry.words),
+        "normalized": escape(metrics.normalize(entry.caption)),
         "cider": f"{entry.cider:.2f}",
         "bleu_4": f"{entry.bleu_4:.2f}",
         "rouge_l": f"{entry.rouge_l:.2f}",

@@ -86,7 +86,7 @@ class _Service:
             )
         }
         self._warm_up: Future | None = None
-        self._page = page.render(config, asks_for_token)
+        self._page = page.render(config, asks_for_token, captioner.explains)
 
     @contextlib.asynccontextmanager
     async def lifespan(self, app: Starlette):
@@ -105,6 +105,10 @@ class _Service:
         explain = request.query_params.get("explain", "false").lower()
         if explain not in ("true", "false"):
             raise HTTPException(400, "explain must be true or false")
+        if explain == "true" and not self._captioner.explains:
+            raise HTTPException(
+                400, "this model gives captions alone: leave explain out"
+            )
         names, photos = await self._in_time(self._read_form(request), 408)
         results = await self._captions(request, photos, explain == "true")
         rows = [_row(name, result) for name, result in zip(names, results)]

@@ -21,13 +21,18 @@ SAMPLES = (
 SAMPLE_SIDE = 240  # pixels
 
 
-def render(config: ServingConfig, asks_for_token: bool) -> str:
-    """The page; it asks for the token at once if the server asks for one."""
+def render(config: ServingConfig, asks_for_token: bool, explains: bool) -> str:
+    """The page; it asks for the token at once if the server asks for one.
+
+    Args:
+        explains: the model gives beams and words as well.
+    """
     return Template(pages.read("caption/page.html")).substitute(
         style=_style(),
         script=_script(),
         samples=_samples(),
         max_bytes=config.max_body_bytes,
+        explains="true" if explains else "false",
         token_hidden="" if asks_for_token else " hidden",
     )
 

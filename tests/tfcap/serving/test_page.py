@@ -18,7 +18,7 @@ from tfcap.config import ServingConfig
 
 
 class NoCaptioner:
-    version = "1"
+    version, explains = "1", False
 
     def warm_up(self):
         pass
@@ -57,7 +57,7 @@ def test_samples_are_pictures_with_names():
 
 def test_it_knows_the_servers_settings():
     page = get(max_body_bytes=12_345).text
-    assert 'data-max-bytes="12345"' in page
+    assert 'data-max-bytes="12345" data-explains="false"' in page
     assert '<form id="token-form" hidden>' in page
     page = get(token="secret").text
     assert '<form id="token-form">' in page and "secret" not in page

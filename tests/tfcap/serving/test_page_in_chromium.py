@@ -21,7 +21,7 @@ from records.schema import FeatureSpec
 from records.tokenizer import TokenizerSettings
 from records.vocabulary import Vocabulary
 from tfcap import serving
-from tfcap.captioning import Captioner
+from tfcap.captioning import Captioned, Captioner, Explained
 from tfcap.config import DecodingConfig, EncoderConfig, ServingConfig
 from tfcap.encoders import load_encoder
 from tfcap.export import PhotoCaptioner, export
@@ -57,12 +57,35 @@ class Gate:
 
     def __init__(self, captioner: Captioner):
         self.version, self.warm_up = captioner.version, captioner.warm_up
+        self.explains = captioner.explains
         self._captioner, self.open = captioner, threading.Event()
         self.open.set()
 
     def explain(self, photos):
         self.open.wait(60)
         return self._captioner.explain(photos)
+
+
+class Blind:
+    """Words and beams, but no attention."""
+
+    version, explains = "1", True
+
+    def warm_up(self):
+        pass
+
+    def explain(self, photos):
+        beams = Captioned("a dog", -0.5), Captioned("a cat", -1.5)
+        return [Explained(beams, ("a", "dog", "."), (0.9, 0.5, 0.001)) for _ in photos]
+
+
+class Terse(Blind):
+    """An export that has no signature to explain."""
+
+    explains = False
+
+    def caption(self, photos):
+        return [Captioned("a dog", -0.5) for _ in photos]
 
 
 @pytest.fixture(scope="module")
@@ -145,8 +168,8 @@ def open_page(browser, gate):
     """Opens the page of a server with other settings."""
     running = []
 
-    def open_page(token=None, **settings) -> Page:
-        running.append(Running(gate, token, **settings))
+    def open_page(token=None, captioner=gate, **settings) -> Page:
+        running.append(Running(captioner, token, **settings))
         page = Page(browser, running[-1].url)
         page.stop_server = running[-1].stop
         return page
@@ -218,6 +241,23 @@ def test_a_word_shows_where_the_model_looked(open_page, photo, captioner):
     page.until(lambda: "now" in page.all(".word")[1].get_attribute("class"))
     page.all(".play")[0].click()
     assert page.texts(".play") == ["Play"] and page.all(".look.on") == []
+
+
+def test_a_model_that_does_not_look(open_page):
+    page = open_page(captioner=Blind())
+    page.all(".sample")[0].click()
+    page.until_progress("1 of 1 captioned. It says: a dog")
+    assert page.texts(".word .chance") == ["90 %", "50 %", "under 1 %"]
+    assert page.texts(".beams .text") == ["a dog", "a cat"]
+    assert page.all("button.word") == page.all(".word canvas") == []
+    assert not page.all(".play")[0].is_displayed()
+
+
+def test_a_model_that_gives_captions_alone(open_page):
+    page = open_page(captioner=Terse())
+    page.all(".sample")[0].click()
+    page.until_progress("1 of 1 captioned. It says: a dog")
+    assert not any(section.is_displayed() for section in page.all(".told section"))
 
 
 def test_the_keyboard_is_enough(open_page):

@@ -41,7 +41,7 @@ BROKEN = photo()[:40]  # a header without its pixels
 
 
 class FakeCaptioner:
-    version = "7"
+    version, explains = "7", True
 
     def __init__(self):
         self.photos, self.threads = [], set()
@@ -178,6 +178,14 @@ def test_an_explained_upload(client):
     files = [("photo", ("a.png", BROKEN)), ("photo", ("b.png", photo()))]
     rows = client.post("/caption?explain=true", files=files).json()["captions"]
     assert [row["error"] for row in rows] == [UNREADABLE, None]
+
+
+def test_an_export_that_cannot_explain(client, captioner):
+    captioner.explains = False
+    files = {"photo": ("a.png", photo())}
+    error = error_of(client.post("/caption?explain=true", files=files), 400)
+    assert "captions alone" in error
+    assert client.post("/caption", files=files).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ class Card {
     button.onclick = again;
   }
 
-  async show({ caption, score, words, beams, attention }) {
+  async show({ caption, score, words = [], beams = [], attention = null }) {
     const title = this.find(".caption");
     title.className = "caption";
     title.textContent = caption || "(an empty caption)";
@@ -74,36 +74,42 @@ class Card {
     this.maps = attention && attention.map(shade);
     this.places = attention && attention.map(place);
     this.words = words;
-    this.buttons = words.map((word, i) => this.wordButton(word, i, photo));
-    this.find(".words").replaceChildren(...this.buttons);
+    this.tiles = words.map((word, i) => this.tile(word, i, photo));
+    this.find(".words").replaceChildren(...this.tiles);
     this.find(".by-word").hidden = words.length === 0;
     this.find(".by-word .hint").textContent = attention
       ? "Where it looked for each word, and how probable the word was. Choose one to see it large."
       : "How probable each word was, after the photo and the words before it.";
     this.find(".play").hidden = !attention;
-    this.find(".play").onclick = () => (this.timer ? this.stop() : this.play(0));
-    if (this.buttons.length) this.buttons[0].tabIndex = 0;
-    this.find(".words").onkeydown = (event) => this.move(event);
+    if (attention) this.listen();
   }
 
-  wordButton({ word, probability }, i, photo) {
-    const button = document.createElement("button");
+  tile({ word, probability }, i, photo) {
     const isEnd = i === this.words.length - 1 && word === ".";
-    button.type = "button";
-    button.className = "word";
-    button.tabIndex = -1;  // one stop for Tab; arrow keys go on from there
-    if (this.maps) button.append(this.small(photo, this.maps[i]));
+    const tile = document.createElement(this.maps ? "button" : "span");
+    tile.className = "word";
+    if (this.maps) tile.append(this.small(photo, this.maps[i]));
     const chance = span("chance", "");
     chance.append(meter(probability), span("", percent(probability)));
-    button.append(span(isEnd ? "text end" : "text", isEnd ? "end" : word), chance);
-    button.setAttribute("aria-label", this.inWords(i, isEnd ? "end of the caption" : word));
-    if (this.maps) {
-      button.setAttribute("aria-pressed", "false");
-      button.onmouseenter = button.onfocus = () => this.look(i);
-      button.onmouseleave = button.onblur = () => this.look(this.pinned);
-      button.onclick = () => this.pin(this.pinned === i ? null : i);
-    }
-    return button;
+    tile.append(span(isEnd ? "text end" : "text", isEnd ? "end" : word), chance);
+    if (this.maps) tile.setAttribute("aria-label", this.inWords(i, isEnd ? "end of the caption" : word));
+    return tile;
+  }
+
+  // Words of a model that looks are buttons, in one toolbar: Tab stops there once.
+  listen() {
+    this.find(".words").setAttribute("role", "toolbar");
+    this.find(".words").setAttribute("aria-label", "Words; arrow keys move");
+    this.find(".words").onkeydown = (event) => this.move(event);
+    this.find(".play").onclick = () => (this.timer ? this.stop() : this.play(0));
+    this.tiles.forEach((tile, i) => {
+      tile.type = "button";
+      tile.tabIndex = i ? -1 : 0;
+      tile.setAttribute("aria-pressed", "false");
+      tile.onmouseenter = tile.onfocus = () => this.look(i);
+      tile.onmouseleave = tile.onblur = () => this.look(this.pinned);
+      tile.onclick = () => this.pin(this.pinned === i ? null : i);
+    });
   }
 
   inWords(i, word) {
@@ -126,8 +132,8 @@ class Card {
   look(i) {
     const over = this.find(".look");
     over.classList.toggle("on", i !== null);
-    this.buttons.forEach((button, j) => button.classList.toggle("now", i === j));
-    this.find("figcaption").textContent = i === null ? "" : this.buttons[i].getAttribute("aria-label");
+    this.tiles.forEach((tile, j) => tile.classList.toggle("now", i === j));
+    this.find("figcaption").textContent = i === null ? "" : this.tiles[i].getAttribute("aria-label");
     if (i === null) return;
     over.width = over.height = SHADE_SIDE;
     over.getContext("2d").drawImage(this.maps[i], 0, 0);
@@ -136,7 +142,7 @@ class Card {
   pin(i) {
     this.stop();
     this.pinned = i;
-    this.buttons.forEach((button, j) => button.setAttribute("aria-pressed", i === j));
+    this.tiles.forEach((tile, j) => tile.setAttribute("aria-pressed", i === j));
     this.look(i);
   }
 
@@ -156,16 +162,16 @@ class Card {
   }
 
   move(event) {
-    const last = this.buttons.length - 1;
-    const now = this.buttons.indexOf(document.activeElement);
+    const last = this.tiles.length - 1;
+    const now = this.tiles.indexOf(document.activeElement);
     const to = {
       ArrowRight: Math.min(now + 1, last), ArrowLeft: Math.max(now - 1, 0), Home: 0, End: last,
     }[event.key];
-    if (event.key === "Escape" && this.maps) this.pin(null);
+    if (event.key === "Escape") this.pin(null);
     if (to === undefined) return;
     event.preventDefault();
-    this.buttons.forEach((button, i) => { button.tabIndex = i === to ? 0 : -1; });
-    this.buttons[to].focus();
+    this.tiles.forEach((tile, i) => { tile.tabIndex = i === to ? 0 : -1; });
+    this.tiles[to].focus();
   }
 }
 

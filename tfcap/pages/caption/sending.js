@@ -5,6 +5,7 @@
 
 const TYPES = ["image/jpeg", "image/png", "image/gif", "image/bmp"];
 const MAX_BYTES = Number(document.body.dataset.maxBytes);
+const ADDRESS = `caption?explain=${document.body.dataset.explains}`;
 const FORM_BYTES = 2048;  // what multipart adds around a photo
 const MAX_SIDE = 2048;  // pixels of a photo that is made smaller; a model sees fewer
 const TRIES = 5;  // while the server is busy
@@ -58,7 +59,7 @@ async function asJpeg(file) {
 async function post(body, token, signal) {
   const headers = token ? { Authorization: `Bearer ${token}` } : {};
   try {
-    return await fetch("caption?explain=true", { method: "POST", body, headers, signal });
+    return await fetch(ADDRESS, { method: "POST", body, headers, signal });
   } catch (error) {
     if (signal.aborted) throw error;
     throw new Refused("the server cannot be reached; is it still running?", { again: true });

@@ -13,10 +13,6 @@ const texts = new Map(cards.map(card => [card,
   [...card.querySelectorAll(".caption, .references li, .id")].map(part => words(part.textContent)).join("\n")]));
 const cider = card => Number(card.dataset.cider);
 
-// As scorers compare captions: no case, no punctuation.
-const bare = text => words(text.normalize("NFKC").replace(/[!-\/:-@[-`{-~]/g, ""));
-const captions = new Map(cards.map(card => [card, bare(card.querySelector(".caption").textContent)]));
-
 let limit = PAGE;
 
 function shuffle(items) {
@@ -46,10 +42,10 @@ function isIn(name, value, { low, high }) {
   return value >= low && (name === "cider" ? value < high : value <= high);
 }
 
-// "a whole caption" in quotes, or a part of caption, reference or id.
+// In quotes a whole caption, as scorers read it; else a part of caption, reference or id.
 function isMeant(card) {
   const wanted = words(form.text.value);
-  if (/^".+"$/.test(wanted)) return captions.get(card) === bare(wanted);
+  if (/^".*"$/.test(wanted)) return card.dataset.normalized === wanted.slice(1, -1);
   return texts.get(card).includes(wanted);
 }
 
@@ -97,7 +93,7 @@ for (const bar of all(".histogram rect")) {
 }
 for (const button of all(".frequent button")) {
   button.addEventListener("click", () => {
-    form.text.value = `"${button.textContent}"`;
+    form.text.value = `"${button.dataset.normalized}"`;
     filterAnew();
     form.scrollIntoView();
   });
@@ -113,7 +109,11 @@ one(".more button").addEventListener("click", () => {
   next.scrollIntoView({ block: "nearest" });
 });
 form.addEventListener("input", filterAnew);
-form.addEventListener("reset", () => setTimeout(filterAnew));  // once the fields are empty
+form.addEventListener("reset", event => {
+  event.preventDefault();  // it would empty the fields after this
+  for (const field of form.querySelectorAll("input")) field.value = "";
+  filterAnew();
+});
 form.addEventListener("submit", event => event.preventDefault());
 form.hidden = false;
 filter();
