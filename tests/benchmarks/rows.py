@@ -172,6 +172,41 @@ BUILD_LINES = (
         at_most=1.1,
     ),
 )
+EXPORT_LINES = (
+    Line(
+        "export, InceptionV3, a photo at a time, of the encoder alone",
+        PHOTOS_A_SECOND,
+        "export.batch_1",
+        limit="export.encoder_1",
+    ),
+    Line(
+        "export, InceptionV3, batches of 8, of the encoder alone",
+        PHOTOS_A_SECOND,
+        "export.batch_8",
+        limit="export.encoder_8",
+        share=0.85,
+    ),
+    Line(
+        "export, InceptionV3, batches of 32, of the encoder alone",
+        PHOTOS_A_SECOND,
+        "export.batch_32",
+        limit="export.encoder_32",
+    ),
+    Line(
+        "export, pooled vectors, beams of 5, against one predict per word",
+        "captions/s",
+        "export.vectors",
+        baseline="export.notebook",
+        times=100,
+    ),
+    Line(
+        "Beam job of captions, of the export's own on the same batches",
+        PHOTOS_A_SECOND,
+        "export.bulk",
+        limit="export.loop",
+        share=0.9,
+    ),
+)
 
 
 def make_row(line: Line, samples: Samples) -> Row:

@@ -12,7 +12,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -21,13 +21,21 @@ from rich.table import Table
 from records.console import run_command
 from records.errors import UserError
 from records.reader import RecordSet
-from tests.benchmarks import build_measures, machine, measures
+from tests.benchmarks import build_measures, export_measures, machine, measures
 from tests.benchmarks.common import QUICK, Sizes
 from tests.benchmarks.record_set import make_record_set
-from tests.benchmarks.rows import BUILD_LINES, LINES, Row, Samples, make_row
+from tests.benchmarks.rows import (
+    BUILD_LINES,
+    EXPORT_LINES,
+    LINES,
+    Row,
+    Samples,
+    make_row,
+)
 
 # What is required of a line, by its name; None for one the chart has no place for.
-TIMES = {line.name: line.times for line in (*LINES, *BUILD_LINES) if not line.at_most}
+ALL_LINES = (*LINES, *BUILD_LINES, *EXPORT_LINES)
+TIMES = {line.name: line.times for line in ALL_LINES if not line.at_most}
 QUICK_NOTE = "quick: sizes too small for the figures to mean anything"
 
 
@@ -52,8 +60,8 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--only",
-        choices=["records", "training"],
-        help="the Beam job, or all that comes after it (both)",
+        choices=list(GROUPS),
+        help="the Beam job, what training and search take, or an export (all three)",
     )
     return parser
 
@@ -66,11 +74,8 @@ def rounds(text: str) -> int:
 
 def bench(args: argparse.Namespace) -> None:
     about = machine.describe_machine()
-    rows = []
-    if args.only != "records":
-        rows += training_rows(args)
-    if args.only != "training":
-        rows += build_rows(args)
+    chosen = [args.only] if args.only else GROUPS
+    rows = [row for name in chosen for row in GROUPS[name](args)]
     words = machine.in_words(about) + (f"; {QUICK_NOTE}" if args.quick else "")
     save(rows, args.output, words)
     show(rows, words, args)
@@ -83,7 +88,9 @@ def training_rows(args: argparse.Namespace) -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         records = open_or_draw(args.records, Path(folder), sizes)
         check_pooled(records)
-        samples = take_samples(records, sizes, Path(folder), args.rounds)
+        note("warming up")
+        taken = measures.Measures(records, sizes, Path(folder))
+        samples = take_samples(taken.sample, args.rounds)
     return [make_row(line, samples) for line in LINES]
 
 
@@ -93,6 +100,18 @@ def build_rows(args: argparse.Namespace) -> list[Row]:
         taken = build_measures.BuildMeasures(Path(folder), sizes, note).sample()
     samples = {name: [value] for name, value in taken.items()}
     return [make_row(line, samples) for line in BUILD_LINES]
+
+
+def export_rows(args: argparse.Namespace) -> list[Row]:
+    sizes = export_measures.QUICK if args.quick else export_measures.ExportSizes()
+    with tempfile.TemporaryDirectory() as folder:
+        note("exporting InceptionV3 with random weights")
+        taken = export_measures.ExportMeasures(Path(folder), sizes)
+        samples = take_samples(taken.sample, args.rounds)
+    return [make_row(line, samples) for line in EXPORT_LINES]
+
+
+GROUPS = {"training": training_rows, "records": build_rows, "export": export_rows}
 
 
 def open_or_draw(directory: str | None, folder: Path, sizes: Sizes) -> RecordSet:
@@ -114,14 +133,12 @@ def check_pooled(records: RecordSet) -> None:
         )
 
 
-def take_samples(records: RecordSet, sizes: Sizes, folder: Path, count: int) -> Samples:
+def take_samples(sample: Callable[[], dict[str, float]], count: int) -> Samples:
     """Every measure once per round, so that a busy minute touches one round of all."""
-    note("warming up")
-    taken = measures.Measures(records, sizes, folder)
     samples: Samples = {}
     for i in range(count):
         note(f"round {i + 1} of {count}")
-        for name, value in taken.sample().items():
+        for name, value in sample().items():
             samples.setdefault(name, []).append(value)
     return samples
 
