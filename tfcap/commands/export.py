@@ -41,7 +41,8 @@ def add_export(commands) -> None:
         "--check",
         nargs="+",
         metavar="PHOTO",
-        help="caption these by the live model and by the export, side by side",
+        help="caption these files, folders or patterns by the live model and by the "
+        "export, side by side",
     )
     add_set(parser)
     parser.epilog += (
@@ -58,6 +59,7 @@ def export(args: argparse.Namespace) -> int:
     from tfcap.export.saving import size
     from tfcap.workdir import Workdir
 
+    photos = photos_to_check(args.check or [])  # before what takes long
     workdir, half = Workdir.open(args.workdir), args.weights == "float16"
     decoding = decoding_config(workdir, args)
     captioner = photo_captioner(
@@ -74,27 +76,29 @@ def export(args: argparse.Namespace) -> int:
         f"SavedModel: {path} ({size(path) / 1e6:.1f} MB, weights {args.weights})\n"
         f"try it: tfcap caption --model {args.output} PHOTO.jpg"
     )
-    return check_export(captioner, args) if args.check else 0
+    return check_export(captioner, photos, args) if photos else 0
 
 
-def check_export(captioner, args: argparse.Namespace) -> int:
+def photos_to_check(given: list[str]) -> list[str]:
+    from records.errors import UserError
+    from records.files import exists
+    from tfcap.photo_paths import photo_paths
+
+    paths = photo_paths(given)
+    for path in paths:
+        if not exists(path):
+            raise UserError(f"--check: there is no file {path}")
+    return paths
+
+
+def check_export(captioner, photos: list[str], args: argparse.Namespace) -> int:
     """Prints live model and export side by side; 1 if they disagree."""
     from records.console import plain_console
-    from records.files import read_file
     from tfcap.captioning import Captioner
-    from tfcap.export.checking import Pair, comparison, live_captions
+    from tfcap.export.checking import compare, comparison, in_words
 
-    photos = [read_file(path) for path in args.check]
-    exported = Captioner.load(args.output).caption(photos)
-    live = live_captions(captioner, photos)
-    pairs = [Pair(*row) for row in zip(args.check, live, exported)]
+    pairs = compare(captioner, Captioner.load(args.output), photos)
     console = plain_console()
     console.print(comparison(pairs))
-    both = [p for p in pairs if not p.live.error and not p.exported.error]
-    moved = sum(abs(p.live.score - p.exported.score) for p in both)
-    same = sum(p.live.caption == p.exported.caption for p in pairs)
-    console.print(
-        f"{same} of {len(pairs)} captions are the same; scores differ by "
-        f"{moved / max(1, len(both)):.2g} on average"
-    )
+    console.print(in_words(pairs))
     return int(args.weights == "float32" and not all(p.agrees() for p in pairs))

@@ -7,10 +7,13 @@ import tensorflow as tf
 from rich.table import Table
 
 from records.console import number_table
+from records.files import read_file
+from tfcap import captioning
 from tfcap.captioning import Captioned
 from tfcap.decoding import detokenize
 from tfcap.export.captioner import PhotoCaptioner
 
+AT_A_TIME = 32  # photos
 CLOSE = 1e-4  # of a score: float32 rounding over a caption's tokens
 
 
@@ -24,6 +27,19 @@ class Pair(NamedTuple):
     def agrees(self) -> bool:
         same = self.live.caption == self.exported.caption
         return same and abs(self.live.score - self.exported.score) < CLOSE
+
+
+def compare(
+    live: PhotoCaptioner, exported: captioning.Captioner, paths: Sequence[str]
+) -> list[Pair]:
+    """Captions photos by both, a few at a time."""
+    pairs = []
+    for start in range(0, len(paths), AT_A_TIME):
+        some = paths[start : start + AT_A_TIME]
+        photos = [read_file(path) for path in some]
+        rows = some, live_captions(live, photos), exported.caption(photos)
+        pairs += [Pair(*row) for row in zip(*rows)]
+    return pairs
 
 
 def live_captions(captioner: PhotoCaptioner, photos: Sequence[bytes]):
@@ -56,3 +72,13 @@ def comparison(pairs: Sequence[Pair]) -> Table:
 
 def shown(found: Captioned) -> tuple[str, str]:
     return found.error or found.caption, "" if found.error else f"{found.score:.4f}"
+
+
+def in_words(pairs: Sequence[Pair]) -> str:
+    both = [pair for pair in pairs if not pair.live.error and not pair.exported.error]
+    moved = [abs(pair.live.score - pair.exported.score) for pair in both] or [0.0]
+    same = sum(pair.live.caption == pair.exported.caption for pair in pairs)
+    return (
+        f"{same} of {len(pairs)} captions are the same; scores differ by "
+        f"{sum(moved) / len(moved):.2g} on average, by {max(moved):.2g} at most"
+    )

@@ -24,6 +24,7 @@ from tfcap.encoders import load_encoder
 from tfcap.encoders.encoder import loaded
 from tfcap.export import (
     PhotoCaptioner,
+    checking,
     encoder_of_records,
     export,
     halving,
@@ -31,7 +32,6 @@ from tfcap.export import (
     photo_captioner,
     warmup,
 )
-from tfcap.export.checking import live_captions
 from tfcap.export.halving import with_half_weights
 from tfcap.models.merge import MergeCaptioner
 from tfcap.training import Trainer
@@ -302,13 +302,23 @@ def prediction_log_class():
     return message_factory.GetMessageClass(found)
 
 
-def test_live_and_exported_side_by_side(trained, captioner, tmp_path, capsys):
-    good, bad = tmp_path / "good.jpg", tmp_path / "bad.jpg"
-    good.write_bytes(jpeg(1))
-    bad.write_bytes(b"text")
+def test_live_and_exported_side_by_side(trained, tmp_path, capsys):
+    paths = [tmp_path / f"{i}.jpg" for i in range(3)]
+    for path, content in zip(paths, [jpeg(1), b"text", jpeg(2)]):
+        path.write_bytes(content)
     flags = ["export", f"--workdir={trained.path}", f"--output={tmp_path / 'out'}"]
-    check = ["--check", str(good)]
-    assert cli.main([*flags, *check]) == 0
-    assert "1 of 1 captions are the same" in capsys.readouterr().out
-    live = live_captions(captioner, [jpeg(1), b"text"])
-    assert live[0].caption and live[1].error
+    assert cli.main([*flags, "--check", str(tmp_path / "none.jpg")]) == 1
+    assert "none.jpg" in capsys.readouterr().err and not (tmp_path / "out").exists()
+    assert cli.main([*flags, "--check", *map(str, paths)]) == 0
+    assert "3 of 3 captions are the same" in capsys.readouterr().out
+
+
+def test_photos_are_compared_a_few_at_a_time(captioner, model, tmp_path, monkeypatch):
+    monkeypatch.setattr(checking, "AT_A_TIME", 2)
+    paths = [tmp_path / f"{i}.jpg" for i in range(3)]
+    for i, path in enumerate(paths):
+        path.write_bytes(jpeg(i))
+    pairs = checking.compare(captioner, Captioner(model), [str(p) for p in paths])
+    assert [pair.photo for pair in pairs] == [str(path) for path in paths]
+    assert all(pair.agrees() for pair in pairs)
+    assert checking.in_words(pairs).startswith("3 of 3 captions are the same; ")
