@@ -1,9 +1,40 @@
+import contextlib
 import sys
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))  # for served
+sys.path.insert(0, str(Path(__file__).parent))  # for fakes and served
+
+
+@pytest.fixture
+def captioner():
+    from fakes import FakeCaptioner
+
+    return FakeCaptioner()
+
+
+@pytest.fixture
+def serve(captioner):
+    """Makes a client of an application with other settings."""
+    from starlette.testclient import TestClient
+
+    from tfcap import serving
+    from tfcap.config import ServingConfig
+
+    with contextlib.ExitStack() as stack:
+
+        def serve(token=None, **settings) -> TestClient:
+            app = serving.create_app(captioner, ServingConfig(**settings), token)
+            client = TestClient(app, raise_server_exceptions=False)
+            return stack.enter_context(client)
+
+        yield serve
+
+
+@pytest.fixture
+def client(serve):
+    return serve()
 
 
 @pytest.fixture(scope="session")

@@ -1,128 +1,23 @@
 """The application, around a captioner that needs no model."""
 
-import asyncio
-import base64
-import contextlib
 import importlib.util
-import io
-import json
 import socket
 import sys
-import threading
 
 import pytest
 
 pytest.importorskip("starlette", reason="needs the extra: pip install 'tfcap[serve]'")
 pytest.importorskip("httpx", reason="starlette.testclient needs httpx")
 
-from PIL import Image
+from fakes import BROKEN, GOOD, PREDICT, b64, error_of, photo
 from starlette.testclient import TestClient
 
 from records.errors import UserError
 from tfcap import serving
-from tfcap.captioning import UNREADABLE, Captioned, Explained
+from tfcap.captioning import UNREADABLE
 from tfcap.config import ServingConfig
 
-PREDICT = "/v1/models/caption:predict"
 LIMITS = ServingConfig()
-FORM = {"Content-Type": "multipart/form-data; boundary=x"}
-FORM_START = (
-    b'--x\r\nContent-Disposition: form-data; name="photo"; filename="a"\r\n\r\n'
-)
-
-
-def photo(width=4, height=3) -> bytes:
-    file = io.BytesIO()
-    Image.new("RGB", (width, height)).save(file, "PNG")
-    return file.getvalue()
-
-
-BROKEN = photo()[:40]  # a header without its pixels
-
-
-class FakeCaptioner:
-    version, explains = "7", True
-
-    def __init__(self):
-        self.photos, self.threads = [], set()
-
-    def warm_up(self):
-        self.threads.add(threading.current_thread().name)
-
-    def caption(self, photos):
-        self.photos.extend(photos)
-        self.threads.add(threading.current_thread().name)
-        return [self._one(photo) for photo in photos]
-
-    def explain(self, photos):
-        return [explained(found) for found in self.caption(photos)]
-
-    def _one(self, photo):
-        if photo == BROKEN:
-            return Captioned("", 0.0, UNREADABLE)
-        width, height = Image.open(io.BytesIO(photo)).size
-        return Captioned(f"{width} by {height}", -0.5)
-
-
-def explained(found: Captioned) -> Explained:
-    if found.error:
-        return Explained(error=found.error)
-    beams = found, Captioned("another", -1.5)
-    return Explained(beams, ("two", "."), (0.5, 0.25), [[[1.0]], [[1.0]]])
-
-
-@pytest.fixture
-def captioner():
-    return FakeCaptioner()
-
-
-@pytest.fixture
-def serve(captioner):
-    """Makes a client of an application with other settings."""
-    with contextlib.ExitStack() as stack:
-
-        def serve(token=None, **settings) -> TestClient:
-            app = serving.create_app(captioner, ServingConfig(**settings), token)
-            client = TestClient(app, raise_server_exceptions=False)
-            return stack.enter_context(client)
-
-        yield serve
-
-
-@pytest.fixture
-def client(serve):
-    return serve()
-
-
-def b64(content: bytes) -> dict:
-    return {"b64": base64.b64encode(content).decode()}
-
-
-def error_of(response, status: int) -> str:
-    assert response.status_code == status, response.text
-    assert list(response.json()) == ["error"]
-    return response.json()["error"]
-
-
-def post_chunks(app, path, chunks, announced) -> tuple[int, int]:
-    """Sends a body as a server would: the answer's status, and how many chunks it took.
-
-    `starlette.testclient` reads a whole body before the application sees any.
-    """
-    headers = [(b"content-type", FORM["Content-Type"].encode())]
-    if announced is not None:
-        headers.append((b"content-length", str(announced).encode()))
-    scope = {"type": "http", "method": "POST", "path": path, "headers": headers}
-    taken, sent = iter(chunks), []
-
-    async def receive():
-        return {"type": "http.request", "body": next(taken), "more_body": True}
-
-    async def send(message):
-        sent.append(message)
-
-    asyncio.run(app({**scope, "query_string": b""}, receive, send))
-    return sent[0]["status"], len(chunks) - len(list(taken))
 
 
 def test_upload_of_several_photos(client, captioner):
@@ -220,116 +115,6 @@ def test_a_file_name_cannot_break_the_answer(client):
     kind = "multipart/form-data; boundary=x; charset=unicode_escape"
     response = client.post("/caption", content=content, headers={"Content-Type": kind})
     assert response.status_code == 200, response.text
-
-
-@pytest.mark.parametrize("wrap", [b64, lambda content: {"image_bytes": b64(content)}])
-def test_predict_rows(client, wrap):
-    body = {"instances": [wrap(photo(5, 2)), wrap(photo())]}
-    assert client.post(PREDICT, json=body).json() == {
-        "predictions": [
-            {"caption": "5 by 2", "score": -0.5, "error": ""},
-            {"caption": "4 by 3", "score": -0.5, "error": ""},
-        ]
-    }
-
-
-@pytest.mark.parametrize("wrap", [list, lambda values: {"image_bytes": values}])
-def test_predict_columns(client, wrap):
-    body = {
-        "signature_name": "serving_default",
-        "inputs": wrap([b64(photo(5, 2)), b64(photo())]),
-    }
-    assert client.post(PREDICT, json=body).json() == {
-        "outputs": {
-            "caption": ["5 by 2", "4 by 3"],
-            "score": [-0.5, -0.5],
-            "error": ["", ""],
-        }
-    }
-
-
-@pytest.mark.parametrize(
-    "content", [b"", b"{", b"\xff", b"[" * 100_000, b"9" * 5_000, b"nothing"]
-)
-def test_predict_of_no_json(client, content):
-    assert (
-        error_of(client.post(PREDICT, content=content), 400) == "the body is not JSON"
-    )
-
-
-GOOD = b64(photo())
-
-
-@pytest.mark.parametrize(
-    "body, expected",
-    [
-        ([], "the body is not a JSON object"),
-        ("text", "the body is not a JSON object"),
-        ({}, 'either "instances" or "inputs"'),
-        ({"instances": [GOOD], "inputs": [GOOD]}, 'either "instances" or "inputs"'),
-        ({"instances": []}, "instances must be a list"),
-        ({"instances": GOOD}, "instances must be a list"),
-        ({"instances": {"image_bytes": [GOOD]}}, "instances must be a list"),
-        ({"inputs": GOOD}, "inputs must be a list"),
-        ({"inputs": {"image": [GOOD]}}, "inputs must be a list"),
-        ({"inputs": [{"image_bytes": GOOD}]}, "inputs[0] must be a photo"),
-        ({"instances": [GOOD, "text"]}, "instances[1] must be a photo"),
-        ({"instances": [{"image": GOOD}]}, "instances[0] must be a photo"),
-        ({"instances": [{"b64": 3}]}, "instances[0] must be a photo"),
-        ({"instances": [{**GOOD, "more": 1}]}, "instances[0] must be a photo"),
-        ({"instances": [GOOD, {"b64": "*"}]}, "instances[1]: b64 is not base64"),
-        ({"instances": [{"b64": "\ud800"}]}, "instances[0]: b64 is not base64"),
-        ({"instances": [GOOD] * 17}, "17 photos; at most 16"),
-        ({"instances": [GOOD], "signature_name": "x"}, "'serving_default'"),
-    ],
-)
-def test_predict_of_a_wrong_shape(client, body, expected):
-    response = client.post(PREDICT, content=json.dumps(body))
-    assert expected in error_of(response, 400)
-
-
-def test_predict_of_a_bad_photo_keeps_the_good_one(client):
-    body = {"instances": [GOOD, b64(b"text"), b64(BROKEN)]}
-    rows = client.post(PREDICT, json=body).json()["predictions"]
-    assert [row["error"] for row in rows] == ["", UNREADABLE, UNREADABLE]
-    assert [row["caption"] for row in rows] == ["4 by 3", "", ""]
-
-
-@pytest.mark.parametrize("path", ["/caption", PREDICT])
-def test_too_large_a_body(serve, path):
-    content = FORM_START + bytes(1 << 20)
-    client = serve(max_body_bytes=1 << 20)
-    error = error_of(client.post(path, content=content, headers=FORM), 413)
-    assert error == "more than 1 MiB in one request"
-
-
-@pytest.mark.parametrize("path", ["/caption", PREDICT])
-@pytest.mark.parametrize("announced, read", [(100 << 18, 0), (None, 4)])
-def test_too_large_a_body_is_not_read_on(captioner, path, announced, read):
-    chunks = [FORM_START + bytes(1 << 18)] + [bytes(1 << 18)] * 99
-    app = serving.create_app(captioner, ServingConfig(max_body_bytes=1 << 20))
-    status, taken = post_chunks(app, path, chunks, announced)
-    assert (status, taken) == (413, read)
-
-
-def test_a_body_of_just_the_limit(serve):
-    body = json.dumps({"instances": [GOOD]}).encode()
-    client = serve(max_body_bytes=len(body))
-    assert client.post(PREDICT, content=body).status_code == 200
-
-
-def test_a_token_is_asked_for(serve):
-    client = serve(token="secret")
-    for path in ("/", "/healthz", "/readyz", "/openapi.json"):
-        assert client.get(path).status_code == 200
-    for sent in ({}, {"Authorization": "Bearer other"}, {"Authorization": "secret"}):
-        response = client.post(PREDICT, json={"instances": [GOOD]}, headers=sent)
-        assert "asks for a token" in error_of(response, 401)
-        assert response.headers["www-authenticate"] == "Bearer"
-        error_of(client.get("/metrics", headers=sent), 401)
-    right = {"Authorization": "Bearer secret"}
-    response = client.post(PREDICT, json={"instances": [GOOD]}, headers=right)
-    assert response.status_code == 200
 
 
 def test_metrics(client):
