@@ -190,17 +190,22 @@ def photo(tmp_path) -> str:
     return str(path)
 
 
+@pytest.fixture
+def expected(photo, captioner) -> Explained:
+    """What the model says of the photo, asked directly."""
+    with open(photo, "rb") as file:
+        (found,) = captioner.explain([file.read()])
+    return found
+
+
 def percent(part: float) -> str:
     return f"{round(100 * part)} %" if part >= 0.01 else "under 1 %"
 
 
-def test_a_photo_is_explained_word_by_word(open_page, photo, captioner):
+def test_a_photo_is_explained_word_by_word(open_page, photo, expected):
     page = open_page()
     page.choose(photo)
     page.until_progress("1 of 1 captioned. It says: ")
-    with open(photo, "rb") as file:
-        (expected,) = captioner.explain([file.read()])
-
     assert page.texts(".caption")[0].lower() == expected.beams[0].caption
     assert page.texts(".beams .text") == [beam.caption for beam in expected.beams]
     scores = [
@@ -214,12 +219,10 @@ def test_a_photo_is_explained_word_by_word(open_page, photo, captioner):
     assert [entry for entry in told if entry["source"] != "network"] == []
 
 
-def test_a_word_shows_where_the_model_looked(open_page, photo, captioner):
+def test_a_word_shows_where_the_model_looked(open_page, photo, expected):
     page = open_page()
     page.choose(photo)
     page.until_progress("1 of 1")
-    with open(photo, "rb") as file:
-        (expected,) = captioner.explain([file.read()])
     assert page.all(".look.on") == []
     for i, button in enumerate(page.all(".word")):
         button.click()
@@ -310,6 +313,23 @@ def test_a_busy_server_is_asked_again(open_page, gate):
     finally:
         gate.open.set()
     page.until_progress("2 of 2 captioned")
+
+
+def test_what_is_cleared_does_not_come_back(open_page, gate):
+    page = open_page()
+    gate.open.clear()
+    try:
+        for sample in page.all(".sample"):
+            sample.click()
+        page.until_progress("0 of 6 captioned")
+        page.all("#clear")[0].click()
+        page.all(".sample")[1].click()
+    finally:
+        gate.open.set()
+    page.until_progress("1 of 1 captioned")
+    assert [name.split(" · ")[0] for name in page.texts(".name")] == [
+        "small yellow circle on blue water.jpg"
+    ]
 
 
 def test_a_server_that_has_gone_is_said(open_page):
