@@ -296,7 +296,10 @@ def _apply(content: dict[str, Any], override: str) -> None:
         raise UserError(f"--set takes section.key=value; received {override!r}")
     *sections, name = key.split(".")
     for section in sections:
-        content = content.setdefault(section, {})
+        # A section that is null is one that has not been begun.
+        if content.get(section) is None:
+            content[section] = {}
+        content = content[section]
         if not isinstance(content, dict):
             raise UserError(f"--set {override}: {section!r} is no section")
     try:

@@ -1,5 +1,6 @@
 """Runs whose models write captions together: an ensemble, or a single one."""
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -43,6 +44,16 @@ def tokenizer_of(manifest: Manifest) -> str:
 def features_of(manifest: Manifest) -> str:
     shape = " x ".join(map(str, manifest.features.shape))
     return f"{encoder_name(manifest)} with features {shape}"
+
+
+def results_folder(paths: Sequence[str], split: str) -> str:
+    """Where scores are kept; an ensemble's do not take the place of its first run's.
+
+    Args:
+        paths: of the runs.
+    """
+    together = ["ensemble"] if len(paths) > 1 else []
+    return os.path.join(paths[0], "evaluation", *together, split)
 
 
 def restore(members: Sequence[Workdir]) -> tuple[Captioner | Ensemble, dict[str, Any]]:

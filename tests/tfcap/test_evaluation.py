@@ -131,3 +131,46 @@ def test_an_empty_caption_is_scored_and_counted(trained, capsys, monkeypatch):
     assert found.scores.per_photo["dev3.jpg"]["cider"] == 0
     assert found.summary()["captions"]["empty_captions"] == 1
     assert len(found.captions) == 16
+
+
+def captions_with(trained, capsys, folder, *settings: str) -> list[list[str]]:
+    """Words of the captions that `tfcap evaluate` writes with these settings."""
+    workdir, records = trained
+    where = [f"--workdir={workdir.path}", f"--records={records.directory}"]
+    where += [f"--output={folder}", "--split=dev", "--no_java"]
+    options = [f"--set=decoding.{setting}" for setting in settings]
+    assert cli.main(["evaluate", *where, *options]) == 0, capsys.readouterr().err
+    rows = json.loads((folder / "results.json").read_text())
+    return [row["caption"].split() for row in rows]
+
+
+def test_every_rule_of_the_search_can_be_set(trained, capsys, tmp_path):
+    rules = ["with_words=[snow]", "without_words=[dog]", "no_repeat_ngram=1"]
+    lengths = ["min_length=7", "max_length=8"]
+    for words in captions_with(trained, capsys, tmp_path, *rules, *lengths):
+        assert "snow" in words and "dog" not in words
+        assert len(set(words)) == len(words) and 5 <= len(words) <= 6
+
+
+def test_captions_can_be_drawn(trained, capsys, tmp_path):
+    settings = ["sampling.temperature=3.0", "sampling.top_p=0.9", "beam_width=1"]
+    drawn = [
+        captions_with(trained, capsys, tmp_path, *settings, f"sampling.seed={seed}")
+        for seed in (1, 1, 2)
+    ]
+    assert drawn[0] == drawn[1] != drawn[2]
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("with_words=[zebra]", "'zebra' is not in the model's vocabulary"),
+        ("without_words=[zebra]", "'zebra' is not in the model's vocabulary"),
+        ("beam=3", "unknown key 'decoding.beam'; did you mean 'beam_width'?"),
+    ],
+)
+def test_settings_that_cannot_be(trained, capsys, setting, message):
+    workdir, records = trained
+    where = [f"--workdir={workdir.path}", f"--records={records.directory}"]
+    assert cli.main(["evaluate", *where, f"--set=decoding.{setting}"]) == 1
+    assert message in capsys.readouterr().err

@@ -8,7 +8,10 @@ from test_workdir import change, with_other_words
 from records.errors import UserError
 from records.schema import FeatureSpec
 from tfcap import cli
-from tfcap.members import open_members, restore
+from tfcap.config import DecodingConfig
+from tfcap.evaluation import evaluate, save
+from tfcap.export.model_card import describe
+from tfcap.members import open_members, restore, results_folder
 
 
 def test_one_run_is_itself(make_records, write_run):
@@ -76,3 +79,15 @@ def test_features_of_another_shape(make_records, write_run):
     paths = [write_run(small, "a").path, write_run(large, "b").path]
     with pytest.raises(UserError, match=r"features 4, .*features 6\. Train"):
         open_members(paths)
+
+
+def test_scores_of_another_ensemble_are_not_on_the_card(make_records, write_run):
+    records = make_records()
+    runs = [write_run(records, f"run{seed}", seed) for seed in (0, 1, 2)]
+    found = evaluate(runs[:2], records, "dev", DecodingConfig(max_length=8))
+    save(found, results_folder([run.path for run in runs[:2]], "dev"))
+    config = DecodingConfig(max_length=8)
+    card = describe(runs[:2], config)
+    assert "Split dev, 7 photos" in card and "of 2 models: " in card
+    assert "`tfcap evaluate` had not been run" in describe(runs, config)
+    assert "`tfcap evaluate` had not been run" in describe(runs[:1], config)

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import sys
 
 from records.console import add_command
@@ -77,7 +76,7 @@ def evaluate_together(args: argparse.Namespace) -> int:
     from records.reader import RecordSet
     from tfcap import evaluation
     from tfcap.comparison import Earlier
-    from tfcap.members import open_members
+    from tfcap.members import open_members, results_folder
     from tfcap.seeds import runs_at
 
     members = open_members(runs_at(args.workdir))
@@ -87,9 +86,7 @@ def evaluate_together(args: argparse.Namespace) -> int:
     found = evaluation.evaluate(members, record_set, args.split, decoding)
     found = found if args.no_java else found.with_java()
     found = found.beside(earlier) if earlier else found
-    # Results of an ensemble do not take the place of its first run's own.
-    parts = ["ensemble"] if len(members) > 1 else []
-    folder = args.output or results_folder(args.workdir[0], args.split, *parts)
+    folder = args.output or results_folder([run.path for run in members], args.split)
     evaluation.save(found, folder)
     if args.json:
         print(json.dumps(found.summary()))
@@ -107,6 +104,7 @@ def evaluate_seeds(args: argparse.Namespace, seeds: dict[int, str]) -> int:
     from records.console import plain_console
     from records.reader import RecordSet
     from tfcap.evaluation import evaluate, save
+    from tfcap.members import results_folder
     from tfcap.seed_scores import SeedScores
     from tfcap.seeds import seed_folder
     from tfcap.workdir import Workdir
@@ -119,9 +117,9 @@ def evaluate_seeds(args: argparse.Namespace, seeds: dict[int, str]) -> int:
         found = evaluate([run], record_set, args.split, decoding)
         runs[seed] = found if args.no_java else found.with_java()
         own = args.output and seed_folder(args.output, seed)
-        save(runs[seed], own or results_folder(path, args.split))
+        save(runs[seed], own or results_folder([path], args.split))
     found = SeedScores(runs)
-    folder = args.output or results_folder(args.workdir[0], args.split)
+    folder = args.output or results_folder(args.workdir, args.split)
     found.save(folder)
     if args.json:
         print(json.dumps(found.summary()))
@@ -143,10 +141,6 @@ def check_one_result(args: argparse.Namespace) -> None:
                 f"--{name} is about one result, but {args.workdir[0]} holds runs of "
                 "several seeds: name one of them, or add --ensemble"
             )
-
-
-def results_folder(workdir: str, split: str, *parts: str) -> str:
-    return os.path.join(workdir, "evaluation", *parts, split)
 
 
 def print_scores(found, folder: str) -> None:

@@ -14,7 +14,14 @@ def add_export(commands) -> None:
         "write a SavedModel: photo bytes in, caption out",
         "--workdir runs/flickr8k --output export/flickr8k",
     )
-    parser.add_argument("--workdir", required=True)
+    parser.add_argument(
+        "--workdir",
+        required=True,
+        action="append",
+        metavar="DIR",
+        help="of a run; repeated, or one that holds runs of several seeds: their "
+        "models write captions together",
+    )
     parser.add_argument("--output", required=True)
     parser.add_argument(
         "--encoder_weights", metavar="FILE", help="if they are not where they were"
@@ -57,20 +64,21 @@ def export(args: argparse.Namespace) -> int:
     from tfcap.export import export as write
     from tfcap.export import model_card, photo_captioner
     from tfcap.export.saving import size
-    from tfcap.workdir import Workdir
+    from tfcap.members import open_members
+    from tfcap.seeds import runs_at
 
     photos = photos_to_check(args.check or [])  # before what takes long
-    workdir, half = Workdir.open(args.workdir), args.weights == "float16"
-    decoding = decoding_config(workdir, args)
+    members, half = open_members(runs_at(args.workdir)), args.weights == "float16"
+    decoding = decoding_config(members[0], args)
     captioner = photo_captioner(
-        workdir,
+        members,
         decoding,
         args.encoder_weights,
         args.encoder_model,
         half,
         args.records,
     )
-    card = model_card.describe(workdir, decoding, half, args.data_licence)
+    card = model_card.describe(members, decoding, half, args.data_licence)
     path = write(captioner, args.output, args.overwrite, card)
     print(
         f"SavedModel: {path} ({size(path) / 1e6:.1f} MB, weights {args.weights})\n"

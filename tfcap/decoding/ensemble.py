@@ -1,6 +1,7 @@
 """Several models that write one caption together."""
 
 from collections.abc import Sequence
+from itertools import zip_longest
 
 import tensorflow as tf
 
@@ -12,7 +13,7 @@ from tfcap.models.base import Captioner, Context, State
 class Ensemble(tf.Module):
     """The mean of their probabilities, token by token, in the place of one model.
 
-    It has what searches need of a model: `encode`, `initial_state` and `step`.
+    It has what searches and exports need of a model.
 
     Args:
         members: their vocabularies must be the same (`check_same_vocabulary`).
@@ -44,9 +45,25 @@ class Ensemble(tf.Module):
             member.step(own, before, token)
             for member, own, before in zip(self.members, shares(context), state)
         ]
-        logs = tf.stack([tf.nn.log_softmax(logits) for logits, _ in steps])
-        mean = tf.reduce_logsumexp(logs, 0) - tf.math.log(float(len(self.members)))
-        return mean, [after for _, after in steps]
+        return mean([logits for logits, _ in steps]), [after for _, after in steps]
+
+    def predict_tokens(self, context: Context, tokens: tf.Tensor) -> tf.Tensor:
+        """As a model's; logits are as in `step`."""
+        each = zip(self.members, shares(context))
+        return mean([member.predict_tokens(own, tokens) for member, own in each])
+
+    def attention(self, context: Context, tokens: tf.Tensor) -> tf.Tensor | None:
+        """The mean of where those of the models looked that look at all."""
+        each = zip(self.members, shares(context))
+        looks = [member.attention(own, tokens) for member, own in each]
+        looks = [look for look in looks if look is not None]
+        return tf.add_n(looks) / len(looks) if looks else None
+
+
+def mean(logits: Sequence[tf.Tensor]) -> tf.Tensor:
+    """Logarithm of the mean of probabilities [..., vocabulary]."""
+    logs = tf.stack([tf.nn.log_softmax(own) for own in logits])
+    return tf.reduce_logsumexp(logs, 0) - tf.math.log(float(len(logits)))
 
 
 def shares(context: Context) -> list[Context]:
@@ -64,10 +81,11 @@ def check_same_vocabulary(vocabularies: dict[str, Vocabulary]) -> None:
     for path, other in others:
         if own.tokens == other.tokens:
             continue
-        pairs = enumerate(zip(own.tokens, other.tokens))
-        at = next((i for i, (a, b) in pairs if a != b), min(len(own), len(other)))
+        tokens = enumerate(zip_longest(own.tokens, other.tokens, fillvalue="none"))
+        at, (ours, theirs) = next((i, two) for i, two in tokens if two[0] != two[1])
         raise UserError(
             f"an ensemble needs models of one vocabulary: {first} has {len(own)} "
-            f"tokens, {path} has {len(other)}, and token {at} is not the same in both. "
-            "Train them on records built with the same captions and tokenizer"
+            f"tokens, {path} has {len(other)}, and token {at} is {ours!r} in the one, "
+            f"{theirs!r} in the other. Train them on records built with the same "
+            "captions and tokenizer"
         )

@@ -143,8 +143,10 @@ def token_ids(
     """
     tokens = words.split()
     if tokenizer:
-        maker = Tokenizer(tokenizer)
-        (tokens,) = maker.tokens(maker.words([words]), vocabulary)
+        # Words are read as they are now, also where a graph is being made.
+        with tf.init_scope():
+            maker = Tokenizer(tokenizer)
+            (tokens,) = maker.tokens(maker.words([words]), vocabulary)
     known = set(vocabulary.tokens[END_ID + 1 + vocabulary.has_unknown :])
     strange = [token for token in tokens if token not in known]
     if strange or not tokens:

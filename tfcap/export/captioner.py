@@ -41,6 +41,7 @@ class PhotoCaptioner:
 
     Args:
         encoder: must be the one the records were made with.
+        model: or `tfcap.decoding.ensemble.Ensemble`, several of them.
         stored: their dtype on disk; the model was trained on their rounding.
         half: keep weights in float16; they are computed with in float32.
         cider: compares captions, for `decoding.consensus`.
@@ -145,17 +146,15 @@ class PhotoCaptioner:
         """Probabilities [batch, length - 1] of tokens, and where the model looked."""
         context = self.model.encode(tf.cast(features, self.stored))
         given, said = tokens[:, :-1], tokens[:, 1:]
-        hidden = self.model.read(context, given)
-        shape = tf.shape(hidden)
-        logits = self.model.predict_token(tf.reshape(hidden, [-1, hidden.shape[-1]]))
-        logs = tf.nn.log_softmax(logits)
-        chosen = tf.gather(logs, tf.reshape(said, [-1]), batch_dims=1)
+        logs = tf.nn.log_softmax(self.model.predict_tokens(context, given))
+        chosen = tf.gather(logs, said, batch_dims=2)
         real = tf.cast(said != PAD_ID, tf.float32)
-        found = [tf.exp(tf.reshape(chosen, shape[:2])) * real]
+        found = [tf.exp(chosen) * real]
         attention = self.model.attention(context, given)
         if attention is None:
             return found
-        attention = tf.reshape(attention, [*tf.unstack(shape[:2]), *self._cells()])
+        size = tf.unstack(tf.shape(attention)[:2])
+        attention = tf.reshape(attention, [*size, *self._cells()])
         return [*found, attention * real[:, :, tf.newaxis, tf.newaxis]]
 
     def _cells(self) -> tuple[int, ...]:

@@ -1,11 +1,14 @@
 """The model of a work directory with the encoder of its records in front."""
 
+from collections.abc import Sequence
+
 from records.errors import UserError
 from records.reader import RecordSet
 from tfcap.cider import CiderD
 from tfcap.config import DecodingConfig
 from tfcap.encoders import Encoder, load_encoder
 from tfcap.export.captioner import PhotoCaptioner
+from tfcap.members import restore
 from tfcap.recorded_encoder import kind_of_file, moved
 from tfcap.workdir import Workdir, check_fits
 
@@ -13,7 +16,7 @@ SHORT = 12  # of a digest, shown
 
 
 def photo_captioner(
-    workdir: Workdir,
+    members: Sequence[Workdir],
     decoding: DecodingConfig,
     encoder_weights: str | None = None,
     encoder_model: str | None = None,
@@ -23,6 +26,8 @@ def photo_captioner(
     """The best checkpoint with its encoder in front.
 
     Args:
+        members: one run, or several that write captions together
+            (`tfcap.members.open_members`).
         encoder_weights, encoder_model: where the encoder's file lies; None for where
             the configuration says.
         half: weights in float16.
@@ -32,10 +37,11 @@ def photo_captioner(
         UserError: the encoder is not there, or not the one the records were made with;
             `consensus` without records, or with those of another model.
     """
+    workdir = members[0]
     cider = comparing(workdir, records) if decoding.consensus else None
     paths = {"weights": encoder_weights, "model": encoder_model}
     encoder = encoder_of_records(workdir, {k: v for k, v in paths.items() if v})
-    model, _ = workdir.restore_best()
+    model, _ = restore(members)
     manifest = workdir.manifest
     return PhotoCaptioner(
         encoder,

@@ -4,6 +4,8 @@ After Mitchell et al., "Model Cards for Model Reporting", FAT* 2019.
 """
 
 import json
+import os
+from collections.abc import Sequence
 from typing import Any
 
 import yaml
@@ -14,6 +16,7 @@ from records.files import exists, read_file
 from records.manifest import Manifest
 from tfcap import evaluation
 from tfcap.config import DecodingConfig
+from tfcap.members import results_folder
 from tfcap.workdir import Workdir
 
 NO_LICENCE = (
@@ -61,7 +64,7 @@ Search: {decoding}
 
 
 def describe(
-    workdir: Workdir,
+    members: Sequence[Workdir],
     decoding: DecodingConfig,
     half: bool = False,
     licence: str | None = None,
@@ -69,16 +72,18 @@ def describe(
     """The card's text.
 
     Args:
+        members: the run, or those that write captions together.
         half: weights are float16.
         licence: of the data, in words.
     """
+    workdir = members[0]
     configuration = workdir.config.model_dump(mode="json")
     return CARD.format(
         data=data_of(workdir.manifest),
         licence=licence or NO_LICENCE,
-        scores="\n\n".join(filter(None, map(scores_of(workdir), shards.SPLITS)))
+        scores="\n\n".join(filter(None, map(scores_of(members), shards.SPLITS)))
         or "None: `tfcap evaluate` had not been run when this was exported.",
-        weights=weights_of(workdir.manifest, half),
+        weights=weights_of(members, half),
         decoding=", ".join(f"{k} {v}" for k, v in decoding.model_dump().items()),
         configuration=yaml.safe_dump(configuration, sort_keys=False),
     )
@@ -93,29 +98,36 @@ def data_of(manifest: Manifest) -> str:
     return f"{table}\n\nVocabulary: {manifest.vocabulary_size:,} tokens."
 
 
-def weights_of(manifest: Manifest, half: bool) -> str:
-    encoder = manifest.encoder
+def weights_of(members: Sequence[Workdir], half: bool) -> str:
+    encoder = members[0].manifest.encoder
     kept = (
         "Kept in float16, computed with in float32; `tfcap export --check` shows how "
         "far that moves the scores."
         if half
         else "float32."
     )
+    if len(members) > 1:
+        paths = ", ".join(run.path for run in members)
+        kept += f" The mean of the probabilities of {len(members)} models: {paths}."
     return (
         f"{kept} Encoder: {encoder.name}, weights {encoder.weights}, digest "
         f"{encoder.digest}; not trained further."
     )
 
 
-def scores_of(workdir: Workdir):
+def scores_of(members: Sequence[Workdir]):
     """Of a split: what `tfcap evaluate` found, or nothing."""
+    paths = [run.path for run in members]
 
     def scores(split: str) -> str:
-        path = workdir.folder("evaluation", split, evaluation.SCORES)
+        path = os.path.join(results_folder(paths, split), evaluation.SCORES)
         if not exists(path):
             return ""
         try:
-            return table(split, json.loads(read_file(path)))
+            found = json.loads(read_file(path))
+            # Another ensemble that begins with the same run.
+            others = len(paths) > 1 and found["settings"]["models"] != paths
+            return "" if others else table(split, found)
         except (ValueError, LookupError, TypeError) as error:
             raise UserError(
                 f"{path} is not what this version's `tfcap evaluate` writes "

@@ -91,6 +91,16 @@ class Captioner(keras.Model):
         """Hidden [n, h], of any positions -> float32 logits [n, vocabulary]."""
         raise NotImplementedError
 
+    def predict_tokens(self, context: Context, tokens: tf.Tensor) -> tf.Tensor:
+        """Logits of the token after each of tokens int32 [n, length], by all before.
+
+        float32 [n, length, vocabulary].
+        """
+        hidden = self.read(context, tokens)
+        shape = tf.shape(hidden)
+        logits = self.predict_token(tf.reshape(hidden, [-1, hidden.shape[-1]]))
+        return tf.reshape(logits, [shape[0], shape[1], logits.shape[-1]])
+
     def initial_state(self, context: Context, length: int) -> State:
         """Context of n rows -> the text's state before `<start>`, tensors [n, ...].
 

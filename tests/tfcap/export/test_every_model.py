@@ -14,6 +14,7 @@ from small_encoders import ENCODER, jpeg, own_model
 
 from records.schema import FeatureSpec
 from tfcap.config import DecodingConfig, EncoderConfig, parse_config
+from tfcap.decoding.ensemble import Ensemble
 from tfcap.encoders import load_encoder
 from tfcap.export import PhotoCaptioner, export
 from tfcap.export.checking import live_captions
@@ -32,6 +33,8 @@ MODELS = {
     "transformer": (GRID, TRANSFORMER),
     "own_encoder_with_views": (None, MERGE),
 }
+TOGETHER = ("attention", "transformer")  # of one encoder
+KINDS = (*MODELS, "ensemble")
 DECODING = DecodingConfig(beam_width=3, max_length=8)
 PHOTOS = [jpeg(0), jpeg(1), b"no photo", jpeg(2)]
 GOOD = [0, 1, 3]
@@ -85,7 +88,16 @@ def captioners(tmp_path_factory, write_records) -> dict[str, PhotoCaptioner]:
         settings = manifest.tokenizer, DECODING, manifest.features.dtype
         return PhotoCaptioner(encoder, captioner, words, *settings)
 
-    return {name: make(name, *parts) for name, parts in MODELS.items()}
+    made = {name: make(name, *parts) for name, parts in MODELS.items()}
+    return made | {"ensemble": together([made[name] for name in TOGETHER])}
+
+
+def together(made: list[PhotoCaptioner]) -> PhotoCaptioner:
+    """Those models as one; the encoder is that of the last."""
+    last = made[-1]
+    model = Ensemble([one.model for one in made])
+    settings = last.tokenizer, DECODING, last.stored
+    return PhotoCaptioner(last.encoder, model, last.vocabulary, *settings)
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +118,7 @@ def alone(captioners, tmp_path_factory) -> dict[str, dict]:
     return dict(zip(captioners, json.loads(ran.stdout).values(), strict=True))
 
 
-EVERY = pytest.mark.parametrize("name", MODELS)
+EVERY = pytest.mark.parametrize("name", KINDS)
 
 
 @EVERY
@@ -129,7 +141,7 @@ def test_beams_and_words_belong_to_the_caption(name, alone):
         np.testing.assert_allclose(mean, best["score"][i], rtol=1e-3)
 
 
-@pytest.mark.parametrize("name", ["attention", "transformer"])
+@pytest.mark.parametrize("name", ["attention", "transformer", "ensemble"])
 def test_where_a_model_looked_for_each_word(name, alone):
     explained = alone[name]["explain"]
     for i in GOOD:

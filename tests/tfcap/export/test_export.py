@@ -73,13 +73,13 @@ def trained(tmp_path_factory, write_records) -> Workdir:
 
 @pytest.fixture(scope="module")
 def captioner(trained) -> PhotoCaptioner:
-    return photo_captioner(trained, DECODING)
+    return photo_captioner([trained], DECODING)
 
 
 @pytest.fixture(scope="module")
 def saved(trained, captioner, tmp_path_factory) -> Path:
     """The captioner's export, with its card."""
-    card = model_card.describe(trained, DECODING, licence="only for this test")
+    card = model_card.describe([trained], DECODING, licence="only for this test")
     return Path(export(captioner, str(tmp_path_factory.mktemp("out")), card=card))
 
 
@@ -152,7 +152,7 @@ def test_an_export_is_not_replaced_unasked(captioner, saved, tmp_path):
 
 
 def test_a_single_photo_is_a_batch_too(trained):
-    captioner = photo_captioner(trained, DecodingConfig(beam_width=1, max_length=8))
+    captioner = photo_captioner([trained], DecodingConfig(beam_width=1, max_length=8))
     assert isinstance(captioner, PhotoCaptioner)
     assert isinstance(captioner.model, MergeCaptioner)
     found = captioner.signatures()["serving_default"](tf.constant([jpeg(1)]))
@@ -206,7 +206,7 @@ def test_half_weights_move_scores_but_little(trained, captioner, monkeypatch):
     monkeypatch.setattr(halving, "LARGE", 8)  # this model is small
     photos = tf.constant([jpeg(seed) for seed in range(3)])
     scores = captioner.serve(photos)["score"].numpy()
-    half = photo_captioner(trained, DECODING, half=True)
+    half = photo_captioner([trained], DECODING, half=True)
     close = half.serve(photos)["score"].numpy()
     assert not (close == scores).all()
     np.testing.assert_allclose(close, scores, atol=0.01)
@@ -253,7 +253,7 @@ def test_scores_that_cannot_be_read_are_named(trained, content):
     path.write_text(content)
     try:
         with pytest.raises(UserError, match=r"scores\.json is not .*run that again"):
-            model_card.describe(trained, DECODING)
+            model_card.describe([trained], DECODING)
     finally:
         path.unlink()
 
