@@ -62,7 +62,7 @@ def add_export(commands) -> None:
 def export(args: argparse.Namespace) -> int:
     import records.quiet  # noqa: F401
     from tfcap.export import export as write
-    from tfcap.export import model_card, photo_captioner
+    from tfcap.export import model_card, photo_captioner, warmup
     from tfcap.export.saving import size
     from tfcap.members import open_members
     from tfcap.seeds import runs_at
@@ -82,6 +82,7 @@ def export(args: argparse.Namespace) -> int:
     path = write(captioner, args.output, args.overwrite, card)
     print(
         f"SavedModel: {path} ({size(path) / 1e6:.1f} MB, weights {args.weights})\n"
+        f"warm-up requests for TensorFlow Serving in it, by {warmup.written_by()}\n"
         f"try it: tfcap caption --model {args.output} PHOTO.jpg"
     )
     return check_export(captioner, photos, args) if photos else 0

@@ -37,6 +37,11 @@ def request(signature: str, batch: int) -> bytes:
     return (by_package if has_package() else by_hand)(signature, photos)
 
 
+def written_by() -> str:
+    """What puts the messages together here."""
+    return "tensorflow-serving-api" if has_package() else "tfcap itself"
+
+
 def has_package() -> bool:
     try:
         import tensorflow_serving.apis.prediction_log_pb2  # noqa: F401

@@ -310,7 +310,12 @@ def test_live_and_exported_side_by_side(trained, tmp_path, capsys):
     assert cli.main([*flags, "--check", str(tmp_path / "none.jpg")]) == 1
     assert "none.jpg" in capsys.readouterr().err and not (tmp_path / "out").exists()
     assert cli.main([*flags, "--check", *map(str, paths)]) == 0
-    assert "3 of 3 captions are the same" in capsys.readouterr().out
+    printed, writer = capsys.readouterr().out, warmup.written_by()
+    assert "3 of 3 captions are the same" in printed
+    assert (
+        f"warm-up requests for TensorFlow Serving in it, by {warmup.written_by()}"
+        in (printed)
+    )
 
 
 def test_photos_are_compared_a_few_at_a_time(captioner, model, tmp_path, monkeypatch):
