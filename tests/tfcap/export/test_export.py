@@ -312,10 +312,7 @@ def test_live_and_exported_side_by_side(trained, tmp_path, capsys):
     assert cli.main([*flags, "--check", *map(str, paths)]) == 0
     printed, writer = capsys.readouterr().out, warmup.written_by()
     assert "3 of 3 captions are the same" in printed
-    assert (
-        f"warm-up requests for TensorFlow Serving in it, by {warmup.written_by()}"
-        in (printed)
-    )
+    assert f"warm-up requests for TensorFlow Serving in it, by {writer}" in printed
 
 
 def test_photos_are_compared_a_few_at_a_time(captioner, model, tmp_path, monkeypatch):
