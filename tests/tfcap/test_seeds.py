@@ -1,6 +1,7 @@
 """Several seeds from one command, their mean and its spread."""
 
 import json
+import signal
 import statistics
 
 import numpy as np
@@ -9,10 +10,13 @@ import yaml
 
 from records.errors import UserError
 from tfcap import cli
+from tfcap.commands.train import RUN_AGAIN, training_config
+from tfcap.commands.train_seeds import for_seed
 from tfcap.evaluation import Evaluation
 from tfcap.metrics import Scores
 from tfcap.seed_scores import SeedScores
-from tfcap.seeds import find_seeds, start_of
+from tfcap.seeds import find_seeds
+from tfcap.training import Trainer
 from tfcap.workdir import Workdir
 
 CONFIG = {
@@ -22,6 +26,7 @@ CONFIG = {
         "epochs": 2,
         "global_batch": 8,
         "strategy": "cpu",
+        "log_steps": 1,
         "seed": 4,
     },
 }
@@ -29,14 +34,33 @@ CONFIG = {
 
 @pytest.fixture(scope="module")
 def trained(write_records, tmp_path_factory):
-    """The command that trained seeds 4 and 5 into a folder, and its records."""
+    """The command that trained seeds 4 and 5 into a folder, and its records.
+
+    It was stopped by SIGTERM in the second run, and given again.
+    """
     folder = tmp_path_factory.mktemp("seeds")
     records = write_records(folder / "records")
     (folder / "config.yaml").write_text(yaml.safe_dump(CONFIG))
     command = [f"--config={folder / 'config.yaml'}", f"--records={records.directory}"]
     command = ["train", *command, "--workdir"]
-    assert cli.main([*command, str(folder / "runs"), "--seeds=2"]) == 0
+    both = [*command, str(folder / "runs"), "--seeds=2"]
+    with pytest.MonkeyPatch.context() as patch:
+        stop_in(patch, seed=5, step=2)
+        assert cli.main(both) == RUN_AGAIN
+    assert cli.main(both) == 0
     return command, str(folder / "runs"), records
+
+
+def stop_in(patch, seed: int, step: int) -> None:
+    """Sends this process SIGTERM after a step of one of the runs."""
+    original = Trainer.note
+
+    def note(self):
+        original(self)
+        if (self.settings.seed, self.steps) == (seed, step):
+            signal.raise_signal(signal.SIGTERM)
+
+    patch.setattr(Trainer, "note", note)
 
 
 def weights(path: str) -> list[np.ndarray]:
@@ -56,26 +80,15 @@ def test_each_seed_is_the_run_it_would_be_alone(trained, tmp_path):
     )
 
 
-def test_the_same_command_again_goes_on(trained, capsys):
+def test_the_second_phase_starts_from_the_run_of_its_seed(trained):
     command, folder, _ = trained
-    again = [*command, folder, "--seeds=2", "--set=training.epochs=3"]
-    assert cli.main(again) == 0
-    out, err = capsys.readouterr()
+    args = cli.make_parser().parse_args([*command, "w", f"--init={folder}"])
     for seed in (4, 5):
-        assert f"resuming {folder}/seed-{seed} at epoch 3, step 0" in err
-    assert "lowest dev loss" in out
-
-
-def test_the_second_phase_starts_from_the_run_of_its_seed(trained, tmp_path):
-    command, folder, _ = trained
-    second = [*command, str(tmp_path / "second"), "--seeds=2", f"--init={folder}"]
-    assert cli.main(second) == 0
-    runs = find_seeds(str(tmp_path / "second"))
-    for seed, path in runs.items():
-        init = Workdir.open(path).config.training.init
-        assert init == f"{folder}/seed-{seed}"
+        own = for_seed(args, seed)
+        assert (own.workdir, own.init) == (f"w/seed-{seed}", f"{folder}/seed-{seed}")
+        assert training_config(own).training.seed == seed
     with pytest.raises(UserError, match="holds runs of the seeds 4, 5, none of 6"):
-        start_of(folder, 6)
+        for_seed(args, 6)
 
 
 def test_places_that_are_taken(trained, tmp_path, capsys):
