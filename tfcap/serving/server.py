@@ -12,6 +12,7 @@ from records.files import read_file
 from tfcap.captioning import Captioner
 from tfcap.config import ServingConfig
 from tfcap.serving.application import create_app
+from tfcap.serving.silent import SilentConnections
 
 AFTER_LAST_ANSWER = 5  # seconds that requests have beyond their own limit, draining
 
@@ -46,9 +47,13 @@ def serve(
                 app,
                 log_level="warning",
                 server_header=False,
+                ws="none",
                 timeout_graceful_shutdown=round(config.seconds) + AFTER_LAST_ANSWER,
             )
         )
+        connections = server.server_state.connections
+        silent = SilentConnections(connections, config.seconds)
+        server.config.callback_notify, server.config.timeout_notify = silent.close, 1
         # uvicorn raises the signal again when it is done: that is no failure.
         signal.signal(signal.SIGTERM, lambda *_: None)
         with contextlib.suppress(KeyboardInterrupt):

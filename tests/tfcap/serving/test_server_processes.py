@@ -267,6 +267,7 @@ def test_a_full_queue_says_when_to_come_again(narrow):
 
 
 def test_no_request_takes_longer_than_it_may(narrow):
+    silent = [send(narrow), send(narrow, b"POST /caption HTTP/1.1\r\nConte")]
     half_sent = send(narrow, request(b"{", length=100))
     endless = send(narrow, request(predict_body(png(1, 5000))))
     started = time.monotonic()
@@ -275,6 +276,7 @@ def test_no_request_takes_longer_than_it_may(narrow):
     assert b"the body did not arrive within 4 s" in answer
     answer = read_all(endless)
     assert answer.startswith(b"HTTP/1.1 504") and b"no caption within 4 s" in answer
+    assert [read_all(connection) for connection in silent] == [b"", b""]
     assert time.monotonic() - started > 3
 
 
