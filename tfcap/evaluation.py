@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from importlib.metadata import version
 from typing import Any
 
 import tensorflow as tf
@@ -129,7 +130,8 @@ def evaluate(
         **decoding.model_dump(),
         "tokenizer": records.manifest.tokenizer.model_dump(),
         "encoder": records.manifest.encoder.model_dump(exclude={"preprocessing"}),
-        "scorer": "pycocoevalcap, words as its Penn Treebank tokenizer makes them",
+        "scorer": f"pycocoevalcap {version('pycocoevalcap')}, words as its Penn "
+        "Treebank tokenizer makes them",
     }
     return Evaluation(
         captions,

@@ -32,8 +32,8 @@ NEEDED = {
 }
 REMEDY = {
     "meteor": "install pycocoevalcap again",
-    "spice": "it is edu.stanford.nlp:stanford-corenlp:3.6.0 of Maven Central, the "
-    "second its classifier models (380 MB)",
+    "spice": "its parser, stanford-corenlp-3.6.0.jar and -models.jar (380 MB), is put "
+    "there by hand: edu.stanford.nlp:stanford-corenlp:3.6.0 of Maven Central",
 }
 
 
@@ -98,13 +98,13 @@ def missing(name: str) -> str | None:
     """What a scorer needs and is not there; None if all is."""
     if not shutil.which("java"):
         return "there is no `java`"
+    if name == "spice" and (version := java_version()) not in SPICES_JAVA:
+        return f"SPICE 1.0 needs Java 8 to 14; this is {version}"
     (package,) = pycocoevalcap.__path__
     for file in NEEDED[name]:
         path = os.path.join(package, *file.split("/"))
         if not os.path.exists(path):
             return f"{path} is not there; {REMEDY[name]}"
-    if name == "spice" and (version := java_version()) not in SPICES_JAVA:
-        return f"SPICE 1.0 needs Java 8 to 14; this is {version}"
     return None
 
 

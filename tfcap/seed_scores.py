@@ -10,6 +10,7 @@ from rich.table import Table
 
 from records.console import number_table
 from records.files import make_directory, write_atomically
+from tfcap import metrics
 from tfcap.evaluation import SCORES, Evaluation
 
 
@@ -50,12 +51,19 @@ class SeedScores:
         lists = ("models", "checkpoints", "seeds")
         return each[0] | {key: [v for one in each for v in one[key]] for key in lists}
 
+    @property
+    def captions(self) -> dict[str, list]:
+        """How varied each run's captions are (`metrics.describe`), side by side."""
+        each = [metrics.describe(found.captions) for found in self.runs.values()]
+        return {key: [one[key] for one in each] for key in each[0]}
+
     def summary(self) -> dict[str, Any]:
         """What `tfcap evaluate --json` prints: as of a single run, and of each."""
         return {
             "scores": self.mean,
             "deviations": self.deviation,
             "shuffled_photos": self.shuffled,
+            "captions": self.captions,
             "settings": self.settings,
             "runs": {seed: found.summary() for seed, found in self.runs.items()},
         }

@@ -97,7 +97,7 @@ def test_missing_data_is_named(package):
     (package / "meteor/data/paraphrase-en.gz").unlink()
     (package / "spice/lib/stanford-corenlp-3.6.0-models.jar").unlink()
     assert "paraphrase-en.gz is not there; install" in java_scores.missing("meteor")
-    assert "models.jar is not there; it is edu.st" in java_scores.missing("spice")
+    assert "models.jar is not there; its parser" in java_scores.missing("spice")
 
 
 def test_spice_needs_an_older_java(package, monkeypatch):

@@ -129,6 +129,7 @@ def test_the_table_and_the_files(trained, capsys, tmp_path):
     out = capsys.readouterr().out
     for text in ("seed 4", "seed 5", "mean", "± deviation", "seeds: [4, 5]"):
         assert text in out
+    assert "distinct_captions: [" in out and "empty_captions: [" in out
     for name in ("scores.json", "seed-4/results.json", "seed-5/scores.json"):
         assert (tmp_path / "results" / name).exists()
 

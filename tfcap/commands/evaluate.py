@@ -126,8 +126,8 @@ def evaluate_seeds(args: argparse.Namespace, seeds: dict[int, str]) -> int:
         return 0
     console = plain_console()
     console.print(found.table())
-    print_settings(console, found.settings)
-    console.print(f"results: {folder}")
+    print_settings(console, {**found.settings, **found.captions})
+    console.print(f"results: {folder}", soft_wrap=True)
     return 0
 
 
@@ -153,11 +153,11 @@ def print_scores(found, folder: str) -> None:
         console.print(found.comparison.table())
     print_settings(console, {**found.settings, **found.summary()["captions"]})
     for name, why in found.java.left_out.items():
-        console.print(f"{name}: left out: {why}")
-    console.print(f"results and references in COCO's formats: {folder}")
+        console.print(f"{name}: left out: {why}", soft_wrap=True)
+    console.print(f"results and references in COCO's formats: {folder}", soft_wrap=True)
 
 
 def print_settings(console, settings: dict) -> None:
     for key, value in settings.items():
         if key != "encoder":
-            console.print(f"{key}: {value}")
+            console.print(f"{key}: {value}", soft_wrap=True)
