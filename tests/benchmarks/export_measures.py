@@ -47,7 +47,7 @@ class ExportMeasures:
         made = RandomModel.make(folder / "records")
         drawn = PhotoSet(folder / "photos", sizes.bulk)
         model = made.export(folder / "beam_3")
-        self.captioner = Captioner.load(model)
+        self.captioner = load_captioner(model)  # the Beam job's own, loaded once
         self.encoder = made.encoder
         first = drawn.paths()[: sizes.photos]
         self.photos = [Path(path).read_bytes() for path in first]
