@@ -35,24 +35,30 @@ class BuildSizes:
 
     Attributes:
         mobilenet: of the job and of the bare loop.
+        processes: of the command in one process and in several.
         inception: of the job, and of the build over it that reuses its features.
-        loop: of InceptionV3's bare loop.
+        loop: of InceptionV3's bare loop, which is run before and after.
         predicted: of the notebook's loop.
-        null: of the job without an encoder.
-        few, many: of the two builds whose memory is compared.
+        few, many: of the builds whose memory, or time without an encoder, is compared.
     """
 
-    mobilenet: int = 1000
+    mobilenet: int = 4000
+    processes: int = 1000
     inception: int = 5000
-    loop: int = 1000
+    loop: int = 500
     predicted: int = 50
-    null: int = 8000
     few: int = 1000
     many: int = 8000
 
 
 QUICK = BuildSizes(
-    mobilenet=40, inception=40, loop=40, predicted=2, null=64, few=40, many=64
+    mobilenet=40,
+    processes=40,
+    inception=40,
+    loop=40,
+    predicted=2,
+    few=40,
+    many=64,
 )
 
 
@@ -66,6 +72,7 @@ class BuildMeasures:
         """By the names of `rows.BUILD_LINES`."""
         return {
             **self.with_mobilenet(),
+            **self.in_processes(),
             **self.with_inception(),
             **self.without_encoder(),
             **self.memory("pooled", POOLED),
@@ -73,22 +80,34 @@ class BuildMeasures:
         }
 
     def with_mobilenet(self) -> dict[str, float]:
-        self.note(f"MobileNet, {self.sizes.mobilenet} photos")
-        config = self.config("mobilenet")
-        data = self.photos("mobilenet", self.sizes.mobilenet)
-        job = data.job(config, self.folder / "mobilenet_out")
-        looped = self.loop(job, data.paths())
-        built = self.build(job)
+        count = self.sizes.mobilenet
+        self.note(f"MobileNet, {count} photos")
+        data = self.photos("mobilenet", count)
+        job = data.job(self.config("mobilenet"), self.folder / "mobilenet_out")
+        built, looped = self.beside_the_loop(job, data.paths(), count)
+        return {"build.mobilenet": built, "build.mobilenet_loop": looped}
+
+    def in_processes(self) -> dict[str, float]:
+        count = self.sizes.processes
+        self.note(f"one process and two, MobileNet, {count} photos")
+        config, data = self.config("mobilenet"), self.photos("processes", count)
         alone = self.command(data.flags(config, self.folder / "alone"))
         output = self.folder / "together"
         together = self.command(data.flags(config, output, *TWO_WORKERS))
-        count = self.sizes.mobilenet
         return {
-            "build.mobilenet": count / built,
-            "build.mobilenet_loop": count / looped,
             "build.one_process": count / alone,
             "build.two_workers": count / together,
         }
+
+    def beside_the_loop(
+        self, job: Job, paths: list[str], looped: int
+    ) -> tuple[float, float]:
+        """Photos/s of the job and of the bare loop, run before and after it."""
+        half = paths[: looped // 2]
+        before = self.loop(job, half)
+        built = self.build(job)
+        after = self.loop(job, half)
+        return len(paths) / built, 2 * len(half) / (before + after)
 
     def with_inception(self) -> dict[str, float]:
         sizes = self.sizes
@@ -96,8 +115,7 @@ class BuildMeasures:
         config = self.config("inception_v3")
         data = self.photos("inception", sizes.inception)
         job = data.job(config, self.folder / "inception_out")
-        looped = self.loop(job, data.paths()[: sizes.loop])
-        built = self.build(job)
+        built, looped = self.beside_the_loop(job, data.paths(), 2 * sizes.loop)
         again = self.reuse(data, config, job)
         model = keras.applications.InceptionV3(
             weights=None, include_top=False, pooling="avg"
@@ -108,8 +126,8 @@ class BuildMeasures:
             lambda: build_baselines.predict_one_by_one(paths, model, size)
         )
         return {
-            "build.inception": sizes.inception / built,
-            "build.inception_loop": min(sizes.loop, sizes.inception) / looped,
+            "build.inception": built,
+            "build.inception_loop": looped,
             "build.notebook": len(paths) / predicted,
             "build.reusing": sizes.inception / again,
         }
@@ -120,18 +138,25 @@ class BuildMeasures:
         return self.build(data.job(config, self.folder / "reusing_out", *flags))
 
     def without_encoder(self) -> dict[str, float]:
-        self.note(f"no encoder, {self.sizes.null} photos")
-        data = self.photos("null", self.sizes.null, SMALL)
+        """Beam's cost of one more photo; that of its start is in the rows above."""
+        few, many = (self.beam_seconds(n) for n in (self.sizes.few, self.sizes.many))
+        more = self.sizes.many - self.sizes.few
+        return {"build.beam_cost": 1e6 * (many - few) / more}
+
+    def beam_seconds(self, count: int) -> float:
+        """Of a build without an encoder, less those of the same work without Beam."""
+        self.note(f"no encoder, {count} photos")
+        name = f"null_{count}"
+        data = self.photos(name, count, SMALL)
         config, encoder = self.config("mobilenet"), build_process.NullEncoder(POOLED)
-        folder = self.folder / "null"
-        job = build_process.null_job(config, folder, self.folder / "null_out", encoder)
-        plain = replace(job, output=str(self.folder / "plain_out"))
+        output = self.folder / f"{name}_out"
+        job = build_process.null_job(config, self.folder / name, output, encoder)
+        plain = replace(job, output=str(self.folder / f"{name}_plain"))
         Path(plain.output).mkdir()
         without = seconds(
             lambda: build_baselines.build_without_beam(data, plain, encoder)
         )
-        beam = build_process.build_null(job, encoder) - without
-        return {"build.beam_cost": 1e6 * beam / self.sizes.null}
+        return build_process.build_null(job, encoder) - without
 
     def memory(self, name: str, shape: tuple[int, ...]) -> dict[str, float]:
         """Peak memory of two builds, in MiB, each in a process of its own."""
