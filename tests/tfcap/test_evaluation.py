@@ -8,7 +8,7 @@ from pycocotools.coco import COCO
 
 from records.errors import UserError
 from tfcap import cli, evaluation
-from tfcap.config import parse_config
+from tfcap.config import DecodingConfig, parse_config
 from tfcap.evaluation import evaluate, save
 from tfcap.training import Trainer
 from tfcap.workdir import Workdir
@@ -52,6 +52,14 @@ def test_a_model_that_sees_the_photo_beats_shuffled_photos(trained, tmp_path):
     coco = COCO(str(tmp_path / "scores/references.json"))
     results = coco.loadRes(str(tmp_path / "scores/results.json"))
     assert len(results.getImgIds()) == 16
+
+
+def test_the_caption_that_agrees_best_is_scored(trained):
+    workdir, records = trained
+    decoding = DecodingConfig(beam_width=5, max_length=9, consensus={"weight": 0.0})
+    found = evaluate([workdir], records, "dev", decoding)
+    assert found.settings["consensus"] == {"weight": 0.0}
+    assert found.scores.corpus["cider"] > 2 * found.shuffled.corpus["cider"]
 
 
 def test_a_split_without_photos(trained):

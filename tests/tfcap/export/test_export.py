@@ -110,6 +110,19 @@ def test_the_export_says_what_the_model_says(trained, saved):
     np.testing.assert_allclose(scores, found.mean_log_probability()[:, 0], rtol=1e-5)
 
 
+def test_consensus_is_exported_with_what_it_compares_by(start, tmp_path):
+    records, workdir = start(ENCODER)
+    Trainer(workdir.config, records, workdir.path).run()
+    trained, photos = Workdir.open(workdir.path), [jpeg(seed) for seed in range(3)]
+    decoding = DecodingConfig(beam_width=4, max_length=8, consensus={})
+    with pytest.raises(UserError, match=r"consensus compares .* say with --records"):
+        photo_captioner(trained, decoding)
+    captioner = photo_captioner(trained, decoding, records=records.directory)
+    exported = Captioner.load(export(captioner, str(tmp_path / "out"))).caption(photos)
+    live = live_captions(captioner, photos)
+    assert [e.caption for e in exported] == [one.caption for one in live]
+
+
 def test_another_encoder_is_refused(start):
     _, workdir = start(ENCODER)
     other = workdir.config.encoder.model_copy(update={"seed": 7})
