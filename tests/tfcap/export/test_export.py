@@ -32,6 +32,7 @@ from tfcap.export import (
     photo_captioner,
     warmup,
 )
+from tfcap.export.checking import live_captions
 from tfcap.export.halving import with_half_weights
 from tfcap.models.merge import MergeCaptioner
 from tfcap.training import Trainer
