@@ -2,9 +2,10 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
+from itertools import zip_longest
 from typing import Any
 
 import tensorflow as tf
@@ -14,6 +15,7 @@ from rich.table import Table
 
 from records import schema
 from records.console import number_table
+from records.errors import UserError
 from records.files import write_atomically
 from records.photo_folder import PhotoFolder
 from records.reader import RecordSet, read_shard
@@ -29,12 +31,13 @@ from tfcap.coco_files import (
 from tfcap.comparison import Comparison, Earlier
 from tfcap.config import DecodingConfig
 from tfcap.decoding import detokenize, search
+from tfcap.decoding.ensemble import Ensemble
 from tfcap.gallery import Entry, write_gallery
 from tfcap.input_pipeline import photo_batches
 from tfcap.java_scores import JavaScores
-from tfcap.members import restore
+from tfcap.members import records_of, restore
 from tfcap.models.base import Captioner
-from tfcap.workdir import Workdir, check_fits
+from tfcap.workdir import Workdir
 
 BATCH = 100
 SHUFFLE_SEED = 0
@@ -102,7 +105,7 @@ class Evaluation:
 
 def evaluate(
     members: Sequence[Workdir],
-    records: RecordSet,
+    record_sets: Sequence[RecordSet],
     split: str,
     decoding: DecodingConfig,
 ) -> Evaluation:
@@ -111,15 +114,16 @@ def evaluate(
     Args:
         members: one run, or several that write captions together
             (`tfcap.members.open_members`).
+        record_sets: of the same photos; a model reads the one it was made for.
 
     Raises:
         UserError: the records are not the models', or have no photo in the split.
     """
-    for run in members:
-        check_fits(run, records)
+    read = [record_sets[records_of(run, record_sets)] for run in members]
+    records = read[0]
     references = read_references(records, split)
     model, about = restore(members)
-    captions, likelihoods = caption_split(model, records, split, decoding)
+    captions, likelihoods = caption_split(model, read, split, decoding)
     shuffled = metrics.shuffled(captions, SHUFFLE_SEED)
     settings = {
         "split": split,
@@ -129,7 +133,10 @@ def evaluate(
         **about,
         **decoding.model_dump(),
         "tokenizer": records.manifest.tokenizer.model_dump(),
-        "encoder": records.manifest.encoder.model_dump(exclude={"preprocessing"}),
+        "encoders": [
+            one.manifest.encoder.model_dump(exclude={"preprocessing"})
+            for one in distinct(read)
+        ],
         "scorer": f"pycocoevalcap {version('pycocoevalcap')}, words as its Penn "
         "Treebank tokenizer makes them",
     }
@@ -160,17 +167,28 @@ def range_of(references: References) -> str:
 
 
 def caption_split(
-    model: Captioner, records: RecordSet, split: str, decoding: DecodingConfig
+    model: Captioner | Ensemble,
+    read: Sequence[RecordSet],
+    split: str,
+    decoding: DecodingConfig,
 ) -> tuple[dict[str, str], dict[str, float]]:
-    """Photo id -> caption, and -> its mean log-probability."""
-    shape = [None, *records.manifest.features.shape]
-    stored = records.manifest.features.dtype
+    """Photo id -> caption, and -> its mean log-probability.
+
+    Args:
+        read: the records of the model, or of each of an ensemble.
+
+    Raises:
+        UserError: they do not hold the same photos in the same order.
+    """
+    records, sets = read[0], distinct(read)
+    which = [sets.index(own) for own in read]
     tokenizer = records.manifest.tokenizer
     cider = CiderD.of_split(records, "train") if decoding.consensus else None
 
-    @tf.function(input_signature=[tf.TensorSpec(shape, stored)], autograph=False)
-    def write(features):
-        found = search(model, features, decoding, records.vocabulary, tokenizer, cider)
+    @tf.function(input_signature=[features_spec(own) for own in sets], autograph=False)
+    def write(*features):
+        given = [features[i] for i in which] if len(sets) > 1 else features[0]
+        found = search(model, given, decoding, records.vocabulary, tokenizer, cider)
         best = detokenize(found.tokens[:, 0], records.vocabulary, tokenizer)
         return best, found.mean_log_probability()[:, 0]
 
@@ -178,13 +196,43 @@ def caption_split(
     console = Console(stderr=True)
     with Progress(console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task("captioning", total=records.manifest.photos(split))
-        for batch in photo_batches(records, split, BATCH):
-            texts, scores = write(batch["features"])
-            ids = [photo.decode() for photo in batch["photo_id"].numpy()]
+        for ids, features in photos_of(sets, split):
+            texts, scores = write(*features)
             captions |= zip(ids, (text.decode() for text in texts.numpy()))
             likelihoods |= zip(ids, scores.numpy().tolist())
             bar.advance(task, len(ids))
     return captions, likelihoods
+
+
+def distinct(read: Sequence[RecordSet]) -> list[RecordSet]:
+    """Each record set once."""
+    return list({records.directory: records for records in read}.values())
+
+
+def features_spec(records: RecordSet) -> tf.TensorSpec:
+    features = records.manifest.features
+    return tf.TensorSpec([None, *features.shape], features.dtype)
+
+
+def photos_of(
+    sets: Sequence[RecordSet], split: str
+) -> Iterator[tuple[list[str], list[tf.Tensor]]]:
+    """Yields photo ids of a batch, and its features in each of the record sets.
+
+    Raises:
+        UserError: they do not hold the same photos in the same order.
+    """
+    batches = [photo_batches(records, split, BATCH) for records in sets]
+    for parts in zip_longest(*batches):
+        ids = [part["photo_id"].numpy().tolist() if part else [] for part in parts]
+        for records, own in zip(sets, ids):
+            if own != ids[0]:
+                raise UserError(
+                    f"{sets[0].directory} and {records.directory} do not hold the same "
+                    f"photos of split {split} in the same order: build both from the "
+                    "same photos with the same records.photos_per_shard"
+                )
+        yield [one.decode() for one in ids[0]], [part["features"] for part in parts]
 
 
 def save(evaluation: Evaluation, folder: str) -> None:

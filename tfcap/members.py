@@ -1,18 +1,28 @@
 """Runs whose models write captions together: an ensemble, or a single one."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from records.errors import UserError
 from records.manifest import Manifest
+from records.reader import RecordSet
 from tfcap.decoding.ensemble import Ensemble, check_same_vocabulary
 from tfcap.models.base import Captioner
-from tfcap.workdir import Workdir, encoder_name
+from tfcap.workdir import Workdir, check_fits, difference_of_input, encoder_name
+
+REMEDIES = {
+    "tokenizer": "Train them on the same records",
+    "encoder": "Train them on the same records; or, for `tfcap evaluate`, name the "
+    "records of each with a --records of its own",
+}
 
 
-def open_members(paths: Sequence[str]) -> list[Workdir]:
+def open_members(paths: Sequence[str], one_encoder: bool = True) -> list[Workdir]:
     """Opens work directories whose models are to write captions together.
+
+    Args:
+        one_encoder: they must all read the same features.
 
     Raises:
         UserError: one is none, or their models cannot read the same photos or do not
@@ -21,19 +31,34 @@ def open_members(paths: Sequence[str]) -> list[Workdir]:
     members = [Workdir.open(path) for path in paths]
     check_same_vocabulary({run.path: run.vocabulary for run in members})
     for other in members[1:]:
-        check_same_input(members[0], other)
+        check_same("tokenizer", tokenizer_of, members[0], other)
+        if one_encoder:
+            check_same("encoder", features_of, members[0], other)
     return members
 
 
-def check_same_input(one: Workdir, other: Workdir) -> None:
-    """Raises UserError unless both read the same features and make the same tokens."""
-    for name, told in (("tokenizer", tokenizer_of), ("encoder", features_of)):
-        ours, theirs = told(one.manifest), told(other.manifest)
-        if ours != theirs:
-            raise UserError(
-                f"an ensemble needs models of one {name}: {one.path} has {ours}, "
-                f"{other.path} has {theirs}. Train them on the same records"
-            )
+def check_same(
+    name: str, told: Callable[[Manifest], str], one: Workdir, other: Workdir
+) -> None:
+    ours, theirs = told(one.manifest), told(other.manifest)
+    if ours != theirs:
+        raise UserError(
+            f"an ensemble needs models of one {name}: {one.path} has {ours}, "
+            f"{other.path} has {theirs}. {REMEDIES[name]}"
+        )
+
+
+def records_of(run: Workdir, record_sets: Sequence[RecordSet]) -> int:
+    """Which of several record sets a run's model reads.
+
+    Raises:
+        UserError: none of them.
+    """
+    for number, records in enumerate(record_sets):
+        if not difference_of_input(run.manifest, records.manifest):
+            return number
+    check_fits(run, record_sets[0])
+    raise AssertionError
 
 
 def tokenizer_of(manifest: Manifest) -> str:

@@ -125,6 +125,6 @@ def test_a_model_trains_on_every_kind_of_features(make_records, tmp_path, poolin
     trainer = Trainer(config, records, str(tmp_path / "run"))
     trainer.run()
     decoding = config.decoding.up_to(records.manifest.longest_caption)
-    captions, _ = caption_split(trainer.model, records, "train", decoding)
+    captions, _ = caption_split(trainer.model, [records], "train", decoding)
     assert len(captions) == 6
     assert all(text.startswith("a dog ") for text in captions.values()), captions

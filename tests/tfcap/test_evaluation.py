@@ -42,7 +42,7 @@ def trained(write_records, tmp_path_factory):
 
 def test_a_model_that_sees_the_photo_beats_shuffled_photos(trained, tmp_path):
     workdir, records = trained
-    found = evaluate([workdir], records, "dev", workdir.config.decoding)
+    found = evaluate([workdir], [records], "dev", workdir.config.decoding)
     assert len(found.captions) == 16
     assert found.scores.corpus["cider"] > 2 * found.shuffled.corpus["cider"]
     summary = found.summary()
@@ -65,7 +65,7 @@ def test_the_caption_that_agrees_best_is_scored(trained):
 def test_a_split_without_photos(trained):
     workdir, records = trained
     with pytest.raises(UserError, match="no photo in split 'test'; it has 16 in dev"):
-        evaluate([workdir], records, "test", workdir.config.decoding)
+        evaluate([workdir], [records], "test", workdir.config.decoding)
 
 
 def test_records_of_another_encoder(trained, make_records):
@@ -73,7 +73,7 @@ def test_records_of_another_encoder(trained, make_records):
     other = records.manifest.encoder.model_copy(update={"digest": "e" * 64})
     foreign = make_records({"train": 8, "dev": 8}, name="foreign", encoder=other)
     with pytest.raises(UserError, match=r"cannot read .*encoder fake .* then, fake"):
-        evaluate([workdir], foreign, "dev", workdir.config.decoding)
+        evaluate([workdir], [foreign], "dev", workdir.config.decoding)
 
 
 def test_json_is_one_object_and_nothing_else(trained, capsys, tmp_path):
@@ -135,7 +135,7 @@ def test_an_empty_caption_is_scored_and_counted(trained, capsys, monkeypatch):
         return captions | {"dev3.jpg": ""}, likelihoods
 
     monkeypatch.setattr(evaluation, "caption_split", caption_split)
-    found = evaluate([workdir], records, "dev", workdir.config.decoding)
+    found = evaluate([workdir], [records], "dev", workdir.config.decoding)
     assert found.scores.per_photo["dev3.jpg"]["cider"] == 0
     assert found.summary()["captions"]["empty_captions"] == 1
     assert len(found.captions) == 16

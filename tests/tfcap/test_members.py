@@ -3,14 +3,16 @@
 import json
 
 import pytest
+import tensorflow as tf
 from test_workdir import change, with_other_words
 
 from records.errors import UserError
 from records.schema import FeatureSpec
 from tfcap import cli
 from tfcap.config import DecodingConfig
-from tfcap.evaluation import evaluate, save
+from tfcap.evaluation import caption_split, evaluate, save
 from tfcap.export.model_card import describe
+from tfcap.input_pipeline import photo_batches
 from tfcap.members import open_members, restore, results_folder
 
 
@@ -52,7 +54,7 @@ def other_tokenizer(records):
     return change(records, tokenizer=settings)
 
 
-def other_encoder(records):
+def of_another(records):
     return change(records, encoder__digest="e" * 64)
 
 
@@ -61,7 +63,10 @@ def other_encoder(records):
     [
         (with_other_words, "one vocabulary: .*a has .*b has .*and token"),
         (other_tokenizer, "one tokenizer: .*a has .*oov unk, .*b has .*oov drop"),
-        (other_encoder, r"one encoder: .*a has fake \(avg, ddd.* 4, .*b has .* eee"),
+        (
+            of_another,
+            r"one encoder: .*a has fake \(avg, ddd.* 4, .*b has .* eee",
+        ),
     ],
 )
 def test_models_that_cannot_write_together(changed, message, make_records, write_run):
@@ -84,10 +89,61 @@ def test_features_of_another_shape(make_records, write_run):
 def test_scores_of_another_ensemble_are_not_on_the_card(make_records, write_run):
     records = make_records()
     runs = [write_run(records, f"run{seed}", seed) for seed in (0, 1, 2)]
-    found = evaluate(runs[:2], records, "dev", DecodingConfig(max_length=8))
+    found = evaluate(runs[:2], [records], "dev", DecodingConfig(max_length=8))
     save(found, results_folder([run.path for run in runs[:2]], "dev"))
     config = DecodingConfig(max_length=8)
     card = describe(runs[:2], config)
     assert "Split dev, 7 photos" in card and "of 2 models: " in card
     assert "`tfcap evaluate` had not been run" in describe(runs, config)
     assert "`tfcap evaluate` had not been run" in describe(runs[:1], config)
+
+
+@pytest.fixture
+def two_encoders(make_records, write_run):
+    """Runs on features of two encoders, and the two record sets."""
+    one = make_records(name="one")
+    encoder = one.manifest.encoder.model_copy(update={"digest": "e" * 64})
+    wide = FeatureSpec(shape=(6,), dtype="float16")
+    sets = [one, make_records(name="other", spec=wide, encoder=encoder)]
+    return [write_run(own, f"run{i}", i) for i, own in enumerate(sets)], sets
+
+
+def test_models_of_two_encoders_write_together(two_encoders, tmp_path, capsys):
+    runs, sets = two_encoders
+    argv = ["evaluate", "--split=dev", "--no_java", "--json", f"--output={tmp_path}/o"]
+    argv += [f"--workdir={run.path}" for run in runs]
+    named = [f"--records={own.directory}" for own in sets]
+    assert cli.main([*argv, *named[::-1]]) == 0  # in any order: each finds its own
+    settings = json.loads(capsys.readouterr().out)["settings"]
+    assert settings["models"] == [run.path for run in runs]
+    digests = [encoder["digest"][0] for encoder in settings["encoders"]]
+    assert digests == ["d", "e"]
+    assert cli.main([*argv, named[0]]) == 1
+    assert "models of one encoder" in capsys.readouterr().err
+
+
+def test_an_ensemble_of_two_encoders_is_the_mean_of_both(two_encoders):
+    runs, sets = two_encoders
+    config = DecodingConfig(max_length=8, beam_width=1)
+    captions, _ = caption_split(restore(runs)[0], sets, "dev", config)
+    batches = [next(iter(photo_batches(own, "dev", 100))) for own in sets]
+    models = [run.restore_best()[0] for run in runs]
+    shares = 0
+    for model, batch in zip(models, batches):
+        start = tf.ones([7, 1], tf.int32)
+        context = model.encode(batch["features"])
+        shares += tf.nn.softmax(model.predict_tokens(context, start))[:, 0] / 2
+    barred = tf.one_hot([0, 1, 3], shares.shape[1], on_value=1.0)
+    likeliest = tf.argmax(shares - tf.reduce_sum(barred, 0), 1).numpy()
+    for photo, token in zip(batches[0]["photo_id"].numpy(), likeliest):
+        words = [*captions[photo.decode()].split(), "<end>"]
+        assert words[0] == sets[0].vocabulary.tokens[token]
+
+
+def test_record_sets_of_other_photos(two_encoders, make_records, write_run):
+    runs, sets = two_encoders
+    third = sets[0].manifest.encoder.model_copy(update={"digest": "f" * 64})
+    fewer = make_records({"train": 8, "dev": 5}, name="fewer", encoder=third)
+    runs = [runs[0], write_run(fewer, "third")]
+    with pytest.raises(UserError, match="do not hold the same photos of split dev"):
+        evaluate(runs, [sets[0], fewer], "dev", DecodingConfig(max_length=8))

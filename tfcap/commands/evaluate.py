@@ -31,7 +31,13 @@ def add_evaluate(commands) -> None:
         action="store_true",
         help="runs of several seeds write captions together instead",
     )
-    parser.add_argument("--records", required=True)
+    parser.add_argument(
+        "--records",
+        required=True,
+        action="append",
+        metavar="DIR",
+        help="to caption; repeated, of the same photos: for models of several encoders",
+    )
     parser.add_argument("--split", default="test", choices=["train", "dev", "test"])
     parser.add_argument(
         "--output",
@@ -79,11 +85,11 @@ def evaluate_together(args: argparse.Namespace) -> int:
     from tfcap.members import open_members, results_folder
     from tfcap.seeds import runs_at
 
-    members = open_members(runs_at(args.workdir))
-    record_set = RecordSet.open(args.records)
+    members = open_members(runs_at(args.workdir), one_encoder=len(args.records) == 1)
+    record_sets = [RecordSet.open(path) for path in args.records]
     earlier = Earlier.read(args.against) if args.against else None
     decoding = decoding_config(members[0], args)
-    found = evaluation.evaluate(members, record_set, args.split, decoding)
+    found = evaluation.evaluate(members, record_sets, args.split, decoding)
     found = found if args.no_java else found.with_java()
     found = found.beside(earlier) if earlier else found
     folder = args.output or results_folder([run.path for run in members], args.split)
@@ -93,7 +99,7 @@ def evaluate_together(args: argparse.Namespace) -> int:
     else:
         print_scores(found, folder)
     if args.gallery:
-        photos = args.photos or record_set.manifest.sources["photos"]
+        photos = args.photos or record_sets[0].manifest.sources["photos"]
         page = evaluation.save_gallery(found, photos, args.gallery)
         print(f"gallery: {page}", file=sys.stderr)
     return 0
@@ -110,11 +116,11 @@ def evaluate_seeds(args: argparse.Namespace, seeds: dict[int, str]) -> int:
     from tfcap.workdir import Workdir
 
     check_one_result(args)
-    record_set, runs = RecordSet.open(args.records), {}
+    record_sets, runs = [RecordSet.open(path) for path in args.records], {}
     for seed, path in seeds.items():
         run = Workdir.open(path)
         decoding = decoding_config(run, args)
-        found = evaluate([run], record_set, args.split, decoding)
+        found = evaluate([run], record_sets, args.split, decoding)
         runs[seed] = found if args.no_java else found.with_java()
         own = args.output and seed_folder(args.output, seed)
         save(runs[seed], own or results_folder([path], args.split))
@@ -159,5 +165,5 @@ def print_scores(found, folder: str) -> None:
 
 def print_settings(console, settings: dict) -> None:
     for key, value in settings.items():
-        if key != "encoder":
+        if key != "encoders":
             console.print(f"{key}: {value}", soft_wrap=True)
