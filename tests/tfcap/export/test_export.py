@@ -117,8 +117,8 @@ def test_consensus_is_exported_with_what_it_compares_by(start, tmp_path):
     trained, photos = Workdir.open(workdir.path), [jpeg(seed) for seed in range(3)]
     decoding = DecodingConfig(beam_width=4, max_length=8, consensus={})
     with pytest.raises(UserError, match=r"consensus compares .* say with --records"):
-        photo_captioner(trained, decoding)
-    captioner = photo_captioner(trained, decoding, records=records.directory)
+        photo_captioner([trained], decoding)
+    captioner = photo_captioner([trained], decoding, records=records.directory)
     exported = Captioner.load(export(captioner, str(tmp_path / "out"))).caption(photos)
     live = live_captions(captioner, photos)
     assert [e.caption for e in exported] == [one.caption for one in live]
