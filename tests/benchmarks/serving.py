@@ -7,9 +7,10 @@ Run from the root of the repository. Two servers, one after the other: one that 
 a photo at a time (`batch=1 delay=0`), and one that batches as it does by default, or as
 `--set` says. Clients send JPEGs of 500 x 375 pixels (PNGs of a few for `--bare`), each
 the next one when the last is answered, over a connection each. Shown are answers a
-second, the time of the median request and of the slowest hundredth, photos per run of
-the model, and the server's memory before and after; a tenth of the requests comes first
-and does not count.
+second, the server's CPU time for one (a figure for busy machines, too), the time of the
+median request and of the slowest hundredth, photos per run of the model, and the
+server's memory with what it has grown; a tenth of the requests comes first and does not
+count.
 """
 
 from records import quiet  # isort: skip  # noqa: F401
@@ -32,6 +33,7 @@ from tests.benchmarks.photo_set import draw_photo
 from tests.benchmarks.random_exports import RandomModel
 from tests.tfcap.serving import served
 
+COLUMNS = ("per s", "CPU, ms", "p50, ms", "p99, ms", "batch", "memory")
 ONE_BY_ONE = ("batch=1", "delay=0")
 DIFFERENT = 16  # photos
 
@@ -49,25 +51,30 @@ class Found(NamedTuple):
     Attributes:
         latencies: seconds, one per request.
         seconds: from the first request to the last answer.
+        cpu_seconds: of the server, meanwhile.
         batch: photos per run of the model, on average.
         memory_before, memory_after: MiB.
     """
 
     latencies: list[float]
     seconds: float
+    cpu_seconds: float
     batch: float
     memory_before: float
     memory_after: float
 
     def row(self, name: str) -> list[str]:
+        count = len(self.latencies)
         middle, slow = (1000 * np.percentile(self.latencies, p) for p in (50, 99))
+        grown = self.memory_after - self.memory_before
         return [
             name,
-            f"{len(self.latencies) / self.seconds:.1f}",
-            f"{middle:.0f} ms",
-            f"{slow:.0f} ms",
+            f"{count / self.seconds:.1f}",
+            f"{1000 * self.cpu_seconds / count:.3g}",
+            f"{middle:.0f}",
+            f"{slow:.0f}",
             f"{self.batch:.1f}",
-            f"{self.memory_before:.0f} -> {self.memory_after:.0f} MiB",
+            f"{self.memory_after:.0f} {grown:+.0f} MiB",
         ]
 
 
@@ -106,7 +113,7 @@ def run(args: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as folder:
         model = args.model or write_model(Path(folder), args.bare)
         photos = draw_photos(args.bare)
-        table = number_table("", "requests/s", "p50", "p99", "batch", "memory")
+        table = number_table("", *COLUMNS)
         for settings in (ONE_BY_ONE, args.set):
             name = " ".join(settings) or "default"
             print(f"{load.requests} requests, {name}", file=sys.stderr)
@@ -138,11 +145,14 @@ def measure(
         warming = Load(load.clients, max(load.clients, load.requests // 10))
         asyncio.run(ask(server, photos, warming))
         before, memory = batches(server), server.memory()
-        started = time.perf_counter()
+        started, cpu = time.perf_counter(), server.cpu_seconds()
         latencies = asyncio.run(ask(server, photos, load))
         seconds = time.perf_counter() - started
+        cpu = server.cpu_seconds() - cpu
         photos_run, runs = (now - then for now, then in zip(batches(server), before))
-        return Found(latencies, seconds, photos_run / runs, memory, server.memory())
+        return Found(
+            latencies, seconds, cpu, photos_run / runs, memory, server.memory()
+        )
 
 
 def batches(server: served.Server) -> tuple[float, float]:

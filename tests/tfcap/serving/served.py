@@ -4,6 +4,7 @@ import base64
 import contextlib
 import io
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -117,6 +118,12 @@ class Server:
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         line = next(row for row in status.splitlines() if row.startswith("VmRSS"))
         return int(line.split()[1]) / 1024
+
+    def cpu_seconds(self) -> float:
+        """Of all cores, since it was started."""
+        stat = Path(f"/proc/{self.process.pid}/stat").read_text()
+        user, system = stat.rpartition(")")[2].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 @contextlib.contextmanager
