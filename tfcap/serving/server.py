@@ -42,22 +42,28 @@ def serve(
         shown = f"[{host}]" if ":" in host else host
         address = f"http://{shown}:{listener.getsockname()[1]}"
         print(f"captions at {address} (Ctrl-C stops)", file=sys.stderr, flush=True)
-        server = uvicorn.Server(
-            uvicorn.Config(
-                app,
-                log_level="warning",
-                server_header=False,
-                ws="none",
-                timeout_graceful_shutdown=round(config.seconds) + AFTER_LAST_ANSWER,
-            )
-        )
-        connections = server.server_state.connections
-        silent = SilentConnections(connections, config.seconds)
-        server.config.callback_notify, server.config.timeout_notify = silent.close, 1
+        server = make_server(app, config)
         # uvicorn raises the signal again when it is done: that is no failure.
         signal.signal(signal.SIGTERM, lambda *_: None)
         with contextlib.suppress(KeyboardInterrupt):
             server.run(sockets=[listener])
+
+
+def make_server(app, config: ServingConfig) -> uvicorn.Server:
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            log_level="warning",
+            server_header=False,
+            ws="none",
+            timeout_graceful_shutdown=round(config.seconds) + AFTER_LAST_ANSWER,
+            timeout_notify=1,
+        )
+    )
+    connections = server.server_state.connections
+    silent = SilentConnections(connections, config.seconds)
+    server.config.callback_notify = silent.close  # every `timeout_notify` seconds
+    return server
 
 
 def read_token(path: str | None) -> str | None:
