@@ -57,7 +57,7 @@ def test_a_model_that_sees_the_photo_beats_shuffled_photos(trained, tmp_path):
 def test_the_caption_that_agrees_best_is_scored(trained):
     workdir, records = trained
     decoding = DecodingConfig(beam_width=5, max_length=9, consensus={"weight": 0.0})
-    found = evaluate([workdir], records, "dev", decoding)
+    found = evaluate([workdir], [records], "dev", decoding)
     assert found.settings["consensus"] == {"weight": 0.0}
     assert found.scores.corpus["cider"] > 2 * found.shuffled.corpus["cider"]
 
