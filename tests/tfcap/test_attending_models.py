@@ -198,3 +198,12 @@ def test_a_context_of_beams_attends_as_its_photos_do():
 def test_features_without_cells_are_refused(name, shape):
     with pytest.raises(UserError, match=f"model.name {name} attends to cells.*grid"):
         build(name, shape)
+
+
+@BOTH
+def test_a_checkpoint_has_every_weight(name, tmp_path):
+    """Of layers in a list it would have none, and say nothing."""
+    model = build(name)
+    path = tf.train.Checkpoint(model=model).save(str(tmp_path / "state"))
+    kept = [n for n, _ in tf.train.list_variables(path) if n.startswith("model/")]
+    assert len(kept) == len(model.variables)

@@ -27,7 +27,9 @@ class DecoderBlock(keras.layers.Layer):
         self.heads, self.head_units = config.heads, units // config.heads
         self.rate, self.site = config.hidden_dropout, 100 + 10 * number
         dense, norm = keras.layers.Dense, keras.layers.LayerNormalization
-        self.norms = [norm(name=f"norm_{part}") for part in ("self", "look", "inner")]
+        # Not a list: a checkpoint finds no layers in one.
+        self.norm_self, self.norm_look = norm(name="norm_self"), norm(name="norm_look")
+        self.norm_inner = norm(name="norm_inner")
         self.queries_keys_values = dense(3 * units, name="queries_keys_values")
         self.mixed = dense(units, name="mixed")
         self.look = PhotoAttention(units, config.heads, "look")
@@ -37,7 +39,7 @@ class DecoderBlock(keras.layers.Layer):
 
     def call(self, hidden, photo, cells: Projected, seed=None):
         """Hidden [rows, length, units] -> the same, and shares of cells."""
-        query, key, value = self.split(self.norms[0](hidden))
+        query, key, value = self.split(self.norm_self(hidden))
         length = tf.shape(hidden)[1]
         # Padding is on the right: who looks at the left alone sees none.
         earlier = tf.linalg.band_part(tf.ones([length, length], tf.bool), -1, 0)
@@ -51,7 +53,7 @@ class DecoderBlock(keras.layers.Layer):
             kept: keys and values of the positions before, [rows, length, units].
         """
         query, key, value = tf.split(
-            self.queries_keys_values(self.norms[0](hidden)), 3, -1
+            self.queries_keys_values(self.norm_self(hidden)), 3, -1
         )
         here = tf.stack([tf.range(tf.size(position)), position], 1)
         keys, values = (
@@ -76,9 +78,9 @@ class DecoderBlock(keras.layers.Layer):
     def after_self(self, hidden, mixed, photo, cells, seed):
         """The rest of the block, once self-attention has its result."""
         hidden += self.dropped(self.mixed(mixed), seed, SELF)
-        seen, shares = self.look(self.norms[1](hidden), photo, cells)
+        seen, shares = self.look(self.norm_look(hidden), photo, cells)
         hidden += self.dropped(self.seen(seen), seed, SEEN)
-        inner = self.narrow(self.widen(self.norms[2](hidden)))
+        inner = self.narrow(self.widen(self.norm_inner(hidden)))
         return hidden + self.dropped(inner, seed, INNER), shares
 
     def dropped(self, values, seed, part: int):

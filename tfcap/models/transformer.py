@@ -56,6 +56,9 @@ class TransformerCaptioner(Captioner):
         self.photo_word = keras.layers.Dense(units, name="photo_word")
         self.words = Words(config, vocabulary_size)
         self.blocks = [DecoderBlock(config, number) for number in range(config.layers)]
+        # A checkpoint finds layers that are attributes, and none in a list.
+        for number, block in enumerate(self.blocks):
+            setattr(self, f"block_{number}", block)
         self.norm = keras.layers.LayerNormalization(name="norm")
         self.make_weights(features.shape)
 
