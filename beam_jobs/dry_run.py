@@ -26,8 +26,7 @@ from rich.table import Column, Table
 from beam_jobs import dataflow
 from beam_jobs.runners import LOCAL, make_pipeline
 from records.console import plain_console
-from records.errors import UserError
-from records.files import make_directory, reason, write_atomically
+from records.files import make_output, write_atomically
 
 NOT_LOOKED_AT = "not looked at"
 EMPTY = beam_runner_api_pb2.Environment()
@@ -209,10 +208,7 @@ def request_rows(request: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def write(submission: Submission, folder: str) -> None:
-    try:
-        make_directory(folder)
-    except OSError as error:
-        raise UserError(f"--dry_run: cannot make {folder}: {reason(error)}") from None
+    make_output(folder, "--dry_run")
     graph = submission.graph.SerializeToString(deterministic=True)
     write_atomically(os.path.join(folder, "graph.pb"), graph)
     if submission.request:

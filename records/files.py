@@ -73,6 +73,18 @@ def make_directory(path: str) -> None:
     storage_of(path).make_directory(path)
 
 
+def make_output(path: str, option: str) -> None:
+    """Makes a directory that an option of a command names.
+
+    Raises:
+        UserError: it cannot be made; names the option.
+    """
+    try:
+        make_directory(path)
+    except OSError as error:
+        raise UserError(f"{option}: cannot make {path}: {reason(error)}") from None
+
+
 def remove_if_there(path: str) -> None:
     """Removes a file."""
     with suppress(FileNotFoundError, NotADirectoryError):

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from records.console import number_table, plain_console
 from records.errors import UserError
+from records.files import make_output
 from records.locking import locked
 from tfcap.fetching import Part, cannot_write, fetch, other_digest
 from tfcap.published import Archive, DataSet, Fact
@@ -53,7 +54,7 @@ def download(
     ]
     if not missing:
         return False
-    make_folder(os.path.join(output, ARCHIVES))
+    make_output(os.path.join(output, ARCHIVES), "--output")
     with locked(os.path.join(output, ARCHIVES), output):
         remove_leftovers(output)
         check_room(missing, output, origin)
@@ -108,13 +109,6 @@ def count(fact: Fact, folder: str) -> int:
         return len(files)
     lines = (line for path in files for line in path.read_bytes().splitlines())
     return sum(bool(line.strip()) for line in lines)
-
-
-def make_folder(path: str) -> None:
-    try:
-        os.makedirs(path, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"--output: cannot make {path}: {error.strerror}") from None
 
 
 def remove_leftovers(output: str) -> None:

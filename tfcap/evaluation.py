@@ -16,7 +16,7 @@ from rich.table import Table
 from records import schema
 from records.console import number_table
 from records.errors import UserError
-from records.files import write_atomically
+from records.files import make_output, write_atomically
 from records.photo_folder import PhotoFolder
 from records.reader import RecordSet, read_shard
 from tfcap import java_scores, metrics
@@ -237,12 +237,17 @@ def photos_of(
 
 def save(evaluation: Evaluation, folder: str) -> None:
     """Writes scores, and captions and references in COCO's formats."""
-    tf.io.gfile.makedirs(folder)
     contents = {
         RESULTS: coco_results(evaluation.captions),
         REFERENCES: coco_references(evaluation.references),
         SCORES: evaluation.summary(),
     }
+    write_results(contents, folder)
+
+
+def write_results(contents: dict[str, Any], folder: str) -> None:
+    """Writes JSON files, by name."""
+    make_output(folder, "--output")
     for name, content in contents.items():
         text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
         write_atomically(os.path.join(folder, name), text.encode())

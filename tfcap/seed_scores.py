@@ -1,7 +1,5 @@
 """Scores of runs that differ in their seed alone: each, their mean and its spread."""
 
-import json
-import os
 import statistics
 from dataclasses import dataclass
 from typing import Any
@@ -9,9 +7,8 @@ from typing import Any
 from rich.table import Table
 
 from records.console import number_table
-from records.files import make_directory, write_atomically
 from tfcap import metrics
-from tfcap.evaluation import SCORES, Evaluation
+from tfcap.evaluation import SCORES, Evaluation, write_results
 
 
 @dataclass(frozen=True)
@@ -69,9 +66,7 @@ class SeedScores:
         }
 
     def save(self, folder: str) -> None:
-        make_directory(folder)
-        text = json.dumps(self.summary(), indent=1, ensure_ascii=False) + "\n"
-        write_atomically(os.path.join(folder, SCORES), text.encode())
+        write_results({SCORES: self.summary()}, folder)
 
     def table(self) -> Table:
         """A row a score, in percent."""

@@ -23,7 +23,7 @@ import yaml
 from records import manifest as manifest_module
 from records import vocabulary as vocabulary_module
 from records.errors import UserError
-from records.files import exists, make_directory, read_file, reason, write_atomically
+from records.files import exists, make_output, read_file, write_atomically
 from records.locking import locked
 from records.manifest import Manifest, load_manifest
 from records.reader import RecordSet, check_vocabulary
@@ -126,7 +126,7 @@ class Workdir:
 
     def write(self) -> None:
         """Writes all but checkpoints; config.yaml, which makes it one, is the last."""
-        make_folder(self.path)
+        make_output(self.path, "--workdir")
         self.manifest.save(self.path)
         self.vocabulary.save(self.folder(vocabulary_module.FILE_NAME))
         content = yaml.safe_dump(self.config.model_dump(mode="json"), sort_keys=False)
@@ -206,7 +206,7 @@ def held(path: str) -> Iterator[None]:
     Raises:
         UserError: it cannot be made, or another run is training there; says which.
     """
-    make_folder(path)
+    make_output(path, "--workdir")
     try:
         with locked(path, path, "--workdir"):
             yield
@@ -214,13 +214,6 @@ def held(path: str) -> Iterator[None]:
         # A run that was refused leaves nothing behind.
         with suppress(OSError):
             os.rmdir(path)
-
-
-def make_folder(path: str) -> None:
-    try:
-        make_directory(path)
-    except OSError as error:
-        raise UserError(f"--workdir: cannot make {path}: {reason(error)}") from None
 
 
 def settled(config: Config, records: RecordSet) -> Config:

@@ -153,7 +153,7 @@ def draw(photo: bytes, found, place: str) -> None:
         UserError: the model does not look at places, or the file cannot be written.
     """
     from records.errors import UserError
-    from records.files import make_directory, write_atomically
+    from records.files import make_output, write_atomically
     from tfcap.attention_picture import attention_picture
 
     if not found.looks_at_places():
@@ -161,7 +161,7 @@ def draw(photo: bytes, found, place: str) -> None:
             "--explain: this model does not look at places of a photo; train one with "
             "model.name attention or transformer on records of encoder.pooling grid"
         )
-    make_directory(os.path.dirname(place) or ".")
+    make_output(os.path.dirname(place) or ".", "--explain")
     write_atomically(place, attention_picture(photo, found))
 
 

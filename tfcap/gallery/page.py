@@ -7,11 +7,9 @@ from html import escape
 from string import Template
 from typing import Any
 
-import tensorflow as tf
 from PIL import Image
 
-from records.errors import UserError
-from records.files import read_file, write_atomically
+from records.files import make_output, read_file, write_atomically
 from records.thumbnails import Unreadable, photo_url, thumbnail
 from tfcap import metrics, pages
 from tfcap.gallery import charts
@@ -70,10 +68,7 @@ def write_gallery(
 
 
 def _write(directory: str, page: str) -> str:
-    try:
-        tf.io.gfile.makedirs(directory)
-    except tf.errors.OpError as error:
-        raise UserError(f"cannot create {directory}: {error.message}") from None
+    make_output(directory, "--gallery")
     path = os.path.join(directory, FILE_NAME)
     write_atomically(path, page.encode("utf-8"))
     return path
