@@ -47,7 +47,12 @@ def timed(milliseconds) -> Iterator[None]:
     """Adds the time its body takes to a distribution."""
     started = time.perf_counter()
     yield
-    milliseconds.update(round(1000 * (time.perf_counter() - started)))
+    milliseconds.update(milliseconds_since(started))
+
+
+def milliseconds_since(started: float) -> int:
+    """Since a reading of `time.perf_counter`."""
+    return round(1000 * (time.perf_counter() - started))
 
 
 class CountRejects(beam.DoFn):

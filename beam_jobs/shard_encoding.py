@@ -14,7 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from beam_jobs import progress
-from beam_jobs.counting import STEPS, counter, distribution, step_milliseconds, timed
+from beam_jobs.counting import (
+    counter,
+    distribution,
+    milliseconds_since,
+    step_milliseconds,
+    timed,
+)
 from beam_jobs.elements import Job, Photo, Reject
 from beam_jobs.photo_files import read_photos
 from beam_jobs.reusing import SHORT, EarlierFeatures
@@ -67,7 +73,8 @@ class ShardEncoder:
         self.taken_over = counter("photos_taken_over")
         self.encoded = counter("photos_encoded")
         self.batches = distribution("encoder_batch_size")
-        self.reading, self.encoding, _ = map(step_milliseconds, STEPS)
+        self.reading = step_milliseconds("read")
+        self.encoding = step_milliseconds("encode")
 
     def encode(
         self, photos: list[Photo], rejects: list[Reject]
@@ -130,7 +137,7 @@ def clocked(
     """`Encoder.encode`, and the milliseconds it took."""
     started = time.perf_counter()
     vectors, bad = encoder.encode(photos)
-    return vectors, bad, round(1000 * (time.perf_counter() - started))
+    return vectors, bad, milliseconds_since(started)
 
 
 def refuse_another(encoder: Encoder, job: Job) -> None:
@@ -144,9 +151,7 @@ def refuse_another(encoder: Encoder, job: Job) -> None:
         )
 
 
-def read_batch(
-    photos: list[Photo],
-) -> tuple[list[tuple[Photo, bytes, str]], list[Reject]]:
+def read_batch(photos: list[Photo]) -> tuple[list[ReadPhoto], list[Reject]]:
     """Reads photos: (photo, bytes, format) of those worth decoding, others' rejects."""
     batch, rejected = [], []
     found = read_photos([photo.file.path for photo in photos])

@@ -14,7 +14,7 @@ import apache_beam as beam
 import numpy as np
 
 from beam_jobs import progress
-from beam_jobs.counting import STEPS, counter, step_milliseconds, timed
+from beam_jobs.counting import counter, step_milliseconds, timed
 from beam_jobs.elements import REJECTED, Job, Photo, Plan, Reject
 from beam_jobs.joining import add_tokens
 from beam_jobs.output_folder import Report, finished_report, save_report
@@ -75,7 +75,7 @@ class WriteShard(beam.DoFn):
         self.written = counter("photos_written")
         self.captions = counter("captions_written")
         self.reused = counter("photos_reused")
-        *_, self.writing = map(step_milliseconds, STEPS)
+        self.writing = step_milliseconds("write")
 
     def process(self, keyed: tuple[tuple[str, int], Iterable[bytes]], plan: Plan):
         (split, index), packed = keyed
