@@ -55,10 +55,19 @@ class Result:
     statistics: np.ndarray
 
     @classmethod
-    def of(cls, captions: Mapping[str, str], references: Mapping[str, Sequence[str]]):
-        """Of captions and references of the same photos."""
+    def of(
+        cls,
+        captions: Mapping[str, str],
+        references: Mapping[str, Sequence[str]],
+        scores: Scores | None = None,
+    ):
+        """Of captions and references of the same photos.
+
+        Args:
+            scores: theirs, if they have been scored.
+        """
         return cls(
-            metrics.score(captions, references),
+            scores or metrics.score(captions, references),
             metrics.bleu_statistics(captions, references).astype(np.float64),
         )
 
@@ -84,23 +93,15 @@ def bleu(statistics: np.ndarray) -> list[np.ndarray]:
     return [np.exp(logs[:, n] / (n + 1) + brevity) for n in range(ORDERS)]
 
 
-def compare(
-    this: Mapping[str, str],
-    other: Mapping[str, str],
-    references: Mapping[str, Sequence[str]],
-) -> dict[str, Difference]:
+def compare(this: Result, other: Result) -> dict[str, Difference]:
     """Name of each score -> the difference between two results.
-
-    Args:
-        this, other: photo id -> caption.
-        references: of the same photos.
 
     Raises:
         UserError: the photos are not the same.
     """
-    check_same_photos(set(this), set(other))
-    results = [Result.of(captions, references) for captions in (this, other)]
-    drawn = list(differences(*results, photos=len(this)))
+    results = this, other
+    check_same_photos(*(set(result.scores.per_photo) for result in results))
+    drawn = list(differences(this, other, photos=len(this.statistics)))
     return {
         name: judged(
             np.concatenate([part[name] for part in drawn]),

@@ -6,7 +6,6 @@ like any other, but not trained on. Source: Vaswani et al., "Attention Is All Yo
 """
 
 import json
-import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -79,8 +78,8 @@ def newest_states(run: Workdir, count: int, kind: Kind) -> dict[int, str]:
 def steps_of(run: Workdir, folder: str) -> int:
     progress = Progress()
     checkpoints.read(tf.train.Checkpoint(progress=progress), folder, partly=True)
-    photos, batch = run.manifest.photos("train"), run.config.training.global_batch
-    return int(progress.epoch) * math.ceil(photos / batch) + int(progress.step_in_epoch)
+    in_epoch = run.config.training.steps_per_epoch(run.manifest.photos("train"))
+    return int(progress.epoch) * in_epoch + int(progress.step_in_epoch)
 
 
 def set_to_mean(model: Captioner, progress: Progress, folders: list[str]) -> None:

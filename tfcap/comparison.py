@@ -9,7 +9,7 @@ from rich.table import Table
 from records.console import number_table
 from records.errors import UserError
 from tfcap import bootstrap
-from tfcap.bootstrap import Difference, check_same_photos
+from tfcap.bootstrap import Difference, Result, check_same_photos
 from tfcap.coco_files import Captions, References, read_results
 
 
@@ -44,11 +44,11 @@ class Comparison:
     differences: dict[str, Difference]
 
     @classmethod
-    def of(cls, captions: Captions, references: References, earlier: Earlier):
+    def of(cls, this: Result, references: References, earlier: Earlier):
         """Raises UserError where photos or references are not the same."""
-        check_same_photos(set(captions), set(earlier.captions))
+        check_same_photos(set(references), set(earlier.captions))
         check_same_references(references, earlier)
-        found = bootstrap.compare(captions, earlier.captions, references)
+        found = bootstrap.compare(this, Result.of(earlier.captions, references))
         return cls(earlier.path, found)
 
     def summary(self) -> dict[str, Any]:

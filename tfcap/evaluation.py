@@ -20,6 +20,7 @@ from records.files import make_output, write_atomically
 from records.photo_folder import PhotoFolder
 from records.reader import RecordSet, read_shard
 from tfcap import java_scores, metrics
+from tfcap.bootstrap import Result
 from tfcap.cider import CiderD
 from tfcap.coco_files import (
     REFERENCES,
@@ -99,7 +100,8 @@ class Evaluation:
         Raises:
             UserError: that is of other photos or references.
         """
-        found = Comparison.of(self.captions, self.references, earlier)
+        this = Result.of(self.captions, self.references, self.scores)
+        found = Comparison.of(this, self.references, earlier)
         return replace(self, comparison=found)
 
 

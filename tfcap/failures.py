@@ -50,7 +50,7 @@ def explain_not_finite(
         step: global batches trained on before it, since the first epoch.
         result: of the step, as numbers.
     """
-    steps_per_epoch = -(-records.manifest.photos("train") // config.global_batch)
+    steps_per_epoch = config.steps_per_epoch(records.manifest.photos("train"))
     epoch, number = divmod(step, steps_per_epoch)
     photos = photos_of_step(records, config, epoch, number)
     told = (

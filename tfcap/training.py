@@ -91,7 +91,7 @@ class Trainer:
         if cluster.is_chief:
             self.workdir = Workdir.create_or_resume(workdir, config, records)
         photos_held = records.manifest.photos("train")
-        self.steps_per_epoch = math.ceil(photos_held / self.settings.global_batch)
+        self.steps_per_epoch = self.settings.steps_per_epoch(photos_held)
         self.progress, self.stop = Progress(), StopRequest()
         self.curves = Curves(self.workdir, self.steps_per_epoch, self.settings)
         with self.workers.watched():

@@ -1,5 +1,6 @@
 """Configuration of a run: the section `training`."""
 
+import math
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -120,6 +121,10 @@ class TrainingConfig(Section):
     log_steps: int = Field(10, ge=1)
     init: str | None = None
     self_critical: SelfCriticalConfig | None = None
+
+    def steps_per_epoch(self, photos: int) -> int:
+        """Global batches that so many photos make; the last one may be smaller."""
+        return math.ceil(photos / self.global_batch)
 
     @model_validator(mode="after")
     def _rewards_need_references(self):
