@@ -20,7 +20,7 @@ def by_consensus(found: Captions, cider: CiderD, weight: float) -> Captions:
     """The captions found, the one that agrees best first.
 
     Args:
-        found: at least two of each photo.
+        found: several of each photo.
         cider: compares two captions.
         weight: a caption counts as its probability to this power; 0: all alike.
 
