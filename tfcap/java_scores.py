@@ -35,8 +35,6 @@ REMEDY = {
     "spice": "its parser, stanford-corenlp-3.6.0.jar and -models.jar (380 MB), is put "
     "there by hand: edu.stanford.nlp:stanford-corenlp:3.6.0 of Maven Central",
 }
-
-
 SPICES_JAVA = range(8, 15)
 
 

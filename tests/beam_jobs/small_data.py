@@ -4,6 +4,7 @@ import io
 import os
 import random
 import struct
+import threading
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -58,7 +59,7 @@ class CountingEncoder:
 
     def __init__(self, breaks_after: int | None = None):
         self.photos, self.batches = 0, 0
-        self.breaks_after = breaks_after
+        self.breaks_after, self.lock = breaks_after, threading.Lock()
         self.info = INFO
 
     def __call__(self, config: EncoderConfig) -> "CountingEncoder":
@@ -69,10 +70,11 @@ class CountingEncoder:
         return _counting, (id(self),)
 
     def encode(self, photos):
-        if self.batches == self.breaks_after:
-            raise RuntimeError("the machine is switched off")
-        self.batches += 1
-        self.photos += len(photos)
+        with self.lock:  # two batches at a time
+            if self.batches == self.breaks_after:
+                raise RuntimeError("the machine is switched off")
+            self.batches += 1
+            self.photos += len(photos)
         return mean_colour(EncoderConfig()).encode(photos)
 
 

@@ -3,13 +3,21 @@
 import hashlib
 import json
 import os
+import threading
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from small_data import SmallData, corrupt_jpeg, counting, mean_colour, photo_bytes
+from small_data import (
+    CountingEncoder,
+    SmallData,
+    corrupt_jpeg,
+    counting,
+    mean_colour,
+    photo_bytes,
+)
 
 from beam_jobs import output_folder
 from beam_jobs.elements import Caption, Photo, PhotoFile, Plan
@@ -142,6 +150,18 @@ def test_rejects_leave_by_their_own_output(data, job):
     step = WriteShard(job, mean_colour)
     reject, _ = step.process((("train", 0), packed(photos(data))), PLAN)
     assert (reject.tag, reject.value.reason) == ("rejected", "empty_file")
+
+
+def test_the_second_batch_is_encoded_beside_the_first(data, job):
+    met, turns = threading.Barrier(2, timeout=60), iter((True, True, False))
+
+    class Meeting(CountingEncoder):
+        def encode(self, photos):
+            if next(turns):
+                met.wait()  # alone it would break here
+            return super().encode(photos)
+
+    assert write(job, photos(data), Meeting()).shard.photos == 5
 
 
 def test_a_finished_shard_is_not_encoded_again(data, job):

@@ -31,7 +31,7 @@ from records.errors import UserError
 from tests.benchmarks import machine
 from tests.benchmarks.photo_set import draw_photo
 from tests.benchmarks.random_exports import RandomModel
-from tests.tfcap.serving import served
+from tests.tfcap.serving import fakes, served
 
 COLUMNS = ("per s", "CPU, ms", "p50, ms", "p99, ms", "batch", "memory")
 ONE_BY_ONE = ("batch=1", "delay=0")
@@ -131,7 +131,7 @@ def write_model(folder: Path, bare: bool) -> str:
 
 def draw_photos(bare: bool) -> list[bytes]:
     if bare:
-        return [served.png(i + 1) for i in range(DIFFERENT)]
+        return [fakes.photo(i + 1) for i in range(DIFFERENT)]
     random = np.random.default_rng(0)
     return [draw_photo(random, (500, 375)) for _ in range(DIFFERENT)]
 
@@ -175,7 +175,7 @@ async def ask(server: served.Server, photos: list[bytes], load: Load) -> list[fl
 
 def as_request(photo: bytes) -> bytes:
     body = served.predict_body(photo)
-    head = f"POST {served.PREDICT} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}"
+    head = f"POST {fakes.PREDICT} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}"
     return f"{head}\r\n\r\n".encode() + body
 
 

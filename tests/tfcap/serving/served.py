@@ -2,7 +2,6 @@
 
 import base64
 import contextlib
-import io
 import json
 import os
 import signal
@@ -14,13 +13,9 @@ from pathlib import Path
 
 import httpx
 import tensorflow as tf
-from PIL import Image
 
-PREDICT = "/v1/models/caption:predict"
 PHOTOS = [tf.TensorSpec([None], tf.string, "image_bytes")]
 START = 60  # seconds in which a server is up, or down, on a busy machine
-
-
 SLOW = 100  # rows
 
 
@@ -83,12 +78,6 @@ def export(folder: Path) -> str:
     signatures = {"serving_default": model.caption, "explain": model.explain}
     tf.saved_model.save(model, str(folder / "1"), signatures)
     return str(folder)
-
-
-def png(width: int = 4, height: int = 3) -> bytes:
-    file = io.BytesIO()
-    Image.new("RGB", (width, height)).save(file, "PNG")
-    return file.getvalue()
 
 
 def predict_body(*photos: bytes) -> bytes:

@@ -17,7 +17,9 @@ import pytest
 pytest.importorskip("httpx", reason="needs the extras serve and dev")
 
 import httpx
-from served import PREDICT, START, Server, png, predict_body, serving
+from fakes import PREDICT
+from fakes import photo as png
+from served import START, Server, predict_body, serving
 
 pytestmark = pytest.mark.slow
 
