@@ -3,6 +3,7 @@
 import hashlib
 import json
 import struct
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -27,6 +28,8 @@ from records.tokenizer import TokenizerSettings
 from records.vocabulary import FILE_NAME as VOCABULARY
 from records.vocabulary import Vocabulary
 from records.writer import ShardWriter
+
+sys.path.insert(0, str(Path(__file__).parent))  # for verified
 
 PHOTOS = {"train": 12, "dev": 5, "test": 0}
 PER_SHARD = 4
