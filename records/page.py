@@ -18,6 +18,7 @@ from records.inspection import (
     network,
     number,
 )
+from records.look import look
 from records.manifest import Manifest
 from records.reader import RecordSet
 from records.rejects import RejectLine
@@ -48,6 +49,7 @@ def draw(record_set: RecordSet, samples: Mapping[str, Sequence[Sample]]) -> str:
     first = next(iter(words.values()), Words())  # train, where there is one
     examples = reject_examples(record_set.directory)
     return load_template("page").substitute(
+        look=look(),
         title=escape(record_set.directory),
         lede=lede(manifest),
         splits=split_rows(manifest, words),

@@ -10,6 +10,7 @@ from typing import Any
 from PIL import Image
 
 from records.files import make_output, read_file, write_atomically
+from records.look import look
 from records.thumbnails import Unreadable, photo_url, thumbnail
 from tfcap import metrics, pages
 from tfcap.gallery import charts
@@ -52,7 +53,7 @@ def write_gallery(
     shown = select(entries, limit)
     text = Template(pages.read("gallery/page.html")).substitute(
         title=escape(title),
-        style=style,
+        style=look() + style,
         script=script,
         policy=f"style-src 'unsafe-inline'; script-src {pages.digest(script)}",
         lede=_lede(entries),
