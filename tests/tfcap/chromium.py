@@ -1,13 +1,22 @@
-"""Headless Chromium as it is installed here; nothing is downloaded."""
+"""Headless Chromium as it is installed here.
+
+Where there is none and TFCAP_INSTALL_CHROMIUM is set, as in .ci/run, Debian's is
+installed.
+"""
 
 import contextlib
+import os
 import shutil
+import subprocess
 
 import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
+# Two processes of tests may want to at the same time: one waits for the other.
+INSTALL = ("apt-get", "-o", "DPkg::Lock::Timeout=240", "install", "--yes")
+PACKAGES = ("chromium", "chromium-driver")
 FLAGS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
     "--hide-scrollbars",
@@ -36,13 +45,26 @@ return [...document.body.querySelectorAll("*")].filter(isSaid).map(element => {
 """
 
 
+def find() -> tuple[str | None, str | None]:
+    """Paths of browser and driver."""
+    browser = next(filter(None, map(shutil.which, NAMES)), None)
+    return browser, shutil.which("chromedriver")
+
+
+def install() -> None:
+    """Tries to; who may not, or has no Debian, is left without."""
+    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+        subprocess.run([*INSTALL, *PACKAGES], capture_output=True, timeout=300)
+
+
 @contextlib.contextmanager
 def started():
     """A browser; the test is skipped where there is none."""
-    browser = next(filter(None, map(shutil.which, NAMES)), None)
-    driver = shutil.which("chromedriver")
+    if not all(find()) and os.environ.get("TFCAP_INSTALL_CHROMIUM"):
+        install()
+    browser, driver = find()
     if not browser or not driver:
-        pytest.skip("needs chromium: apt-get install chromium chromium-driver")
+        pytest.skip(f"needs chromium: apt-get install {' '.join(PACKAGES)}")
     options = webdriver.ChromeOptions()
     options.binary_location = browser
     for flag in FLAGS:
