@@ -15,7 +15,7 @@ from selenium.webdriver.chrome.service import Service
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 # Two processes of tests may want to at the same time: one waits for the other.
-INSTALL = ("apt-get", "-o", "DPkg::Lock::Timeout=240", "install", "--yes")
+APT = ("apt-get", "-o", "DPkg::Lock::Timeout=240")
 PACKAGES = ("chromium", "chromium-driver")
 FLAGS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
@@ -54,7 +54,8 @@ def find() -> tuple[str | None, str | None]:
 def install() -> None:
     """Tries to; who may not, or has no Debian, is left without."""
     with contextlib.suppress(OSError, subprocess.TimeoutExpired):
-        subprocess.run([*INSTALL, *PACKAGES], capture_output=True, timeout=300)
+        for command in (["update"], ["install", "--yes", *PACKAGES]):
+            subprocess.run([*APT, *command], capture_output=True, timeout=300)
 
 
 @contextlib.contextmanager
