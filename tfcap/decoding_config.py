@@ -19,6 +19,21 @@ class SamplingConfig(Section):
     seed: int = 0
 
 
+class NeighboursConfig(Section):
+    """Training photos like the photo, whose captions vote as well.
+
+    Attributes:
+        count: so many of them, the most alike.
+        weight: all their votes together, where those of the captions found make 1.
+        temperature: a photo that is less alike by so much, in the cosine of features,
+            counts 1/e as much.
+    """
+
+    count: int = Field(20, ge=1)
+    weight: float = Field(10.0, gt=0)
+    temperature: float = Field(0.1, gt=0)
+
+
 class ConsensusConfig(Section):
     """The caption that agrees best with the others found, not the likeliest.
 
@@ -26,9 +41,11 @@ class ConsensusConfig(Section):
         weight: of the others each counts as its probability to this power; 0: all
             alike. It has more to choose from, and more to agree with, the wider the
             beam: 10 and more.
+        neighbours: captions of like photos vote too; null: those found alone do.
     """
 
     weight: float = Field(0.1, ge=0)
+    neighbours: NeighboursConfig | None = None
 
 
 class DecodingConfig(Section):

@@ -15,13 +15,11 @@ from rich.table import Table
 
 from records import schema
 from records.console import number_table
-from records.errors import UserError
 from records.files import make_output, write_atomically
 from records.photo_folder import PhotoFolder
 from records.reader import RecordSet, read_shard
 from tfcap import java_scores, metrics
 from tfcap.bootstrap import Result
-from tfcap.cider import CiderD
 from tfcap.coco_files import (
     REFERENCES,
     RESULTS,
@@ -31,8 +29,9 @@ from tfcap.coco_files import (
 )
 from tfcap.comparison import Comparison, Earlier
 from tfcap.config import DecodingConfig
-from tfcap.decoding import detokenize, search
+from tfcap.decoding import Voters, detokenize, search
 from tfcap.decoding.ensemble import Ensemble
+from tfcap.decoding.neighbours import check_same_photos
 from tfcap.gallery import Entry, write_gallery
 from tfcap.input_pipeline import photo_batches
 from tfcap.java_scores import JavaScores
@@ -185,12 +184,12 @@ def caption_split(
     records, sets = read[0], distinct(read)
     which = [sets.index(own) for own in read]
     tokenizer = records.manifest.tokenizer
-    cider = CiderD.of_split(records, "train") if decoding.consensus else None
+    voters = decoding.consensus and Voters.of_split(read, "train", decoding.consensus)
 
     @tf.function(input_signature=[features_spec(own) for own in sets], autograph=False)
     def write(*features):
         given = [features[i] for i in which] if len(sets) > 1 else features[0]
-        found = search(model, given, decoding, records.vocabulary, tokenizer, cider)
+        found = search(model, given, decoding, records.vocabulary, tokenizer, voters)
         best = detokenize(found.tokens[:, 0], records.vocabulary, tokenizer)
         return best, found.mean_log_probability()[:, 0]
 
@@ -228,12 +227,7 @@ def photos_of(
     for parts in zip_longest(*batches):
         ids = [part["photo_id"].numpy().tolist() if part else [] for part in parts]
         for records, own in zip(sets, ids):
-            if own != ids[0]:
-                raise UserError(
-                    f"{sets[0].directory} and {records.directory} do not hold the same "
-                    f"photos of split {split} in the same order: build both from the "
-                    "same photos with the same records.photos_per_shard"
-                )
+            check_same_photos(sets[0], records, split, ids[0], own)
         yield [one.decode() for one in ids[0]], [part["features"] for part in parts]
 
 

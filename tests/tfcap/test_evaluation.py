@@ -56,9 +56,10 @@ def test_a_model_that_sees_the_photo_beats_shuffled_photos(trained, tmp_path):
 
 def test_the_caption_that_agrees_best_is_scored(trained):
     workdir, records = trained
-    decoding = DecodingConfig(beam_width=5, max_length=9, consensus={"weight": 0.0})
+    consensus = {"weight": 0.0, "neighbours": {"count": 3}}
+    decoding = DecodingConfig(beam_width=5, max_length=9, consensus=consensus)
     found = evaluate([workdir], [records], "dev", decoding)
-    assert found.settings["consensus"] == {"weight": 0.0}
+    assert found.settings["consensus"]["neighbours"]["count"] == 3
     assert found.scores.corpus["cider"] > 2 * found.shuffled.corpus["cider"]
 
 

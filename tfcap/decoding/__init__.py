@@ -5,6 +5,7 @@
     required.py                       words that a caption must hold
     ensemble.py                       several models as one
     consensus.py                      the caption that agrees with the others
+    neighbours.py                     training photos like a photo, and their captions
     captions.py                       what a search gives, and its text
 
 A caption's score is its log-probability over `length ** length_exponent`, where length
@@ -16,18 +17,17 @@ import tensorflow as tf
 
 from records.tokenizer_settings import TokenizerSettings
 from records.vocabulary import Vocabulary
-from tfcap.cider import CiderD
 from tfcap.config import DecodingConfig
 from tfcap.decoding.beam import beam_search
 from tfcap.decoding.captions import Captions, detokenize
-from tfcap.decoding.consensus import by_consensus
+from tfcap.decoding.consensus import Voters, by_consensus
 from tfcap.decoding.greedy import greedy_search
 from tfcap.decoding.required import Required
 from tfcap.decoding.rules import Rules
 from tfcap.decoding.sampling import sample
 from tfcap.models.base import Captioner
 
-__all__ = ["Captions", "check_words", "detokenize", "search"]
+__all__ = ["Captions", "Voters", "check_words", "detokenize", "search"]
 
 
 def search(
@@ -36,7 +36,7 @@ def search(
     config: DecodingConfig,
     vocabulary: Vocabulary,
     tokenizer: TokenizerSettings | None = None,
-    cider: CiderD | None = None,
+    voters: Voters | None = None,
 ) -> Captions:
     """Writes captions for features [photos, *shape], `beam_width` of each, best first.
 
@@ -47,14 +47,14 @@ def search(
         config: `max_length` must be set (`DecodingConfig.up_to`).
         tokenizer: of the vocabulary; None for one of whole words. It is needed for
             `with_words` and `without_words` alone.
-        cider: compares captions; for `consensus` alone.
+        voters: for `consensus` alone.
 
     Raises:
         UserError: a word that captions must or must not hold is not in the vocabulary.
     """
     found = candidates(model, model.encode(features), config, vocabulary, tokenizer)
     if config.consensus:
-        return by_consensus(found, cider, config.consensus.weight)
+        return by_consensus(found, features, voters, config.consensus.weight)
     return found
 
 

@@ -24,9 +24,8 @@ from tensorflow.python.framework.convert_to_constants import (
 
 from records.tokenizer_settings import TokenizerSettings
 from records.vocabulary import END_ID, PAD_ID, Vocabulary
-from tfcap.cider import CiderD
 from tfcap.config import DecodingConfig
-from tfcap.decoding import Captions, detokenize, search
+from tfcap.decoding import Captions, Voters, detokenize, search
 from tfcap.encoders import Encoder
 from tfcap.encoders.reading import read_what_can_be
 from tfcap.export.halving import with_half_weights
@@ -44,7 +43,7 @@ class PhotoCaptioner:
         model: or `tfcap.decoding.ensemble.Ensemble`, several of them.
         stored: their dtype on disk; the model was trained on their rounding.
         half: keep weights in float16; they are computed with in float32.
-        cider: compares captions, for `decoding.consensus`.
+        voters: for `decoding.consensus`.
     """
 
     def __init__(
@@ -56,11 +55,11 @@ class PhotoCaptioner:
         decoding: DecodingConfig,
         stored: str,
         half: bool = False,
-        cider: CiderD | None = None,
+        voters: Voters | None = None,
     ):
         self.encoder, self.model, self.decoding = encoder, model, decoding
         self.vocabulary, self.tokenizer = vocabulary, tokenizer
-        self.stored, self.half, self.cider = stored, half, cider
+        self.stored, self.half, self.voters = stored, half, voters
         self.features = tf.TensorSpec([None, *encoder.shape], tf.float32, "features")
         pixels = tf.TensorSpec([None, encoder.side, encoder.side, 3], tf.float32)
         tokens = tf.TensorSpec([None, None], tf.int32)
@@ -139,7 +138,7 @@ class PhotoCaptioner:
             self.decoding,
             self.vocabulary,
             self.tokenizer,
-            self.cider,
+            self.voters,
         )
 
     def _token_by_token(self, features, tokens) -> list[tf.Tensor]:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from records.errors import UserError
 from records.reader import RecordSet
-from tfcap.cider import CiderD
 from tfcap.config import DecodingConfig
+from tfcap.decoding import Voters
 from tfcap.encoders import Encoder, load_encoder
 from tfcap.export.captioner import PhotoCaptioner
 from tfcap.members import restore
@@ -38,7 +38,7 @@ def photo_captioner(
             `consensus` without records, or with those of another model.
     """
     workdir = members[0]
-    cider = comparing(workdir, records) if decoding.consensus else None
+    voters = decoding.consensus and find_voters(workdir, decoding, records)
     paths = {"weights": encoder_weights, "model": encoder_model}
     encoder = encoder_of_records(workdir, {k: v for k, v in paths.items() if v})
     model, _ = restore(members)
@@ -51,12 +51,14 @@ def photo_captioner(
         decoding,
         manifest.features.dtype,
         half,
-        cider,
+        voters,
     )
 
 
-def comparing(workdir: Workdir, directory: str | None) -> CiderD:
-    """What `decoding.consensus` compares captions by."""
+def find_voters(
+    workdir: Workdir, decoding: DecodingConfig, directory: str | None
+) -> Voters:
+    """What `decoding.consensus` is found by."""
     if directory is None:
         raise UserError(
             "decoding.consensus compares captions by how rare their words are in the "
@@ -64,7 +66,7 @@ def comparing(workdir: Workdir, directory: str | None) -> CiderD:
         )
     records = RecordSet.open(directory)
     check_fits(workdir, records)
-    return CiderD.of_split(records, "train")
+    return Voters.of_split([records], "train", decoding.consensus)
 
 
 def encoder_of_records(workdir: Workdir, paths: dict[str, str]) -> Encoder:

@@ -7,11 +7,15 @@ import tensorflow as tf
 from records.vocabulary import END_ID
 from tfcap.cider import CiderD
 from tfcap.decoding.captions import NEVER, Captions
-from tfcap.decoding.consensus import by_consensus
+from tfcap.decoding.consensus import Voters, by_consensus
+from tfcap.decoding.neighbours import Neighbours, View
+from tfcap.decoding_config import NeighboursConfig
 
 A, DOG, RUNS, CAT, SLEEPS = range(4, 9)
 REFERENCES = [[[A, DOG, RUNS, END_ID]], [[A, CAT, SLEEPS, END_ID]], [[RUNS, END_ID]]]
 CIDER = CiderD(REFERENCES, 9)
+PLAIN = Voters(CIDER)
+FEATURES = tf.constant([[1.0, 0.0], [0.0, 1.0]])
 # Two photos' captions, likeliest first; the odd one of the first photo is first.
 ODD, TWIN, OTHER = [CAT, END_ID], [A, DOG, RUNS, END_ID], [A, DOG, SLEEPS, END_ID]
 
@@ -27,8 +31,15 @@ def first_of(captions: Captions) -> list[list[int]]:
     return [[t for t in row if t > 1] for row in captions.tokens[:, 0].numpy()]
 
 
+def cider_of(caption, reference) -> float:
+    padded = [
+        tf.constant([[*ids, 0, 0, 0, 0]], tf.int32) for ids in (caption, reference)
+    ]
+    return CIDER.score(padded[0][tf.newaxis], padded[1], tf.constant([0])).numpy()[0, 0]
+
+
 def test_the_caption_that_is_like_the_others_comes_first():
-    ordered = by_consensus(found([-1.0, -2.0, -3.0]), CIDER, 0.0)
+    ordered = by_consensus(found([-1.0, -2.0, -3.0]), FEATURES, PLAIN, 0.0)
     assert first_of(ordered) in ([TWIN, TWIN], [OTHER, OTHER], [TWIN, OTHER])
     assert np.all(np.diff(ordered.score, axis=1) <= 0)
 
@@ -36,30 +47,56 @@ def test_the_caption_that_is_like_the_others_comes_first():
 def test_the_score_is_the_expected_cider():
     captions = found([-1.0, -2.0, -3.0])
     votes = tf.nn.softmax(0.5 * captions.log_probability[0]).numpy()
-    alike = [
-        [
-            CIDER.score(
-                tf.constant([[[*a, 0, 0, 0, 0]]], tf.int32),
-                tf.constant([[*b, 0, 0, 0, 0]], tf.int32),
-                tf.constant([0]),
-            ).numpy()[0, 0]
-            for b in (ODD, TWIN, OTHER)
-        ]
-        for a in (ODD, TWIN, OTHER)
-    ]
-    expected = sorted(np.array(alike) @ votes, reverse=True)
-    ordered = by_consensus(captions, CIDER, 0.5)
+    three = ODD, TWIN, OTHER
+    alike = np.array([[cider_of(a, b) for b in three] for a in three])
+    expected = sorted(alike @ votes, reverse=True)
+    ordered = by_consensus(captions, FEATURES, PLAIN, 0.5)
     np.testing.assert_allclose(ordered.score[0], expected, rtol=1e-5)
 
 
 def test_a_caption_that_may_not_be_has_no_vote_and_comes_last():
     captions = found([2 * NEVER, -2.0, -3.0], captions=(TWIN, ODD, OTHER))
-    ordered = by_consensus(captions, CIDER, 0.0)
+    ordered = by_consensus(captions, FEATURES, PLAIN, 0.0)
     assert [t for t in ordered.tokens[0, -1].numpy() if t > 1] == TWIN
 
 
 @pytest.mark.parametrize("weight", [0.0, 10.0])
 def test_a_great_weight_leaves_the_likeliest_first(weight):
     captions = found([-1.0, -2.0, -3.0])
-    odd = first_of(by_consensus(captions, CIDER, weight))[0] == ODD
+    ordered = by_consensus(captions, FEATURES, PLAIN, weight)
+    odd = first_of(ordered)[0] == ODD
     assert odd == (weight == 10.0)
+
+
+def beside(captions, **settings) -> Voters:
+    """Two training photos: the first is like the first photo, the second the second."""
+    view = View.of(np.array([[1.0, 0.0], [0.0, 1.0]], np.float32))
+    config = NeighboursConfig(count=1, **settings)
+    return Voters(CIDER, Neighbours({0: view}, captions, config))
+
+
+def test_captions_of_like_photos_vote():
+    voters = beside([[ODD], [OTHER, OTHER, TWIN]])
+    ordered = by_consensus(found([-1.0, -1.0, -1.0]), FEATURES, voters, 0.0)
+    assert first_of(ordered) == [ODD, OTHER]
+
+
+def test_with_no_weight_to_speak_of_they_change_nothing():
+    voters, captions = beside([[ODD], [ODD]], weight=1e-6), found([-1.0, -2.0, -3.0])
+    with_them = by_consensus(captions, FEATURES, voters, 0.5)
+    alone = by_consensus(captions, FEATURES, PLAIN, 0.5)
+    np.testing.assert_array_equal(with_them.tokens, alone.tokens)
+    np.testing.assert_allclose(with_them.score, alone.score, rtol=1e-4)
+
+
+def test_the_score_is_of_both_kinds_of_votes():
+    voters = beside([[TWIN], [TWIN]], weight=3.0)
+    ordered = by_consensus(found([-1.0, -1.0, -1.0]), FEATURES, voters, 0.0)
+    expected = sorted(map(scored_by_hand, (ODD, TWIN, OTHER)), reverse=True)
+    np.testing.assert_allclose(ordered.score[0], expected, rtol=1e-5)
+
+
+def scored_by_hand(caption) -> float:
+    """Its CIDEr-D with the three found, and with TWIN three times as much."""
+    own = np.mean([cider_of(caption, other) for other in (ODD, TWIN, OTHER)])
+    return (own + 3 * cider_of(caption, TWIN)) / 4
