@@ -133,19 +133,23 @@ def parse_batch(serialized: tf.Tensor, spec: FeatureSpec) -> dict[str, tf.Tensor
         {
             PHOTO_ID: tf.io.FixedLenFeature([], tf.string),
             FEATURES: tf.io.FixedLenFeature([], tf.string),
-            IDS: tf.io.RaggedFeature(
-                tf.int64,
-                value_key=IDS,
-                partitions=[tf.io.RaggedFeature.RowLengths(LENGTHS)],
-                row_splits_dtype=tf.int64,
-            ),
+            IDS: tf.io.RaggedFeature(tf.int64, row_splits_dtype=tf.int64),
+            LENGTHS: tf.io.VarLenFeature(tf.int64),
         },
+    )
+    lengths = columns[LENGTHS]
+    captions = tf.RaggedTensor.from_row_lengths(
+        columns[IDS].values, lengths.values, validate=False
+    )
+    # The sparse indices say which photo a caption is of: no operation needs to.
+    ids = tf.RaggedTensor.from_value_rowids(
+        captions, lengths.indices[:, 0], lengths.dense_shape[0], validate=False
     )
     flat = tf.io.decode_raw(columns[FEATURES], spec.dtype)
     return {
         "photo_id": columns[PHOTO_ID],
         "features": tf.reshape(flat, [-1, *spec.shape]),
-        "ids": columns[IDS],
+        "ids": ids,
     }
 
 

@@ -59,8 +59,8 @@ def training_batches(
         own = context.num_replicas_in_sync // context.num_input_pipelines
         left = -(-count // config.global_batch) * own
         service = config.data_service
-        return expanded_by_service(batches, left, expand, service).prefetch(4)
-    return batches.map(expand, tf.data.AUTOTUNE, deterministic=True).prefetch(4)
+        return ready(expanded_by_service(batches, left, expand, service))
+    return ready(batches.map(expand, tf.data.AUTOTUNE, deterministic=True))
 
 
 def scoring_batches(
@@ -75,13 +75,9 @@ def scoring_batches(
     share = config.global_batch // context.num_replicas_in_sync
     expand = expander(records, "causal", counts, share)
     photos = tf.data.TFRecordDataset(records.shard_paths(split))
-    return (
-        replica_batches(
-            photos, records.manifest.photos(split), config.global_batch, context
-        )
-        .map(expand, tf.data.AUTOTUNE, deterministic=True)
-        .prefetch(4)
-    )
+    count = records.manifest.photos(split)
+    batches = replica_batches(photos, count, config.global_batch, context)
+    return ready(batches.map(expand, tf.data.AUTOTUNE, deterministic=True))
 
 
 def photo_batches(records: RecordSet, split: str, size: int) -> tf.data.Dataset:
@@ -93,6 +89,17 @@ def photo_batches(records: RecordSet, split: str, size: int) -> tf.data.Dataset:
 
     photos = tf.data.TFRecordDataset(records.shard_paths(split))
     return photos.batch(size).map(parse, tf.data.AUTOTUNE).prefetch(2)
+
+
+def ready(batches: tf.data.Dataset) -> tf.data.Dataset:
+    """Keeps some batches ready.
+
+    The data set stays as it is: to look for a better one takes TensorFlow 10 ms at the
+    start of each epoch, and it finds none.
+    """
+    options = tf.data.Options()
+    options.experimental_optimization.apply_default_optimizations = False
+    return batches.prefetch(4).with_options(options)
 
 
 def shuffled_photos(
@@ -201,15 +208,16 @@ def expand_prefixes(ids: tf.RaggedTensor) -> Batch:
         0 and cut to the longest, `target` int32 [rows].
     """
     photo, tokens = pad(ids)
-    row = tf.where(tokens[:, 1:] != PAD_ID)  # (caption, position) of each target
-    caption, last = row[:, 0], row[:, 1]
-    width = tf.shape(tokens)[1] - 1
+    target = tokens[:, 1:]
+    row = tf.where(target != PAD_ID)
+    caption, last = tf.unstack(row, axis=1)  # and position, of each target
+    width = tf.shape(target)[1]
     # Row i of the triangle keeps tokens 0 to i; a product is cheaper than a `where`.
     triangle = tf.linalg.band_part(tf.ones([width, width], tf.int32), -1, 0)
     return {
         "photo": tf.gather(photo, caption),
         "prefix": tf.gather(tokens[:, :-1], caption) * tf.gather(triangle, last),
-        "target": tf.gather_nd(tokens[:, 1:], row),
+        "target": tf.gather_nd(target, row),
     }
 
 
@@ -242,8 +250,7 @@ def pad(ids: tf.RaggedTensor) -> tuple[tf.Tensor, tf.Tensor]:
     few operations: with captions of a dozen tokens each costs more to start than to do.
     """
     captions = ids.values
-    count = tf.size(captions.row_splits, tf.int64) - 1
-    photo = tf.searchsorted(ids.row_splits[1:], tf.range(count), "right")
+    photo = tf.cast(ids.value_rowids(), tf.int32)
     longest = tf.reduce_max(captions.row_lengths())  # of no caption: less than 2
     shape = tf.stack([-1, tf.maximum(longest, 2)])
     tokens = captions.with_values(tf.cast(captions.values, tf.int32))
