@@ -23,6 +23,7 @@ from tfcap.decoding.sampling import draw
 from tfcap.decoding_config import DecodingConfig, SamplingConfig
 from tfcap.input_pipeline import Batch
 from tfcap.models.base import Captioner, Context, take
+from tfcap.models.dropout import fold_in, place_seeds, row_seeds, uniform
 from tfcap.training_config import SelfCriticalConfig
 
 
@@ -68,19 +69,26 @@ class SelfCritical:
 
         Args:
             batch: of the causal expansion; its targets are the references.
+            seed: of each photo's captions and dropout, int32 [photos].
         """
         photos = tf.shape(batch["features"])[0]
         samples = self.config.samples
         seen = model.encode(batch["features"])
-        drawn = draw(model, seen, self.decoding, self.rules, samples, seed)
+        photo = tf.repeat(tf.range(photos), samples)
+        seeds = row_seeds(seed, photo)
+
+        def numbers(t):
+            return uniform(fold_in(seeds, t))
+
+        drawn = draw(model, seen, self.decoding, self.rules, samples, numbers)
         written = drawn.tokens
         reward = self.reward(self.rewards, written, batch)
         advantage = tf.stop_gradient(reward - self.baseline(model, reward, batch))
-        dropout = seed if self.config.dropout else None
-        context = model.encode(batch["features"], dropout)
-        rows = take(context, tf.repeat(tf.range(photos), samples))
+        if not self.config.dropout:
+            seed = seeds = None
+        rows = take(model.encode(batch["features"], seed), photo)
         written = tf.reshape(written, [photos * samples, -1])
-        surprise = self.surprise(model, rows, written, dropout)
+        surprise = self.surprise(model, rows, written, seeds)
         moved = tf.reshape(advantage, [-1]) * surprise
         value = tf.stop_gradient(-tf.reshape(reward, [-1]) - moved) + moved
         tokens = tf.math.count_nonzero(batch["target"] != PAD_ID, dtype=tf.float32)
@@ -117,15 +125,16 @@ class SelfCritical:
         model: Captioner,
         context: Context,
         written: tf.Tensor,
-        seed: tf.Tensor | None,
+        seeds: tf.Tensor | None,
     ) -> tf.Tensor:
         """Minus the log-probability of captions [rows, length], float32 [rows]."""
         # A replica's share may have no photo.
         longest = tf.maximum(tf.reduce_max(tf.math.count_nonzero(written, 1)), 2)
         prefix, target = written[:, : longest - 1], written[:, 1:longest]
         places = tf.where(target != PAD_ID)
-        hidden = tf.gather_nd(model.read(context, prefix, seed), places)
-        logits = model.predict_token(hidden, seed) + self.rules.always
+        hidden = tf.gather_nd(model.read(context, prefix, seeds), places)
+        logits = model.predict_token(hidden, place_seeds(seeds, places))
+        logits += self.rules.always
         each = smoothed_cross_entropy(logits, tf.gather_nd(target, places), 0.0)
         # Not a segment sum: threads would add in an order of their own.
         shape = tf.shape(target, tf.int64)

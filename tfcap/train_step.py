@@ -14,10 +14,9 @@ from tfcap.config import TrainingConfig
 from tfcap.cross_entropy import smoothed_cross_entropy
 from tfcap.input_pipeline import Batch
 from tfcap.models.base import Captioner, Context, take
+from tfcap.models.dropout import first_seed, fold_in, place_seeds, row_seeds
 from tfcap.schedules import Schedule
 from tfcap.static_shapes import padded_losses
-
-fold_in = tf.random.experimental.stateless_fold_in
 
 # Where rows are cut into groups of like length, by the rank of their target: prefixes
 # (1) are of all lengths from one token on, captions (2) mostly of 8 to 14. That is so
@@ -25,7 +24,7 @@ fold_in = tf.random.experimental.stateless_fold_in
 LENGTH_BOUNDS = {1: (4, 8, 14), 2: (13,)}
 MEAN_LENGTH = {1: 7, 2: 12}
 Losses = Callable[[Captioner, Batch, tf.Tensor | None], tf.Tensor]
-ROW_PARTS = ("photo", "prefix", "target")
+PHOTO_PARTS, ROW_PARTS = ("features", "seed"), ("photo", "prefix", "target")
 
 
 class StepResult(NamedTuple):
@@ -59,16 +58,19 @@ def token_losses(
     Rows are read in groups of like length, so that a short one is not padded to the
     longest of the batch; the batch as a whole stays what it was. Losses come group by
     group.
+
+    Args:
+        seed: of each photo's dropout, int32 [photos]; None for none.
     """
     context = model.encode(batch["features"], seed)
     lengths = tf.math.count_nonzero(batch["prefix"], 1, dtype=tf.int32)
     bounds = [0, *length_bounds(lengths, batch["target"].shape.rank), tf.int32.max]
-    losses = []
-    for group, (above, up_to) in enumerate(pairwise(bounds)):
+    seeds, losses = None if seed is None else row_seeds(seed, batch["photo"]), []
+    for above, up_to in pairwise(bounds):
         here = (lengths > above) & (lengths <= up_to)
         rows = {k: tf.boolean_mask(batch[k], here) for k in ROW_PARTS}
         rows["prefix"] = rows["prefix"][:, :up_to]
-        own = seed if seed is None else fold_in(seed, group)
+        own = None if seeds is None else tf.boolean_mask(seeds, here)
         losses.append(row_losses(model, context, rows, label_smoothing, own))
     return tf.concat(losses, 0)
 
@@ -104,7 +106,8 @@ def row_losses(
     else:
         positions = tf.where(target != PAD_ID)
         target = tf.gather_nd(target, positions)
-    logits = model.predict_token(tf.gather_nd(hidden, positions), seed)
+    hidden = tf.gather_nd(hidden, positions)
+    logits = model.predict_token(hidden, place_seeds(seed, positions))
     return smoothed_cross_entropy(logits, target, label_smoothing)
 
 
@@ -143,13 +146,13 @@ def make_train_step(
     loss may overflow, and such a step leaves everything as it was.
     """
     # Folded with the step below, so that a resumed run draws the same dropout.
-    base = tf.constant([config.seed, 0], tf.int32)
+    base = first_seed(config.seed)
     losses_of = losses_of or cross_entropy(config.label_smoothing, config.jit_compile)
 
-    def differentiate(batch: Batch, tokens: tf.Tensor, seed: tf.Tensor):
+    def differentiate(batch: Batch, tokens: tf.Tensor):
         """Summed loss of these rows, and their share of the mean's scaled gradient."""
         with tf.GradientTape() as tape:
-            losses = losses_of(model, batch, seed)
+            losses = losses_of(model, batch, batch["seed"])
             loss = tf.reduce_sum(losses)
             mean = optimizer.scale_loss(loss / tf.cast(tokens, tf.float32))
         variables = [variable.value for variable in model.trainable_variables]
@@ -161,15 +164,19 @@ def make_train_step(
 
     def replica_step(batch: Batch) -> tuple[tf.Tensor, ...]:
         replica = tf.distribute.get_replica_context()
-        seed = fold_in(base, optimizer.iterations)
-        seed = fold_in(seed, replica.replica_id_in_sync_group)
+        # By place in the global batch: replicas drop what one would.
+        share = config.global_batch // replica.num_replicas_in_sync
+        place = tf.range(tf.shape(batch["features"])[0])
+        place += tf.cast(replica.replica_id_in_sync_group, tf.int32) * share
+        seed = fold_in(base, tf.cast(optimizer.iterations, tf.int32))
+        batch = {**batch, "seed": fold_in(seed, place)}
         tokens = tf.math.count_nonzero(batch["target"] != PAD_ID)
         tokens = replica.all_reduce("sum", tokens)
         if config.accumulate == 1:
-            loss, gradients = differentiate(batch, tokens, seed)
+            loss, gradients = differentiate(batch, tokens)
         else:
             loss, gradients = sum_over_parts(
-                lambda part, number: differentiate(part, tokens, fold_in(seed, number)),
+                lambda part: differentiate(part, tokens),
                 batch,
                 config.accumulate,
                 model.trainable_variables,
@@ -211,7 +218,7 @@ def next_and_wait(batches) -> tuple[Batch, tf.Tensor]:
 
 
 def sum_over_parts(
-    differentiate: Callable[[Batch, tf.Tensor], tuple[tf.Tensor, list[tf.Tensor]]],
+    differentiate: Callable[[Batch], tuple[tf.Tensor, list[tf.Tensor]]],
     batch: Batch,
     parts: int,
     variables: list[keras.Variable],
@@ -222,7 +229,7 @@ def sum_over_parts(
     """
 
     def add(number, loss, gradients):
-        more, steeper = differentiate(part_of(batch, number, parts), number)
+        more, steeper = differentiate(part_of(batch, number, parts))
         return number + 1, loss + more, [a + b for a, b in zip(gradients, steeper)]
 
     zeros = [tf.zeros(variable.shape) for variable in variables]
@@ -242,7 +249,8 @@ def part_of(batch: Batch, number: tf.Tensor, parts: int) -> Batch:
     here = (batch["photo"] >= first) & (batch["photo"] < end)
     rows = {name: tf.boolean_mask(batch[name], here) for name in ROW_PARTS}
     rows["photo"] -= first
-    return {"features": batch["features"][first:end], **rows}
+    photos = {name: batch[name][first:end] for name in PHOTO_PARTS}
+    return {**photos, **rows}
 
 
 def cross_entropy(label_smoothing: float, padded: bool) -> Losses:

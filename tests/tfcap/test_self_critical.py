@@ -8,6 +8,7 @@ from test_training import assert_same_state, run, settings, stop_at, use_replica
 from records.errors import UserError
 from tfcap import cli
 from tfcap.config import load_config
+from tfcap.models.dropout import fold_in
 from tfcap.self_critical import SelfCritical
 from tfcap.training import Trainer
 from tfcap.workdir import CONFIG, Workdir
@@ -91,14 +92,15 @@ def test_the_gradient_is_that_of_the_expected_reward(first):
             loss = tf.reduce_sum(losses) / tokens
         return loss, tape.gradient(loss, bias.value)
 
-    estimates = [estimate(tf.constant([i, 0])) for i in range(4)]
+    photo = tf.range(len(batch["features"]))
+    estimates = [estimate(fold_in(photo, i)) for i in range(4)]
     gradient = np.mean([g for _, g in estimates], 0)
     direction = gradient / np.linalg.norm(gradient)
     start, step = bias.numpy(), 0.1
     losses = []
     for sign in (-1, 1):
         bias.assign(start + sign * step * direction)
-        losses.append(np.mean([estimate(tf.constant([i, 1]))[0] for i in range(4)]))
+        losses.append(np.mean([estimate(fold_in(photo, 4 + i))[0] for i in range(4)]))
     bias.assign(start)
     slope = (losses[1] - losses[0]) / (2 * step)
     assert slope == pytest.approx(np.linalg.norm(gradient), rel=0.3)

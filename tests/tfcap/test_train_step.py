@@ -40,12 +40,14 @@ def test_parts_are_cut_by_photo():
         "photo": tf.constant([0, 0, 2, 3, 4, 4]),
         "prefix": tf.reshape(tf.range(12), [6, 2]),
         "target": tf.range(6),
+        "seed": tf.range(5) * 7,
     }
     parts = [part_of(batch, tf.constant(number), 2) for number in range(2)]
     np.testing.assert_array_equal(parts[0]["features"], batch["features"][:2])
     np.testing.assert_array_equal(parts[1]["features"], batch["features"][2:])
     assert [part["photo"].numpy().tolist() for part in parts] == [[0, 0], [0, 1, 2, 2]]
     assert [part["target"].numpy().tolist() for part in parts] == [[0, 1], [2, 3, 4, 5]]
+    assert [part["seed"].numpy().tolist() for part in parts] == [[0, 7], [14, 21, 28]]
     assert parts[1]["prefix"].shape == [4, 2]
 
 

@@ -154,7 +154,7 @@ def test_replicas_train_as_one(
     make_records, tmp_path, expansion, replicas, monkeypatch, loss_curve
 ):
     records = make_records()
-    config = without_dropout(settings(expansion=expansion, epochs=2))
+    config = settings(expansion=expansion, epochs=2)
     one = run(config, records, tmp_path / "one")
     use_replicas(monkeypatch, replicas)
     several = run(config, records, tmp_path / "several")

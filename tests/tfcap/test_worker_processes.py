@@ -19,12 +19,10 @@ from tfcap.training import Trainer
 
 pytestmark = pytest.mark.slow
 
-# 21 photos, 8 a step: 3 steps an epoch, the last one short. Dropout is off: replicas
-# draw masks of their own.
+# 21 photos, 8 a step: 3 steps an epoch, the last one short.
 CONFIG = """
 model:
-  {image_units: 32, lstm_units: 32, embedding_units: 5, image_dropout: 0.0,
-   text_dropout: 0.0}
+  {image_units: 32, lstm_units: 32, embedding_units: 5, output_dropout: 0.2}
 training:
   {global_batch: 8, epochs: 5, checkpoint_steps: 2, log_steps: 1, seed: 1,
    expansion: causal, clip_norm: 1.0, average_decay: 0.9, shuffle_photos: 8}

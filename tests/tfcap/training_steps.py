@@ -13,7 +13,7 @@ from tfcap.train_step import StepResult, make_optimizer, make_train_step
 
 def settings(**training) -> Config:
     units = {"image_units": 8, "lstm_units": 8, "embedding_units": 5}
-    dropout = {"image_dropout": 0.0, "text_dropout": 0.0}
+    dropout = {"image_dropout": 0.2, "text_dropout": 0.3, "output_dropout": 0.1}
     training = {
         "global_batch": 8,
         "clip_norm": 0.1,

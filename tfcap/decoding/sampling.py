@@ -1,5 +1,7 @@
 """Captions drawn from the model's distribution instead of searched for."""
 
+from collections.abc import Callable
+
 import tensorflow as tf
 
 from tfcap.config import DecodingConfig
@@ -20,7 +22,12 @@ def sample(
     model's, at temperature 1.
     """
     seed = tf.constant([config.sampling.seed, 0], tf.int32)
-    drawn = draw(model, context, config, rules, config.beam_width, seed)
+    rows = context.rows * config.beam_width
+
+    def numbers(t):
+        return tf.random.stateless_uniform([rows], fold_in(seed, t))
+
+    drawn = draw(model, context, config, rules, config.beam_width, numbers)
     score, order = tf.math.top_k(drawn.score, config.beam_width)
     return Captions(
         tf.gather(drawn.tokens, order, batch_dims=1),
@@ -35,19 +42,17 @@ def draw(
     config: DecodingConfig,
     rules: Rules,
     count: int,
-    seed: tf.Tensor,
+    numbers: Callable[[tf.Tensor], tf.Tensor],
 ) -> Captions:
     """Draws `count` captions a photo, in the order of drawing.
 
     Args:
-        seed: int32 [2].
+        numbers: of position t, from [0, 1), float32 [photos * count].
     """
     settings = config.sampling
-    rows = context.rows * count
 
     def choose(logits, t):
-        uniform = tf.random.stateless_uniform([rows], fold_in(seed, t))
-        return pick(logits / settings.temperature, uniform, settings.top_p)
+        return pick(logits / settings.temperature, numbers(t), settings.top_p)
 
     tokens, total = write(model, repeat(context, count), config, rules, choose)
     tokens = tf.reshape(tokens, [-1, count, config.max_length])

@@ -15,8 +15,9 @@ import tensorflow as tf
 from records.manifest import FeatureMoments
 from records.schema import FeatureSpec
 from tfcap.model_config import AttentionConfig
-from tfcap.models.base import Captioner, Context, dropout
+from tfcap.models.base import Captioner, Context
 from tfcap.models.cells import Cells
+from tfcap.models.dropout import dropout
 from tfcap.models.photo_attention import PhotoAttention, over_cells
 from tfcap.models.words import Words
 

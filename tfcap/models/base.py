@@ -57,7 +57,8 @@ def take(context: Context, index: tf.Tensor) -> Context:
 class Captioner(keras.Model):
     """Interface of the captioning models.
 
-    `seed`, int32 [2], turns dropout on: masks are a function of it alone, so that a
+    `seed`, int32 [n], one for each photo, row or position passed beside it, turns
+    dropout on (tfcap/models/dropout.py): masks are a function of it alone, so that a
     resumed run draws those an uninterrupted one would have drawn. None turns it off.
     """
 
@@ -122,13 +123,3 @@ class Captioner(keras.Model):
         features, row by row; a vector has one. None of a model that does not attend.
         """
         return None
-
-
-def dropout(
-    values: tf.Tensor, rate: float, seed: tf.Tensor | None, site: int
-) -> tf.Tensor:
-    """Dropout as a pure function of seed and site, one site per place in a model."""
-    if seed is None or rate == 0:
-        return values
-    here = tf.random.experimental.stateless_fold_in(seed, site)
-    return tf.nn.experimental.stateless_dropout(values, rate, here)

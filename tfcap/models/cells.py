@@ -17,7 +17,7 @@ from records.manifest import FeatureMoments
 from records.reader import RecordSet
 from records.schema import FeatureSpec
 from tfcap.model_config import CellSettings
-from tfcap.models.base import dropout
+from tfcap.models.dropout import dropout, fold_in, uniform
 from tfcap.models.principal import principal_components
 from tfcap.models.standardizing import standardizer
 
@@ -84,9 +84,9 @@ class Cells(keras.layers.Layer):
         """Every second grid, drawn by the seed, left to right."""
         if seed is None or not self.config.flip or len(self.shape) != 3:
             return cells
-        here = tf.random.experimental.stateless_fold_in(seed, FLIP)
-        drawn = tf.random.stateless_uniform([tf.shape(cells)[0], 1, 1, 1], here)
-        return tf.where(drawn < 0.5, cells[:, :, ::-1], cells)
+        mirrored = uniform(fold_in(seed, FLIP)) < 0.5
+        mirrored = mirrored[:, tf.newaxis, tf.newaxis, tf.newaxis]
+        return tf.where(mirrored, cells[:, :, ::-1], cells)
 
 
 def check_shape(shape: tuple[int, ...], config: CellSettings) -> None:

@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from tfcap.model_config import TransformerConfig
-from tfcap.models.base import dropout
+from tfcap.models.dropout import dropout
 from tfcap.models.photo_attention import PhotoAttention, Projected
 
 # Far below any score, and a number in float16 too.

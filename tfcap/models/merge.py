@@ -20,7 +20,8 @@ import tensorflow as tf
 from records.manifest import FeatureMoments
 from records.schema import FeatureSpec
 from tfcap.model_config import MergeConfig
-from tfcap.models.base import Captioner, Context, dropout
+from tfcap.models.base import Captioner, Context
+from tfcap.models.dropout import dropout
 from tfcap.models.standardizing import standardizer
 
 IMAGE, TEXT, OUTPUT = range(3)

@@ -17,9 +17,10 @@ import tensorflow as tf
 from records.manifest import FeatureMoments
 from records.schema import FeatureSpec
 from tfcap.model_config import TransformerConfig
-from tfcap.models.base import Captioner, Context, dropout
+from tfcap.models.base import Captioner, Context
 from tfcap.models.cells import Cells
 from tfcap.models.decoder_block import DecoderBlock
+from tfcap.models.dropout import dropout
 from tfcap.models.photo_attention import over_cells
 from tfcap.models.words import Words
 

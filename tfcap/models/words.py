@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from tfcap.model_config import CellSettings
-from tfcap.models.base import dropout
+from tfcap.models.dropout import dropout
 
 TEXT, WORD = 10, 11
 
