@@ -22,6 +22,7 @@ from records.schema import FeatureSpec
 from tfcap.model_config import MergeConfig
 from tfcap.models.base import Captioner, Context
 from tfcap.models.dropout import dropout
+from tfcap.models.packed import can_pack, read_packed
 from tfcap.models.standardizing import standardizer
 
 IMAGE, TEXT, OUTPUT = range(3)
@@ -88,7 +89,12 @@ class MergeCaptioner(Captioner):
     def read(self, context, tokens, seed=None):
         words = self.embedding(tokens)
         words = dropout(words, self.config.text_dropout, seed, TEXT)
-        text = self.lstm(words, initial_state=self.initial_state(context, 0))
+        state = self.initial_state(context, 0)
+        if can_pack(tokens):
+            lengths = tf.math.count_nonzero(tokens, 1, dtype=tf.int32)
+            text = read_packed(self.lstm, words, lengths, state)
+        else:
+            text = self.lstm(words, initial_state=state)
         return text + self.photo(context)[:, tf.newaxis] if self.merges else text
 
     def photo(self, context):
