@@ -13,9 +13,10 @@ are those of `records`:
     rejects.jsonl                       one line per photo or caption left out
     dataset.json                        the manifest, written last
 
-Only text is joined and grouped; a photo's pixels and features never leave the step
-that reads it. Cost: that of the encoder, for InceptionV3 on two cores 15 photos a
-second; disk, 8 KiB a photo for 2,048 float32 features. Any Beam option may follow,
+Only text is joined, and passes from step to step in files (beam_jobs/blocks.py); a
+photo's pixels and features never leave the step that reads it. Cost: that of the
+encoder, for InceptionV3 on two cores 15 photos a second; disk, 8 KiB a photo for 2,048
+float32 features, and 3 KB more while the job runs. Any Beam option may follow,
 `--runner` among them, or a file of them (`--beam_options configs/dataflow.yaml`);
 without a runner the job runs in this process. `--dry_run` shows the job and runs none.
 
@@ -25,6 +26,7 @@ another vocabulary, tokenizer or split encodes nothing, and new photos only them
 """
 
 import argparse
+import functools
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -33,22 +35,16 @@ import records.quiet  # noqa: F401  # isort: skip  # before TensorFlow
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
-from apache_beam.pvalue import AsIter, AsList, AsSingleton
-from apache_beam.transforms import combiners
+from apache_beam.pvalue import AsDict, AsIter, AsList, AsSingleton
 
 from beam_jobs import dataflow, dry_run, output_folder, progress
 from beam_jobs.counting import CountRejects
 from beam_jobs.elements import REJECTED, Job
+from beam_jobs.facts import TAKEN, ReadText, WriteFacts, file_facts
 from beam_jobs.finishing import Finish
-from beam_jobs.joining import (
-    TRAINING_WORD,
-    JoinPhoto,
-    TokenizeCaptions,
-    make_plan,
-)
-from beam_jobs.photo_files import ListPhotos
+from beam_jobs.joining import SPLIT_SIZE, TRAINING_WORD, JoinPhotos, make_plan
 from beam_jobs.remote_access import use_options
-from beam_jobs.reusing import FindEarlier, open_earlier
+from beam_jobs.reusing import earlier_places, open_earlier
 from beam_jobs.runners import parse_command, run_pipeline
 from beam_jobs.sharding import WriteShards
 from beam_jobs.sources import options as source_options
@@ -168,39 +164,34 @@ def construct(
     """The job graph. It holds paths only: its size does not grow with the data set."""
     tokenizer, per_shard = job.config.tokenizer, job.config.records.photos_per_shard
 
-    # -> Caption; Reject; (photo id, split); (photo id, path)
-    texts = job.source.read(pipeline)
-    # -> (photo id, captions with words, packed); rejected: Reject
-    captions = (
-        texts.captions
-        | "batch captions" >> beam.BatchElements(64, 1024)
-        | "tokenize"
-        >> beam.ParDo(TokenizeCaptions(tokenizer)).with_outputs(REJECTED, main="ok")
+    # -> (partition, Block of facts); rejected: Reject; taken: (str, int)
+    texts = (
+        pipeline
+        | "inputs" >> beam.Create(job.source.to_read())
+        | "read text"
+        >> beam.ParDo(ReadText(job)).with_outputs(REJECTED, TAKEN, main="ok")
     )
-    # -> (photo id, PhotoFile)
+    facts_of_files = functools.partial(file_facts, nested=job.source.nested)
+    # -> (partition, Block of facts)
     files = (
         pipeline
         | "photo directory" >> beam.Create([job.photos])
-        | "list photos" >> beam.ParDo(ListPhotos(job.source.nested))
+        | "list photos" >> beam.ParDo(WriteFacts(job.output, facts_of_files))
     )
-    # -> (photo id, {captions, splits, paths, files})
-    joined = {
-        "captions": captions.ok,
-        "splits": texts.splits,
-        "paths": texts.paths,
-        "files": files,
-    } | "join" >> beam.CoGroupByKey()
-    # -> PackedPhoto; rejected: Reject; training_word: (str, int)
-    photos = joined | "check photos" >> beam.ParDo(JoinPhoto(job.photos)).with_outputs(
-        REJECTED, TRAINING_WORD, main="ok"
+    earlier = [earlier_places(pipeline, job)] if job.reuse else []
+    # -> Block of PackedPhoto; rejected: Reject; the others: (str, int)
+    photos = (
+        [texts.ok, files, *earlier]
+        | "facts" >> beam.Flatten()
+        | "by partition" >> beam.GroupByKey()
+        | "join"
+        >> beam.ParDo(JoinPhotos(job.photos, job.output)).with_outputs(
+            REJECTED, TRAINING_WORD, SPLIT_SIZE, TAKEN, main="ok"
+        )
     )
     # -> Plan, one
     word_counts = photos[TRAINING_WORD] | "count words" >> beam.CombinePerKey(sum)
-    split_counts = (
-        photos.ok
-        | "split of photo" >> beam.Map(lambda photo: photo[1])
-        | "count splits" >> combiners.Count.PerElement()
-    )
+    split_sizes = photos[SPLIT_SIZE] | "size of splits" >> beam.CombinePerKey(sum)
     plan = AsSingleton(
         pipeline
         | "one plan" >> beam.Create([None])
@@ -208,29 +199,22 @@ def construct(
         >> beam.Map(
             lambda _, words, photos: make_plan(words, photos, tokenizer, per_shard),
             AsIter(word_counts),
-            AsIter(split_counts),
+            AsIter(split_sizes),
         )
     )
-    found = photos.ok | "find earlier features" >> FindEarlier(job)
     # -> ShardReport as JSON; Reject
-    reports, unread = found | "shards" >> WriteShards(job, plan, encoder_for)
+    reports, unread = photos.ok | "shards" >> WriteShards(job, plan, encoder_for)
     # -> Reject, as it was
-    rejected = {
-        "text": texts.rejects,
-        "caption": captions[REJECTED],
-        "joined": photos[REJECTED],
-        "written": unread,
-    }
+    rejected = {"text": texts[REJECTED], "joined": photos[REJECTED], "written": unread}
     rejects = [
         some | f"count {step} rejects" >> beam.ParDo(CountRejects(step != "written"))
         for step, some in rejected.items()
     ]
     # Counted where they come in, apart from what becomes of them.
-    unnamed = texts.rejects | "nameless" >> beam.Filter(lambda r: r.what == "photo")
-    photos_in = count("photos", joined), count("nameless photos", unnamed)
-    captions_in = (
-        count("captions", texts.captions),
-        count("captions lost", texts.rejects, lambda reject: reject.captions),
+    taken = (
+        [texts[TAKEN], photos[TAKEN]]
+        | "all taken" >> beam.Flatten()
+        | "count taken" >> beam.CombinePerKey(sum)
     )
     _ = (
         pipeline
@@ -241,27 +225,8 @@ def construct(
             plan,
             AsList(reports),
             AsList(rejects | "all rejects" >> beam.Flatten()),
-            AsSingleton(total("photos in", photos_in)),
-            AsSingleton(total("captions in", captions_in)),
+            AsDict(taken),
         )
-    )
-
-
-def count(
-    what: str, things: beam.PCollection, worth: Callable = lambda thing: 1
-) -> beam.PCollection:
-    """One number: what each of the things counts for, summed."""
-    return (
-        things
-        | f"worth of {what}" >> beam.Map(worth)
-        | f"count {what}" >> beam.CombineGlobally(sum)
-    )
-
-
-def total(label: str, counts: tuple[beam.PCollection, ...]) -> beam.PCollection:
-    """The sum of several counts; to flatten what they count would write it all out."""
-    return (
-        counts | f"all {label}" >> beam.Flatten() | label >> beam.CombineGlobally(sum)
     )
 
 

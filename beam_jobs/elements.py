@@ -1,4 +1,4 @@
-"""What flows between the steps of the pipelines: text only, never pixels."""
+"""What the steps of the pipelines pass on: text only, never pixels."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -27,6 +27,20 @@ class Caption(NamedTuple):
     text: str
     words: tuple[str, ...] = ()
     tokens: tuple[str, ...] = ()
+
+
+class InSplit(NamedTuple):
+    """That a photo is in a split; one of an unknown name is rejected later."""
+
+    photo_id: str
+    split: str
+
+
+class AtPath(NamedTuple):
+    """Where a photo lies below the photo directory, if the source names that."""
+
+    photo_id: str
+    path: str
 
 
 class PhotoFile(NamedTuple):

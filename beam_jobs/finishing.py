@@ -44,12 +44,11 @@ class Finish(beam.DoFn):
         plan: Plan,
         reports: list[str],
         rejects: list[Reject],
-        photos_in: int,
-        captions_in: int,
+        taken: dict[str, int],
     ):
         reports = [ShardReport.model_validate_json(report) for report in reports]
         reports.sort(key=lambda r: (shards.SPLITS.index(r.split), r.shard.name))
-        statistics = add_up(reports, rejects, photos_in, captions_in)
+        statistics = add_up(reports, rejects, taken["photos"], taken["captions"])
         check_sums(statistics)
         write_rejects(self.job.output, rejects)
         refuse_if_short(statistics, reports, self.job)

@@ -1,63 +1,47 @@
-"""Text steps: tokenize captions, join them with splits and files, plan the shards."""
+"""Text steps: join captions with splits and files, plan the shards, cut tokens."""
 
-from collections import Counter
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 
 import apache_beam as beam
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.transforms.window import GlobalWindows
 
+from beam_jobs.blocks import Block, read_blocks, write_blocks
 from beam_jobs.elements import REJECTED, Caption, Photo, PhotoFile, Plan, Reject
-from beam_jobs.packing import pack_captions, pack_photo, unpack_captions
+from beam_jobs.facts import CAPTIONS, FILES, PATHS, PLACES, SPLITS, TAKEN, Fact
+from beam_jobs.packing import (
+    PackedPhoto,
+    pack_captions,
+    pack_photo,
+    unpack_captions,
+)
 from records import shards
 from records.tokenizer import Tokenizer
 from records.tokenizer_settings import TokenizerSettings
 from records.vocabulary import Vocabulary
 
-TRAINING_WORD = "training_word"
+TRAINING_WORD, SPLIT_SIZE = "training_word", "split_size"
 
 
-class TokenizeCaptions(beam.DoFn):
-    """Batch of Caption -> (photo id, its captions with words, packed), or `rejected`.
+class JoinPhotos(beam.DoFn):
+    """(partition, Blocks of facts) -> Block of PackedPhoto, and what is counted.
 
-    A source has a photo's captions one after another: to send them on together spares
-    the join most of its work.
+    Outputs:
+        rejected: Reject, for each photo that lacks something.
+        training_word: (word, how often) over the training list's captions, whether or
+            not the photo's file turns out to be there. Counted a bundle at a time: sent
+            on one by one words cost more than all the rest of the text.
+        split_size: (split, how many photos).
+        taken: (`photos`, how many came in).
+
+    Args:
+        directory: of the photos.
+        output: directory of the records.
     """
 
-    def __init__(self, settings: TokenizerSettings):
-        self.settings = settings
-
-    def setup(self):
-        self.tokenizer = Tokenizer(self.settings)
-
-    def process(self, captions: list[Caption]):
-        rows = self.tokenizer.words([caption.text for caption in captions])
-        found = {}
-        for caption, words in zip(captions, rows, strict=True):
-            if words:
-                caption = caption._replace(words=tuple(words))
-                found.setdefault(caption.photo_id, []).append(caption)
-            else:
-                yield beam.pvalue.TaggedOutput(
-                    REJECTED,
-                    Reject("caption", caption.where, "no_word_left", caption.text, 1),
-                )
-        for photo_id, own in found.items():
-            yield photo_id, pack_captions(own)
-
-
-class JoinPhoto(beam.DoFn):
-    """(photo id, its captions, splits, files and paths) -> PackedPhoto, or `rejected`.
-
-    Where the source names the photo's path, the file must lie there.
-
-    Output `training_word` has (word, how often) over the training list's captions,
-    whether or not the photo's file turns out to be there. Words are counted here, a
-    bundle at a time: sent on one by one they cost more than all the rest of the text.
-    """
-
-    def __init__(self, directory: str):
-        self.directory = directory
+    def __init__(self, directory: str, output: str):
+        self.directory, self.output = directory, output
 
     def start_bundle(self):
         self.words = Counter()
@@ -67,11 +51,27 @@ class JoinPhoto(beam.DoFn):
             value = GlobalWindows.windowed_value(count)
             yield beam.pvalue.TaggedOutput(TRAINING_WORD, value)
 
-    def process(self, joined: tuple[str, dict[str, Iterable]]):
-        photo_id, parts = joined
-        captions, packed = in_order(list(parts["captions"]))
-        splits, paths = sorted(set(parts["splits"])), sorted(set(parts["paths"]))
-        files = self.at_paths(list(parts["files"]), paths)
+    def process(self, keyed: tuple[int, Iterable[Block]]):
+        found = by_photo(read_blocks(keyed[1]))
+        joined = [self.join(photo_id, parts) for photo_id, parts in found.items()]
+        photos = [one for one in joined if not isinstance(one, Reject)]
+        for reject in joined:
+            if isinstance(reject, Reject):
+                yield beam.pvalue.TaggedOutput(REJECTED, reject)
+        yield beam.pvalue.TaggedOutput(TAKEN, ("photos", len(joined)))
+        for size in Counter(split for _, split, *_ in photos).items():
+            yield beam.pvalue.TaggedOutput(SPLIT_SIZE, size)
+        for _, block in write_blocks(self.output, {"photos": photos}):
+            yield block
+
+    def join(self, photo_id: str, parts: Mapping[str, list]) -> PackedPhoto | Reject:
+        """One photo of its facts' values, by kind.
+
+        Where the source names the photo's path, the file must lie there.
+        """
+        captions, packed = in_order(parts[CAPTIONS])
+        splits, paths = sorted(set(parts[SPLITS])), sorted(set(parts[PATHS]))
+        files = self.at_paths([PhotoFile(*file) for file in parts[FILES]], paths)
         if splits == ["train"]:
             for caption in captions:
                 self.words.update(caption.words)
@@ -79,10 +79,8 @@ class JoinPhoto(beam.DoFn):
             files, paths or [photo_id]
         )
         if problem:
-            reject = Reject("photo", photo_id, *problem, len(captions))
-            yield beam.pvalue.TaggedOutput(REJECTED, reject)
-        else:
-            yield pack_photo(splits[0], files[0], packed)
+            return Reject("photo", photo_id, *problem, len(captions))
+        return pack_photo(splits[0], files[0], packed, min(parts[PLACES], default=None))
 
     def at_paths(self, files: list[PhotoFile], paths: list[str]) -> list[PhotoFile]:
         named = {FileSystems.join(self.directory, path) for path in paths}
@@ -100,6 +98,14 @@ class JoinPhoto(beam.DoFn):
                 return "not_a_file", f"{path} is no file of the photo directory"
             return "photo_missing", f"no file {path}"
         return None
+
+
+def by_photo(facts: Iterable[Fact]) -> dict[str, dict[str, list]]:
+    """Photo id -> kind -> values; not of photos that only an earlier set has."""
+    found = defaultdict(lambda: defaultdict(list))
+    for photo_id, kind, value in facts:
+        found[photo_id][kind].append(value)
+    return {photo: parts for photo, parts in found.items() if parts.keys() != {PLACES}}
 
 
 def in_order(parts: list[bytes]) -> tuple[list[Caption], bytes]:

@@ -2,6 +2,7 @@
 
     shards ...       each under its own name only when it is whole
     .build/*.json    a report beside each finished shard, gone when the job has ended
+    .build/text/     text between the job's steps (`blocks`), gone then too
     .build/lock      held while a job runs: a second one on this output is refused
     rejects.jsonl    one line per input that did not make it
     (last file)      written last: with it the output is complete
@@ -88,6 +89,8 @@ def prepare(output: str, last_file: str, overwrite: bool) -> None:
     else:
         refuse_if_taken(output, last_file)
     make_reports_folder(output)
+    if exists(text_folder(output)):
+        remove_directory(text_folder(output))
 
 
 def make_reports_folder(output: str) -> None:
@@ -112,6 +115,10 @@ def refuse_if_taken(output: str, last_file: str) -> None:
             f"--output: {output} is not an empty directory, and not an interrupted "
             "job's output; choose another, or add --overwrite"
         )
+
+
+def text_folder(output: str) -> str:
+    return os.path.join(output, REPORTS, "text")
 
 
 def report_path(output: str, shard: str) -> str:

@@ -4,7 +4,6 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-import apache_beam as beam
 from apache_beam.io.filesystems import FileSystems
 
 from beam_jobs.elements import PhotoFile
@@ -18,21 +17,38 @@ AT_A_TIME = 16
 UNREADABLE = "unreadable_file"
 
 
-class ListPhotos(beam.DoFn):
-    """Photo directory -> (photo id, PhotoFile) for each file in it; the id is its name.
+def list_photos(directory: str, nested: bool = False) -> Iterator[PhotoFile]:
+    """Yields the files of a photo directory; the id is the file's name.
 
     Args:
+        directory: on any file system.
         nested: look into the folders of the directory as well, but not into links to
             folders.
+
+    Raises:
+        UserError: the place cannot be listed.
     """
+    if not is_remote(directory):
+        yield from list_local(directory, nested)
+        return
+    pattern = "**" if nested else "*"
+    for file in match_photos(FileSystems.join(escape(directory), pattern)):
+        yield file._replace(photo_id=FileSystems.split(file.photo_id)[1])
 
-    def __init__(self, nested: bool = False):
-        self.pattern = "**" if nested else "*"
 
-    def process(self, directory: str):
-        for file in match_photos(FileSystems.join(escape(directory), self.pattern)):
-            photo_id = FileSystems.split(file.photo_id)[1]
-            yield photo_id, file._replace(photo_id=photo_id)
+def list_local(directory: str, nested: bool) -> Iterator[PhotoFile]:
+    """As `list_photos`; Beam's way would hold all of the files at once."""
+    try:
+        with os.scandir(directory) as entries:
+            for entry in entries:
+                if entry.is_file():
+                    found = entry.stat()
+                    name, modified = readable(entry.name), found.st_mtime
+                    yield PhotoFile(name, entry.path, found.st_size, modified)
+                elif nested and entry.is_dir(follow_symlinks=False):
+                    yield from list_local(entry.path, nested)
+    except OSError as error:
+        raise UserError(f"cannot list {directory}: {reason(error)}") from None
 
 
 def match_photos(pattern: str) -> Iterator[PhotoFile]:
@@ -48,9 +64,12 @@ def match_photos(pattern: str) -> Iterator[PhotoFile]:
     except OSError as error:
         raise UserError(f"cannot list {pattern}: {reason(error)}") from None
     for file in found:
-        photo_id = file.path.encode("utf-8", "backslashreplace").decode()
         modified = file.last_updated_in_seconds
-        yield PhotoFile(photo_id, file.path, file.size_in_bytes, modified)
+        yield PhotoFile(readable(file.path), file.path, file.size_in_bytes, modified)
+
+
+def readable(name: str) -> str:
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def read_photos(paths: Sequence[str]) -> list[tuple[bytes, str] | PhotoProblem]:

@@ -86,8 +86,13 @@ class BeamStorage(Storage):
 
     def make_directory(self, path: str) -> None:
         with plain_errors(path):
-            if has_directories(path) and not FileSystems.exists(path):
+            if not has_directories(path) or FileSystems.exists(path):
+                return
+            try:
                 FileSystems.mkdirs(path)
+            except BeamIOError:
+                if not FileSystems.exists(path):  # else another worker was faster
+                    raise
 
     def remove(self, path: str) -> None:
         with plain_errors(path):

@@ -1,9 +1,9 @@
 """Features taken over from an earlier record set: only new photos are encoded.
 
-    shards of --reuse -> (photo id, Place of its record) -> joined to the photos
-                                  the record's features <- read where they are written
+    shards of --reuse -> Place of each photo's record -> joined to the photos
+                         the record's features <- read where they are written
 
-Only a path and an offset per photo pass through the pipeline. A step holds the features
+Of a photo only a path and an offset are joined. A step holds the features
 of one batch and `OPEN_SHARDS` open files, however large the earlier set is. Its shards
 are read twice, once for the photos' ids and once for their features; workers on other
 machines must reach them.
@@ -17,13 +17,14 @@ photo the same features in any batch, as those tried on a CPU do.
 import functools
 import hashlib
 import os
+from collections.abc import Iterable, Iterator
 
 import apache_beam as beam
 import numpy as np
 from apache_beam.metrics import Metrics
 
-from beam_jobs.elements import Job, Photo, Place
-from beam_jobs.packing import PackedPhoto, with_earlier
+from beam_jobs.elements import Job, Photo
+from beam_jobs.facts import PLACES, Fact, WriteFacts
 from records import schema
 from records.errors import UserError
 from records.manifest import Manifest
@@ -32,6 +33,7 @@ from records.reader import RecordSet
 from records.schema import FeatureSpec
 
 OPEN_SHARDS = 64
+READERS = 64  # steps that the earlier shards are read in
 SHORT = 12
 DAMAGED = "earlier_records_damaged"
 
@@ -76,64 +78,44 @@ def describe(features: FeatureSpec) -> str:
     return f"{list(features.shape)} {features.dtype}"
 
 
-class FindEarlier(beam.PTransform):
-    """PackedPhoto -> the same with the place of its earlier record, if there is one."""
-
-    def __init__(self, job: Job):
-        super().__init__()
-        self.job = job
-
-    def expand(self, photos: beam.PCollection) -> beam.PCollection:
-        if not self.job.reuse:
-            return photos
-        # -> (photo id, Place)
-        places = (
-            photos.pipeline
-            | "earlier set" >> beam.Create([self.job])
-            | "earlier shards" >> beam.FlatMap(list_shards)
-            | "spread shards" >> beam.Reshuffle()
-            | "read places" >> beam.ParDo(ReadPlaces(self.job.features))
-        )
-        keyed = photos | "key photos" >> beam.Map(lambda photo: (photo[0], photo))
-        return (
-            {"photos": keyed, "places": places}
-            | "join places" >> beam.CoGroupByKey()
-            | "place photo" >> beam.FlatMap(place_photo)
-        )
+def earlier_places(pipeline: beam.Pipeline, job: Job) -> beam.PCollection:
+    """(partition, Block) of the places of all records in `--reuse`."""
+    facts_of = functools.partial(place_facts, features=job.features)
+    return (
+        pipeline
+        | "earlier set" >> beam.Create([job])
+        | "earlier shards" >> beam.FlatMap(list_shards)
+        | "spread shards" >> beam.Reshuffle()
+        | "read places" >> beam.ParDo(WriteFacts(job.output, facts_of))
+    )
 
 
-def list_shards(job: Job) -> list[str]:
-    """Paths of the earlier shards; the set is checked once more, where it is read."""
+def list_shards(job: Job) -> list[list[str]]:
+    """Paths of the earlier shards, in `READERS` lists at most.
+
+    The set is checked once more, where it is read.
+    """
     earlier = open_earlier(job)
-    return [
+    paths = [
         os.path.join(earlier.directory, shard.name)
         for shards in earlier.manifest.shards.values()
         for shard in shards
     ]
+    size = -(-len(paths) // READERS) or 1
+    return [paths[start : start + size] for start in range(0, len(paths), size)]
 
 
-class ReadPlaces(beam.DoFn):
-    """Path of an earlier shard -> (photo id, Place) for each whole record in it."""
-
-    def __init__(self, features: FeatureSpec):
-        self.features = features
-        self.damaged = Metrics.counter("tfcap", DAMAGED)
-
-    def process(self, path: str):
+def place_facts(paths: Iterable[str], features: FeatureSpec) -> Iterator[Fact]:
+    """The place of each whole record in some of the earlier shards."""
+    damaged = Metrics.counter("tfcap", DAMAGED)
+    for path in paths:
         for offset, serialized in ShardReader(path).entries():
             try:
-                record = schema.decode(serialized or b"", self.features)
+                record = schema.decode(serialized or b"", features)
             except UserError:
-                self.damaged.inc()
+                damaged.inc()
             else:
-                yield record.photo_id, Place(path, offset)
-
-
-def place_photo(joined: tuple[str, dict[str, list]]) -> list[PackedPhoto]:
-    """One photo with its place; none where only the earlier set has the photo."""
-    _, parts = joined
-    place = min(parts["places"], default=None)
-    return [with_earlier(photo, place) for photo in parts["photos"]]
+                yield record.photo_id, PLACES, (path, offset)
 
 
 class EarlierFeatures:

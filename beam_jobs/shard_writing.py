@@ -14,6 +14,7 @@ import apache_beam as beam
 import numpy as np
 
 from beam_jobs import progress
+from beam_jobs.blocks import read_blocks
 from beam_jobs.counting import counter, step_milliseconds, timed
 from beam_jobs.elements import REJECTED, Job, Photo, Plan, Reject
 from beam_jobs.joining import add_tokens
@@ -60,7 +61,9 @@ class ShardReport(Report):
 
 
 class WriteShard(beam.DoFn):
-    """((split, shard), packed photos) -> ShardReport as JSON; `rejected` -> Reject.
+    """((split, shard), Blocks of its photos) -> ShardReport as JSON; also `rejected`.
+
+    A block that is None holds no photo.
 
     Args:
         job: the build.
@@ -77,9 +80,10 @@ class WriteShard(beam.DoFn):
         self.reused = counter("photos_reused")
         self.writing = step_milliseconds("write")
 
-    def process(self, keyed: tuple[tuple[str, int], Iterable[bytes]], plan: Plan):
-        (split, index), packed = keyed
-        photos = [unpack_photo(content) for content in packed]
+    def process(self, keyed: tuple[tuple[str, int], Iterable], plan: Plan):
+        (split, index), blocks = keyed
+        packed = read_blocks(block for block in blocks if block)
+        photos = [unpack_photo(photo) for photo in packed]
         photos.sort(key=lambda photo: shards.order_in_shard(photo.photo_id))
         name = shards.shard_name(split, index, plan.shards[split])
         digest = self.digest(photos, plan)

@@ -1,11 +1,12 @@
 """Photos to shards: which photo goes where, and every shard written once."""
 
-from collections.abc import Callable, Collection
+from collections import defaultdict
+from collections.abc import Callable
 
 import apache_beam as beam
-from apache_beam.pvalue import AsIter, AsSingleton
-from apache_beam.transforms import combiners
+from apache_beam.pvalue import AsSingleton
 
+from beam_jobs.blocks import Block, read_blocks, write_blocks
 from beam_jobs.elements import REJECTED, Job, Plan
 from beam_jobs.packing import PackedPhoto
 from beam_jobs.resource_hints import encoder_hints
@@ -18,7 +19,7 @@ Shard = tuple[str, int]  # split, and number in it
 
 
 class WriteShards(beam.PTransform):
-    """PackedPhoto -> (ShardReport as JSON, Reject), two collections.
+    """Block of PackedPhoto -> (ShardReport as JSON, Reject), two collections.
 
     Args:
         job: the build.
@@ -33,46 +34,52 @@ class WriteShards(beam.PTransform):
         encoder_for: Callable[[EncoderConfig], Encoder],
     ):
         super().__init__()
-        self.plan = plan
+        self.job, self.plan = job, plan
         self.step = WriteShard(job, encoder_for)
 
     def expand(self, photos: beam.PCollection):
-        keyed = photos | "assign shard" >> beam.Map(assign_shard, self.plan)
-        filled = keyed | "by shard" >> beam.GroupByKey()
-        used = keyed | "shards" >> beam.Keys() | combiners.Count.PerElement()
-        # By themselves: flattened with the photos, they would have every photo written
-        # out once more before it is grouped.
-        empty = (
+        cut = photos | "cut" >> beam.ParDo(CutIntoShards(self.job.output), self.plan)
+        # One that no photo falls into is written all the same.
+        every = (
             photos.pipeline
-            | "every shard" >> beam.Create([None])
-            | "shards without photo"
-            >> beam.FlatMap(
-                lambda _, plan, used: empty_shards(plan, [shard for shard, _ in used]),
-                self.plan,
-                AsIter(used),
-            )
+            | "one cut" >> beam.Create([None])
+            | "every shard" >> beam.FlatMap(every_shard, self.plan)
         )
-        written = [self.write("write shard", filled), self.write("write empty", empty)]
-        return (
-            [some.ok for some in written] | "reports" >> beam.Flatten(),
-            [some[REJECTED] for some in written] | "unread" >> beam.Flatten(),
+        hints = encoder_hints(photos.pipeline.options)
+        written = (
+            (cut, every)
+            | "cut and every" >> beam.Flatten()
+            | "by shard" >> beam.GroupByKey()
+            | "write shard"
+            >> beam.ParDo(self.step, self.plan)
+            .with_resource_hints(**hints)
+            .with_outputs(REJECTED, main="ok")
         )
-
-    def write(
-        self, label: str, grouped: beam.PCollection
-    ) -> beam.pvalue.DoOutputsTuple:
-        hints = encoder_hints(grouped.pipeline.options)
-        step = beam.ParDo(self.step, self.plan).with_resource_hints(**hints)
-        return grouped | label >> step.with_outputs(REJECTED, main="ok")
+        return written.ok, written[REJECTED]
 
 
-def assign_shard(photo: PackedPhoto, plan: Plan) -> tuple[Shard, bytes]:
-    """Keys what `unpack_photo` takes by the photo's shard."""
-    photo_id, split, content = photo
-    return (split, shards.shard_of(photo_id, plan.shards[split])), content
+class CutIntoShards(beam.DoFn):
+    """Block of PackedPhoto -> (Shard, Block) for each shard with some of its photos.
+
+    Args:
+        output: directory of the records.
+    """
+
+    def __init__(self, output: str):
+        self.output = output
+
+    def process(self, block: Block, plan: Plan):
+        cut = defaultdict(list)
+        for photo in read_blocks([block]):
+            cut[shard_of(photo, plan)].append(photo)
+        yield from write_blocks(self.output, cut)
 
 
-def empty_shards(plan: Plan, used: Collection[Shard]) -> list[tuple[Shard, list]]:
-    """Shards of the plan that no photo falls into: they are written all the same."""
-    every = [(split, i) for split, count in plan.shards.items() for i in range(count)]
-    return [(shard, []) for shard in every if shard not in set(used)]
+def shard_of(photo: PackedPhoto, plan: Plan) -> Shard:
+    photo_id, split, *_ = photo
+    return split, shards.shard_of(photo_id, plan.shards[split])
+
+
+def every_shard(_, plan: Plan) -> list[tuple[Shard, None]]:
+    """The plan's shards, each with no block."""
+    return [((split, i), None) for split, n in plan.shards.items() for i in range(n)]

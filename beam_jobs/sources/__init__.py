@@ -1,15 +1,13 @@
 """Where captions come from: a module per form they are published in.
 
-Each source brings its files to the same four collections, so that everything after
+Each source reads its files to the same four kinds of items, so that everything after
 them, and every byte of the records, is independent of the form. A photo is known by
 its file name; some sources name the folder it lies in as well.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import ClassVar, NamedTuple
-
-import apache_beam as beam
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar
 
 from records.errors import UserError
 
@@ -20,22 +18,6 @@ SPLIT_NAMES = {
     "val": "dev",
     "test": "test",
 }
-
-
-class Texts(NamedTuple):
-    """What a source is read to.
-
-    Attributes:
-        captions: Caption.
-        rejects: Reject, of captions and of photos that cannot be named.
-        splits: (photo id, split); a split of an unknown name is passed on.
-        paths: (photo id, its path below the photo directory), where one is named.
-    """
-
-    captions: beam.PCollection
-    rejects: beam.PCollection
-    splits: beam.PCollection
-    paths: beam.PCollection
 
 
 class Source(ABC):
@@ -94,5 +76,16 @@ class Source(ABC):
         """What it reads, for the manifest."""
 
     @abstractmethod
-    def read(self, pipeline: beam.Pipeline) -> Texts:
-        """Adds the steps that read it; the graph holds paths only."""
+    def to_read(self) -> list[Any]:
+        """What can be read apart, by several workers: paths only."""
+
+    @abstractmethod
+    def items(self, given: Any) -> Iterator[Any]:
+        """Reads one of `to_read`.
+
+        Yields Caption; InSplit, AtPath, where the input says so; Reject, of captions
+        and of photos that cannot be named.
+
+        Raises:
+            UserError: the file as a whole cannot be read.
+        """

@@ -18,9 +18,7 @@ Source: Chen et al., "Microsoft COCO Captions: Data Collection and Evaluation Se
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import apache_beam as beam
-
-from beam_jobs.elements import Caption, Reject
+from beam_jobs.elements import AtPath, Caption, InSplit, Reject
 from beam_jobs.sources import SPLIT_NAMES
 from beam_jobs.sources.json_files import (
     JsonSource,
@@ -29,11 +27,8 @@ from beam_jobs.sources.json_files import (
     load_object,
 )
 from beam_jobs.sources.json_items import (
-    AtPath,
-    InSplit,
     Item,
     ItemError,
-    by_kind,
     field,
     file_name,
     path_text,
@@ -42,22 +37,19 @@ from beam_jobs.sources.json_items import (
 )
 
 
-class ReadCoco(beam.DoFn):
-    """`split=path` of a file -> Caption; outputs `rejected`, `splits` and `paths`.
+def read_coco(option: str) -> Iterator[Item]:
+    """Reads the file of `split=path`, as a whole.
 
-    One worker reads a file as a whole; one the size of `captions_train2017.json`
-    (97 MB, 118,287 photos) takes 0.4 GiB of its memory.
+    One the size of `captions_train2017.json` (97 MB, 118,287 photos) takes 0.4 GiB of
+    the worker's memory.
     """
-
-    def process(self, split_and_path: str):
-        split, path = parse_option(split_and_path)
-        content = load_object(path)
-        photos: dict[int, str] = {}
-        for where, image in entries(content, path, "images"):
-            for item in image_items(where, image, split, photos):
-                yield by_kind(item)
-        for where, annotation in entries(content, path, "annotations"):
-            yield by_kind(read_annotation(where, annotation, photos))
+    split, path = parse_option(option)
+    content = load_object(path)
+    photos: dict[int, str] = {}
+    for where, image in entries(content, path, "images"):
+        yield from image_items(where, image, split, photos)
+    for where, annotation in entries(content, path, "annotations"):
+        yield read_annotation(where, annotation, photos)
 
 
 class Coco(JsonSource):
@@ -69,7 +61,7 @@ class Coco(JsonSource):
         "(train=captions_train2017.json, dev=captions_val2017.json)"
     )
     several = True
-    reader = ReadCoco
+    reader = staticmethod(read_coco)
 
     @classmethod
     def check_options(cls, captions: Sequence[str], splits: str | None) -> None:

@@ -14,13 +14,10 @@ Denotations", TACL 2014.
 import re
 from collections.abc import Iterator, Sequence
 
-import apache_beam as beam
-
 from beam_jobs.elements import Caption, Reject
 from beam_jobs.sources import flickr8k
 from beam_jobs.sources.lines import (
     LineSource,
-    by_outcome,
     find_lists,
     parse_line,
     read_lines,
@@ -45,15 +42,9 @@ CSV_LINE = re.compile(
 )
 
 
-class ReadCaptions(beam.DoFn):
-    """Path of a caption file of either form -> Caption; output `rejected` -> Reject.
-
-    One worker reads the file from end to end, so that a reject can name its line.
-    """
-
-    def process(self, path: str):
-        for caption in parse_captions(path, read_lines(path)):
-            yield by_outcome(caption)
+def read_captions(path: str) -> Iterator[Caption | Reject]:
+    """Reads a caption file of either form, so that a reject can name its line."""
+    return parse_captions(path, read_lines(path))
 
 
 class Flickr30k(LineSource):
@@ -64,7 +55,7 @@ class Flickr30k(LineSource):
         "one --captions FILE (results_20130124.token or results.csv) and --splits DIR "
         "(Flickr8k's lists, or train.txt, dev.txt or val.txt, and test.txt)"
     )
-    reader = ReadCaptions
+    reader = staticmethod(read_captions)
     suffix = ".jpg"
     lists = SPLIT_FILES
 

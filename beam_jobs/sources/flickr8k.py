@@ -10,15 +10,12 @@ JAIR 2013.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import ClassVar
-
-import apache_beam as beam
 
 from beam_jobs.elements import Caption, Reject
 from beam_jobs.sources.lines import (
     LineSource,
-    by_outcome,
     find_lists,
     parse_line,
     read_lines,
@@ -34,16 +31,10 @@ SPLIT_FILES = {
 CAPTION_LINE = re.compile(r"(?P<photo>[^\t#]+)#(?P<number>\d+)\t(?P<text>.*\S.*)")
 
 
-class ReadCaptions(beam.DoFn):
-    """Path of a caption file -> Caption; output `rejected` -> Reject.
-
-    One worker reads the file from end to end, so that a reject can name its line; text
-    is a millionth of the work.
-    """
-
-    def process(self, path: str):
-        for number, line in read_lines(path):
-            yield by_outcome(parse_caption(line, f"{path}:{number}"))
+def read_captions(path: str) -> Iterator[Caption | Reject]:
+    """Reads a caption file from end to end, so that a reject can name its line."""
+    for number, line in read_lines(path):
+        yield parse_caption(line, f"{path}:{number}")
 
 
 class Flickr8k(LineSource):
@@ -51,7 +42,7 @@ class Flickr8k(LineSource):
 
     name = "flickr8k"
     needs = "one --captions FILE (Flickr8k.token.txt) and --splits DIR"
-    reader = ReadCaptions
+    reader = staticmethod(read_captions)
     lists: ClassVar = {split: [name] for split, name in SPLIT_FILES.items()}
 
     @classmethod

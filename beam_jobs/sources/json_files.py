@@ -6,13 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import apache_beam as beam
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
-from beam_jobs.elements import REJECTED
-from beam_jobs.sources import Source, Texts
-from beam_jobs.sources.json_items import PATHS, SPLITS
+from beam_jobs.sources import Source
+from beam_jobs.sources.json_items import Item
 from records.errors import UserError
 
 
@@ -22,11 +20,10 @@ class JsonSource(Source):
 
     Attributes:
         inputs: what `--captions` was given, in order.
-        reader: makes the step from one of them to Caption, with outputs `rejected`,
-            `splits` and `paths`.
+        reader: reads one of them.
     """
 
-    reader: ClassVar[Callable[[], beam.DoFn]]
+    reader: ClassVar[Callable[[str], Iterator[Item]]]
 
     inputs: tuple[str, ...]
 
@@ -37,16 +34,11 @@ class JsonSource(Source):
     def files(self) -> dict[str, str]:
         return {"captions": ", ".join(self.inputs)}
 
-    def read(self, pipeline: beam.Pipeline) -> Texts:
-        read = (
-            pipeline
-            | "caption files" >> beam.Create(sorted(set(self.inputs)))
-            | "read captions"
-            >> beam.ParDo(self.reader()).with_outputs(
-                REJECTED, SPLITS, PATHS, main="captions"
-            )
-        )
-        return Texts(read.captions, read[REJECTED], read[SPLITS], read[PATHS])
+    def to_read(self) -> list[str]:
+        return sorted(set(self.inputs))
+
+    def items(self, given: str) -> Iterator[Item]:
+        return self.reader(given)
 
 
 def check_starts_an_object(path: str) -> None:

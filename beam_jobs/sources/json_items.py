@@ -6,29 +6,12 @@ Whatever stands in the place of a caption counts as one caption in.
 
 import posixpath
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
-import apache_beam as beam
-
-from beam_jobs.elements import REJECTED, Caption, Reject
+from beam_jobs.elements import AtPath, Caption, InSplit, Reject
 from beam_jobs.sources import SPLIT_NAMES
 
-SPLITS = "splits"
-PATHS = "paths"
-
-
-class InSplit(NamedTuple):
-    photo_id: str
-    split: str
-
-
-class AtPath(NamedTuple):
-    photo_id: str
-    path: str
-
-
 Item = Caption | Reject | InSplit | AtPath
-TAGS = {Reject: REJECTED, InSplit: SPLITS, AtPath: PATHS}
 
 
 class ItemError(Exception):
@@ -40,14 +23,6 @@ class ItemError(Exception):
 
     def reject(self, what: str, where: str, captions: int) -> Reject:
         return Reject(what, where, self.reason, str(self), captions)
-
-
-def by_kind(item: Item) -> Caption | beam.pvalue.TaggedOutput:
-    """Sends an item to the output of its kind; pairs leave as plain pairs."""
-    if isinstance(item, Caption):
-        return item
-    plain = item if isinstance(item, Reject) else tuple(item)
-    return beam.pvalue.TaggedOutput(TAGS[type(item)], plain)
 
 
 def photo_items(

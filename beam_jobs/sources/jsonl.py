@@ -10,13 +10,10 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import apache_beam as beam
-
 from beam_jobs.elements import Reject
 from beam_jobs.sources.json_files import JsonSource
 from beam_jobs.sources.json_items import (
     Item,
-    by_kind,
     field,
     path_text,
     photo_items,
@@ -29,17 +26,10 @@ from beam_jobs.sources.lines import (
 )
 
 
-class ReadJsonl(beam.DoFn):
-    """Path of a file -> Caption; outputs `rejected`, `splits` and `paths`.
-
-    One worker reads a file from end to end, so that a reject can name its line; it
-    holds one line at a time.
-    """
-
-    def process(self, path: str):
-        for number, line in read_lines(path):
-            for item in line_items(line, f"{path}:{number}"):
-                yield by_kind(item)
+def read_jsonl(path: str) -> Iterator[Item]:
+    """Reads a file from end to end, so that a reject can name its line."""
+    for number, line in read_lines(path):
+        yield from line_items(line, f"{path}:{number}")
 
 
 class Jsonl(JsonSource):
@@ -48,7 +38,7 @@ class Jsonl(JsonSource):
     name = "jsonl"
     needs = "--captions FILE (one or more; photo, captions and split in each line)"
     several = True
-    reader = ReadJsonl
+    reader = staticmethod(read_jsonl)
 
     @classmethod
     def open(cls, captions: Sequence[str], splits: None) -> "Jsonl":

@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-import apache_beam as beam
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
-from beam_jobs.elements import REJECTED, Caption, Reject
-from beam_jobs.sources import Source, Texts
+from beam_jobs.elements import Caption, InSplit, Reject
+from beam_jobs.sources import Source
 from records.errors import UserError
+
+CAPTIONS = "captions"  # the one of a source's files that is no list
 
 
 @dataclass(frozen=True)
@@ -23,14 +24,14 @@ class LineSource(Source):
     Attributes:
         captions: path of the caption file.
         splits: split -> path of its list.
-        reader: makes the step from caption file to Caption.
+        reader: reads a caption file, by its path.
         suffix: of photo file names, where a list may leave it out.
         lists: split -> names that its list may have.
     """
 
     takes_splits: ClassVar[bool] = True
     nested: ClassVar[bool] = False
-    reader: ClassVar[Callable[[], beam.DoFn]]
+    reader: ClassVar[Callable[[str], Iterator[Caption | Reject]]]
     suffix: ClassVar[str] = ""
     lists: ClassVar[Mapping[str, Sequence[str]]]
 
@@ -44,44 +45,34 @@ class LineSource(Source):
         return cls(captions[0], paths)
 
     def files(self) -> dict[str, str]:
-        return {"captions": self.captions, **self.splits}
+        return {CAPTIONS: self.captions, **self.splits}
 
-    def read(self, pipeline: beam.Pipeline) -> Texts:
-        lines = (
-            pipeline
-            | "caption file" >> beam.Create([self.captions])
-            | "read captions"
-            >> beam.ParDo(self.reader()).with_outputs(REJECTED, main="ok")
-        )
-        splits = (
-            pipeline
-            | "split lists" >> beam.Create(sorted(self.splits.items()))
-            | "read splits" >> beam.ParDo(ReadSplit(self.suffix))
-        )
-        paths = pipeline | "no paths" >> beam.Create([])
-        return Texts(lines.ok, lines[REJECTED], splits, paths)
+    def to_read(self) -> list[tuple[str, str]]:
+        return sorted(self.files().items())
+
+    def items(self, given: tuple[str, str]) -> Iterator[Caption | InSplit | Reject]:
+        what, path = given
+        if what == CAPTIONS:
+            return self.reader(path)
+        return read_split(what, path, self.suffix)
 
 
-class ReadSplit(beam.DoFn):
-    """(split, path of its list) -> (photo id, split).
+def read_split(split: str, path: str, suffix: str = "") -> Iterator[InSplit]:
+    """Yields the photos of a list.
 
     Args:
+        split: that the list is of.
+        path: of the list.
         suffix: added to names that do not end so.
     """
-
-    def __init__(self, suffix: str = ""):
-        self.suffix = suffix
-
-    def process(self, split_and_path: tuple[str, str]):
-        split, path = split_and_path
-        for number, line in read_lines(path):
-            try:
-                name = line.decode().strip()
-            except UnicodeDecodeError as error:
-                raise UserError(
-                    f"{path}:{number} is not UTF-8 ({error.reason}); convert the list"
-                ) from None
-            yield name.removesuffix(self.suffix) + self.suffix, split
+    for number, line in read_lines(path):
+        try:
+            name = line.decode().strip()
+        except UnicodeDecodeError as error:
+            raise UserError(
+                f"{path}:{number} is not UTF-8 ({error.reason}); convert the list"
+            ) from None
+        yield InSplit(name.removesuffix(suffix) + suffix, split)
 
 
 def parse_line(
@@ -98,12 +89,6 @@ def parse_line(
         return Reject("caption", where, "malformed_line", detail, 1)
     text = match["text"].strip()
     return Caption(match["photo"].strip(), int(match["number"]), where, text)
-
-
-def by_outcome(caption: Caption | Reject) -> Caption | beam.pvalue.TaggedOutput:
-    if isinstance(caption, Reject):
-        return beam.pvalue.TaggedOutput(REJECTED, caption)
-    return caption
 
 
 def read_lines(path: str) -> Iterator[tuple[int, bytes]]:

@@ -229,7 +229,7 @@ def test_an_interrupted_build_goes_on_where_it_stopped(plain, tmp_path):
     (tmp_path / "out" / ".dev-00000-of-00001.tfrecord.0.tmp").write_text("")
     (tmp_path / "out" / "train-00000-of-00009.tfrecord").write_text("")
     finished = [
-        json.loads(path.read_text()) for path in Path(job.output).glob(".build/*")
+        json.loads(path.read_text()) for path in Path(job.output).glob(".build/*.json")
     ]
     second = counting()
     build(job, encoder_for=second)

@@ -82,7 +82,8 @@ def job(data, tmp_path):
 
 def finish(job, reports=REPORTS, rejects=REJECTS, photos=8, captions=12):
     texts = [report.model_dump_json() for report in reports]
-    return list(Finish(job).process(None, PLAN, texts, rejects, photos, captions))
+    taken = {"photos": photos, "captions": captions}
+    return list(Finish(job).process(None, PLAN, texts, rejects, taken))
 
 
 def test_the_manifest_lists_shards_by_split_and_index(job):

@@ -1,20 +1,22 @@
 """Text steps, on data in memory."""
 
-import apache_beam as beam
+import itertools
+from collections import defaultdict
+
 import pytest
 from apache_beam.pvalue import TaggedOutput
-from apache_beam.runners.portability.fn_api_runner import FnApiRunner
-from apache_beam.testing.util import assert_that, equal_to
 
-from beam_jobs.elements import REJECTED, Caption, Photo, PhotoFile, Reject
+from beam_jobs.blocks import read_blocks, write_blocks
+from beam_jobs.elements import REJECTED, Caption, Photo, PhotoFile, Place, Reject
+from beam_jobs.facts import CAPTIONS, FILES, PATHS, PLACES, SPLITS, TAKEN
 from beam_jobs.joining import (
+    SPLIT_SIZE,
     TRAINING_WORD,
-    JoinPhoto,
-    TokenizeCaptions,
+    JoinPhotos,
     add_tokens,
     make_plan,
 )
-from beam_jobs.packing import pack_captions, unpack_captions, unpack_photo
+from beam_jobs.packing import pack_captions, unpack_photo
 from records.errors import UserError
 from records.vocabulary import Vocabulary
 from tfcap.config import TokenizerConfig
@@ -24,84 +26,100 @@ IN_FOLDER = FILE._replace(path="photos/b/a.jpg")
 CAPTION = Caption("a.jpg", 0, "f:1", "A dog .", ("a", "dog"))
 
 
-def test_captions_are_tokenized_and_empty_ones_rejected():
-    captions = [CAPTION._replace(words=()), Caption("a.jpg", 1, "f:2", "! 42 .")]
-    with beam.Pipeline(FnApiRunner()) as pipeline:
-        tokenized = (
-            pipeline
-            | beam.Create([captions])
-            | beam.ParDo(TokenizeCaptions(TokenizerConfig())).with_outputs(
-                REJECTED, main="ok"
-            )
-        )
-        rejects = [Reject("caption", "f:2", "no_word_left", "! 42 .", 1)]
-        kept = tokenized.ok | beam.MapTuple(
-            lambda photo_id, own: (photo_id, unpack_captions(own))
-        )
-        assert_that(kept, equal_to([("a.jpg", [CAPTION])]), label="captions")
-        assert_that(tokenized[REJECTED], equal_to(rejects), label="rejects")
+def facts_of(photo_id="a.jpg", captions=None, splits=(), files=(), paths=(), places=()):
+    """A photo's facts; captions: None for none at all."""
+    packed = [] if captions is None else [pack_captions(captions)]
+    values = {CAPTIONS: packed, SPLITS: splits, FILES: files, PATHS: paths}
+    for kind, of_kind in {**values, PLACES: places}.items():
+        yield from ((photo_id, kind, value) for value in of_kind)
 
 
-@pytest.mark.parametrize("kind", ["wordpiece", "char"])
-def test_numbers_are_words_where_words_need_not_be_letters(kind):
-    step = TokenizeCaptions(TokenizerConfig(kind=kind))
-    step.setup()
-    captions = [CAPTION._replace(text=text) for text in ("! 42 .", "!")]
-    rejected, (photo_id, kept) = step.process(captions)
-    assert rejected.value.reason == "no_word_left"
-    words = [caption.words for caption in unpack_captions(kept)]
-    assert (photo_id, words) == ("a.jpg", [("42",)])
-
-
-def join(
-    captions=(CAPTION,), splits=("train",), files=(FILE,), paths=(), directory="photos"
-):
-    """Photo or Reject, and (training word, how often)."""
-    parts = {"captions": [pack_captions(captions)], "splits": splits}
-    parts |= {"files": files, "paths": paths}
-    step = JoinPhoto(str(directory))
+def run(output, facts, directory="photos") -> dict[str | None, list]:
+    """What the step gives, by the tag of the output; of blocks, what is in them."""
+    step, found = JoinPhotos(str(directory), str(output)), defaultdict(list)
+    blocks = [block for _, block in write_blocks(str(output), {0: list(facts)})]
     step.start_bundle()
-    (outcome,) = step.process(("a.jpg", parts))
-    counts = list(step.finish_bundle())
-    assert {count.tag for count in counts} <= {TRAINING_WORD}
-    words = [count.value.value for count in counts]
-    if isinstance(outcome, TaggedOutput):
-        return outcome.value, words
-    return unpack_photo(outcome[-1]), words
+    for outcome in [*step.process((0, blocks)), *step.finish_bundle()]:
+        if isinstance(outcome, TaggedOutput):
+            value = outcome.value
+            found[outcome.tag].append(getattr(value, "value", value))
+        else:
+            found[None] += map(unpack_photo, read_blocks([outcome]))
+    return found
 
 
-def test_a_photo_with_all_it_needs():
+@pytest.fixture
+def join(tmp_path):
+    def join(captions=(CAPTION,), splits=("train",), files=(FILE,), paths=(), **others):
+        """Photo or Reject, and (training word, how often)."""
+        facts = facts_of("a.jpg", captions, splits, files, paths)
+        found = run(tmp_path, facts, **others)
+        (outcome,) = found[None] + found[REJECTED]
+        assert found[TAKEN] == [("photos", 1)]
+        return outcome, found[TRAINING_WORD]
+
+    return join
+
+
+def test_a_photo_with_all_it_needs(join):
     assert join() == (Photo("a.jpg", "train", FILE, (CAPTION,)), [("a", 1), ("dog", 1)])
 
 
-def test_captions_stand_by_number_then_text_not_by_line():
+def test_captions_stand_by_number_then_text_not_by_line(join):
     second = CAPTION._replace(number=1, where="f:10", text="B")
     same = CAPTION._replace(number=1, where="f:9", text="C")
     photo, _ = join(captions=[same, second, CAPTION])
     assert photo.captions == (CAPTION, second, same)
 
 
-def test_a_photo_twice_in_one_list_is_there_once():
+def test_a_photo_twice_in_one_list_is_there_once(join):
     assert isinstance(join(splits=["dev", "dev"])[0], Photo)
 
 
-def test_words_outside_the_training_list_are_not_counted():
+def test_words_outside_the_training_list_are_not_counted(join):
     assert join(splits=["dev"])[1] == []
 
 
-def test_words_count_whether_or_not_the_file_is_there():
+def test_words_count_whether_or_not_the_file_is_there(join):
     assert join(files=[])[1] == [("a", 1), ("dog", 1)]
 
 
-def test_captions_of_a_photo_may_come_in_several_parts():
+def test_captions_of_a_photo_may_come_in_several_parts(tmp_path):
     second = CAPTION._replace(number=1, words=("a", "cat"))
-    captions = [pack_captions([second]), pack_captions([CAPTION])]
-    parts = {"captions": captions, "splits": ["train"], "files": [FILE]}
-    step = JoinPhoto("photos")
-    step.start_bundle()
-    ((_, _, content),) = step.process(("a.jpg", {**parts, "paths": []}))
-    assert unpack_photo(content).captions == (CAPTION, second)
-    assert dict(c.value.value for c in step.finish_bundle())["a"] == 2
+    parts = facts_of(captions=[second]), facts_of(captions=[CAPTION])
+    others = facts_of(splits=["train"], files=[FILE])
+    found = run(tmp_path, itertools.chain(*parts, others))
+    assert found[None][0].captions == (CAPTION, second)
+    assert dict(found[TRAINING_WORD])["a"] == 2
+
+
+def test_photos_of_a_partition_are_counted_by_split(tmp_path):
+    found = run(
+        tmp_path,
+        itertools.chain(
+            facts_of("a.jpg", [CAPTION], ["train"], [FILE]),
+            facts_of("b.jpg", [CAPTION], ["dev"], [FILE._replace(photo_id="b.jpg")]),
+            facts_of("c.jpg", [CAPTION], ["train"], [FILE._replace(photo_id="c.jpg")]),
+            facts_of("d.jpg", [CAPTION], ["dev"]),
+        ),
+    )
+    assert sorted(photo.photo_id for photo in found[None]) == [
+        "a.jpg",
+        "b.jpg",
+        "c.jpg",
+    ]
+    assert sorted(found[SPLIT_SIZE]) == [("dev", 1), ("train", 2)]
+    assert (found[TAKEN], len(found[REJECTED])) == ([("photos", 4)], 1)
+
+
+def test_a_place_of_an_earlier_record_is_kept_and_alone_is_no_photo(tmp_path):
+    first, other = Place("p", 1), Place("q", 0)
+    whole = {"captions": [CAPTION], "splits": ["train"], "files": [FILE]}
+    here = facts_of("a.jpg", **whole, places=[other, first])
+    found = run(tmp_path, itertools.chain(here, facts_of("b.jpg", places=[other])))
+    assert [photo.earlier for photo in found[None]] == [first]
+    assert found[TAKEN] == [("photos", 1)]
+    assert not found[REJECTED]
 
 
 @pytest.mark.parametrize(
@@ -132,22 +150,22 @@ def test_captions_of_a_photo_may_come_in_several_parts():
         ),
     ],
 )
-def test_a_photo_that_lacks_something(parts, reason, detail, captions):
+def test_a_photo_that_lacks_something(join, parts, reason, detail, captions):
     expected = Reject("photo", "a.jpg", reason, detail, captions)
     assert join(**parts)[0] == expected
 
 
 @pytest.mark.parametrize(("path", "file"), [("a.jpg", FILE), ("b/a.jpg", IN_FOLDER)])
-def test_a_path_tells_which_of_two_files_is_meant(path, file):
+def test_a_path_tells_which_of_two_files_is_meant(join, path, file):
     photo, _ = join(files=[FILE, IN_FOLDER], paths=[path, path])
     assert photo.file == file
 
 
-def test_a_file_in_a_folder_is_found_by_its_name():
+def test_a_file_in_a_folder_is_found_by_its_name(join):
     assert join(files=[IN_FOLDER])[0].file == IN_FOLDER
 
 
-def test_a_directory_in_a_photos_place(tmp_path):
+def test_a_directory_in_a_photos_place(join, tmp_path):
     (tmp_path / "a.jpg").mkdir()
     reject, _ = join(files=[], directory=tmp_path)
     assert reject.reason == "not_a_file"

@@ -7,21 +7,23 @@ import pytest
 from memory_files import StoreFiles, put
 from small_data import photo_bytes
 
-from beam_jobs.photo_files import ListPhotos, read_photos
+from beam_jobs import photo_files
+from beam_jobs.photo_files import read_photos
 from records.errors import UserError
 
 
 def list_photos(folder, nested=False) -> list[str]:
-    found = ListPhotos(nested).process(str(folder))
-    return sorted(photo_id for photo_id, _ in found)
+    return sorted(
+        file.photo_id for file in photo_files.list_photos(str(folder), nested)
+    )
 
 
 def test_photos_are_files_of_the_directory_itself(tmp_path):
     (tmp_path / "a.jpg").write_bytes(b"four")
     (tmp_path / "b.jpg").mkdir()
     (tmp_path / "b.jpg" / "c.jpg").write_bytes(b"")
-    ((photo_id, file),) = ListPhotos().process(str(tmp_path))
-    assert (photo_id, file.photo_id) == ("a.jpg", "a.jpg")
+    (file,) = photo_files.list_photos(str(tmp_path))
+    assert file.photo_id == "a.jpg"
     assert (file.path, file.size) == (str(tmp_path / "a.jpg"), 4)
     assert file.modified == os.path.getmtime(tmp_path / "a.jpg")
 
@@ -32,8 +34,9 @@ def test_photos_in_folders_are_known_by_their_name_too(tmp_path):
         (tmp_path / folder / f"{folder[0]}.jpg").write_bytes(b"")
     (tmp_path / "a.jpg").write_bytes(b"")
     assert list_photos(tmp_path, nested=True) == ["a.jpg", "t.jpg", "v.jpg"]
-    paths = dict(ListPhotos(nested=True).process(str(tmp_path)))
-    assert paths["v.jpg"].path == str(tmp_path / "val2017" / "more" / "v.jpg")
+    files = photo_files.list_photos(str(tmp_path), nested=True)
+    paths = {file.photo_id: file.path for file in files}
+    assert paths["v.jpg"] == str(tmp_path / "val2017" / "more" / "v.jpg")
 
 
 def test_a_directory_named_like_a_pattern(tmp_path):

@@ -22,8 +22,7 @@ from small_data import (
 
 from beam_jobs import build_records, reusing
 from beam_jobs.elements import Job, Photo, PhotoFile, Place
-from beam_jobs.packing import pack_photo
-from beam_jobs.reusing import DAMAGED, EarlierFeatures, ReadPlaces, place_photo
+from beam_jobs.reusing import DAMAGED, EarlierFeatures, place_facts
 from beam_jobs.summary import counter
 from records.errors import UserError
 from records.reader import RecordSet
@@ -183,8 +182,12 @@ def test_the_set_is_checked_where_it_is_read_too(second):
 
 
 def places(job: Job) -> dict[str, Place]:
-    step = ReadPlaces(job.features)
-    return dict(p for shard in reusing.list_shards(job) for p in step.process(shard))
+    facts = (
+        fact
+        for paths in reusing.list_shards(job)
+        for fact in place_facts(paths, job.features)
+    )
+    return {photo_id: Place(*place) for photo_id, _, place in facts}
 
 
 def test_places_are_path_and_offset(second, earlier):
@@ -244,15 +247,6 @@ def test_a_record_damaged_meanwhile_is_not_taken(data, second, harm):
     one = photo(data, "a.jpg", places(second)["a.jpg"])
     harm(one.earlier)
     assert EarlierFeatures(second.features).find(one, photo_bytes("a.jpg")) is None
-
-
-def test_a_photo_and_its_place(data):
-    file, first, other = photo(data, "a.jpg", None).file, Place("p", 1), Place("q", 0)
-    one, placed = (pack_photo("train", file, b"", place) for place in (None, first))
-    parts = {"photos": [one], "places": [other, first]}
-    assert place_photo(("a.jpg", parts)) == [placed]
-    assert place_photo(("a.jpg", {"photos": [one], "places": []})) == [one]
-    assert place_photo(("a.jpg", {"photos": [], "places": [first]})) == []
 
 
 CONFIG = """

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from small_data import (
     CountingEncoder,
     SmallData,
@@ -20,6 +19,7 @@ from small_data import (
 )
 
 from beam_jobs import output_folder
+from beam_jobs.blocks import Block, write_blocks
 from beam_jobs.elements import Caption, Photo, PhotoFile, Plan
 from beam_jobs.packing import pack_captions, pack_photo
 from beam_jobs.shard_writing import ShardReport, WriteShard
@@ -51,14 +51,17 @@ def photo(path: Path) -> Photo:
     return Photo(path.name, "train", file, (caption,))
 
 
-def packed(photos: list[Photo]) -> list[bytes]:
+def blocks(job, photos: list[Photo]) -> list[Block | None]:
+    """Of the photos, as they come to a shard."""
     kept = [(p.split, p.file, pack_captions(p.captions), p.earlier) for p in photos]
-    return [pack_photo(*one)[-1] for one in kept]
+    packed = [pack_photo(*one) for one in kept]
+    lists = {0: packed[:2], 1: packed[2:]}
+    return [None, *(block for _, block in write_blocks(job.output, lists))]
 
 
 def write(job, photos, encoder_for=mean_colour, plan=PLAN) -> ShardReport:
     step = WriteShard(job, encoder_for)
-    *_, report = step.process((("train", 0), packed(photos)), plan)
+    *_, report = step.process((("train", 0), blocks(job, photos)), plan)
     return ShardReport.model_validate_json(report)
 
 
@@ -148,7 +151,7 @@ def test_a_shard_of_bad_photos_only(data, job):
 def test_rejects_leave_by_their_own_output(data, job):
     data.add_photo("b.jpg", b"")
     step = WriteShard(job, mean_colour)
-    reject, _ = step.process((("train", 0), packed(photos(data))), PLAN)
+    reject, _ = step.process((("train", 0), blocks(job, photos(data))), PLAN)
     assert (reject.tag, reject.value.reason) == ("rejected", "empty_file")
 
 
@@ -274,4 +277,5 @@ def test_a_shard_broken_off_leaves_nothing(data, job):
     with pytest.raises(RuntimeError, match="switched off"):
         write(job, photos(data), counting(breaks_after=2))
     assert os.listdir(job.output) == [output_folder.REPORTS]
-    assert tf.io.gfile.listdir(os.path.join(job.output, output_folder.REPORTS)) == []
+    reports = os.path.join(job.output, output_folder.REPORTS)
+    assert os.listdir(reports) == ["text"]  # what the shard was made of

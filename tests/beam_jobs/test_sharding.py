@@ -1,20 +1,26 @@
 """Which shard a photo falls into, and shards without a photo."""
 
+from beam_jobs.blocks import read_blocks, write_blocks
 from beam_jobs.elements import Plan
-from beam_jobs.sharding import assign_shard, empty_shards
+from beam_jobs.sharding import CutIntoShards, every_shard
 
 
-def test_photos_go_to_the_shard_their_name_says():
-    plan = Plan((), {"train": 4}, 1)
-    photo = ("1000268201_693b08cb0e.jpg", "train", b"content")
-    assert assign_shard(photo, plan) == (("train", 0), b"content")
+def test_photos_go_to_the_shard_their_name_says(tmp_path):
+    plan = Plan((), {"train": 4, "dev": 2}, 1)
+    names = ("1000268201_693b08cb0e.jpg", "a.jpg", "b.jpg", "c.jpg")
+    photos = [(name, "train", (), b"content", None) for name in names]
+    photos.append(("a.jpg", "dev", (), b"", None))
+    ((_, block),) = write_blocks(str(tmp_path), {"photos": photos})
+    cut = dict(CutIntoShards(str(tmp_path)).process(block, plan))
+    assert set(cut) <= {shard for shard, _ in every_shard(None, plan)}
+    assert photos[0] in read_blocks([cut["train", 0]])
+    assert sorted(read_blocks(cut.values())) == sorted(photos)
 
 
-def test_shards_that_no_photo_falls_into_are_listed():
+def test_every_shard_of_the_plan_is_there_with_no_block():
     plan = Plan((), {"train": 2, "dev": 1}, 3)
-    assert empty_shards(plan, []) == [
-        (("train", 0), []),
-        (("train", 1), []),
-        (("dev", 0), []),
+    assert every_shard(None, plan) == [
+        (("train", 0), None),
+        (("train", 1), None),
+        (("dev", 0), None),
     ]
-    assert empty_shards(plan, [("train", 1), ("dev", 0)]) == [(("train", 0), [])]

@@ -2,25 +2,24 @@
 
 import pytest
 
-from beam_jobs.elements import Caption
+from beam_jobs.elements import Caption, InSplit
 from beam_jobs.sources.flickr30k import (
     SPLIT_FILES,
     Flickr30k,
-    ReadCaptions,
     check_captions_file,
     parse_csv_caption,
+    read_captions,
 )
-from beam_jobs.sources.lines import ReadSplit, find_lists
+from beam_jobs.sources.lines import find_lists, read_split
 from records.errors import UserError
 
 HEADER = b"image_name| comment_number| comment\n"
 
 
 def read(path, content: bytes) -> list:
-    """Captions, and the reasons of rejects, in order."""
+    """Captions and rejects, in order."""
     path.write_bytes(content)
-    found = list(ReadCaptions().process(str(path)))
-    return [one if isinstance(one, Caption) else one.value for one in found]
+    return list(read_captions(str(path)))
 
 
 def test_the_csv_is_told_by_its_header(tmp_path):
@@ -83,9 +82,8 @@ def test_a_file_of_another_form_is_refused(tmp_path, content, message):
 
 def test_lists_name_photos_with_and_without_their_ending(tmp_path):
     (tmp_path / "train.txt").write_bytes(b"1.jpg\n2\n")
-    step = ReadSplit(Flickr30k.suffix)
-    found = list(step.process(("train", str(tmp_path / "train.txt"))))
-    assert found == [("1.jpg", "train"), ("2.jpg", "train")]
+    found = list(read_split("train", str(tmp_path / "train.txt"), Flickr30k.suffix))
+    assert found == [InSplit("1.jpg", "train"), InSplit("2.jpg", "train")]
 
 
 @pytest.mark.parametrize("names", list(zip(*(SPLIT_FILES[s][:3] for s in SPLIT_FILES))))

@@ -2,20 +2,17 @@
 
 import gzip
 
-import apache_beam as beam
 import pytest
-from apache_beam.runners.portability.fn_api_runner import FnApiRunner
-from apache_beam.testing.util import assert_that, equal_to
 
-from beam_jobs.elements import REJECTED, Caption, Reject
+from beam_jobs.elements import Caption, InSplit, Reject
 from beam_jobs.sources.flickr8k import (
     SPLIT_FILES,
-    ReadCaptions,
     check_captions_file,
     find_split_files,
     parse_caption,
+    read_captions,
 )
-from beam_jobs.sources.lines import ReadSplit, read_lines
+from beam_jobs.sources.lines import read_lines, read_split
 from records.errors import UserError
 
 
@@ -50,45 +47,34 @@ def test_blank_lines_count_but_are_not_read(tmp_path):
     assert list(read_lines(str(path))) == [(1, b"a"), (4, b"b")]
 
 
-def test_captions_and_rejects_go_their_ways(tmp_path):
+def test_captions_and_rejects_in_order(tmp_path):
     path = tmp_path / "captions.txt"
     path.write_bytes(b"1.jpg#0\tA dog .\nnonsense\n\n1.jpg#1\tA cat .\n")
-    with beam.Pipeline(FnApiRunner()) as pipeline:
-        read = (
-            pipeline
-            | beam.Create([str(path)])
-            | beam.ParDo(ReadCaptions()).with_outputs(REJECTED, main="ok")
-        )
-        expected = [
-            Caption("1.jpg", 0, f"{path}:1", "A dog ."),
-            Caption("1.jpg", 1, f"{path}:4", "A cat ."),
-        ]
-        wheres = read[REJECTED] | beam.Map(lambda reject: reject.where)
-        assert_that(read.ok, equal_to(expected), label="captions")
-        assert_that(wheres, equal_to([f"{path}:2"]), label="rejects")
+    first, reject, second = read_captions(str(path))
+    assert first == Caption("1.jpg", 0, f"{path}:1", "A dog .")
+    assert second == Caption("1.jpg", 1, f"{path}:4", "A cat .")
+    assert (reject.where, reject.reason) == (f"{path}:2", "malformed_line")
 
 
 def test_a_compressed_caption_file(tmp_path):
     path = tmp_path / "captions.txt.gz"
     path.write_bytes(gzip.compress(b"1.jpg#0\tA dog .\n"))
     check_captions_file(str(path))
-    assert [caption.text for caption in ReadCaptions().process(str(path))] == [
-        "A dog ."
-    ]
+    assert [caption.text for caption in read_captions(str(path))] == ["A dog ."]
 
 
 def test_a_split_list(tmp_path):
     path = tmp_path / "list.txt"
     path.write_bytes(b"1.jpg\r\n 2.jpg \n\n")
-    read = list(ReadSplit().process(("dev", str(path))))
-    assert read == [("1.jpg", "dev"), ("2.jpg", "dev")]
+    read = list(read_split("dev", str(path)))
+    assert read == [InSplit("1.jpg", "dev"), InSplit("2.jpg", "dev")]
 
 
 def test_a_split_list_that_is_not_utf8(tmp_path):
     path = tmp_path / "list.txt"
     path.write_bytes(b"1.jpg\ncaf\xe9.jpg\n")
     with pytest.raises(UserError, match=rf"{path}:2 is not UTF-8"):
-        list(ReadSplit().process(("train", str(path))))
+        list(read_split("train", str(path)))
 
 
 def test_the_three_lists_are_found(data):

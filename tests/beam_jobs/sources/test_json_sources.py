@@ -7,16 +7,17 @@ from pathlib import Path
 import pytest
 from small_data import SmallData, build
 
-from beam_jobs.elements import Caption, Reject
-from beam_jobs.sources.coco import ReadCoco
+from beam_jobs.elements import AtPath, Caption, InSplit, Reject
+from beam_jobs.sources.coco import read_coco
 from beam_jobs.sources.json_files import load_object
-from beam_jobs.sources.jsonl import ReadJsonl
-from beam_jobs.sources.karpathy import ReadKarpathy
+from beam_jobs.sources.jsonl import read_jsonl
+from beam_jobs.sources.karpathy import read_karpathy
 from beam_jobs.sources.options import SOURCES
 from records.errors import UserError
 from records.manifest import load_manifest
 
-READERS = {"coco": ReadCoco, "karpathy": ReadKarpathy, "jsonl": ReadJsonl}
+READERS = {"coco": read_coco, "karpathy": read_karpathy, "jsonl": read_jsonl}
+NAMES = {Caption: "captions", Reject: "rejected", InSplit: "splits", AtPath: "paths"}
 
 
 def as_bytes(source: str, content) -> bytes:
@@ -31,11 +32,10 @@ def given(source: str, path: Path) -> str:
 
 
 def read(source: str, path: Path) -> dict[str, list]:
-    """What a reader yields, by output."""
-    found = {"captions": [], "rejected": [], "splits": [], "paths": []}
-    for item in READERS[source]().process(given(source, path)):
-        tag = getattr(item, "tag", "captions")
-        found[tag].append(getattr(item, "value", item))
+    """What a reader yields, by kind."""
+    found = {name: [] for name in NAMES.values()}
+    for item in READERS[source](given(source, path)):
+        found[NAMES[type(item)]].append(item)
     return found
 
 

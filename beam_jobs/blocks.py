@@ -1,0 +1,100 @@
+"""Text between two steps of a job: in files beside the output, not in the runner.
+
+    .build/text/*   files of blocks; gone when the job has ended, replaced by the next
+
+A runner holds what it groups, the one in this process in memory. So lists of facts and
+photos are written, many to a file, and only the places of these blocks are elements:
+what a runner holds does not grow with the photos. A file has its name only when it is
+whole, and no two tries of a step write to the same name.
+"""
+
+import itertools
+import os
+import pickle
+import uuid
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from beam_jobs.output_folder import text_folder
+from records.errors import UserError
+from records.files import make_directory, new_file, open_file, reason
+
+BUFFER = 1 << 13  # most blocks are small, and what is read beyond one is not used
+
+
+class Block(NamedTuple):
+    """Where a list is written: file, first byte, bytes."""
+
+    path: str
+    offset: int
+    size: int
+
+
+class BlockFile:
+    """A new file of blocks; it comes into being with `close`, whole.
+
+    Used as a context manager it leaves nothing when the body ends without `close`.
+
+    Args:
+        output: directory of the job's output.
+
+    Raises:
+        UserError: the file cannot be written (no space, no permission).
+    """
+
+    def __init__(self, output: str):
+        folder = text_folder(output)
+        self.path, self.size = os.path.join(folder, uuid.uuid4().hex), 0
+        with named_errors("write", self.path):
+            make_directory(folder)
+            self.file = new_file(self.path)
+
+    def write(self, things: list) -> Block:
+        content = pickle.dumps(things, pickle.HIGHEST_PROTOCOL)
+        with named_errors("write", self.path):
+            self.file.write(content)
+        block = Block(self.path, self.size, len(content))
+        self.size += len(content)
+        return block
+
+    def close(self) -> None:
+        with named_errors("write", self.path):
+            self.file.finish()
+
+    def __enter__(self) -> "BlockFile":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.file.discard()
+
+
+def write_blocks(
+    output: str, lists: Mapping[Hashable, list]
+) -> list[tuple[Hashable, Block]]:
+    """Writes lists to one file; returns their keys with the blocks."""
+    with BlockFile(output) as file:
+        written = [(key, file.write(things)) for key, things in lists.items()]
+        file.close()
+    return written
+
+
+def read_blocks(blocks: Iterable[Block]) -> Iterator[Any]:
+    """Yields what the lists hold, one list in memory at a time.
+
+    Raises:
+        UserError: a file cannot be read.
+    """
+    for path, own in itertools.groupby(sorted(blocks), lambda block: block.path):
+        with named_errors("read", path), open_file(path, BUFFER) as file:
+            for block in own:
+                file.seek(block.offset)
+                yield from pickle.loads(file.read(block.size))
+
+
+@contextmanager
+def named_errors(doing: str, path: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"cannot {doing} {path}: {reason(error)}") from None

@@ -1,0 +1,176 @@
+"""What is known of photos, on its way to the join: facts in blocks, by partition.
+
+    captions, splits ─▶ tokenize ─┐
+    photo directory ──────────────┼─▶ facts ─▶ one file of blocks ─▶ (partition, Block)
+    shards of --reuse ────────────┘
+
+A fact is (photo id, kind, value). A photo's facts all go to the partition that its id
+says, so that they come together wherever they are from (`joining`). To pass on each by
+itself would cost Beam's price of an element for every caption, and the runner's memory.
+"""
+
+import itertools
+import zlib
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import apache_beam as beam
+
+from beam_jobs.blocks import Block, BlockFile
+from beam_jobs.elements import (
+    REJECTED,
+    AtPath,
+    Caption,
+    InSplit,
+    Job,
+    Reject,
+)
+from beam_jobs.packing import pack_captions
+from beam_jobs.photo_files import list_photos
+from records.tokenizer import Tokenizer
+
+# The kinds, each with its value.
+CAPTIONS = "captions"  # as `pack_captions` gives them
+SPLITS = "splits"  # name of a split
+PATHS = "paths"  # below the photo directory, where the source names one
+FILES = "files"  # PhotoFile as a plain tuple
+PLACES = "places"  # Place in an earlier record set, as a plain tuple
+Fact = tuple[str, str, Any]
+
+# A step holds the text of one partition, and the runner one block of every partition
+# for every shard: at a million photos both are some tens of megabytes.
+PARTITIONS = 32
+ITEMS = 2048  # tokenized at once
+FACTS = 1 << 15  # held until they are written
+
+TAKEN = "taken"  # the output of (`photos` or `captions`, how many came in)
+
+
+class FactFile:
+    """A file of facts, written as they come; used as a context manager.
+
+    Args:
+        output: directory of the job's output.
+    """
+
+    def __init__(self, output: str):
+        self.file = BlockFile(output)
+        self.waiting: dict[int, list[Fact]] = defaultdict(list)
+        self.count, self.written = 0, []
+
+    def add(self, photo_id: str, kind: str, value: Any) -> None:
+        partition = zlib.crc32(photo_id.encode()) % PARTITIONS
+        self.waiting[partition].append((photo_id, kind, value))
+        self.count += 1
+        if self.count % FACTS == 0:
+            self.flush()
+
+    def flush(self) -> None:
+        for partition, facts in self.waiting.items():
+            self.written.append((partition, self.file.write(facts)))
+        self.waiting.clear()
+
+    def close(self) -> list[tuple[int, Block]]:
+        """(partition, Block) of all, once the file is there."""
+        self.flush()
+        self.file.close()
+        return self.written
+
+    def __enter__(self) -> "FactFile":
+        return self
+
+    def __exit__(self, *error) -> None:
+        self.file.__exit__(*error)
+
+
+class WriteFacts(beam.DoFn):
+    """Anything -> (partition, Block) of the facts that a function finds in it.
+
+    Args:
+        output: directory of the job's output.
+        facts_of: the function; importable.
+    """
+
+    def __init__(self, output: str, facts_of: Callable[[Any], Iterable[Fact]]):
+        self.output, self.facts_of = output, facts_of
+
+    def process(self, element: Any):
+        with FactFile(self.output) as file:
+            for fact in self.facts_of(element):
+                file.add(*fact)
+            yield from file.close()
+
+
+class ReadText(beam.DoFn):
+    """An input of the source -> (partition, Block); outputs `rejected` and `taken`.
+
+    One step reads an input from end to end, so that a reject can name its line; it
+    holds `FACTS` of them.
+    """
+
+    def __init__(self, job: Job):
+        self.source, self.output = job.source, job.output
+        self.settings = job.config.tokenizer
+
+    def setup(self):
+        self.tokenizer = Tokenizer(self.settings)
+
+    def process(self, given: Any):
+        items, taken = iter(self.source.items(given)), Counter(photos=0, captions=0)
+        with FactFile(self.output) as file:
+            while some := list(itertools.islice(items, ITEMS)):
+                count_taken(some, taken)
+                for reject in add_facts(some, file, self.tokenizer):
+                    yield beam.pvalue.TaggedOutput(REJECTED, reject)
+            yield from file.close()
+        for count in taken.items():
+            yield beam.pvalue.TaggedOutput(TAKEN, count)
+
+
+def count_taken(items: list, taken: Counter) -> None:
+    """Counts captions, and photos that cannot be named; others count at the join."""
+    rejects = [item for item in items if isinstance(item, Reject)]
+    taken["photos"] += sum(reject.what == "photo" for reject in rejects)
+    taken["captions"] += sum(reject.captions for reject in rejects)
+    taken["captions"] += sum(isinstance(item, Caption) for item in items)
+
+
+def add_facts(items: list, file: FactFile, tokenizer: Tokenizer) -> list[Reject]:
+    """Adds what items of a source say; returns those that are rejected."""
+    found = defaultdict(list)
+    for item in items:
+        found[type(item)].append(item)
+    for photo_id, split in found[InSplit]:
+        file.add(photo_id, SPLITS, split)
+    for photo_id, path in found[AtPath]:
+        file.add(photo_id, PATHS, path)
+    captions, rejects = tokenize(found[Caption], tokenizer)
+    for photo_id, own in captions.items():
+        file.add(photo_id, CAPTIONS, pack_captions(own))
+    return found[Reject] + rejects
+
+
+def tokenize(
+    captions: list[Caption], tokenizer: Tokenizer
+) -> tuple[dict[str, list[Caption]], list[Reject]]:
+    """Photo id -> its captions with words; those of which nothing is left apart.
+
+    A source has a photo's captions one after another: to keep them together spares
+    the join most of its work.
+    """
+    rows = tokenizer.words([caption.text for caption in captions]) if captions else []
+    kept, rejects = defaultdict(list), []
+    for caption, words in zip(captions, rows, strict=True):
+        if words:
+            kept[caption.photo_id].append(caption._replace(words=tuple(words)))
+        else:
+            where, text = caption.where, caption.text
+            rejects.append(Reject("caption", where, "no_word_left", text, 1))
+    return kept, rejects
+
+
+def file_facts(directory: str, nested: bool) -> Iterator[Fact]:
+    """The files of a photo directory, as `list_photos` finds them."""
+    for file in list_photos(directory, nested):
+        yield file.photo_id, FILES, tuple(file)

@@ -1,0 +1,55 @@
+"""Lists in files between two steps."""
+
+import pytest
+from memory_files import held
+
+from beam_jobs.blocks import Block, BlockFile, read_blocks, write_blocks
+from beam_jobs.output_folder import prepare, text_folder
+from records.errors import UserError
+
+
+@pytest.fixture(params=["disk", "store://bucket", "tree://bucket"])
+def output(request, tmp_path, memory) -> str:
+    return str(tmp_path) if request.param == "disk" else f"{request.param}/out"
+
+
+def test_lists_come_back_whatever_their_order(output):
+    lists = {"a": [1, ("é", None)], "b": [], "c": [b"bytes" * 9999]}
+    blocks = dict(write_blocks(output, lists))
+    other = dict(write_blocks(output, {"d": ["other"]}))
+    assert blocks["a"].path == blocks["c"].path != other["d"].path
+    assert {key: list(read_blocks([block])) for key, block in blocks.items()} == lists
+    found = list(read_blocks([blocks["c"], other["d"], blocks["a"]]))
+    assert found in (
+        [*lists["a"], *lists["c"], "other"],
+        ["other", *lists["a"], *lists["c"]],
+    )
+
+
+def test_a_file_is_there_only_when_it_is_whole(tmp_path):
+    with pytest.raises(KeyError), BlockFile(str(tmp_path)) as file:
+        file.write([1])
+        raise KeyError
+    assert not list((tmp_path / ".build" / "text").iterdir())
+
+
+def test_what_a_broken_off_job_left_is_removed_by_the_next(output):
+    prepare(output, "last", overwrite=False)
+    (block,) = [block for _, block in write_blocks(output, {"a": [1]})]
+    prepare(output, "last", overwrite=False)
+    with pytest.raises(UserError, match=f"cannot read {block.path}"):
+        list(read_blocks([block]))
+    if "://" in output:
+        assert not [name for name in held(output) if "/text/" in name]
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path):
+    folder = tmp_path / ".build"
+    folder.write_text("a file")
+    with pytest.raises(UserError, match=f"cannot write {text_folder(str(tmp_path))}"):
+        write_blocks(str(tmp_path), {"a": [1]})
+
+
+def test_a_file_that_is_gone_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"cannot read .*gone: No such file"):
+        list(read_blocks([Block(str(tmp_path / "gone"), 0, 1)]))

@@ -1,0 +1,132 @@
+"""Facts of photos: what is read, by partition, and what is left out."""
+
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import pytest
+from apache_beam.pvalue import TaggedOutput
+from small_data import PHOTOS
+
+from beam_jobs import facts
+from beam_jobs.blocks import read_blocks
+from beam_jobs.elements import REJECTED, Caption, InSplit, Reject
+from beam_jobs.facts import (
+    CAPTIONS,
+    FILES,
+    PARTITIONS,
+    SPLITS,
+    TAKEN,
+    FactFile,
+    ReadText,
+    WriteFacts,
+    file_facts,
+    tokenize,
+)
+from beam_jobs.output_folder import text_folder
+from beam_jobs.packing import unpack_captions
+from records.tokenizer import Tokenizer
+from tfcap.config import TokenizerConfig
+
+CAPTION = Caption("a.jpg", 0, "f:1", "A dog .")
+
+
+def words(kind: str, *texts: str) -> tuple[dict, list[Reject]]:
+    captions = [
+        CAPTION._replace(number=i, where=f"f:{i}", text=text)
+        for i, text in enumerate(texts)
+    ]
+    return tokenize(captions, Tokenizer(TokenizerConfig(kind=kind)))
+
+
+def test_captions_are_tokenized_and_empty_ones_rejected():
+    kept, rejects = words("word", "A dog .", "! 42 .")
+    assert kept == {"a.jpg": [CAPTION._replace(where="f:0", words=("a", "dog"))]}
+    assert rejects == [Reject("caption", "f:1", "no_word_left", "! 42 .", 1)]
+
+
+@pytest.mark.parametrize("kind", ["wordpiece", "char"])
+def test_numbers_are_words_where_words_need_not_be_letters(kind):
+    kept, (reject,) = words(kind, "! 42 .", "!")
+    assert [caption.words for caption in kept["a.jpg"]] == [("42",)]
+    assert reject.reason == "no_word_left"
+
+
+def test_a_photo_is_in_one_partition_whoever_says_something_of_it(tmp_path):
+    found = defaultdict(list)
+    for kind in (SPLITS, CAPTIONS):
+        with FactFile(str(tmp_path)) as file:
+            for i in range(1000):
+                file.add(f"{i}.jpg", kind, i)
+            for partition, block in file.close():
+                found[partition] += read_blocks([block])
+    assert len(found) == PARTITIONS
+    kinds = [Counter(fact[0] for fact in of_one) for of_one in found.values()]
+    assert all(set(count.values()) == {2} for count in kinds)
+    assert sum(map(len, kinds)) == 1000
+
+
+def test_facts_are_written_as_they_come(tmp_path, monkeypatch):
+    monkeypatch.setattr(facts, "FACTS", 3)
+    given = [("a.jpg", SPLITS, i) for i in range(7)]
+    with FactFile(str(tmp_path)) as file:
+        for fact in given:
+            file.add(*fact)
+            assert sum(map(len, file.waiting.values())) < 3
+        blocks = [block for _, block in file.close()]
+    assert [len(list(read_blocks([block]))) for block in blocks] == [3, 3, 1]
+    assert list(read_blocks(blocks)) == given
+
+
+def test_files_of_the_photo_directory(data, tmp_path):
+    step = WriteFacts(str(tmp_path), lambda folder: file_facts(folder, nested=False))
+    blocks = [block for _, block in step.process(str(data.photos))]
+    found = {
+        photo: value for photo, kind, value in read_blocks(blocks) if kind == FILES
+    }
+    assert set(found) == set(PHOTOS)
+    assert found["a.jpg"][:2] == ("a.jpg", str(data.photos / "a.jpg"))
+
+
+def test_all_that_an_input_says_is_read_and_counted(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(facts, "ITEMS", 4)
+    lost = Reject("photo", "f:9", "malformed_line", "", 3)
+    items = [CAPTION, InSplit("a.jpg", "dev"), lost, CAPTION._replace(text="!")]
+    items += [CAPTION._replace(number=i) for i in range(1, 5)]
+    job = data.job(tmp_path)
+    monkeypatch.setattr(type(job.source), "items", lambda self, given: given)
+    step, tagged, blocks = ReadText(job), defaultdict(list), []
+    step.setup()
+    for outcome in step.process(items):
+        if isinstance(outcome, TaggedOutput):
+            tagged[outcome.tag].append(outcome.value)
+        else:
+            blocks.append(outcome[1])
+    found = list(read_blocks(blocks))
+    assert ("a.jpg", SPLITS, "dev") in found
+    packed = [value for _, kind, value in found if kind == CAPTIONS]
+    captions = [caption for part in packed for caption in unpack_captions(part)]
+    assert [caption.number for caption in captions] == [0, 1, 2, 3, 4]
+    assert {caption.words for caption in captions} == {("a", "dog")}
+    assert [r.reason for r in tagged[REJECTED]] == ["malformed_line", "no_word_left"]
+    assert dict(tagged[TAKEN]) == {"photos": 1, "captions": 6 + 3}
+
+
+def break_off(_):
+    yield "a.jpg", SPLITS, "train"
+    raise KeyError
+
+
+def one_fact(_):
+    yield "a.jpg", SPLITS, "train"
+
+
+def test_tries_of_one_step_do_not_meet(tmp_path):
+    """A runner takes one of them; of one that broke off nothing is left."""
+    with pytest.raises(KeyError):
+        list(WriteFacts(str(tmp_path), break_off).process(None))
+    assert not list(Path(text_folder(str(tmp_path))).iterdir())
+    tries = [list(WriteFacts(str(tmp_path), one_fact).process(None)) for _ in range(2)]
+    paths = {block.path for ((_, block),) in tries}
+    assert len(paths) == 2
+    for ((_, block),) in tries:
+        assert list(read_blocks([block])) == [("a.jpg", SPLITS, "train")]
