@@ -11,6 +11,7 @@ from beam_jobs.elements import Job, Plan, Reject
 from beam_jobs.output_folder import (
     remove_leftovers,
     remove_reports,
+    remove_text,
     write_rejects,
 )
 from beam_jobs.shard_writing import ShardReport
@@ -58,6 +59,7 @@ class Finish(beam.DoFn):
         manifest = make_manifest(self.job, plan, reports, statistics)
         kept = {report.shard.name for report in reports}
         remove_leftovers(self.job.output, shards.SHARD_NAME, kept)
+        remove_text(self.job.output)  # gigabytes, which no later job would remove
         manifest.save(self.job.output)
         remove_reports(self.job.output)
         yield self.job.output

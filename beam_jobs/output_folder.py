@@ -2,7 +2,7 @@
 
     shards ...       each under its own name only when it is whole
     .build/*.json    a report beside each finished shard, gone when the job has ended
-    .build/text/     text between the job's steps (`blocks`), gone then too
+    .build/text/     text between the job's steps (`blocks`), gone by then too
     .build/lock      held while a job runs: a second one on this output is refused
     rejects.jsonl    one line per input that did not make it
     (last file)      written last: with it the output is complete
@@ -89,8 +89,7 @@ def prepare(output: str, last_file: str, overwrite: bool) -> None:
     else:
         refuse_if_taken(output, last_file)
     make_reports_folder(output)
-    if exists(text_folder(output)):
-        remove_directory(text_folder(output))
+    remove_text(output)
 
 
 def make_reports_folder(output: str) -> None:
@@ -119,6 +118,23 @@ def refuse_if_taken(output: str, last_file: str) -> None:
 
 def text_folder(output: str) -> str:
     return os.path.join(output, REPORTS, "text")
+
+
+def remove_text(output: str) -> None:
+    """Removes what steps have passed on, or those of a job that is gone.
+
+    Raises:
+        UserError: it cannot be removed, where such a job's workers still write, say.
+    """
+    folder = text_folder(output)
+    try:
+        if exists(folder):
+            remove_directory(folder)
+    except OSError as error:
+        raise UserError(
+            f"cannot remove {folder}: {reason(error)}; if a worker of an earlier job "
+            "still writes there, try again when it has ended"
+        ) from None
 
 
 def report_path(output: str, shard: str) -> str:

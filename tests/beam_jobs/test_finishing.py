@@ -8,11 +8,12 @@ import pytest
 from small_data import contents
 
 from beam_jobs import output_folder
+from beam_jobs.blocks import write_blocks
 from beam_jobs.elements import Plan, Reject
 from beam_jobs.finishing import Finish, add_up, check_sum, check_sums, moments
 from beam_jobs.shard_writing import ShardReport
 from records.errors import UserError
-from records.manifest import ShardInfo, load_manifest
+from records.manifest import Manifest, ShardInfo, load_manifest
 from records.shards import shard_name
 from records.vocabulary import Vocabulary
 
@@ -123,6 +124,20 @@ def test_leftovers_of_an_interrupted_build_go(job):
         "rejects.jsonl",
         "dataset.json",
     }
+
+
+def test_text_is_gone_before_the_manifest_is_there(job, monkeypatch):
+    """A job killed between the two leaves a finished output, which none tidies up."""
+    write_blocks(job.output, {"photos": ["a photo"]})
+    monkeypatch.setattr(Manifest, "save", raise_key_error)
+    with pytest.raises(KeyError):
+        finish(job)
+    assert not Path(output_folder.text_folder(job.output)).exists()
+    assert not (Path(job.output) / "dataset.json").exists()
+
+
+def raise_key_error(*_):
+    raise KeyError
 
 
 def refusal(job, **given) -> str:

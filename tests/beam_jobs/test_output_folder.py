@@ -1,5 +1,7 @@
 """The folder a job writes to: taken over, refused, gone on with, replaced."""
 
+import errno
+import os
 import re
 
 import pytest
@@ -14,6 +16,17 @@ SHARDS = re.compile(r"part-\d")
 
 def prepare(output, overwrite=False):
     output_folder.prepare(str(output), "last.json", overwrite)
+
+
+def test_text_that_cannot_be_removed_is_named(tmp_path, monkeypatch):
+    def fail(path):
+        raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY), path)
+
+    prepare(tmp_path)
+    (tmp_path / REPORTS / "text").mkdir()
+    monkeypatch.setattr(output_folder, "remove_directory", fail)
+    with pytest.raises(UserError, match=r"cannot remove .*text: Directory not empty"):
+        prepare(tmp_path)
 
 
 def test_a_new_directory_is_made(tmp_path):
