@@ -24,7 +24,7 @@ from apache_beam.transforms import environments
 from rich.table import Column, Table
 
 from beam_jobs import dataflow
-from beam_jobs.runners import LOCAL, make_pipeline
+from beam_jobs.runners import LOCAL, new_pipeline
 from records.console import plain_console
 from records.files import make_output, write_atomically
 
@@ -120,12 +120,12 @@ def prepare(
     if dataflow.is_chosen(options):
         return prepare_for_dataflow(build, options)
     runner = options.view_as(StandardOptions).runner
-    pipeline = make_pipeline(options)
-    build(pipeline)
     environment = environments.EmbeddedPythonEnvironment.default()
-    if runner not in LOCAL:
-        environment = pipeline.runner.default_environment(options)
-    graph = pipeline.to_runner_api(default_environment=environment)
+    with new_pipeline(options) as pipeline:
+        build(pipeline)
+        if runner not in LOCAL:
+            environment = pipeline.runner.default_environment(options)
+        graph = pipeline.to_runner_api(default_environment=environment)
     return Submission(runner or "in this process", graph)
 
 
@@ -136,9 +136,9 @@ def prepare_for_dataflow(
     from apache_beam.runners.dataflow.internal import apiclient
 
     options.view_as(TestOptions).dry_run = True
-    pipeline = make_pipeline(options)
-    build(pipeline)
-    job = pipeline.run().job
+    with new_pipeline(options) as pipeline:
+        build(pipeline)
+        job = pipeline.run().job
     job.options.view_as(TestOptions).dry_run = False  # no part of the request
     job.proto.environment = apiclient.Environment(
         packages=[],

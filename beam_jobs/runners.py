@@ -4,6 +4,7 @@ import argparse
 import difflib
 import logging
 import re
+import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -100,10 +101,15 @@ def run_pipeline(build: Callable[[beam.Pipeline], None], options: PipelineOption
     job_servers.prepare(options)
     if options.view_as(StandardOptions).runner in LOCAL:
         logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
-    pipeline = make_pipeline(options)
-    build(pipeline)
-    silence_threads()
-    with job_servers.attended(options), ctrl_c_noted() as noted:
+    with new_pipeline(options) as pipeline:
+        build(pipeline)
+        silence_threads()
+        with job_servers.attended(options):
+            return run(pipeline, options)
+
+
+def run(pipeline: beam.Pipeline, options: PipelineOptions):
+    with ctrl_c_noted() as noted:
         try:
             result = pipeline.run()
             if not dataflow.is_chosen(options):
@@ -114,6 +120,19 @@ def run_pipeline(build: Callable[[beam.Pipeline], None], options: PipelineOption
                 raise
             raise raised from None
     return result
+
+
+@contextmanager
+def new_pipeline(options: PipelineOptions) -> Iterator[beam.Pipeline]:
+    """As `make_pipeline`; leaves nothing in the system's folder for temporary files.
+
+    Beam makes a folder there for every pipeline, and removes it where one is run.
+    """
+    pipeline = make_pipeline(options)
+    try:
+        yield pipeline
+    finally:
+        shutil.rmtree(pipeline.local_tempdir, ignore_errors=True)
 
 
 def make_pipeline(options: PipelineOptions) -> beam.Pipeline:

@@ -1,12 +1,16 @@
 """Options and errors on their way through Beam."""
 
 import argparse
+import os
 import signal
+import tempfile
+from contextlib import suppress
 
 import apache_beam as beam
 import pytest
 from apache_beam.options.pipeline_options import DirectOptions, StandardOptions
 
+from beam_jobs import dry_run
 from beam_jobs.runners import parse_beam_options, parse_command, run_pipeline
 from records.errors import UserError
 
@@ -114,3 +118,20 @@ def test_a_defect_keeps_its_stack():
 def test_a_local_pipeline_has_ended_when_it_returns():
     result = run_pipeline(lambda p: p | beam.Create(["x"]), parse_beam_options([]))
     assert result.state == "DONE"
+
+
+def end(pipeline):
+    pipeline | beam.Create(["x"])
+
+
+def break_off(pipeline):
+    raise UserError("no graph")
+
+
+@pytest.mark.parametrize("does", [run_pipeline, dry_run.prepare])
+@pytest.mark.parametrize("build", [end, break_off])
+def test_nothing_is_left_among_temporary_files(does, build, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with suppress(UserError):
+        does(build, parse_beam_options([]))
+    assert os.listdir(tmp_path) == []
