@@ -163,7 +163,7 @@ def tokenize(
     kept, rejects = defaultdict(list), []
     for caption, words in zip(captions, rows, strict=True):
         if words:
-            kept[caption.photo_id].append(caption._replace(words=tuple(words)))
+            kept[caption.photo_id].append(Caption(*caption[:4], tuple(words)))
         else:
             where, text = caption.where, caption.text
             rejects.append(Reject("caption", where, "no_word_left", text, 1))

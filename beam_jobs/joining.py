@@ -165,7 +165,7 @@ def add_tokens(
     rows = iter(Tokenizer(settings).tokens(words, vocabulary))
     return [
         photo._replace(
-            captions=tuple(c._replace(tokens=tuple(next(rows))) for c in photo.captions)
+            captions=tuple(Caption(*c[:5], tuple(next(rows))) for c in photo.captions)
         )
         for photo in photos
     ]

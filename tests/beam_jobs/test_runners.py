@@ -1,6 +1,7 @@
 """Options and errors on their way through Beam."""
 
 import argparse
+import gc
 import os
 import signal
 import tempfile
@@ -135,3 +136,8 @@ def test_nothing_is_left_among_temporary_files(does, build, tmp_path, monkeypatc
     with suppress(UserError):
         does(build, parse_beam_options([]))
     assert os.listdir(tmp_path) == []
+
+
+def test_the_collector_is_as_it_was_when_a_run_has_ended():
+    run_pipeline(end, parse_beam_options([]))
+    assert gc.get_freeze_count() == 0
