@@ -12,7 +12,7 @@ from records import schema
 from records.reader import RecordSet
 from records.shard_checks import Expected, Found, Problem, ShardCheck
 from tfcap.config import TrainingConfig
-from tfcap.input_pipeline import shuffled_photos
+from tfcap.photo_order import PhotoOrder
 from tfcap.train_step import StepResult
 
 SHOWN = 64
@@ -80,8 +80,8 @@ def photos_of_step(
         epoch, number: of the batch, both from 0.
     """
     skipped = number * config.global_batch
-    order = shuffled_photos(records, "train", config, epoch, skipped)
-    here = order.take(config.global_batch)
+    order = PhotoOrder.of_epoch(records, "train", config, epoch, skipped)
+    here = order.read(config.shuffle_photos).take(config.global_batch)
     spec = records.manifest.features
     read = [schema.decode(photo, spec) for photo in here.as_numpy_iterator()]
     return {r.photo_id: bool(np.isfinite(r.features).all()) for r in read}

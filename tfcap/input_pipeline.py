@@ -11,7 +11,6 @@ Features are referenced, not copied: row i belongs to photo `photo[i]` of the ba
 
 from collections.abc import Callable
 
-import numpy as np
 import tensorflow as tf
 
 from records import schema
@@ -19,6 +18,7 @@ from records.reader import RecordSet
 from records.vocabulary import PAD_ID
 from tfcap.config import TrainingConfig
 from tfcap.data_service import expanded_by_service
+from tfcap.photo_order import PhotoOrder
 from tfcap.static_shapes import RowCounts, pad_batch
 
 Batch = dict[str, tf.Tensor]
@@ -31,34 +31,45 @@ def training_batches(
     skip_steps: int = 0,
     context: tf.distribute.InputContext | None = None,
     counts: RowCounts | None = None,
+    epochs: int = 1,
 ) -> tf.data.Dataset:
-    """One epoch of training batches for one host, a batch per replica.
+    """Epochs of training batches for one host, a batch per replica.
 
-    The order is a function of (seed, epoch) alone. A global batch is cut by photo:
-    `replicas` successive elements, spread over the hosts, make up the same photos for
-    any number of replicas. The last one of an epoch may be short, some of its parts
-    even empty; none is dropped.
+    The order of each is a function of (seed, epoch) alone. They follow one another in
+    one data set: TensorFlow makes its operations once, and not anew for each epoch. A
+    global batch is cut by photo: `replicas` successive elements, spread over the hosts,
+    make up the same photos for any number of replicas. The last one of an epoch may be
+    short, some of its parts even empty; none is dropped.
 
     Args:
         records: the record set.
         config: global batch, seed, expansion, size of the shuffle buffer.
-        epoch: from 0.
-        skip_steps: global batches that were trained on before.
+        epoch: the first, from 0.
+        skip_steps: global batches of it that were trained on before.
         context: which part is this host's; None for all of it.
         counts: of the split; given, all batches are padded to one size.
+        epochs: how many.
     """
     context = context or tf.distribute.InputContext()
     share = config.global_batch // context.num_replicas_in_sync
     expand = expander(records, config.expansion, counts, share)
-    skipped = skip_steps * config.global_batch
-    photos = shuffled_photos(records, "train", config, epoch, skipped)
-    count = max(records.manifest.photos("train") - skipped, 0)
+    skipped = [skip_steps * config.global_batch, *[0] * (epochs - 1)]
+    orders = [
+        PhotoOrder.of_epoch(records, "train", config, epoch + i, skip)
+        for i, skip in enumerate(skipped)
+    ]
+
+    def batches_of_epoch(order: PhotoOrder) -> tf.data.Dataset:
+        photos = order.read(config.shuffle_photos)
+        return replica_batches(photos, order.photos, config.global_batch, context)
+
+    in_order = tf.data.Dataset.from_tensor_slices(PhotoOrder.stack(orders))
     # Reading goes on while the batch before is parsed.
-    batches = replica_batches(photos, count, config.global_batch, context).prefetch(2)
+    batches = in_order.flat_map(batches_of_epoch).prefetch(2)
     if config.data_service:
         own = context.num_replicas_in_sync // context.num_input_pipelines
-        left = -(-count // config.global_batch) * own
-        service = config.data_service
+        steps = [-(-int(order.photos) // config.global_batch) for order in orders]
+        left, service = sum(steps) * own, config.data_service
         return ready(expanded_by_service(batches, left, expand, service))
     return ready(batches.map(expand, tf.data.AUTOTUNE, deterministic=True))
 
@@ -102,49 +113,9 @@ def ready(batches: tf.data.Dataset) -> tf.data.Dataset:
     return batches.prefetch(4).with_options(options)
 
 
-def shuffled_photos(
-    records: RecordSet, split: str, config: TrainingConfig, epoch: int, skip: int = 0
-) -> tf.data.Dataset:
-    """Serialised records in the order of (seed, epoch), the first `skip` left out.
-
-    Shards come in a random order, a window of some of them at a time, and a window's
-    photos in a random order: which photo is in which shard is a matter of hashes, so
-    that a window is a sample of the whole. What lies before the window of the first
-    photo asked for is not read.
-
-    Sets TensorFlow's global seed, as making a model does.
-    """
-    random = np.random.default_rng([config.seed, epoch])
-    shards, paths = records.manifest.shards[split], records.shard_paths(split)
-    order = random.permutation(len(paths))
-    size = max(config.shuffle_photos * len(shards) // records.manifest.photos(split), 1)
-    windows = [order[i : i + size] for i in range(0, len(order), size)]
-    seeds = random.integers(2**31, size=len(windows))
-    ends = np.cumsum([sum(shards[i].photos for i in window) for window in windows])
-    first = int(np.searchsorted(ends, skip, "right"))
-    # `shuffle` mixes TensorFlow's global seed into its own; 0 it takes for none.
-    tf.random.set_seed(1)
-
-    def read(paths: tf.Tensor, seed: tf.Tensor) -> tf.data.Dataset:
-        photos = tf.data.TFRecordDataset(paths)
-        return photos.shuffle(
-            config.shuffle_photos, seed, reshuffle_each_iteration=False
-        )
-
-    names = tf.ragged.constant(
-        [[paths[i] for i in window] for window in windows], dtype=tf.string
-    )
-    return (
-        tf.data.Dataset.from_tensor_slices((names, seeds))
-        .skip(first)
-        .flat_map(read)
-        .skip(skip - int(ends[first - 1]) if first else skip)
-    )
-
-
 def replica_batches(
     photos: tf.data.Dataset,
-    count: int,
+    count: int | tf.Tensor,
     global_batch: int,
     context: tf.distribute.InputContext,
 ) -> tf.data.Dataset:

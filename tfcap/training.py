@@ -7,6 +7,7 @@ the loop is our own; models and optimizers are Keras'.
 import math
 import signal
 import sys
+from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 
@@ -37,6 +38,9 @@ from tfcap.train_step import (
 )
 from tfcap.workdir import Progress, Workdir, settled
 from tfcap.workers import Workers
+
+# Read as one data set. Their orders are all held in memory, of each the shards' paths.
+EPOCHS_AT_ONCE = 32
 
 
 @dataclass(frozen=True)
@@ -182,10 +186,10 @@ class Trainer:
         stopped = None
         with self.stop, self.curves:
             try:
-                for epoch in range(int(self.progress.epoch), self.settings.epochs):
+                for epoch, batches in self.epochs_left():
                     if self.out_of_patience():
                         break
-                    self.train_epoch(epoch)
+                    self.train_epoch(epoch, batches)
                     self.end_epoch(epoch)
             except StopTraining:
                 self.save()
@@ -202,9 +206,18 @@ class Trainer:
             stopped=stopped,
         )
 
-    def train_epoch(self, epoch: int) -> None:
-        done = int(self.progress.step_in_epoch)
-        batches = self.strategy.distribute_datasets_from_function(
+    def epochs_left(self) -> Iterator[tuple[int, Iterator]]:
+        """Each epoch that is not over, with batches that begin where it goes on."""
+        epochs = range(int(self.progress.epoch), self.settings.epochs)
+        for number, epoch in enumerate(epochs):
+            if number % EPOCHS_AT_ONCE == 0:
+                batches = iter(self.batches(len(epochs[number:][:EPOCHS_AT_ONCE])))
+            yield epoch, batches
+
+    def batches(self, epochs: int) -> tf.distribute.DistributedDataset:
+        """What is left of this epoch and those after it, so many in all."""
+        epoch, done = int(self.progress.epoch), int(self.progress.step_in_epoch)
+        return self.strategy.distribute_datasets_from_function(
             lambda context: training_batches(
                 self.records,
                 self.settings,
@@ -212,12 +225,15 @@ class Trainer:
                 done,
                 context,
                 self.counts["train"],
+                epochs,
             )
         )
+
+    def train_epoch(self, epoch: int, batches: Iterator) -> None:
+        done = int(self.progress.step_in_epoch)
         self.curves.start_epoch(epoch, done)
-        iterator = iter(batches)
         for _ in range(done, self.steps_per_epoch):
-            self.curves.step(self.train_step(iterator))
+            self.curves.step(self.train_step(batches))
             self.progress.step_in_epoch.assign_add(1)
             if self.steps % self.settings.log_steps == 0:
                 self.note()

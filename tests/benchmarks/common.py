@@ -20,6 +20,7 @@ class Sizes:
 
     Attributes:
         photos: of the record set drawn.
+        epochs: read in succession; the figure is the mean of one.
         grid_photos: of the one with grids for features.
         repeats: how many times as large the record set of many photos is.
         baseline_photos: the first photos, for the two slow pipelines.
@@ -31,6 +32,7 @@ class Sizes:
     """
 
     photos: int = 6000
+    epochs: int = 5
     grid_photos: int = 1024
     repeats: int = 10
     baseline_photos: int = 120
@@ -44,6 +46,7 @@ class Sizes:
 
 QUICK = Sizes(
     photos=60,
+    epochs=2,
     grid_photos=8,
     repeats=2,
     baseline_photos=12,

@@ -25,7 +25,7 @@ RESUMED_AT = (0.13, 0.37, 0.5, 0.74, 0.99)  # of an epoch's steps
 
 
 class Pipelines:
-    """Rows per second through the input pipelines, one epoch a sample."""
+    """Rows per second through the input pipelines, some epochs a sample."""
 
     def __init__(self, records: RecordSet, sizes: Sizes):
         self.records, self.sizes = records, sizes
@@ -35,20 +35,22 @@ class Pipelines:
         self.flat_map()
 
     def tfcap(self, expansion: str) -> tuple[float, float]:
-        """(rows per second, milliseconds it took to build the epoch's data set).
+        """(rows per second, milliseconds it took to build the data set).
 
         Rows are timed from the first batch asked for, reading the first window
-        included, to the last.
+        included, to the last of the last epoch.
         """
         config = experiment(expansion, self.sizes.global_batch).training
-        start = time.perf_counter()
-        batches = training_batches(self.records, config, 0)
+        epochs, start = self.sizes.epochs, time.perf_counter()
+        batches = training_batches(self.records, config, 0, epochs=epochs)
         built = time.perf_counter() - start
-        return self.rows / seconds(lambda: exhaust(batches)), 1000 * built
+        rows = self.rows * epochs
+        return rows / seconds(lambda: exhaust(batches)), 1000 * built
 
     def read(self) -> float:
         """The limit."""
-        return self.rows / seconds(lambda: read(self.records, self.sizes.global_batch))
+        rows = self.rows * self.sizes.epochs
+        return rows / seconds(lambda: read(self.records, self.sizes))
 
     def generator(self) -> float:
         return row_rate(baselines.generator(*self.held, *lookup(self.records)))
@@ -67,11 +69,13 @@ class Grids:
 
     def sample(self) -> dict[str, float]:
         config = experiment("causal", self.sizes.global_batch).training
-        batches = training_batches(self.records, config, 0)
-        limit = seconds(lambda: read(self.records, self.sizes.global_batch))
+        epochs = self.sizes.epochs
+        batches = training_batches(self.records, config, 0, epochs=epochs)
+        photos = self.sizes.grid_photos * epochs
         return {
-            "pipeline.grid": self.sizes.grid_photos / seconds(lambda: exhaust(batches)),
-            "pipeline.grid_read": self.sizes.grid_photos / limit,
+            "pipeline.grid": photos / seconds(lambda: exhaust(batches)),
+            "pipeline.grid_read": photos
+            / seconds(lambda: read(self.records, self.sizes)),
         }
 
 
@@ -107,7 +111,7 @@ class ManyPhotos:
         return seconds(lambda: next(iter(training_batches(self.many, config, 0, step))))
 
 
-def read(records: RecordSet, size: int) -> None:
+def read(records: RecordSet, sizes: Sizes) -> None:
     """The limit: the same bytes read and batched, nothing looked at."""
     photos = tf.data.TFRecordDataset(records.shard_paths("train"))
-    exhaust(photos.batch(size))
+    exhaust(photos.batch(sizes.global_batch).repeat(sizes.epochs))

@@ -96,7 +96,7 @@ LINES = (
         "pipeline.resume",
         below=1,
     ),
-    Line("building an epoch's data set, prefix", "ms", "pipeline.built"),
+    Line("building a run's data set, prefix", "ms", "pipeline.built"),
     Line(
         "training step, causal, against the generator and train_on_batch",
         ROWS_A_SECOND,

@@ -163,6 +163,30 @@ def test_skipping_gives_exactly_the_batches_that_follow(make_records, skip):
     assert fingerprint(rest) == fingerprint(resumed)
 
 
+@pytest.mark.parametrize("skip", [0, 4, 6])
+def test_epochs_follow_one_another_in_one_data_set(make_records, skip):
+    records = make_records()
+    each = [
+        training_batches(records, config(), 1, skip_steps=skip),
+        training_batches(records, config(), 2),
+        training_batches(records, config(), 3),
+    ]
+    together = training_batches(records, config(), 1, skip_steps=skip, epochs=3)
+    assert fingerprint(together) == fingerprint(itertools.chain(*each))
+
+
+def test_hosts_cut_every_epoch_alike(make_records):
+    records = make_records()
+    for host in range(2):
+        context = parts(4, 2, host)
+        each = [
+            photos_of(training_batches(records, config(), epoch, context=context))
+            for epoch in range(2)
+        ]
+        together = training_batches(records, config(), 0, context=context, epochs=2)
+        assert photos_of(together) == each[0] + each[1]
+
+
 def test_resuming_reads_no_window_that_is_over(make_records):
     records = make_records({"train": 64, "dev": 2})
     settings = config(shuffle_photos=8)

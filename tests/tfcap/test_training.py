@@ -209,6 +209,15 @@ def test_more_epochs_may_be_asked_for(make_records, tmp_path):
     assert_same_state(longer, run(settings(epochs=2), records, tmp_path / "other"))
 
 
+def test_how_many_epochs_are_read_as_one_data_set_makes_no_difference(
+    make_records, tmp_path, monkeypatch
+):
+    records = make_records()
+    one = run(settings(epochs=5), records, tmp_path / "one")
+    monkeypatch.setattr("tfcap.training.EPOCHS_AT_ONCE", 2)
+    assert_same_state(one, run(settings(epochs=5), records, tmp_path / "other"))
+
+
 def test_the_step_is_traced_once(make_records, tmp_path):
     trainer = run(settings(), make_records(), tmp_path / "run")
     assert trainer.train_step.experimental_get_tracing_count() == 1

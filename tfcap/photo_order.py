@@ -1,0 +1,88 @@
+"""In which order an epoch reads the photos: a function of (seed, epoch) alone.
+
+Shards come in a random order, a window of some of them at a time, and a window's photos
+in a random order: which photo is in which shard is a matter of hashes, so that a window
+is a sample of the whole.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from records.reader import RecordSet
+from tfcap.config import TrainingConfig
+
+
+class PhotoOrder(NamedTuple):
+    """What is left of an epoch; of several, with a first axis for them.
+
+    Attributes:
+        windows: paths of the shards, string [windows, shards], ragged.
+        seeds: of the order within each window, int64 [windows].
+        skip: photos of the first window that are left out, int64.
+        photos: how many come, int64.
+    """
+
+    windows: tf.RaggedTensor
+    seeds: tf.Tensor | tf.RaggedTensor
+    skip: tf.Tensor
+    photos: tf.Tensor
+
+    @classmethod
+    def of_epoch(
+        cls,
+        records: RecordSet,
+        split: str,
+        config: TrainingConfig,
+        epoch: int,
+        skip: int = 0,
+    ) -> "PhotoOrder":
+        """The first `skip` photos of the epoch, from 0, left out.
+
+        What lies before the window of the first photo asked for is not read.
+        """
+        random = np.random.default_rng([config.seed, epoch])
+        shards, paths = records.manifest.shards[split], records.shard_paths(split)
+        photos = records.manifest.photos(split)
+        order = random.permutation(len(paths))
+        size = max(config.shuffle_photos * len(shards) // photos, 1)
+        windows = [order[i : i + size] for i in range(0, len(order), size)]
+        seeds = random.integers(2**31, size=len(windows))
+        ends = np.cumsum([sum(shards[i].photos for i in window) for window in windows])
+        first = int(np.searchsorted(ends, skip, "right"))
+        left = [[paths[i] for i in window] for window in windows[first:]]
+        skip_in_window = skip - int(ends[first - 1]) if first else skip
+        return cls(
+            tf.ragged.constant(left, tf.string, ragged_rank=1),
+            tf.constant(seeds[first:], tf.int64),
+            tf.constant(skip_in_window, tf.int64),
+            tf.constant(max(photos - skip, 0), tf.int64),
+        )
+
+    @classmethod
+    def stack(cls, orders: Sequence["PhotoOrder"]) -> "PhotoOrder":
+        """Several epochs, tensors [epochs, ...]."""
+        windows, seeds, *numbers = zip(*orders)
+        return cls(
+            tf.ragged.stack(windows), tf.ragged.stack(seeds), *map(tf.stack, numbers)
+        )
+
+    def read(self, buffer: int) -> tf.data.Dataset:
+        """The serialised records, string.
+
+        Sets TensorFlow's global seed, as making a model does.
+
+        Args:
+            buffer: photos in memory at once, to be shuffled.
+        """
+        # `shuffle` mixes TensorFlow's global seed into its own; 0 it takes for none.
+        tf.random.set_seed(1)
+
+        def window(paths: tf.Tensor, seed: tf.Tensor) -> tf.data.Dataset:
+            photos = tf.data.TFRecordDataset(paths)
+            return photos.shuffle(buffer, seed, reshuffle_each_iteration=False)
+
+        windows = tf.data.Dataset.from_tensor_slices((self.windows, self.seeds))
+        return windows.flat_map(window).skip(self.skip)
