@@ -117,24 +117,30 @@ def decode(serialized: bytes, spec: FeatureSpec) -> PhotoRecord:
     )
 
 
-def parse_batch(serialized: tf.Tensor, spec: FeatureSpec) -> dict[str, tf.Tensor]:
+def parse_batch(
+    serialized: tf.Tensor, spec: FeatureSpec, with_photos: bool = False
+) -> dict[str, tf.Tensor]:
     """Parses a whole batch of records at once, in graph.
 
     Args:
         serialized: string [photos].
         spec: shape and dtype of the features.
+        with_photos: the photos as well, of records that keep them.
 
     Returns:
         `photo_id` string [photos]; `features` [photos, *shape] of the stored dtype;
-        `ids` ragged int64 [photos, captions, tokens].
+        `ids` ragged int64 [photos, captions, tokens]; with photos `encoded` string
+        [photos], their bytes.
     """
+    text = tf.io.FixedLenFeature([], tf.string)
     columns = tf.io.parse_example(
         serialized,
         {
-            PHOTO_ID: tf.io.FixedLenFeature([], tf.string),
-            FEATURES: tf.io.FixedLenFeature([], tf.string),
+            PHOTO_ID: text,
+            FEATURES: text,
             IDS: tf.io.RaggedFeature(tf.int64, row_splits_dtype=tf.int64),
             LENGTHS: tf.io.VarLenFeature(tf.int64),
+            **({ENCODED: text} if with_photos else {}),
         },
     )
     lengths = columns[LENGTHS]
@@ -146,11 +152,12 @@ def parse_batch(serialized: tf.Tensor, spec: FeatureSpec) -> dict[str, tf.Tensor
         captions, lengths.indices[:, 0], lengths.dense_shape[0], validate=False
     )
     flat = tf.io.decode_raw(columns[FEATURES], spec.dtype)
-    return {
+    parsed = {
         "photo_id": columns[PHOTO_ID],
         "features": tf.reshape(flat, [-1, *spec.shape]),
         "ids": ids,
     }
+    return {**parsed, "encoded": columns[ENCODED]} if with_photos else parsed
 
 
 def parse_lengths(serialized: tf.Tensor) -> tf.RaggedTensor:

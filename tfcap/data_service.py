@@ -24,7 +24,7 @@ def expanded_by_service(
     """`batches.map(expand)`, done by the service.
 
     Args:
-        batches: of serialised records, string [photos].
+        batches: of serialised records, string [photos], each with its epoch, int32.
         count: how many there are.
         expand: from one of them to what is trained on.
         address: of the dispatcher, as `grpc://host:port`.
@@ -33,10 +33,10 @@ def expanded_by_service(
         UserError: nothing answers there, or not all of its workers have registered.
     """
     workers = count_workers(address)
-    nothing = tf.data.Dataset.from_tensors(tf.zeros([0], tf.string))
+    nothing = tf.data.Dataset.from_tensors((tf.zeros([0], tf.string), 0))
     whole_rounds = batches.concatenate(nothing.repeat(-count % workers)).enumerate()
     expanded = whole_rounds.shard(HINT, HINT).map(
-        lambda number, batch: (number, expand(batch)), tf.data.AUTOTUNE, True
+        lambda number, batch: (number, expand(*batch)), tf.data.AUTOTUNE, True
     )
     service = tf.data.experimental.service.distribute(BY_HINT, address)
     return in_order(expanded.apply(service), workers).take(count)

@@ -2,10 +2,9 @@
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
-from itertools import zip_longest
 from typing import Any
 
 import tensorflow as tf
@@ -31,9 +30,14 @@ from tfcap.comparison import Comparison, Earlier
 from tfcap.config import DecodingConfig
 from tfcap.decoding import Voters, detokenize, search
 from tfcap.decoding.ensemble import Ensemble
-from tfcap.decoding.neighbours import check_same_photos
+from tfcap.feature_sources import (
+    FeatureSource,
+    check_neighbours,
+    distinct,
+    photos_of,
+    sources_of,
+)
 from tfcap.gallery import Entry, write_gallery
-from tfcap.input_pipeline import photo_batches
 from tfcap.java_scores import JavaScores
 from tfcap.members import records_of, restore
 from tfcap.models.base import Captioner
@@ -124,7 +128,8 @@ def evaluate(
     records = read[0]
     references = read_references(records, split)
     model, about = restore(members)
-    captions, likelihoods = caption_split(model, read, split, decoding)
+    sources = sources_of(model, read)
+    captions, likelihoods = caption_split(model, sources, split, decoding)
     shuffled = metrics.shuffled(captions, SHUFFLE_SEED)
     settings = {
         "split": split,
@@ -135,8 +140,8 @@ def evaluate(
         **decoding.model_dump(),
         "tokenizer": records.manifest.tokenizer.model_dump(),
         "encoders": [
-            one.manifest.encoder.model_dump(exclude={"preprocessing"})
-            for one in distinct(read)
+            source.info.model_dump(exclude={"preprocessing"})
+            for source in distinct(sources)
         ],
         "scorer": f"pycocoevalcap {version('pycocoevalcap')}, words as its Penn "
         "Treebank tokenizer makes them",
@@ -169,26 +174,29 @@ def range_of(references: References) -> str:
 
 def caption_split(
     model: Captioner | Ensemble,
-    read: Sequence[RecordSet],
+    sources: Sequence[FeatureSource],
     split: str,
     decoding: DecodingConfig,
 ) -> tuple[dict[str, str], dict[str, float]]:
     """Photo id -> caption, and -> its mean log-probability.
 
     Args:
-        read: the records of the model, or of each of an ensemble.
+        sources: of the model, or of each of an ensemble.
 
     Raises:
-        UserError: they do not hold the same photos in the same order.
+        UserError: their records do not hold the same photos in the same order.
     """
-    records, sets = read[0], distinct(read)
-    which = [sets.index(own) for own in read]
+    records, once = sources[0].records, distinct(sources)
+    which = [once.index(own) for own in sources]
     tokenizer = records.manifest.tokenizer
-    voters = decoding.consensus and Voters.of_split(read, "train", decoding.consensus)
+    check_neighbours(model, decoding)
+    voters = decoding.consensus and Voters.of_split(
+        [source.records for source in sources], "train", decoding.consensus
+    )
 
-    @tf.function(input_signature=[features_spec(own) for own in sets], autograph=False)
+    @tf.function(input_signature=[one.spec for one in once], autograph=False)
     def write(*features):
-        given = [features[i] for i in which] if len(sets) > 1 else features[0]
+        given = [features[i] for i in which] if len(once) > 1 else features[0]
         found = search(model, given, decoding, records.vocabulary, tokenizer, voters)
         best = detokenize(found.tokens[:, 0], records.vocabulary, tokenizer)
         return best, found.mean_log_probability()[:, 0]
@@ -197,38 +205,12 @@ def caption_split(
     console = Console(stderr=True)
     with Progress(console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task("captioning", total=records.manifest.photos(split))
-        for ids, features in photos_of(sets, split):
+        for ids, features in photos_of(once, split, BATCH):
             texts, scores = write(*features)
             captions |= zip(ids, (text.decode() for text in texts.numpy()))
             likelihoods |= zip(ids, scores.numpy().tolist())
             bar.advance(task, len(ids))
     return captions, likelihoods
-
-
-def distinct(read: Sequence[RecordSet]) -> list[RecordSet]:
-    """Each record set once."""
-    return list({records.directory: records for records in read}.values())
-
-
-def features_spec(records: RecordSet) -> tf.TensorSpec:
-    features = records.manifest.features
-    return tf.TensorSpec([None, *features.shape], features.dtype)
-
-
-def photos_of(
-    sets: Sequence[RecordSet], split: str
-) -> Iterator[tuple[list[str], list[tf.Tensor]]]:
-    """Yields photo ids of a batch, and its features in each of the record sets.
-
-    Raises:
-        UserError: they do not hold the same photos in the same order.
-    """
-    batches = [photo_batches(records, split, BATCH) for records in sets]
-    for parts in zip_longest(*batches):
-        ids = [part["photo_id"].numpy().tolist() if part else [] for part in parts]
-        for records, own in zip(sets, ids):
-            check_same_photos(sets[0], records, split, ids[0], own)
-        yield [one.decode() for one in ids[0]], [part["features"] for part in parts]
 
 
 def save(evaluation: Evaluation, folder: str) -> None:

@@ -7,6 +7,7 @@ py_function and no data set per caption. Two expansions of the same captions:
     causal   one row a caption, and the same caption shifted by one as its target
 
 Features are referenced, not copied: row i belongs to photo `photo[i]` of the batch.
+Where the encoder is trained as well, `pixels` stand in the place of `features`.
 """
 
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from records.vocabulary import PAD_ID
 from tfcap.config import TrainingConfig
 from tfcap.data_service import expanded_by_service
 from tfcap.photo_order import PhotoOrder
+from tfcap.photo_pixels import PixelReader, pixel_reader
 from tfcap.static_shapes import RowCounts, pad_batch
 
 Batch = dict[str, tf.Tensor]
@@ -52,7 +54,8 @@ def training_batches(
     """
     context = context or tf.distribute.InputContext()
     share = config.global_batch // context.num_replicas_in_sync
-    expand = expander(records, config.expansion, counts, share)
+    pixels = pixel_reader(records.manifest.encoder, config, augmented=True)
+    expand = expander(records, config.expansion, counts, share, pixels)
     skipped = [skip_steps * config.global_batch, *[0] * (epochs - 1)]
     orders = [
         PhotoOrder.of_epoch(records, "train", config, epoch + i, skip)
@@ -61,7 +64,10 @@ def training_batches(
 
     def batches_of_epoch(order: PhotoOrder) -> tf.data.Dataset:
         photos = order.read(config.shuffle_photos)
-        return replica_batches(photos, order.photos, config.global_batch, context)
+        own = replica_batches(photos, order.photos, config.global_batch, context)
+        return tf.data.Dataset.zip(
+            own, tf.data.Dataset.from_tensors(order.epoch).repeat()
+        )
 
     in_order = tf.data.Dataset.from_tensor_slices(PhotoOrder.stack(orders))
     # Reading goes on while the batch before is parsed.
@@ -84,19 +90,27 @@ def scoring_batches(
     """A split in stored order, once, for measuring the loss: causal, every photo."""
     context = context or tf.distribute.InputContext()
     share = config.global_batch // context.num_replicas_in_sync
-    expand = expander(records, "causal", counts, share)
+    pixels = pixel_reader(records.manifest.encoder, config, augmented=False)
+    expand = expander(records, "causal", counts, share, pixels)
     photos = tf.data.TFRecordDataset(records.shard_paths(split))
     count = records.manifest.photos(split)
     batches = replica_batches(photos, count, config.global_batch, context)
     return ready(batches.map(expand, tf.data.AUTOTUNE, deterministic=True))
 
 
-def photo_batches(records: RecordSet, split: str, size: int) -> tf.data.Dataset:
-    """A split in stored order for captioning: `photo_id` [photos] and `features`."""
+def photo_batches(
+    records: RecordSet, split: str, size: int, column: str = "features"
+) -> tf.data.Dataset:
+    """A split in stored order for captioning: `photo_id` [photos] and `features`.
+
+    Args:
+        column: `encoded` for the photos' bytes instead of features.
+    """
+    with_photos = column == "encoded"
 
     def parse(serialized: tf.Tensor) -> Batch:
-        batch = schema.parse_batch(serialized, records.manifest.features)
-        return {name: batch[name] for name in ("photo_id", "features")}
+        batch = schema.parse_batch(serialized, records.manifest.features, with_photos)
+        return {name: batch[name] for name in ("photo_id", column)}
 
     photos = tf.data.TFRecordDataset(records.shard_paths(split))
     return photos.batch(size).map(parse, tf.data.AUTOTUNE).prefetch(2)
@@ -145,17 +159,24 @@ def expander(
     expansion: str,
     counts: RowCounts | None = None,
     share: int = 0,
-) -> Callable[[tf.Tensor], Batch]:
+    pixels: PixelReader | None = None,
+) -> Callable[..., Batch]:
     """Returns the function from serialised records, string [photos], to a batch.
 
-    With `counts` batches are padded to the size of the largest of `share` photos.
+    After them it takes the epoch, int32; outside training there is none.
+
+    With `counts` batches are padded to the size of the largest of `share` photos; with
+    `pixels` they have these and no features.
     """
     expand = {"prefix": expand_prefixes, "causal": expand_causal}[expansion]
     spec = records.manifest.features
 
-    def parse_and_expand(serialized: tf.Tensor) -> Batch:
-        parsed = schema.parse_batch(serialized, spec)
-        batch = {"features": parsed["features"], **expand(parsed["ids"])}
+    def parse_and_expand(serialized: tf.Tensor, epoch: tf.Tensor | int = 0) -> Batch:
+        parsed = schema.parse_batch(serialized, spec, pixels is not None)
+        seen = {"features": parsed["features"]}
+        if pixels:
+            seen = {"pixels": pixels(parsed["photo_id"], parsed["encoded"], epoch)}
+        batch = {**seen, **expand(parsed["ids"])}
         return pad_batch(batch, counts.shape(expansion, share)) if counts else batch
 
     return parse_and_expand

@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from records.errors import UserError
-from records.manifest import Manifest
 from records.reader import RecordSet
 from tfcap.decoding.ensemble import Ensemble, check_same_vocabulary
+from tfcap.encoders.tuned import TunedEncoder
 from tfcap.models.base import Captioner
 from tfcap.workdir import Workdir, check_fits, difference_of_input, encoder_name
 
@@ -38,9 +38,9 @@ def open_members(paths: Sequence[str], one_encoder: bool = True) -> list[Workdir
 
 
 def check_same(
-    name: str, told: Callable[[Manifest], str], one: Workdir, other: Workdir
+    name: str, told: Callable[[Workdir], str], one: Workdir, other: Workdir
 ) -> None:
-    ours, theirs = told(one.manifest), told(other.manifest)
+    ours, theirs = told(one), told(other)
     if ours != theirs:
         raise UserError(
             f"an ensemble needs models of one {name}: {one.path} has {ours}, "
@@ -61,14 +61,15 @@ def records_of(run: Workdir, record_sets: Sequence[RecordSet]) -> int:
     raise AssertionError
 
 
-def tokenizer_of(manifest: Manifest) -> str:
-    settings = manifest.tokenizer.model_dump()
+def tokenizer_of(run: Workdir) -> str:
+    settings = run.manifest.tokenizer.model_dump()
     return ", ".join(f"{key} {value}" for key, value in settings.items())
 
 
-def features_of(manifest: Manifest) -> str:
-    shape = " x ".join(map(str, manifest.features.shape))
-    return f"{encoder_name(manifest)} with features {shape}"
+def features_of(run: Workdir) -> str:
+    shape = " x ".join(map(str, run.manifest.features.shape))
+    own = f", fine-tuned in {run.path}" if run.config.training.fine_tuning else ""
+    return f"{encoder_name(run.manifest)} with features {shape}{own}"
 
 
 def results_folder(paths: Sequence[str], split: str) -> str:
@@ -79,6 +80,12 @@ def results_folder(paths: Sequence[str], split: str) -> str:
     """
     together = ["ensemble"] if len(paths) > 1 else []
     return os.path.join(paths[0], "evaluation", *together, split)
+
+
+def tuned_encoders(model: Captioner | Ensemble) -> list[TunedEncoder | None]:
+    """The encoder of each member; None of one that reads the records' features."""
+    members = model.members if isinstance(model, Ensemble) else [model]
+    return [member.encoder for member in members]
 
 
 def restore(members: Sequence[Workdir]) -> tuple[Captioner | Ensemble, dict[str, Any]]:

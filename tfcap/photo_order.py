@@ -23,12 +23,14 @@ class PhotoOrder(NamedTuple):
         seeds: of the order within each window, int64 [windows].
         skip: photos of the first window that are left out, int64.
         photos: how many come, int64.
+        epoch: from 0, int32.
     """
 
     windows: tf.RaggedTensor
     seeds: tf.Tensor | tf.RaggedTensor
     skip: tf.Tensor
     photos: tf.Tensor
+    epoch: tf.Tensor
 
     @classmethod
     def of_epoch(
@@ -59,6 +61,7 @@ class PhotoOrder(NamedTuple):
             tf.constant(seeds[first:], tf.int64),
             tf.constant(skip_in_window, tf.int64),
             tf.constant(max(photos - skip, 0), tf.int64),
+            tf.constant(epoch, tf.int32),
         )
 
     @classmethod

@@ -15,7 +15,9 @@ from records.schema import PhotoRecord
 from tfcap.config import Config
 from tfcap.decoding import detokenize, search
 from tfcap.models.base import Captioner
+from tfcap.photo_pixels import whole_photos
 from tfcap.photos import PhotoProblem, check_header
+from tfcap.train_step import with_features
 
 COUNT = 4
 PIXELS = 224
@@ -39,13 +41,16 @@ class Samples:
         self.chosen = choose(records, "dev", COUNT, config.training.seed)
         folder = photos or records.manifest.sources.get("photos", "")
         self.pictures = {r.photo_id: picture(r, folder) for r in self.chosen}
-        features = tf.stack([record.features for record in self.chosen])
+        seen = {"features": tf.stack([record.features for record in self.chosen])}
+        if model.encoder is not None:
+            seen = {"pixels": pixels_of(self.chosen, records)}
 
         # What the model says by itself, every time in the same few seconds.
         decoding = config.decoding.model_copy(update={"consensus": None})
 
         @tf.function(autograph=False)
         def write() -> tf.Tensor:
+            features = with_features(model, seen, False)["features"]
             words, tokenizer = records.vocabulary, records.manifest.tokenizer
             found = search(model, features, decoding, words, tokenizer)
             return detokenize(found.tokens[:, 0], words, tokenizer)
@@ -86,6 +91,13 @@ def read_numbers(
         for n, serialized in enumerate(needed):
             if n in here:
                 yield schema.decode(serialized, records.manifest.features)
+
+
+def pixels_of(chosen: tuple[PhotoRecord, ...], records: RecordSet) -> tf.Tensor:
+    """The photos as the encoder takes them, float32 [photos, side, side, 3]."""
+    names, photos = ([getattr(r, n) for r in chosen] for n in ("photo_id", "encoded"))
+    read = whole_photos(records.manifest.encoder)
+    return read(tf.constant(names), tf.constant(photos))
 
 
 def picture(record: PhotoRecord, folder: str) -> tf.Tensor | None:

@@ -48,13 +48,15 @@ class RowCounts:
 def pad_batch(batch: dict[str, tf.Tensor], shape: Shape) -> dict[str, tf.Tensor]:
     """Pads a batch; a row of padding has `<start>` for a prefix, and no target."""
     causal = batch["target"].shape.rank == 2
-    sizes = {
-        "features": [shape.photos, *batch["features"].shape[1:]],
+    rows = {
         "photo": [shape.rows],
         "prefix": [shape.rows, shape.length],
         "target": [shape.rows, shape.length] if causal else [shape.rows],
     }
-    padded = {name: pad_to(batch[name], size) for name, size in sizes.items()}
+    padded = {
+        name: pad_to(values, rows.get(name, [shape.photos, *values.shape[1:]]))
+        for name, values in batch.items()
+    }
     empty = tf.range(shape.rows) >= tf.shape(batch["prefix"])[0]
     starts = tf.where(empty, START_ID, padded["prefix"][:, 0])
     prefix = tf.concat([starts[:, None], padded["prefix"][:, 1:]], 1)

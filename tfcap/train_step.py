@@ -15,7 +15,6 @@ from tfcap.cross_entropy import smoothed_cross_entropy
 from tfcap.input_pipeline import Batch
 from tfcap.models.base import Captioner, Context, take
 from tfcap.models.dropout import first_seed, fold_in, place_seeds, row_seeds
-from tfcap.schedules import Schedule
 from tfcap.static_shapes import padded_losses
 
 # Where rows are cut into groups of like length, by the rank of their target: prefixes
@@ -24,7 +23,7 @@ from tfcap.static_shapes import padded_losses
 LENGTH_BOUNDS = {1: (4, 8, 14), 2: (13,)}
 MEAN_LENGTH = {1: 7, 2: 12}
 Losses = Callable[[Captioner, Batch, tf.Tensor | None], tf.Tensor]
-PHOTO_PARTS, ROW_PARTS = ("features", "seed"), ("photo", "prefix", "target")
+ROW_PARTS = ("photo", "prefix", "target")  # what else a batch has is of each photo
 
 
 class StepResult(NamedTuple):
@@ -111,17 +110,24 @@ def row_losses(
     return smoothed_cross_entropy(logits, target, label_smoothing)
 
 
-def make_optimizer(schedule: Schedule, precision: str) -> keras.optimizers.Optimizer:
-    """Adam; in mixed_float16 with a loss scaled against underflow.
+def with_features(model: Captioner, batch: Batch, training: bool) -> Batch:
+    """The batch with features, made of its pixels where the encoder is trained."""
+    if model.encoder is None:
+        return batch
+    rest = {name: values for name, values in batch.items() if name != "pixels"}
+    encode = model.encoder.of_view if training else model.encoder.of_photos
+    pixels = batch["pixels"]
+    features = encode(at_least_one(pixels))[: tf.shape(pixels)[0]]
+    return {"features": features, **rest}
 
-    The scale is halved, and the step left out, where gradients overflow; it is doubled
-    after 2,000 steps in which none did. Source: Micikevicius et al., "Mixed Precision
-    Training", 2018, section 3.2.
+
+def at_least_one(pixels: tf.Tensor) -> tf.Tensor:
+    """A black photo in the place of none.
+
+    TensorFlow 2.21 fails on CPU at a convolution of no photo with batch norm behind it.
     """
-    adam = keras.optimizers.Adam(schedule)
-    if precision != "mixed_float16":
-        return adam
-    return keras.optimizers.LossScaleOptimizer(adam)
+    black = tf.zeros([1, *pixels.shape[1:]])
+    return tf.cond(tf.shape(pixels)[0] > 0, lambda: pixels, lambda: black)
 
 
 def make_train_step(
@@ -152,7 +158,8 @@ def make_train_step(
     def differentiate(batch: Batch, tokens: tf.Tensor):
         """Summed loss of these rows, and their share of the mean's scaled gradient."""
         with tf.GradientTape() as tape:
-            losses = losses_of(model, batch, batch["seed"])
+            seen = with_features(model, batch, True)
+            losses = losses_of(model, seen, batch["seed"])
             loss = tf.reduce_sum(losses)
             mean = optimizer.scale_loss(loss / tf.cast(tokens, tf.float32))
         variables = [variable.value for variable in model.trainable_variables]
@@ -166,7 +173,8 @@ def make_train_step(
         replica = tf.distribute.get_replica_context()
         # By place in the global batch: replicas drop what one would.
         share = config.global_batch // replica.num_replicas_in_sync
-        place = tf.range(tf.shape(batch["features"])[0])
+        photos = batch["features"] if model.encoder is None else batch["pixels"]
+        place = tf.range(tf.shape(photos)[0])
         place += tf.cast(replica.replica_id_in_sync_group, tf.int32) * share
         seed = fold_in(base, tf.cast(optimizer.iterations, tf.int32))
         batch = {**batch, "seed": fold_in(seed, place)}
@@ -244,13 +252,13 @@ def sum_over_parts(
 
 def part_of(batch: Batch, number: tf.Tensor, parts: int) -> Batch:
     """Part `number`, from 0, of a batch cut by photo into parts of like size."""
-    photos = tf.shape(batch["features"])[0]
+    seen = {name: batch[name] for name in batch if name not in ROW_PARTS}
+    photos = tf.size(batch["seed"])
     first, end = number * photos // parts, (number + 1) * photos // parts
     here = (batch["photo"] >= first) & (batch["photo"] < end)
     rows = {name: tf.boolean_mask(batch[name], here) for name in ROW_PARTS}
     rows["photo"] -= first
-    photos = {name: batch[name][first:end] for name in PHOTO_PARTS}
-    return {**photos, **rows}
+    return {**{name: seen[name][first:end] for name in seen}, **rows}
 
 
 def cross_entropy(label_smoothing: float, padded: bool) -> Losses:
@@ -284,6 +292,7 @@ def make_score_step(
     losses_of = losses_of or cross_entropy(0.0, padded)
 
     def replica_step(batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:
+        batch = with_features(model, batch, False)
         return tf.reduce_sum(losses_of(model, batch, None)), count(batch)
 
     @tf.function

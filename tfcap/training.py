@@ -24,18 +24,14 @@ from tfcap.curves import Curves
 from tfcap.failures import explain_not_finite, find_damage
 from tfcap.input_pipeline import scoring_batches, training_batches
 from tfcap.models import build_model
+from tfcap.optimizers import make_optimizer
 from tfcap.samples import Samples
 from tfcap.schedules import make_schedule
 from tfcap.self_critical import SelfCritical
 from tfcap.static_shapes import RowCounts
 from tfcap.stopping import StopRequest, StopTraining
 from tfcap.strategies import check_global_batch, make_strategy
-from tfcap.train_step import (
-    Losses,
-    make_optimizer,
-    make_score_step,
-    make_train_step,
-)
+from tfcap.train_step import Losses, make_score_step, make_train_step
 from tfcap.workdir import Progress, Workdir, settled
 from tfcap.workers import Workers
 
@@ -131,8 +127,7 @@ class Trainer:
         self.model = build_model(
             self.config, self.records.manifest, self.records.vocabulary
         )
-        self.optimizer = make_optimizer(self.schedule, self.settings.precision)
-        self.optimizer.build(self.model.trainable_variables)
+        self.optimizer = make_optimizer(self.schedule, self.settings, self.model)
         decay = self.settings.average_decay
         self.average = None
         if decay is not None:

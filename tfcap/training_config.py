@@ -63,6 +63,24 @@ class SelfCriticalConfig(Section):
         return self
 
 
+class FineTuningConfig(Section):
+    """Training of the encoder along with the model; `tfcap.encoders.tuned`.
+
+    Attributes:
+        rate: the encoder's (first) learning rate; rises and falls as `schedule` does.
+        from_layer: the first layer that is trained, in the order of Keras' summary;
+            those before it stay as they are. Null trains all.
+        flip: every second photo is mirrored, left to right.
+        crop: of a photo's width and of its height, this part is seen, drawn anew each
+            time; 1.0: all of it, as outside training.
+    """
+
+    rate: float = Field(1e-5, gt=0)
+    from_layer: str | None = None
+    flip: bool = True
+    crop: float = Field(0.875, gt=0, le=1)
+
+
 class TrainingConfig(Section):
     """The training run.
 
@@ -99,6 +117,8 @@ class TrainingConfig(Section):
             --init`); null draws them.
         self_critical: train by CIDEr-D in the place of cross-entropy, from the weights
             of `init`; null does not. The loss is then minus the mean reward.
+        fine_tuning: train the encoder as well, from photos that the records keep
+            (`records.keep_photos`); null takes the records' features as they are.
     """
 
     expansion: Literal["prefix", "causal"] = "prefix"
@@ -121,6 +141,7 @@ class TrainingConfig(Section):
     log_steps: int = Field(10, ge=1)
     init: str | None = None
     self_critical: SelfCriticalConfig | None = None
+    fine_tuning: FineTuningConfig | None = None
 
     def steps_per_epoch(self, photos: int) -> int:
         """Global batches that so many photos make; the last one may be smaller."""

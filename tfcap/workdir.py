@@ -34,6 +34,7 @@ from tfcap.config import Config, load_config, parse_config
 from tfcap.decoding import check_words
 from tfcap.models import build_model
 from tfcap.models.base import Captioner
+from tfcap.photo_pixels import check_keeps_photos
 
 CONFIG, AVERAGE = "config.yaml", "average.json"
 # Sections that only the Beam job reads, and what of the encoder decides the features.
@@ -58,6 +59,9 @@ CHANGEABLE = {
     "training.log_steps",
     "training.strategy",
     "training.data_service",
+    # Where the encoder's weights lie; which they are, their digest says.
+    "encoder.weights",
+    "encoder.model",
 }
 
 
@@ -168,7 +172,8 @@ class Workdir:
         """Sets another run's model to the weights of this run's best checkpoint.
 
         Raises:
-            UserError: its model or its records are others; says in what.
+            UserError: its model or its records are others, or it has an encoder of
+                its own, which this one lacks; says in what.
         """
         old, new = (flatten(run.config.model.model_dump()) for run in (self, taker))
         for key in sorted({*old, *new}):
@@ -183,8 +188,16 @@ class Workdir:
                 f"training.init: the model in {self.path} was trained on other records "
                 f"than these: {difference(self.manifest, taker.manifest)}"
             )
-        checkpoint = tf.train.Checkpoint(model=model)
-        checkpoints.read(checkpoint, self.best_state(), partly=True)
+        if self.config.training.fine_tuning and model.encoder is None:
+            raise UserError(
+                f"training.init: the model in {self.path} has an encoder of its own, "
+                "and cannot do with the records' features: leave out "
+                "training.fine_tuning, which is then as it was there"
+            )
+        given, _ = self.restore_best()
+        # The encoder's are the last: without any given, they stay those of the records.
+        for variable, value in zip(model.variables, given.variables):
+            variable.assign(value)
 
     def best_state(self) -> str:
         """Folder of the state with the lowest dev loss.
@@ -221,8 +234,8 @@ def settled(config: Config, records: RecordSet) -> Config:
 
     A `decoding.max_length` of null becomes the length of their longest caption.
 
-    Where the encoder's weights lie may differ from one command to the next; what
-    features and tokens are may not.
+    Where the encoder's weights lie may differ from one command to the next, and to
+    train it they are read again; what features and tokens are may not.
 
     Raises:
         UserError: encoder or tokenizer is not that of the records.
@@ -241,6 +254,10 @@ def settled(config: Config, records: RecordSet) -> Config:
                 "configuration they were made with, or build them again"
             )
     sections = {name: getattr(made, name) for name in MADE_WITH}
+    if config.training.fine_tuning:
+        check_keeps_photos(records)
+        files = {name: getattr(config.encoder, name) for name in ("weights", "model")}
+        sections["encoder"] = made.encoder.model_copy(update=files)
     sections["decoding"] = config.decoding.up_to(records.manifest.longest_caption)
     check_words(sections["decoding"], records.vocabulary, records.manifest.tokenizer)
     return config.model_copy(update=sections)

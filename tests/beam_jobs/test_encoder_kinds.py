@@ -13,6 +13,7 @@ from records.verification import verify
 from tfcap.config import parse_config
 from tfcap.encoders import load_encoder
 from tfcap.evaluation import caption_split
+from tfcap.feature_sources import sources_of
 from tfcap.training import Trainer
 
 BY_NAME = {
@@ -125,6 +126,7 @@ def test_a_model_trains_on_every_kind_of_features(make_records, tmp_path, poolin
     trainer = Trainer(config, records, str(tmp_path / "run"))
     trainer.run()
     decoding = config.decoding.up_to(records.manifest.longest_caption)
-    captions, _ = caption_split(trainer.model, [records], "train", decoding)
+    sources = sources_of(trainer.model, [records])
+    captions, _ = caption_split(trainer.model, sources, "train", decoding)
     assert len(captions) == 6
     assert all(text.startswith("a dog ") for text in captions.values()), captions

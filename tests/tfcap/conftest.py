@@ -49,17 +49,28 @@ def caption_of(kind: int) -> str:
     )
 
 
-def photo_record(name: str, kind: int, rng, spec: FeatureSpec, words: Vocabulary):
+def photo_of(kind: int, rng) -> bytes:
+    """A JPEG of 40 x 32 whose colour says `kind`, a stripe at a random height."""
+    pixels = np.zeros([32, 40, 3], np.uint8)
+    pixels[:] = [40 + 160 * (kind >> bit & 1) for bit in range(3)]
+    pixels[rng.integers(28) :][:4] = rng.integers(256, size=3)
+    return tf.io.encode_jpeg(pixels).numpy()
+
+
+def photo_record(
+    name: str, kind: int, rng, spec: FeatureSpec, words: Vocabulary, encoded=None
+):
     """One photo with two captions, one of them short."""
     features = rng.normal(0, 0.1, spec.shape)
     features[..., :3] += [2 * (kind >> bit & 1) - 1 for bit in range(3)]
     captions = (caption_of(kind), " ".join(caption_of(kind).split()[1:3]))
     return PhotoRecord(
         photo_id=name,
-        photo_sha256=hashlib.sha256(name.encode()).digest(),
+        photo_sha256=hashlib.sha256(encoded or name.encode()).digest(),
         features=features.astype(spec.dtype),
         captions=captions,
         ids=tuple(tuple(words.encode(caption.split())) for caption in captions),
+        encoded=encoded,
     )
 
 
@@ -129,7 +140,8 @@ def write_record_set(
 ) -> RecordSet:
     """Writes a record set and opens it.
 
-    `sizes` gives the photos of each split; features are [4] or of `spec`'s shape.
+    `sizes` gives the photos of each split; features are [4] or of `spec`'s shape. With
+    `config.records.keep_photos` there are photos, of which they are not the features.
     """
     sizes = sizes or {"train": 21, "dev": 7}
     spec = spec or FeatureSpec(shape=(4,), dtype="float32")
@@ -137,19 +149,24 @@ def write_record_set(
     os.makedirs(directory)
     words = Vocabulary.from_counts(dict.fromkeys(WORDS, 1), 1, True)
     words.save(os.path.join(directory, FILE_NAME))
+    config = config or Config()
+    kept = config.records.keep_photos
     held = {
-        split: write_split(directory, split, count, spec, words)
+        split: write_split(directory, split, count, spec, words, kept)
         for split, count in sizes.items()
     }
-    manifest = make_manifest(held, spec, words, config or Config(), encoder)
+    manifest = make_manifest(held, spec, words, config, encoder)
     manifest.save(directory)
     return RecordSet.open(directory)
 
 
-def write_split(directory, split, count, spec, words):
+def write_split(directory, split, count, spec, words, keep_photos):
     rng = np.random.default_rng(shards.SPLITS.index(split))
     names = [f"{split}{i}.jpg" for i in range(count)]
-    records = [photo_record(n, i % 8, rng, spec, words) for i, n in enumerate(names)]
+    records = []
+    for i, name in enumerate(names):
+        photo = photo_of(i % 8, rng) if keep_photos else None
+        records.append(photo_record(name, i % 8, rng, spec, words, photo))
     records.sort(key=lambda record: shards.order_in_shard(record.photo_id))
     cut = shards.shard_count(count, 8)
     infos = []

@@ -12,6 +12,7 @@ from tfcap import cli
 from tfcap.config import DecodingConfig
 from tfcap.evaluation import caption_split, evaluate, save
 from tfcap.export.model_card import describe
+from tfcap.feature_sources import sources_of
 from tfcap.input_pipeline import photo_batches
 from tfcap.members import open_members, restore, results_folder
 
@@ -125,7 +126,8 @@ def test_models_of_two_encoders_write_together(two_encoders, tmp_path, capsys):
 def test_an_ensemble_of_two_encoders_is_the_mean_of_both(two_encoders):
     runs, sets = two_encoders
     config = DecodingConfig(max_length=8, beam_width=1)
-    captions, _ = caption_split(restore(runs)[0], sets, "dev", config)
+    model, _ = restore(runs)
+    captions, _ = caption_split(model, sources_of(model, sets), "dev", config)
     batches = [next(iter(photo_batches(own, "dev", 100))) for own in sets]
     models = [run.restore_best()[0] for run in runs]
     shares = 0

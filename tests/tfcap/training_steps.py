@@ -5,10 +5,11 @@ import tensorflow as tf
 from tfcap.config import Config, parse_config
 from tfcap.input_pipeline import training_batches
 from tfcap.models import build_model
+from tfcap.optimizers import make_optimizer
 from tfcap.schedules import make_schedule
 from tfcap.static_shapes import RowCounts
 from tfcap.strategies import make_strategy, mirrored
-from tfcap.train_step import StepResult, make_optimizer, make_train_step
+from tfcap.train_step import StepResult, make_train_step
 
 
 def settings(**training) -> Config:
@@ -36,8 +37,7 @@ class Steps:
         with self.strategy.scope():
             self.model = build_model(config, records.manifest, records.vocabulary)
             schedule = make_schedule(training.schedule, 3, training.epochs)
-            self.optimizer = make_optimizer(schedule, training.precision)
-            self.optimizer.build(self.model.trainable_variables)
+            self.optimizer = make_optimizer(schedule, training, self.model)
         self.step = make_train_step(self.strategy, self.model, self.optimizer, training)
         counts = RowCounts(records, "train") if training.jit_compile else None
         self.make_batches = lambda epoch: iter(

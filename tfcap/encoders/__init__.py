@@ -7,6 +7,8 @@ the evaluation and the exported SavedModel all see a photo alike.
               reading.py              applications.py   by name, from Keras
               orientation.py          keras_file.py     a .keras file of one's own
                                       saved_model.py    a SavedModel of one's own
+
+A network may also be trained along with the captioner: `tuned.py`.
 """
 
 from tfcap.encoders.encoder import Encoder, load_encoder, undecodable

@@ -47,6 +47,7 @@ def load(config: EncoderConfig) -> Network:
         scale=scale,
         run=lambda pixels: model(pixels, training=False),
         contents=[np.ascontiguousarray(w) for w in model.get_weights()],
+        model=model,
     )
 
 

@@ -98,9 +98,12 @@ def load_encoder(config: EncoderConfig) -> Encoder:
 
 @functools.lru_cache(maxsize=2)
 def loaded(config: EncoderConfig) -> Encoder:
-    if config.model is None:
-        return assemble(applications.load(config), config)
-    return assemble_own(load_own(config), config)
+    network = load_network(config)
+    return (assemble if config.model is None else assemble_own)(network, config)
+
+
+def load_network(config: EncoderConfig) -> Network:
+    return applications.load(config) if config.model is None else load_own(config)
 
 
 def assemble_own(network: Network, config: EncoderConfig) -> Encoder:
@@ -159,18 +162,33 @@ def freeze(network: Network, config: EncoderConfig):
     """Pixels -> features as one graph without variables."""
     side = views.photo_side(network.size, config.crops)
 
-    def run(pixels, mirrored):
-        features = tf.cast(network.run(network.scale(pixels)), tf.float32)
-        return pool(views.unmirror(features, mirrored), config.pooling)
-
     @tf.function(
         input_signature=[tf.TensorSpec([None, side, side, 3], tf.float32)],
         autograph=False,
     )
     def encode(pixels):
-        return views.average(run, pixels, network.size, config.crops, config.flip)
+        return features_of_photos(network, config, pixels)
 
     return convert_variables_to_constants_v2(encode.get_concrete_function())
+
+
+def features_of_photos(
+    network: Network, config: EncoderConfig, pixels: tf.Tensor
+) -> tf.Tensor:
+    """Pixels [batch, side, side, 3] -> float32 [batch, *shape]; see `photo_side`."""
+    run = functools.partial(features_of_view, network, config)
+    return views.average(run, pixels, network.size, config.crops, config.flip)
+
+
+def features_of_view(
+    network: Network,
+    config: EncoderConfig,
+    pixels: tf.Tensor,
+    mirrored: tf.Tensor | None = None,
+) -> tf.Tensor:
+    """A view [batch, size, size, 3] -> float32 [batch, *shape]."""
+    features = tf.cast(network.run(network.scale(pixels)), tf.float32)
+    return pool(views.unmirror(features, mirrored), config.pooling)
 
 
 def reading(side: int, frozen) -> Callable[[tf.Tensor], tf.Tensor]:

@@ -49,6 +49,7 @@ def load(config: EncoderConfig, path: str) -> Network:
         scale=scale,
         run=lambda pixels: model(pixels, training=False),
         contents=[digest],
+        model=model,
     )
 
 

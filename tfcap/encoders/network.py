@@ -24,6 +24,7 @@ class Network:
         scale: pixels of 0 to 255 -> pixels as the network takes them.
         run: those, float32 [batch, size, size, 3] -> floats [batch, ...].
         contents: bytes-like; with these another graph or other weights show.
+        model: what `run` runs, if that is a model of Keras.
     """
 
     kind: str
@@ -34,6 +35,7 @@ class Network:
     scale: TensorFunction
     run: TensorFunction
     contents: Sequence
+    model: keras.Model | None = None
 
 
 def scaling_of(mode: str) -> tuple[str, TensorFunction]:

@@ -39,9 +39,9 @@ class PhotoCaptioner:
     """From photo bytes to captions.
 
     Args:
-        encoder: must be the one the records were made with.
+        encoder: the one the records were made with, or trained with the model.
         model: or `tfcap.decoding.ensemble.Ensemble`, several of them.
-        stored: their dtype on disk; the model was trained on their rounding.
+        stored: dtype of features as the model was trained on them.
         half: keep weights in float16; they are computed with in float32.
         voters: for `decoding.consensus`.
     """

@@ -1,6 +1,7 @@
 """The model of a work directory with the encoder of its records in front."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from records.errors import UserError
 from records.reader import RecordSet
@@ -8,7 +9,8 @@ from tfcap.config import DecodingConfig
 from tfcap.decoding import Voters
 from tfcap.encoders import Encoder, load_encoder
 from tfcap.export.captioner import PhotoCaptioner
-from tfcap.members import restore
+from tfcap.feature_sources import check_neighbours
+from tfcap.members import restore, tuned_encoders
 from tfcap.recorded_encoder import kind_of_file, moved
 from tfcap.workdir import Workdir, check_fits
 
@@ -35,24 +37,33 @@ def photo_captioner(
 
     Raises:
         UserError: the encoder is not there, or not the one the records were made with;
-            `consensus` without records, or with those of another model.
+            `consensus` without records, or with those of another model; its
+            `neighbours` with an encoder that was trained along.
     """
     workdir = members[0]
     voters = decoding.consensus and find_voters(workdir, decoding, records)
-    paths = {"weights": encoder_weights, "model": encoder_model}
-    encoder = encoder_of_records(workdir, {k: v for k, v in paths.items() if v})
-    model, _ = restore(members)
+    given = {"weights": encoder_weights, "model": encoder_model}
+    paths = {kind: path for kind, path in given.items() if path}
+    model, _ = restore([with_encoder_at(run, paths) for run in members])
+    tuned, *_ = tuned_encoders(model)  # of all members, or of none
+    check_neighbours(model, decoding)
     manifest = workdir.manifest
     return PhotoCaptioner(
-        encoder,
+        tuned.frozen() if tuned else encoder_of_records(workdir, paths),
         model,
         workdir.vocabulary,
         manifest.tokenizer,
         decoding,
-        manifest.features.dtype,
+        "float32" if tuned else manifest.features.dtype,
         half,
         voters,
     )
+
+
+def with_encoder_at(run: Workdir, paths: dict[str, str]) -> Workdir:
+    """The run, of whose encoder `paths` say where its file lies now."""
+    encoder = moved(run.config.encoder, paths)
+    return replace(run, config=run.config.model_copy(update={"encoder": encoder}))
 
 
 def find_voters(

@@ -109,9 +109,12 @@ def weights_of(members: Sequence[Workdir], half: bool) -> str:
     if len(members) > 1:
         paths = ", ".join(run.path for run in members)
         kept += f" The mean of the probabilities of {len(members)} models: {paths}."
+    further = "not trained further"
+    if members[0].config.training.fine_tuning:
+        further = "trained further with the captioner (`training.fine_tuning`)"
     return (
         f"{kept} Encoder: {encoder.name}, weights {encoder.weights}, digest "
-        f"{encoder.digest}; not trained further."
+        f"{encoder.digest}; {further}."
     )
 
 

@@ -8,6 +8,7 @@ import keras
 from records.manifest import Manifest
 from records.vocabulary import Vocabulary
 from tfcap.config import Config
+from tfcap.encoders.tuned import load_tuned
 from tfcap.models.attention import AttentionCaptioner
 from tfcap.models.base import Captioner
 from tfcap.models.glove import load_glove
@@ -24,18 +25,31 @@ def build_model(
 
     Args:
         restored: the weights will come from a checkpoint, for use and not for
-            training: GloVe is not read, and layers compute in float32.
+            training: no file of weights is read, and layers compute in float32.
     """
+    tuning = config.training.fine_tuning
+    with layers_computing_in("float32" if restored else config.training.precision):
+        model = build_captioner(config, manifest, vocabulary, restored)
+        if tuning:
+            model.encoder = load_tuned(
+                config.encoder, manifest.encoder, tuning.from_layer, restored
+            )
+        return model
+
+
+def build_captioner(
+    config: Config, manifest: Manifest, vocabulary: Vocabulary, restored: bool
+) -> Captioner:
+    """From features to captions."""
     settings, seed = config.model, config.training.seed
     known = (settings, len(vocabulary), manifest.features, manifest.moments)
-    with layers_computing_in("float32" if restored else config.training.precision):
-        if settings.name in ATTENDING:
-            return ATTENDING[settings.name](*known, seed)
-        embedding = None
-        if settings.glove and not restored:
-            units = settings.embedding_units
-            embedding = load_glove(settings.glove, vocabulary, units, seed)
-        return MergeCaptioner(*known, embedding, seed)
+    if settings.name in ATTENDING:
+        return ATTENDING[settings.name](*known, seed)
+    embedding = None
+    if settings.glove and not restored:
+        units = settings.embedding_units
+        embedding = load_glove(settings.glove, vocabulary, units, seed)
+    return MergeCaptioner(*known, embedding, seed)
 
 
 @contextmanager

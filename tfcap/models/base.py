@@ -22,6 +22,7 @@ import keras
 import tensorflow as tf
 
 from records.reader import RecordSet
+from tfcap.encoders.tuned import TunedEncoder
 
 State = Any
 
@@ -60,7 +61,13 @@ class Captioner(keras.Model):
     `seed`, int32 [n], one for each photo, row or position passed beside it, turns
     dropout on (tfcap/models/dropout.py): masks are a function of it alone, so that a
     resumed run draws those an uninterrupted one would have drawn. None turns it off.
+
+    Attributes:
+        encoder: where it is trained along: its weights are the last of the model's.
+            Features are still what `encode` takes. None: they are those of records.
     """
+
+    encoder: TunedEncoder | None = None
 
     def make_weights(self, shape: tuple[int, ...]) -> None:
         """To be called at the end of construction, with the shape of features."""

@@ -1,0 +1,87 @@
+"""Photos that records keep, as pixels for an encoder that is trained."""
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from records.errors import UserError
+from records.manifest import EncoderInfo
+from records.reader import RecordSet
+from tfcap.encoders.reading import read_photo
+from tfcap.encoders.views import photo_side
+from tfcap.models.dropout import first_seed, fold_in, uniform
+from tfcap.training_config import FineTuningConfig, TrainingConfig
+
+# (ids, photos), string [n] each, epoch -> float32 [n, side, side, 3] of 0 to 255.
+PixelReader = Callable[[tf.Tensor, tf.Tensor, tf.Tensor | int], tf.Tensor]
+# Traced once, not for every data set.
+traced_read = tf.function(read_photo, autograph=False)
+
+
+def check_keeps_photos(records: RecordSet) -> None:
+    """Raises UserError where there are no photos to read."""
+    if not records.manifest.configuration.get("records", {}).get("keep_photos"):
+        raise UserError(
+            "training.fine_tuning reads photos, but the records in "
+            f"{records.directory} hold only their features; build them again with "
+            "--set records.keep_photos=true"
+        )
+
+
+def pixel_reader(
+    encoder: EncoderInfo, config: TrainingConfig, augmented: bool
+) -> PixelReader | None:
+    """How training reads photos, or how they are read outside training.
+
+    None where only the captioner is trained, which reads features.
+    """
+    if config.fine_tuning is None:
+        return None
+    if not augmented:
+        return whole_photos(encoder)
+    return augmented_photos(encoder, config.fine_tuning, config.seed)
+
+
+def whole_photos(encoder: EncoderInfo) -> PixelReader:
+    """Photos as the Beam job and an export read them, in every epoch alike."""
+    side = photo_side(encoder.input_size, encoder.crops)
+    return lambda _, photos, epoch=0: tf.map_fn(
+        lambda photo: traced_read(photo, side),
+        photos,
+        fn_output_signature=pixels(side),
+    )
+
+
+def augmented_photos(
+    encoder: EncoderInfo, config: FineTuningConfig, seed: int
+) -> PixelReader:
+    """Photos cropped and mirrored by chance: a function of (seed, epoch, photo id)."""
+    size = encoder.input_size
+
+    def read(names: tf.Tensor, photos: tf.Tensor, epoch: tf.Tensor | int) -> tf.Tensor:
+        numbers = tf.strings.to_hash_bucket_fast(names, 2**31 - 1)
+        base = fold_in(first_seed(seed), epoch)
+        seeds = fold_in(base, tf.cast(numbers, tf.int32))
+        drawn = uniform(fold_in(seeds[:, tf.newaxis], tf.range(3)))
+        return tf.map_fn(read_one, (photos, drawn), fn_output_signature=pixels(size))
+
+    def read_one(each: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+        photo, drawn = each
+        whole = traced_read(photo, round(size / config.crop))
+        return augment(whole, size, drawn, config)
+
+    return read
+
+
+def augment(
+    photo: tf.Tensor, size: int, drawn: tf.Tensor, config: FineTuningConfig
+) -> tf.Tensor:
+    """Cuts [size, size, 3] out of [side, side, 3]; `drawn` is three numbers, 0 to 1."""
+    room = photo.shape[0] - size
+    top, left = tf.unstack(tf.cast(drawn[:2] * (room + 1), tf.int32))
+    cut = photo[top : top + size, left : left + size]
+    return tf.where((drawn[2] < 0.5) & config.flip, cut[:, ::-1], cut)
+
+
+def pixels(side: int) -> tf.TensorSpec:
+    return tf.TensorSpec([side, side, 3], tf.float32)
