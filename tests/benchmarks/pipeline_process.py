@@ -1,6 +1,6 @@
-"""One epoch through the input pipeline in a process of its own.
+"""Epochs through the input pipeline in a process of its own.
 
-    python -m tests.benchmarks.pipeline_process RECORDS GLOBAL_BATCH
+    python -m tests.benchmarks.pipeline_process RECORDS GLOBAL_BATCH EPOCHS
 
 The last line it prints is a JSON object with the MiB that this took at its peak, beyond
 what the process had after the first batch of another epoch.
@@ -18,12 +18,12 @@ from tfcap.input_pipeline import training_batches
 
 
 def main() -> int:
-    directory, size = sys.argv[1:]
+    directory, size, epochs = sys.argv[1:]
     held = RecordSet.open(directory)
     config = experiment("prefix", int(size)).training
     exhaust(training_batches(held, config, 0).take(1))  # TensorFlow's own start
     before = machine.own_memory("VmRSS")
-    exhaust(training_batches(held, config, 1))
+    exhaust(training_batches(held, config, 1, epochs=int(epochs)))
     print(json.dumps({"mib": machine.own_memory("VmHWM") - before}))
     return 0
 
