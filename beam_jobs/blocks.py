@@ -1,6 +1,6 @@
 """Text between two steps of a job: in files beside the output, not in the runner.
 
-    .build/text/*   files of blocks; gone when the job has ended, replaced by the next
+    .build/text/*   files of blocks; gone when the output is whole or a next job begins
 
 A runner holds what it groups, the one in this process in memory. So lists of facts and
 photos are written, many to a file, and only the places of these blocks are elements:
@@ -13,12 +13,10 @@ import os
 import pickle
 import uuid
 from collections.abc import Hashable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from beam_jobs.output_folder import text_folder
-from records.errors import UserError
-from records.files import make_directory, new_file, open_file, reason
+from records.files import make_directory, named_errors, new_file, open_file
 
 BUFFER = 1 << 13  # most blocks are small, and what is read beyond one is not used
 
@@ -90,11 +88,3 @@ def read_blocks(blocks: Iterable[Block]) -> Iterator[Any]:
             for block in own:
                 file.seek(block.offset)
                 yield from pickle.loads(file.read(block.size))
-
-
-@contextmanager
-def named_errors(doing: str, path: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise UserError(f"cannot {doing} {path}: {reason(error)}") from None

@@ -128,8 +128,7 @@ def remove_text(output: str) -> None:
     """
     folder = text_folder(output)
     try:
-        if exists(folder):
-            remove_directory(folder)
+        remove_directory(folder)
     except OSError as error:
         raise UserError(
             f"cannot remove {folder}: {reason(error)}; if a worker of an earlier job "

@@ -5,7 +5,8 @@ they raise OSError, FileNotFoundError where there is nothing.
 """
 
 import hashlib
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
 from records.errors import UserError
@@ -33,12 +34,18 @@ def write_atomically(path: str, content: bytes) -> None:
     Raises:
         UserError: the place cannot be written (no space, no permission).
     """
+    with named_errors("write", path), new_file(path) as file:
+        file.write(content)
+        file.finish()
+
+
+@contextmanager
+def named_errors(doing: str, path: str) -> Iterator[None]:
+    """Raises UserError in the place of OSError: `cannot write PATH: No space left`."""
     try:
-        with new_file(path) as file:
-            file.write(content)
-            file.finish()
+        yield
     except OSError as error:
-        raise UserError(f"cannot write {path}: {reason(error)}") from None
+        raise UserError(f"cannot {doing} {path}: {reason(error)}") from None
 
 
 def exists(path: str) -> bool:

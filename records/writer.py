@@ -4,8 +4,7 @@ import hashlib
 import os
 
 from records import schema
-from records.errors import UserError
-from records.files import new_file, reason
+from records.files import named_errors, new_file
 from records.framing import frame
 from records.manifest import ShardInfo
 
@@ -24,11 +23,13 @@ class ShardWriter:
         self.path = os.path.join(directory, name)
         self._photos = self._captions = self._bytes = 0
         self._digest = hashlib.sha256()
-        self._file = self._guarded(new_file, self.path)
+        with named_errors("write", self.path):
+            self._file = new_file(self.path)
 
     def write(self, record: schema.PhotoRecord) -> None:
         framed = frame(schema.encode(record))
-        self._guarded(self._file.write, framed)
+        with named_errors("write", self.path):
+            self._file.write(framed)
         self._digest.update(framed)
         self._bytes += len(framed)
         self._photos += 1
@@ -36,7 +37,8 @@ class ShardWriter:
 
     def close(self) -> ShardInfo:
         """Puts the shard in its place and returns what it holds."""
-        self._guarded(self._file.finish)
+        with named_errors("write", self.path):
+            self._file.finish()
         return ShardInfo(
             name=os.path.basename(self.path),
             photos=self._photos,
@@ -50,9 +52,3 @@ class ShardWriter:
 
     def __exit__(self, *_) -> None:
         self._file.discard()
-
-    def _guarded(self, call, *args):
-        try:
-            return call(*args)
-        except OSError as error:
-            raise UserError(f"cannot write {self.path}: {reason(error)}") from None

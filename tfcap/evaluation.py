@@ -30,16 +30,10 @@ from tfcap.comparison import Comparison, Earlier
 from tfcap.config import DecodingConfig
 from tfcap.decoding import Voters, detokenize, search
 from tfcap.decoding.ensemble import Ensemble
-from tfcap.feature_sources import (
-    FeatureSource,
-    check_neighbours,
-    distinct,
-    photos_of,
-    sources_of,
-)
+from tfcap.feature_sources import FeatureSource, distinct, photos_of
 from tfcap.gallery import Entry, write_gallery
 from tfcap.java_scores import JavaScores
-from tfcap.members import records_of, restore
+from tfcap.members import records_of, restore, sources_of
 from tfcap.models.base import Captioner
 from tfcap.workdir import Workdir
 
@@ -122,7 +116,8 @@ def evaluate(
         record_sets: of the same photos; a model reads the one it was made for.
 
     Raises:
-        UserError: the records are not the models', or have no photo in the split.
+        UserError: the records are not the models', or have no photo in the split;
+            they keep no photos for an encoder that was trained along.
     """
     read = [record_sets[records_of(run, record_sets)] for run in members]
     records = read[0]
@@ -187,11 +182,11 @@ def caption_split(
         UserError: their records do not hold the same photos in the same order.
     """
     records, once = sources[0].records, distinct(sources)
-    which = [once.index(own) for own in sources]
+    keys = [source.key for source in once]
+    which = [keys.index(source.key) for source in sources]
     tokenizer = records.manifest.tokenizer
-    check_neighbours(model, decoding)
     voters = decoding.consensus and Voters.of_split(
-        [source.records for source in sources], "train", decoding.consensus
+        sources, "train", decoding.consensus
     )
 
     @tf.function(input_signature=[one.spec for one in once], autograph=False)

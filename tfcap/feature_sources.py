@@ -9,13 +9,8 @@ import tensorflow as tf
 from records.errors import UserError
 from records.manifest import EncoderInfo
 from records.reader import RecordSet
-from tfcap.decoding.ensemble import Ensemble
-from tfcap.decoding.neighbours import check_same_photos
-from tfcap.decoding_config import DecodingConfig
 from tfcap.encoders import Encoder
 from tfcap.input_pipeline import photo_batches
-from tfcap.members import tuned_encoders
-from tfcap.models.base import Captioner
 from tfcap.photo_pixels import check_keeps_photos
 
 
@@ -37,54 +32,34 @@ class FeatureSource:
         return self.encoder.info if self.encoder else self.records.manifest.encoder
 
     @property
+    def key(self) -> tuple[str, str]:
+        """Sources of the same features have the same."""
+        return self.records.directory, self.info.digest
+
+    @property
     def spec(self) -> tf.TensorSpec:
         features = self.records.manifest.features
         dtype = tf.float32 if self.encoder else features.dtype
         return tf.TensorSpec([None, *features.shape], dtype)
 
     def batches(self, split: str, size: int) -> Iterator[tuple[list[str], tf.Tensor]]:
-        """Yields ids of up to `size` photos, and their features as in `spec`."""
+        """Yields ids of up to `size` photos, and their features as in `spec`.
+
+        Raises:
+            UserError: there is an encoder, and the records keep no photos.
+        """
+        if self.encoder:
+            check_keeps_photos(self.records)
         column = "encoded" if self.encoder else "features"
+        encode = self.encoder.graph if self.encoder else tf.identity
         for batch in photo_batches(self.records, split, size, column):
             ids = [name.decode() for name in batch["photo_id"].numpy()]
-            encode = self.encoder.graph if self.encoder else tf.identity
             yield ids, encode(batch[column])
-
-
-def sources_of(
-    model: Captioner | Ensemble, read: Sequence[RecordSet]
-) -> list[FeatureSource]:
-    """The source of each member.
-
-    Args:
-        read: the records of each.
-
-    Raises:
-        UserError: a member has an encoder of its own, and its records keep no photos.
-    """
-    sources = []
-    for tuned, records in zip(tuned_encoders(model), read, strict=True):
-        if tuned is not None:
-            check_keeps_photos(records)
-        sources.append(FeatureSource(records, tuned.frozen() if tuned else None))
-    return sources
-
-
-def check_neighbours(model: Captioner | Ensemble, decoding: DecodingConfig) -> None:
-    """Raises UserError where training photos cannot be compared with a photo."""
-    votes = decoding.consensus and decoding.consensus.neighbours
-    if votes and any(tuned_encoders(model)):
-        raise UserError(
-            "decoding.consensus.neighbours finds training photos by the features in "
-            "the records, which are not those of an encoder that was trained along "
-            "(training.fine_tuning): leave neighbours out"
-        )
 
 
 def distinct(sources: Sequence[FeatureSource]) -> list[FeatureSource]:
     """Each source once."""
-    by_name = {(one.records.directory, one.info.digest): one for one in sources}
-    return list(by_name.values())
+    return list({source.key: source for source in sources}.values())
 
 
 def photos_of(
@@ -102,3 +77,19 @@ def photos_of(
         for source, own in zip(sources, ids):
             check_same_photos(first, source.records, split, ids[0], own)
         yield ids[0], list(features)
+
+
+def check_same_photos(
+    one: RecordSet,
+    other: RecordSet,
+    split: str,
+    ids: Sequence[str],
+    others: Sequence[str],
+) -> None:
+    """Raises UserError unless both hold the same photos in the same order."""
+    if list(ids) != list(others):
+        raise UserError(
+            f"{one.directory} and {other.directory} do not hold the same photos of "
+            f"split {split} in the same order: build both from the same photos with "
+            "the same records.photos_per_shard"
+        )

@@ -8,6 +8,7 @@ from records.errors import UserError
 from records.reader import RecordSet
 from tfcap.decoding.ensemble import Ensemble, check_same_vocabulary
 from tfcap.encoders.tuned import TunedEncoder
+from tfcap.feature_sources import FeatureSource
 from tfcap.models.base import Captioner
 from tfcap.workdir import Workdir, check_fits, difference_of_input, encoder_name
 
@@ -86,6 +87,21 @@ def tuned_encoders(model: Captioner | Ensemble) -> list[TunedEncoder | None]:
     """The encoder of each member; None of one that reads the records' features."""
     members = model.members if isinstance(model, Ensemble) else [model]
     return [member.encoder for member in members]
+
+
+def sources_of(
+    model: Captioner | Ensemble, read: Sequence[RecordSet]
+) -> list[FeatureSource]:
+    """Where the features of each member come from.
+
+    Args:
+        read: the records of each.
+    """
+    tuned = tuned_encoders(model)
+    return [
+        FeatureSource(records, own and own.frozen())
+        for own, records in zip(tuned, read, strict=True)
+    ]
 
 
 def restore(members: Sequence[Workdir]) -> tuple[Captioner | Ensemble, dict[str, Any]]:

@@ -182,8 +182,6 @@ class Trainer:
         with self.stop, self.curves:
             try:
                 for epoch, batches in self.epochs_left():
-                    if self.out_of_patience():
-                        break
                     self.train_epoch(epoch, batches)
                     self.end_epoch(epoch)
             except StopTraining:
@@ -202,9 +200,11 @@ class Trainer:
         )
 
     def epochs_left(self) -> Iterator[tuple[int, Iterator]]:
-        """Each epoch that is not over, with batches that begin where it goes on."""
+        """Each epoch to be trained, with batches that begin where it goes on."""
         epochs = range(int(self.progress.epoch), self.settings.epochs)
         for number, epoch in enumerate(epochs):
+            if self.out_of_patience():
+                return
             if number % EPOCHS_AT_ONCE == 0:
                 batches = iter(self.batches(len(epochs[number:][:EPOCHS_AT_ONCE])))
             yield epoch, batches

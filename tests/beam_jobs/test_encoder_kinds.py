@@ -13,7 +13,7 @@ from records.verification import verify
 from tfcap.config import parse_config
 from tfcap.encoders import load_encoder
 from tfcap.evaluation import caption_split
-from tfcap.feature_sources import sources_of
+from tfcap.members import sources_of
 from tfcap.training import Trainer
 
 BY_NAME = {

@@ -12,14 +12,15 @@ from records.errors import UserError
 from records.reader import RecordSet
 from records.schema import FeatureSpec
 from tfcap.captioning import Captioner
-from tfcap.config import Config, parse_config
+from tfcap.config import Config, DecodingConfig, parse_config
+from tfcap.decoding.neighbours import View, mean_features
 from tfcap.encoders import load_encoder
 from tfcap.encoders.reading import read_photo
 from tfcap.evaluation import evaluate
 from tfcap.export import export, model_card, photo_captioner
-from tfcap.feature_sources import sources_of
+from tfcap.feature_sources import FeatureSource
 from tfcap.input_pipeline import training_batches
-from tfcap.members import open_members
+from tfcap.members import open_members, sources_of
 from tfcap.samples import choose
 from tfcap.training import Trainer
 from tfcap.workdir import Workdir
@@ -218,6 +219,27 @@ def test_both_may_come_from_a_run_with(trained, trainer):
 def test_a_tuned_captioner_cannot_do_with_features(trained, trainer):
     with pytest.raises(UserError, match="has an encoder of its own, and cannot do"):
         trainer(None, init=trained.path)
+
+
+def test_neighbours_are_found_by_the_tuned_encoder(trained, records, monkeypatch):
+    decoding = DecodingConfig.model_validate(
+        {"beam_width": 3, "max_length": 8, "consensus": {"neighbours": {}}}
+    )
+    used, of = [], View.of
+    monkeypatch.setattr(View, "of", lambda means: used.append(means) or of(means))
+    found = evaluate([trained], [records], "dev", decoding)
+    captioner = photo_captioner([trained], decoding, records=records.directory)
+    [source] = sources_of(trained.restore_best()[0], [records])
+    _, means = mean_features(source, "train")
+    _, stored = mean_features(FeatureSource(records), "train")
+    assert means.shape == stored.shape == (SIZES["train"], 8)
+    assert np.abs(means - stored).max() > 1e-3
+    assert len(used) == 2
+    for view in used:
+        np.testing.assert_allclose(view, means, rtol=1e-4, atol=1e-6)
+    kept = {photo.photo_id: photo.encoded for photo in choose(records, "dev", 7, 0)}
+    written = captioner.serve(tf.constant(list(kept.values())))["caption"].numpy()
+    assert [text.decode() for text in written] == [found.captions[n] for n in kept]
 
 
 def test_records_without_photos(keep, model, trained, tmp_path):

@@ -12,9 +12,8 @@ from tfcap import cli
 from tfcap.config import DecodingConfig
 from tfcap.evaluation import caption_split, evaluate, save
 from tfcap.export.model_card import describe
-from tfcap.feature_sources import sources_of
 from tfcap.input_pipeline import photo_batches
-from tfcap.members import open_members, restore, results_folder
+from tfcap.members import open_members, restore, results_folder, sources_of
 
 
 def test_one_run_is_itself(make_records, write_run):

@@ -16,11 +16,11 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from records.reader import RecordSet
 from tfcap.cider import CiderD
 from tfcap.decoding.captions import NEVER, Captions
 from tfcap.decoding.neighbours import Neighbours
 from tfcap.decoding_config import ConsensusConfig
+from tfcap.feature_sources import FeatureSource
 
 
 class Voters(NamedTuple):
@@ -36,20 +36,20 @@ class Voters(NamedTuple):
 
     @classmethod
     def of_split(
-        cls, read: Sequence[RecordSet], split: str, config: ConsensusConfig
+        cls, sources: Sequence[FeatureSource], split: str, config: ConsensusConfig
     ) -> "Voters":
         """As they are in the photos of a split.
 
         Args:
-            read: the records of each model of an ensemble, or of the only one.
+            sources: of each model of an ensemble, or of the only one.
 
         Raises:
             UserError: see `Neighbours.of_split`.
         """
         neighbours = config.neighbours and Neighbours.of_split(
-            read, split, config.neighbours
+            sources, split, config.neighbours
         )
-        return cls(CiderD.of_split(read[0], split), neighbours)
+        return cls(CiderD.of_split(sources[0].records, split), neighbours)
 
 
 def by_consensus(

@@ -18,9 +18,11 @@ from records.errors import UserError
 from records.reader import RecordSet, read_shard
 from tfcap.cider import pad
 from tfcap.decoding_config import NeighboursConfig
+from tfcap.feature_sources import FeatureSource, check_same_photos
 
 # Beyond are grids that were flattened: no likeness in that, and gigabytes.
 MOST_CHANNELS = 8192
+BATCH = 100  # photos whose features are in memory
 
 
 class View(NamedTuple):
@@ -47,9 +49,8 @@ class View(NamedTuple):
 
     def likeness(self, features: tf.Tensor) -> tf.Tensor:
         """Cosine with each training photo, float32 [batch, photos]."""
-        cells = tf.range(1, features.shape.rank - 1)
-        vectors = tf.reduce_mean(tf.cast(features, tf.float32), cells)
-        standard = tf.math.l2_normalize((vectors - self.mean) * self.scale, 1)
+        vectors = mean_of_cells(features) - self.mean
+        standard = tf.math.l2_normalize(vectors * self.scale, 1)
         known = tf.cast(self.vectors, tf.float32)
         return tf.matmul(standard, known, transpose_b=True)
 
@@ -79,26 +80,26 @@ class Neighbours:
 
     @classmethod
     def of_split(
-        cls, read: Sequence[RecordSet], split: str, config: NeighboursConfig
+        cls, sources: Sequence[FeatureSource], split: str, config: NeighboursConfig
     ) -> "Neighbours":
         """Of the photos of a split.
 
         Args:
-            read: the records of each model of an ensemble, or of the only one.
+            sources: of each model of an ensemble, or of the only one.
 
         Raises:
             UserError: features are no vectors or grids of them; records of several
                 encoders do not hold the same photos in the same order.
         """
-        found, first = {}, None
-        for place, records in enumerate(read):
-            if any(records.directory == read[known].directory for known in found):
-                continue
-            ids, vectors, captions = read_photos(records, split)
-            first = first or (ids, captions)
-            check_same_photos(read[0], records, split, first[0], ids)
-            found[place] = View.of(vectors)
-        return cls(found, first[1], config)
+        first = sources[0].records
+        ids, captions = read_captions(first, split)
+        found, keys = {}, [source.key for source in sources]
+        for place, source in enumerate(sources):
+            if keys.index(source.key) == place:
+                own, vectors = mean_features(source, split)
+                check_same_photos(first, source.records, split, ids, own)
+                found[place] = View.of(vectors)
+        return cls(found, captions, config)
 
     def vote(
         self, features: tf.Tensor | Sequence[tf.Tensor]
@@ -124,40 +125,37 @@ class Neighbours:
         return captions, tf.reshape(votes, [batch, n])
 
 
-def read_photos(
+def read_captions(
     records: RecordSet, split: str
-) -> tuple[list[str], np.ndarray, list[list[tuple[int, ...]]]]:
-    """Ids of photos, mean features float32 [photos, channels], captions' token ids."""
-    channels = records.manifest.features.shape[-1]
-    if channels > MOST_CHANNELS:
-        raise UserError(
-            f"decoding.consensus.neighbours finds photos by features of at most "
-            f"{MOST_CHANNELS:,} channels; those of {records.directory} have "
-            f"{channels:,}: build records with encoder.pooling avg or grid, or leave "
-            "neighbours out"
-        )
-    ids, vectors, captions = [], [], []
+) -> tuple[list[str], list[list[tuple[int, ...]]]]:
+    """Ids of photos, and token ids of their captions, without `<start>`."""
+    ids, captions = [], []
     for path in records.shard_paths(split):
         for serialized in read_shard(path):
             photo = schema.decode(serialized, records.manifest.features)
-            cells = photo.features.reshape([-1, channels])
             ids.append(photo.photo_id)
-            vectors.append(cells.mean(0, dtype=np.float32))
             captions.append([caption[1:] for caption in photo.ids])
-    return ids, np.stack(vectors), captions
+    return ids, captions
 
 
-def check_same_photos(
-    one: RecordSet,
-    other: RecordSet,
-    split: str,
-    ids: Sequence[str],
-    others: Sequence[str],
-) -> None:
-    """Raises UserError unless both hold the same photos in the same order."""
-    if list(ids) != list(others):
+def mean_features(source: FeatureSource, split: str) -> tuple[list[str], np.ndarray]:
+    """Ids of photos, and their features' means, float32 [photos, channels]."""
+    channels = source.spec.shape[-1]
+    if channels > MOST_CHANNELS:
         raise UserError(
-            f"{one.directory} and {other.directory} do not hold the same photos of "
-            f"split {split} in the same order: build both from the same photos with "
-            "the same records.photos_per_shard"
+            f"decoding.consensus.neighbours finds photos by features of at most "
+            f"{MOST_CHANNELS:,} channels; those of {source.records.directory} have "
+            f"{channels:,}: build records with encoder.pooling avg or grid, or leave "
+            "neighbours out"
         )
+    ids, means = [], []
+    for names, features in source.batches(split, BATCH):
+        ids += names
+        means.append(mean_of_cells(features))
+    return ids, np.concatenate(means)
+
+
+def mean_of_cells(features: tf.Tensor) -> tf.Tensor:
+    """[batch, ..., channels] -> float32 [batch, channels]."""
+    cells = tf.range(1, features.shape.rank - 1)
+    return tf.reduce_mean(tf.cast(features, tf.float32), cells)

@@ -9,7 +9,7 @@ from tfcap.config import DecodingConfig
 from tfcap.decoding import Voters
 from tfcap.encoders import Encoder, load_encoder
 from tfcap.export.captioner import PhotoCaptioner
-from tfcap.feature_sources import check_neighbours
+from tfcap.feature_sources import FeatureSource
 from tfcap.members import restore, tuned_encoders
 from tfcap.recorded_encoder import kind_of_file, moved
 from tfcap.workdir import Workdir, check_fits
@@ -38,23 +38,27 @@ def photo_captioner(
     Raises:
         UserError: the encoder is not there, or not the one the records were made with;
             `consensus` without records, or with those of another model; its
-            `neighbours` with an encoder that was trained along.
+            `neighbours` with records that keep no photos, where the encoder was
+            trained along.
     """
     workdir = members[0]
-    voters = decoding.consensus and find_voters(workdir, decoding, records)
+    read = decoding.consensus and open_records(workdir, records)
     given = {"weights": encoder_weights, "model": encoder_model}
     paths = {kind: path for kind, path in given.items() if path}
     model, _ = restore([with_encoder_at(run, paths) for run in members])
     tuned, *_ = tuned_encoders(model)  # of all members, or of none
-    check_neighbours(model, decoding)
+    own = tuned and tuned.frozen()
+    voters = read and Voters.of_split(
+        [FeatureSource(read, own)], "train", decoding.consensus
+    )
     manifest = workdir.manifest
     return PhotoCaptioner(
-        tuned.frozen() if tuned else encoder_of_records(workdir, paths),
+        own or encoder_of_records(workdir, paths),
         model,
         workdir.vocabulary,
         manifest.tokenizer,
         decoding,
-        "float32" if tuned else manifest.features.dtype,
+        "float32" if own else manifest.features.dtype,
         half,
         voters,
     )
@@ -66,10 +70,8 @@ def with_encoder_at(run: Workdir, paths: dict[str, str]) -> Workdir:
     return replace(run, config=run.config.model_copy(update={"encoder": encoder}))
 
 
-def find_voters(
-    workdir: Workdir, decoding: DecodingConfig, directory: str | None
-) -> Voters:
-    """What `decoding.consensus` is found by."""
+def open_records(workdir: Workdir, directory: str | None) -> RecordSet:
+    """Whose captions `decoding.consensus` compares by."""
     if directory is None:
         raise UserError(
             "decoding.consensus compares captions by how rare their words are in the "
@@ -77,7 +79,7 @@ def find_voters(
         )
     records = RecordSet.open(directory)
     check_fits(workdir, records)
-    return Voters.of_split([records], "train", decoding.consensus)
+    return records
 
 
 def encoder_of_records(workdir: Workdir, paths: dict[str, str]) -> Encoder:

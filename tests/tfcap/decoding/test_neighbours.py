@@ -5,9 +5,11 @@ import pytest
 import tensorflow as tf
 
 from records.errors import UserError
+from records.reader import RecordSet
 from records.schema import FeatureSpec
 from tfcap.decoding.neighbours import Neighbours, View
 from tfcap.decoding_config import NeighboursConfig
+from tfcap.feature_sources import FeatureSource
 
 EAST, NORTH, WEST = [3.0, 1.0], [1.0, 3.0], [-3.0, 1.0]
 PHOTOS = np.array([EAST, NORTH, WEST], np.float32)
@@ -16,6 +18,10 @@ CAPTIONS = [[[5, 6, 2]], [[7, 2], [8, 9, 10, 2]], [[11, 2]]]
 
 def neighbours(**settings) -> Neighbours:
     return Neighbours({0: View.of(PHOTOS)}, CAPTIONS, NeighboursConfig(**settings))
+
+
+def sources(*read: RecordSet) -> list[FeatureSource]:
+    return [FeatureSource(records) for records in read]
 
 
 def test_the_most_alike_come_first_and_count_most():
@@ -67,7 +73,9 @@ def test_a_channel_that_is_always_the_same_says_nothing():
 
 def test_of_a_split(make_records):
     records = make_records({"train": 12, "dev": 4})
-    found = Neighbours.of_split([records, records], "train", NeighboursConfig(count=1))
+    found = Neighbours.of_split(
+        sources(records, records), "train", NeighboursConfig(count=1)
+    )
     assert list(found.views) == [0]
     assert found.captions.shape[0] == 12
     assert (found.captions[:, 0, 0] > 1).all()  # without <start>
@@ -77,10 +85,10 @@ def test_records_of_other_photos_are_refused(make_records):
     one = make_records({"train": 12, "dev": 4})
     other = make_records({"train": 10, "dev": 4}, name="other")
     with pytest.raises(UserError, match="do not hold the same photos of split train"):
-        Neighbours.of_split([one, other], "train", NeighboursConfig())
+        Neighbours.of_split(sources(one, other), "train", NeighboursConfig())
 
 
 def test_flattened_grids_are_refused(make_records):
     records = make_records({"train": 2}, FeatureSpec(shape=(9000,), dtype="float32"))
     with pytest.raises(UserError, match=r"at most 8,192 channels; .* have 9,000"):
-        Neighbours.of_split([records], "train", NeighboursConfig())
+        Neighbours.of_split(sources(records), "train", NeighboursConfig())
