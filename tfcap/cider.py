@@ -46,12 +46,7 @@ class CiderD:
     @classmethod
     def of_split(cls, records: RecordSet, split: str) -> "CiderD":
         """N-grams are as rare as they are in the captions of a split."""
-        references = [
-            [ids[1:] for ids in schema.decode(photo, records.manifest.features).ids]
-            for path in records.shard_paths(split)
-            for photo in read_shard(path)
-        ]
-        return cls(references, len(records.vocabulary))
+        return cls(read_references(records, split), len(records.vocabulary))
 
     def score(
         self, captions: tf.Tensor, references: tf.Tensor, photo: tf.Tensor
@@ -79,8 +74,8 @@ class CiderD:
             similarity([tf.gather(part, photo) for part in a], b)
             for a, b in zip(own, theirs)
         ]
-        lengths = tf.gather(pairs(captions), photo), pairs(references)[:, tf.newaxis]
-        penalty = tf.exp(-((lengths[0] - lengths[1]) ** 2) / (2 * SIGMA**2))
+        lengths = pairs(references)[:, tf.newaxis]
+        penalty = length_penalty(tf.gather(captions, photo), lengths)
         return 10 * penalty * tf.add_n(compared) / len(ORDERS)
 
     def vector(self, captions: tf.Tensor, n: int) -> tuple[tf.Tensor, ...]:
@@ -99,12 +94,26 @@ class CiderD:
 
     def weigh(self, numbers: tf.Tensor, n: int) -> tf.Tensor:
         """Logarithm of how many photos there are for one with this n-gram."""
-        known, rarity = self.rarity[n]
+        at, found = self.find(numbers, n)
+        return tf.where(found, tf.gather(self.rarity[n][1], at), self.log_photos)
+
+    def find(self, numbers: tf.Tensor, n: int) -> tuple[tf.Tensor, tf.Tensor]:
+        """The place of n-grams among those known, int32, and whether it is theirs."""
+        known, _ = self.rarity[n]
         flat = tf.reshape(numbers, [-1])
         at = tf.minimum(tf.searchsorted(known, flat), len(known) - 1)
         found = tf.gather(known, at) == flat
-        weight = tf.where(found, tf.gather(rarity, at), self.log_photos)
-        return tf.reshape(weight, tf.shape(numbers))
+        shape = tf.shape(numbers)
+        return tf.reshape(at, shape), tf.reshape(found, shape)
+
+
+def read_references(records: RecordSet, split: str) -> list[list[tuple[int, ...]]]:
+    """Token ids of each photo's captions, without `<start>`."""
+    return [
+        [ids[1:] for ids in schema.decode(photo, records.manifest.features).ids]
+        for path in records.shard_paths(split)
+        for photo in read_shard(path)
+    ]
 
 
 def similarity(own: Sequence[tf.Tensor], theirs: Sequence[tf.Tensor]) -> tf.Tensor:
@@ -129,6 +138,11 @@ def matches(numbers: tf.Tensor, others: tf.Tensor, there: tf.Tensor) -> tf.Tenso
     """How many of `others` that are `there` equal each of `numbers`, float32."""
     same = numbers[..., :, tf.newaxis] == others[..., tf.newaxis, :]
     return tf.reduce_sum(tf.cast(same & there[..., tf.newaxis, :], tf.float32), -1)
+
+
+def length_penalty(captions: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+    """Below 1 where captions [..., length] are not as long as references, `pairs`."""
+    return tf.exp(-((pairs(captions) - lengths) ** 2) / (2 * SIGMA**2))
 
 
 def pairs(captions: tf.Tensor) -> tf.Tensor:
@@ -175,6 +189,12 @@ def rarities(
     if not len(known):
         known, photos = np.array([-1]), np.array([1])
     return known, (log_photos - np.log(photos)).astype(np.float32)
+
+
+def trimmed(captions: tf.Tensor) -> tf.Tensor:
+    """[n, length] less padding but for a 4-gram's: places are compared with places."""
+    longest = tf.reduce_max(tf.math.count_nonzero(captions, 1, dtype=tf.int32))
+    return tf.pad(captions[:, :longest], [[0, 0], [0, ORDERS[-1] - 1]])
 
 
 def pad(captions: Sequence[Sequence[int]]) -> np.ndarray:

@@ -19,19 +19,19 @@ class SamplingConfig(Section):
     seed: int = 0
 
 
-class NeighboursConfig(Section):
-    """Training photos like the photo, whose captions vote as well.
+class RegressionConfig(Section):
+    """What people would write of the photo, predicted from the training photos.
 
     Attributes:
-        count: so many of them, the most alike.
-        weight: all their votes together, where those of the captions found make 1.
-        temperature: a photo that is less alike by so much, in the cosine of features,
-            counts 1/e as much.
+        weight: how much it counts, where agreement with the captions found counts 1.
+        width: how alike photos must be to tell of each other, in the cosine of their
+            features.
+        ridge: the greater, the more photos are averaged over.
     """
 
-    count: int = Field(20, ge=1)
-    weight: float = Field(10.0, gt=0)
-    temperature: float = Field(0.1, gt=0)
+    weight: float = Field(20.0, gt=0)
+    width: float = Field(1.0, gt=0)
+    ridge: float = Field(0.03, gt=0)
 
 
 class ConsensusConfig(Section):
@@ -41,11 +41,11 @@ class ConsensusConfig(Section):
         weight: of the others each counts as its probability to this power; 0: all
             alike. It has more to choose from, and more to agree with, the wider the
             beam: 10 and more.
-        neighbours: captions of like photos vote too; null: those found alone do.
+        regression: and with what people would write; null: the others found alone.
     """
 
     weight: float = Field(0.1, ge=0)
-    neighbours: NeighboursConfig | None = None
+    regression: RegressionConfig | None = None
 
 
 class DecodingConfig(Section):

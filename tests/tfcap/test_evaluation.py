@@ -56,10 +56,10 @@ def test_a_model_that_sees_the_photo_beats_shuffled_photos(trained, tmp_path):
 
 def test_the_caption_that_agrees_best_is_scored(trained):
     workdir, records = trained
-    consensus = {"weight": 0.0, "neighbours": {"count": 3}}
+    consensus = {"weight": 0.0, "regression": {"ridge": 0.5}}
     decoding = DecodingConfig(beam_width=5, max_length=9, consensus=consensus)
     found = evaluate([workdir], [records], "dev", decoding)
-    assert found.settings["consensus"]["neighbours"]["count"] == 3
+    assert found.settings["consensus"]["regression"]["ridge"] == 0.5
     assert found.scores.corpus["cider"] > 2 * found.shuffled.corpus["cider"]
 
 

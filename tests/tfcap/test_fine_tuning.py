@@ -13,7 +13,7 @@ from records.reader import RecordSet
 from records.schema import FeatureSpec
 from tfcap.captioning import Captioner
 from tfcap.config import Config, DecodingConfig, parse_config
-from tfcap.decoding.neighbours import View, mean_features
+from tfcap.decoding.regression import View, mean_features
 from tfcap.encoders import load_encoder
 from tfcap.encoders.reading import read_photo
 from tfcap.evaluation import evaluate
@@ -221,9 +221,9 @@ def test_a_tuned_captioner_cannot_do_with_features(trained, trainer):
         trainer(None, init=trained.path)
 
 
-def test_neighbours_are_found_by_the_tuned_encoder(trained, records, monkeypatch):
+def test_training_photos_are_seen_by_the_tuned_encoder(trained, records, monkeypatch):
     decoding = DecodingConfig.model_validate(
-        {"beam_width": 3, "max_length": 8, "consensus": {"neighbours": {}}}
+        {"beam_width": 3, "max_length": 8, "consensus": {"regression": {}}}
     )
     used, of = [], View.of
     monkeypatch.setattr(View, "of", lambda means: used.append(means) or of(means))

@@ -5,7 +5,7 @@
     required.py                       words that a caption must hold
     ensemble.py                       several models as one
     consensus.py                      the caption that agrees with the others
-    neighbours.py                     training photos like a photo, and their captions
+    regression.py, expected_captions.py  what people would write of a photo
     captions.py                       what a search gives, and its text
 
 A caption's score is its log-probability over `length ** length_exponent`, where length

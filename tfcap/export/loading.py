@@ -38,7 +38,7 @@ def photo_captioner(
     Raises:
         UserError: the encoder is not there, or not the one the records were made with;
             `consensus` without records, or with those of another model; its
-            `neighbours` with records that keep no photos, where the encoder was
+            `regression` with records that keep no photos, where the encoder was
             trained along.
     """
     workdir = members[0]

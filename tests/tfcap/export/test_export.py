@@ -115,7 +115,7 @@ def test_consensus_is_exported_with_what_it_compares_by(start, tmp_path):
     records, workdir = start(ENCODER)
     Trainer(workdir.config, records, workdir.path).run()
     trained, photos = Workdir.open(workdir.path), [jpeg(seed) for seed in range(3)]
-    consensus = {"neighbours": {"count": 2}}
+    consensus = {"regression": {}}
     decoding = DecodingConfig(beam_width=4, max_length=8, consensus=consensus)
     with pytest.raises(UserError, match=r"consensus compares .* say with --records"):
         photo_captioner([trained], decoding)

@@ -1,10 +1,18 @@
-"""Training photos like a photo: what people wrote of these is likely of it too.
+"""How much each training photo's captions tell of a photo: kernel ridge regression.
 
-Photos are alike as the cosine of their features is high: the mean over cells, each
-channel brought to zero mean and unit deviation over the training photos.
+What is predicted is what people write of a photo, in numbers, such as how much of an
+n-gram (`expected_captions.py`): the sum of what they wrote of each training photo,
+times its weight. Like photos weigh most; some weigh less than nothing.
 
-Source: Devlin et al., "Exploring Nearest Neighbor Approaches for Image Captioning",
-2015.
+    likeness  the cosine of two photos' features: the mean over cells, each channel
+              brought to zero mean and unit deviation over the training photos
+    kernel    exp((likeness - 1) / width)
+    weights   kernel with each training photo, times (their own kernel + ridge)^-1
+
+Sources: Cortes, Mohri and Weston, "A General Regression Technique for Learning
+Transductions", ICML 2005, where n-grams are predicted so. That captions of like photos
+can choose among captions: Devlin et al., "Exploring Nearest Neighbor Approaches for
+Image Captioning", 2015.
 """
 
 from collections.abc import Sequence
@@ -13,15 +21,14 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from records import schema
 from records.errors import UserError
-from records.reader import RecordSet, read_shard
-from tfcap.cider import pad
-from tfcap.decoding_config import NeighboursConfig
+from tfcap.decoding_config import RegressionConfig
 from tfcap.feature_sources import FeatureSource, check_same_photos
 
 # Beyond are grids that were flattened: no likeness in that, and gigabytes.
 MOST_CHANNELS = 8192
+# Their kernel is inverted and kept: 256 MB.
+MOST_PHOTOS = 8192
 BATCH = 100  # photos whose features are in memory
 
 
@@ -54,35 +61,32 @@ class View(NamedTuple):
         known = tf.cast(self.vectors, tf.float32)
         return tf.matmul(standard, known, transpose_b=True)
 
+    def among_themselves(self) -> np.ndarray:
+        """Cosine of each training photo with each, float64 [photos, photos]."""
+        vectors = self.vectors.astype(np.float32)
+        return (vectors @ vectors.T).astype(np.float64)
 
-class Neighbours:
-    """Finds the training photos most like a photo.
+
+class Regression:
+    """Weighs the training photos for a photo.
 
     Args:
         views: by the place of their encoder's features among those of a batch; photos
             are alike as they are on average over the views.
-        captions: token ids of each training photo's captions, without `<start>`.
-        config: how many are found and how much each counts.
     """
 
-    def __init__(
-        self,
-        views: dict[int, View],
-        captions: Sequence[Sequence[Sequence[int]]],
-        config: NeighboursConfig,
-    ):
+    def __init__(self, views: dict[int, View], config: RegressionConfig):
         self.views, self.config = views, config
-        self.count = min(config.count, len(captions))
-        most = max(map(len, captions))
-        rows = [[*own, *[[]] * (most - len(own))] for own in captions]
-        flat = pad([caption for own in rows for caption in own])
-        self.captions = flat.reshape([len(rows), most, -1]).astype(np.int32)
+        alike = sum(view.among_themselves() for view in views.values()) / len(views)
+        kernel = np.exp((alike - 1) / config.width)
+        kernel[np.diag_indices_from(kernel)] += config.ridge
+        self.inverse = np.linalg.inv(kernel).astype(np.float32)
 
     @classmethod
     def of_split(
-        cls, sources: Sequence[FeatureSource], split: str, config: NeighboursConfig
-    ) -> "Neighbours":
-        """Of the photos of a split.
+        cls, sources: Sequence[FeatureSource], split: str, config: RegressionConfig
+    ) -> "Regression":
+        """Of the photos of a split, or of `MOST_PHOTOS` of them (`spread`).
 
         Args:
             sources: of each model of an ensemble, or of the only one.
@@ -91,51 +95,35 @@ class Neighbours:
             UserError: features are no vectors or grids of them; records of several
                 encoders do not hold the same photos in the same order.
         """
-        first = sources[0].records
-        ids, captions = read_captions(first, split)
-        found, keys = {}, [source.key for source in sources]
+        views, first, keys = {}, None, [source.key for source in sources]
         for place, source in enumerate(sources):
-            if keys.index(source.key) == place:
-                own, vectors = mean_features(source, split)
-                check_same_photos(first, source.records, split, ids, own)
-                found[place] = View.of(vectors)
-        return cls(found, captions, config)
+            if source.key in keys[:place]:
+                continue
+            ids, vectors = mean_features(source, split)
+            first = first or ids
+            check_same_photos(sources[0].records, source.records, split, first, ids)
+            views[place] = View.of(vectors[spread(len(vectors))])
+        return cls(views, config)
 
-    def vote(
-        self, features: tf.Tensor | Sequence[tf.Tensor]
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Captions of each photo's neighbours, and how much each counts.
+    def weights(self, features: tf.Tensor | Sequence[tf.Tensor]) -> tf.Tensor:
+        """Of each training photo, float32 [batch, photos]; their sum is 1.
 
         Args:
             features: [batch, *shape], or of each model of an ensemble its own.
-
-        Returns:
-            int32 [batch, n, length]; float32 [batch, n], their sum 1.
         """
         given = [features] if tf.is_tensor(features) else features
         seen = [view.likeness(given[place]) for place, view in self.views.items()]
-        alike, photo = tf.math.top_k(tf.add_n(seen) / len(seen), self.count)
-        captions = tf.gather(self.captions, photo)
-        there = tf.cast(captions[..., 0] != 0, tf.float32)
-        share = tf.nn.softmax(alike / self.config.temperature)
-        each = there / tf.reduce_sum(there, -1, keepdims=True)
-        votes = share[..., tf.newaxis] * each
-        batch, n = tf.shape(photo)[0], self.count * self.captions.shape[1]
-        captions = tf.reshape(captions, [batch, n, self.captions.shape[2]])
-        return captions, tf.reshape(votes, [batch, n])
+        alike = tf.add_n(seen) / len(seen)
+        kernel = tf.exp((alike - 1) / self.config.width)
+        found = tf.matmul(kernel, self.inverse)
+        # What is predicted is the difference from the mean over all photos.
+        return found + (1 - tf.reduce_sum(found, 1, keepdims=True)) / found.shape[1]
 
 
-def read_captions(
-    records: RecordSet, split: str
-) -> tuple[list[str], list[list[tuple[int, ...]]]]:
-    """Ids of photos, and token ids of their captions, without `<start>`."""
-    ids, captions = [], []
-    for path in records.shard_paths(split):
-        for serialized in read_shard(path):
-            photo = schema.decode(serialized, records.manifest.features)
-            ids.append(photo.photo_id)
-            captions.append([caption[1:] for caption in photo.ids])
-    return ids, captions
+def spread(photos: int) -> np.ndarray:
+    """Which of so many photos are looked at, int [at most `MOST_PHOTOS`]."""
+    count = min(photos, MOST_PHOTOS)
+    return np.linspace(0, photos - 1, count).round().astype(int)
 
 
 def mean_features(source: FeatureSource, split: str) -> tuple[list[str], np.ndarray]:
@@ -143,10 +131,10 @@ def mean_features(source: FeatureSource, split: str) -> tuple[list[str], np.ndar
     channels = source.spec.shape[-1]
     if channels > MOST_CHANNELS:
         raise UserError(
-            f"decoding.consensus.neighbours finds photos by features of at most "
+            f"decoding.consensus.regression looks at features of at most "
             f"{MOST_CHANNELS:,} channels; those of {source.records.directory} have "
             f"{channels:,}: build records with encoder.pooling avg or grid, or leave "
-            "neighbours out"
+            "regression out"
         )
     ids, means = [], []
     for names, features in source.batches(split, BATCH):
