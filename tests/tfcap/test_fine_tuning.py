@@ -229,9 +229,8 @@ def test_training_photos_are_seen_by_the_tuned_encoder(trained, records, monkeyp
     monkeypatch.setattr(View, "of", lambda means: used.append(means) or of(means))
     found = evaluate([trained], [records], "dev", decoding)
     captioner = photo_captioner([trained], decoding, records=records.directory)
-    [source] = sources_of(trained.restore_best()[0], [records])
-    _, means = mean_features(source, "train")
-    _, stored = mean_features(FeatureSource(records), "train")
+    [means] = mean_features(sources_of(trained.restore_best()[0], [records]), "train")
+    [stored] = mean_features([FeatureSource(records)], "train")
     assert means.shape == stored.shape == (SIZES["train"], 8)
     assert np.abs(means - stored).max() > 1e-3
     assert len(used) == 2

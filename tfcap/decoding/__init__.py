@@ -5,7 +5,8 @@
     required.py                       words that a caption must hold
     ensemble.py                       several models as one
     consensus.py                      the caption that agrees with the others
-    regression.py, expected_captions.py  what people would write of a photo
+    expected_captions.py              what people would write of a photo
+    regression.py                     predicts that from the training photos
     captions.py                       what a search gives, and its text
 
 A caption's score is its log-probability over `length ** length_exponent`, where length

@@ -15,9 +15,10 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from tfcap.cider import CiderD, trimmed
+from tfcap.cider import CiderD, read_references, trimmed
 from tfcap.decoding.captions import NEVER, Captions
 from tfcap.decoding.expected_captions import ExpectedCaptions
+from tfcap.decoding.regression import Regression, spread
 from tfcap.decoding_config import ConsensusConfig
 from tfcap.feature_sources import FeatureSource
 
@@ -45,11 +46,14 @@ class Voters(NamedTuple):
         Raises:
             UserError: see `Regression.of_split`.
         """
-        cider = CiderD.of_split(sources[0].records, split)
-        people = config.regression and ExpectedCaptions.of_split(
-            sources, split, cider, config.regression
-        )
-        return cls(cider, people)
+        records = sources[0].records
+        captions = read_references(records, split)
+        cider = CiderD(captions, len(records.vocabulary))
+        if config.regression is None:
+            return cls(cider)
+        regression = Regression.of_split(sources, split, config.regression)
+        seen = [captions[photo] for photo in spread(len(captions))]
+        return cls(cider, ExpectedCaptions(seen, cider, regression))
 
 
 def by_consensus(

@@ -11,18 +11,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from tfcap.cider import (
-    ORDERS,
-    CiderD,
-    length_penalty,
-    pad,
-    pairs,
-    read_references,
-    trimmed,
-)
-from tfcap.decoding.regression import Regression, spread
-from tfcap.decoding_config import RegressionConfig
-from tfcap.feature_sources import FeatureSource
+from tfcap.cider import ORDERS, CiderD, length_penalty, pad, pairs, trimmed
+from tfcap.decoding.regression import Regression
 
 AT_ONCE = 4096  # captions taken apart
 
@@ -64,19 +54,6 @@ class ExpectedCaptions:
         total = np.bincount(photo, pairs(flat).numpy(), len(captions))
         lengths = total / np.maximum(counts, 1)
         self.lengths = lengths.astype(np.float32)
-
-    @classmethod
-    def of_split(
-        cls,
-        sources: Sequence[FeatureSource],
-        split: str,
-        cider: CiderD,
-        config: RegressionConfig,
-    ) -> "ExpectedCaptions":
-        """As the photos of a split tell; see `Regression.of_split`."""
-        regression = Regression.of_split(sources, split, config)
-        captions = read_references(sources[0].records, split)
-        return cls([captions[i] for i in spread(len(captions))], cider, regression)
 
     def scores(
         self, captions: tf.Tensor, features: tf.Tensor | Sequence[tf.Tensor]

@@ -23,7 +23,7 @@ import tensorflow as tf
 
 from records.errors import UserError
 from tfcap.decoding_config import RegressionConfig
-from tfcap.feature_sources import FeatureSource, check_same_photos
+from tfcap.feature_sources import FeatureSource, distinct, photos_of
 
 # Beyond are grids that were flattened: no likeness in that, and gigabytes.
 MOST_CHANNELS = 8192
@@ -95,14 +95,11 @@ class Regression:
             UserError: features are no vectors or grids of them; records of several
                 encoders do not hold the same photos in the same order.
         """
-        views, first, keys = {}, None, [source.key for source in sources]
-        for place, source in enumerate(sources):
-            if source.key in keys[:place]:
-                continue
-            ids, vectors = mean_features(source, split)
-            first = first or ids
-            check_same_photos(sources[0].records, source.records, split, first, ids)
-            views[place] = View.of(vectors[spread(len(vectors))])
+        once, keys = distinct(sources), [source.key for source in sources]
+        views = {
+            keys.index(source.key): View.of(vectors[spread(len(vectors))])
+            for source, vectors in zip(once, mean_features(once, split))
+        }
         return cls(views, config)
 
     def weights(self, features: tf.Tensor | Sequence[tf.Tensor]) -> tf.Tensor:
@@ -126,8 +123,19 @@ def spread(photos: int) -> np.ndarray:
     return np.linspace(0, photos - 1, count).round().astype(int)
 
 
-def mean_features(source: FeatureSource, split: str) -> tuple[list[str], np.ndarray]:
-    """Ids of photos, and their features' means, float32 [photos, channels]."""
+def mean_features(sources: Sequence[FeatureSource], split: str) -> list[np.ndarray]:
+    """The means of photos' features of each source, float32 [photos, channels]."""
+    for source in sources:
+        check_channels(source)
+    means = [[] for _ in sources]
+    for _, batches in photos_of(sources, split, BATCH):
+        for own, features in zip(means, batches):
+            own.append(mean_of_cells(features))
+    return [np.concatenate(own) for own in means]
+
+
+def check_channels(source: FeatureSource) -> None:
+    """Raises UserError where features are no vectors or grids of them."""
     channels = source.spec.shape[-1]
     if channels > MOST_CHANNELS:
         raise UserError(
@@ -136,11 +144,6 @@ def mean_features(source: FeatureSource, split: str) -> tuple[list[str], np.ndar
             f"{channels:,}: build records with encoder.pooling avg or grid, or leave "
             "regression out"
         )
-    ids, means = [], []
-    for names, features in source.batches(split, BATCH):
-        ids += names
-        means.append(mean_of_cells(features))
-    return ids, np.concatenate(means)
 
 
 def mean_of_cells(features: tf.Tensor) -> tf.Tensor:

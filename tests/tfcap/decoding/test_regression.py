@@ -81,8 +81,7 @@ def test_of_a_split(make_records):
     found = Regression.of_split(sources(records, records), "train", RegressionConfig())
     assert list(found.views) == [0]
     assert found.inverse.shape == (12, 12)
-    (source,) = sources(records)
-    _, means = mean_features(source, "train")
+    (means,) = mean_features(sources(records), "train")
     assert found.weights(tf.constant(means)).numpy().argmax(1).tolist() == [*range(12)]
 
 
