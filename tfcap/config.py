@@ -13,7 +13,7 @@ import difflib
 import json
 import re
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
@@ -310,5 +310,9 @@ def _apply(content: dict[str, Any], override: str) -> None:
 
 def _keys_at(model: type[BaseModel], path: Sequence[str | int]) -> list[str]:
     for part in path:
-        model = MODELS.get(str(part)) or model.model_fields[str(part)].annotation
+        if str(part) in MODELS:
+            model = MODELS[str(part)]
+        else:
+            annotation = model.model_fields[str(part)].annotation
+            model, *_ = get_args(annotation) or [annotation]  # of one that may be null
     return list(model.model_fields)

@@ -62,6 +62,8 @@ def test_overrides_win_and_are_typed(write):
         ("model: {name: transformer, layers: 0}", "^[^:]*: model.layers: "),
         ("model: {xyz: 1}", "unknown key 'model.xyz'; valid: name, photo, sta"),
         ("training: {schedule: {rat: 1}}", "did you mean 'rate'"),
+        ("training: {self_critical: {sample: 1}}", "did you mean 'samples'"),
+        ("decoding: {consensus: {regression: {widht: 1}}}", "did you mean 'width'"),
         ('training: {global_batch: "64"}', "training.global_batch: .*received '64'"),
         ("training: {global_batch: 0}", "greater than or equal to 1; received 0"),
         ("model: {image_dropout: 1.0}", "model.image_dropout: .*less than 1"),
