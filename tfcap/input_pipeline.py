@@ -1,13 +1,9 @@
 """Records to batches: windows of shards -> shuffle -> batch -> parse -> expand.
 
 Every step is a graph operation on a whole batch; there is no generator, no
-py_function and no data set per caption. Two expansions of the same captions:
-
-    prefix   a caption of n tokens becomes n - 1 rows (prefix, next token)
-    causal   one row a caption, and the same caption shifted by one as its target
-
-Features are referenced, not copied: row i belongs to photo `photo[i]` of the batch.
-Where the encoder is trained as well, `pixels` stand in the place of `features`.
+py_function and no data set per caption. What reads and parses is in `record_readers`,
+the two forms of a caption are in `expansions`. Where the encoder is trained as well,
+`pixels` stand in the place of `features`.
 """
 
 from collections.abc import Callable
@@ -16,11 +12,12 @@ import tensorflow as tf
 
 from records import schema
 from records.reader import RecordSet
-from records.vocabulary import PAD_ID
 from tfcap.config import TrainingConfig
 from tfcap.data_service import expanded_by_service
+from tfcap.expansions import expand_causal
 from tfcap.photo_order import PhotoOrder
 from tfcap.photo_pixels import PixelReader, pixel_reader
+from tfcap.record_readers import Reader, reader_of
 from tfcap.static_shapes import RowCounts, pad_batch
 
 Batch = dict[str, tf.Tensor]
@@ -55,7 +52,9 @@ def training_batches(
     context = context or tf.distribute.InputContext()
     share = config.global_batch // context.num_replicas_in_sync
     pixels = pixel_reader(records.manifest.encoder, config, augmented=True)
-    expand = expander(records, config.expansion, counts, share, pixels)
+    elsewhere = config.data_service is not None
+    reader = reader_of(records, "train", elsewhere, with_photos=pixels is not None)
+    expand = expander(reader, config.expansion, counts, share, pixels)
     skipped = [skip_steps * config.global_batch, *[0] * (epochs - 1)]
     orders = [
         PhotoOrder.of_epoch(records, "train", config, epoch + i, skip)
@@ -63,8 +62,8 @@ def training_batches(
     ]
 
     def batches_of_epoch(order: PhotoOrder) -> tf.data.Dataset:
-        photos = order.read(config.shuffle_photos)
-        own = replica_batches(photos, order.photos, config.global_batch, context)
+        photos = order.read(config.shuffle_photos, reader)
+        own = replica_batches(photos, order.photos, config, context, reader.nothing)
         return tf.data.Dataset.zip(
             own, tf.data.Dataset.from_tensors(order.epoch).repeat()
         )
@@ -91,10 +90,12 @@ def scoring_batches(
     context = context or tf.distribute.InputContext()
     share = config.global_batch // context.num_replicas_in_sync
     pixels = pixel_reader(records.manifest.encoder, config, augmented=False)
-    expand = expander(records, "causal", counts, share, pixels)
-    photos = tf.data.TFRecordDataset(records.shard_paths(split))
+    reader = reader_of(records, split, with_photos=pixels is not None)
+    expand = expander(reader, "causal", counts, share, pixels)
+    shards = tf.range(len(records.manifest.shards[split]), dtype=tf.int64)
+    photos = tf.data.Dataset.from_tensors(shards).flat_map(reader.photos)
     count = records.manifest.photos(split)
-    batches = replica_batches(photos, count, config.global_batch, context)
+    batches = replica_batches(photos, count, config, context, reader.nothing)
     return ready(batches.map(expand, tf.data.AUTOTUNE, deterministic=True))
 
 
@@ -133,19 +134,20 @@ def ready(batches: tf.data.Dataset) -> tf.data.Dataset:
 def replica_batches(
     photos: tf.data.Dataset,
     count: int | tf.Tensor,
-    global_batch: int,
+    config: TrainingConfig,
     context: tf.distribute.InputContext,
+    nothing: tf.Tensor,
 ) -> tf.data.Dataset:
-    """Cuts records into equal batches, one per replica, and keeps this host's.
+    """Cuts photos into equal batches, one per replica, and keeps this host's.
 
     Of the last global batch the first replicas get what there is, one of them perhaps
     less than the others, the last ones nothing.
     """
-    replicas = context.num_replicas_in_sync
+    replicas, global_batch = context.num_replicas_in_sync, config.global_batch
     share = global_batch // replicas
     missing = -(-count // global_batch) * replicas - -(-count // share)
-    nothing = tf.data.Dataset.from_tensors(tf.zeros([0], tf.string)).repeat(missing)
-    batches = photos.batch(share).concatenate(nothing)
+    empty = tf.data.Dataset.from_tensors(nothing).repeat(missing)
+    batches = photos.batch(share).concatenate(empty)
     if context.num_input_pipelines == 1:
         return batches
     mine = replicas // context.num_input_pipelines
@@ -158,95 +160,27 @@ def replica_batches(
 
 
 def expander(
-    records: RecordSet,
+    reader: Reader,
     expansion: str,
     counts: RowCounts | None = None,
     share: int = 0,
     pixels: PixelReader | None = None,
 ) -> Callable[..., Batch]:
-    """Returns the function from serialised records, string [photos], to a batch.
+    """Returns the function from what `reader` has of photos to a batch.
 
     After them it takes the epoch, int32; outside training there is none.
 
     With `counts` batches are padded to the size of the largest of `share` photos; with
     `pixels` they have these and no features.
     """
-    expand = {"prefix": expand_prefixes, "causal": expand_causal}[expansion]
-    spec = records.manifest.features
+    expand = {"prefix": reader.prefixes, "causal": expand_causal}[expansion]
 
-    def parse_and_expand(serialized: tf.Tensor, epoch: tf.Tensor | int = 0) -> Batch:
-        parsed = schema.parse_batch(serialized, spec, pixels is not None)
+    def parse_and_expand(photos: tf.Tensor, epoch: tf.Tensor | int = 0) -> Batch:
+        parsed = reader.parse(photos)
         seen = {"features": parsed["features"]}
         if pixels:
             seen = {"pixels": pixels(parsed["photo_id"], parsed["encoded"], epoch)}
-        batch = {**seen, **expand(parsed["ids"])}
+        batch = {**seen, **expand(parsed["photo"], parsed["tokens"])}
         return pad_batch(batch, counts.shape(expansion, share)) if counts else batch
 
     return parse_and_expand
-
-
-def expand_prefixes(ids: tf.RaggedTensor) -> Batch:
-    """Every caption of n tokens becomes n - 1 rows (prefix, next token).
-
-    Photo 0 with the caption `<start> a dog <end>`, ids 1 5 7 2, becomes
-
-        photo   prefix   target
-        0       1 0 0    5
-        0       1 5 0    7
-        0       1 5 7    2
-
-    Args:
-        ids: ragged int64 [photos, captions, tokens].
-
-    Returns:
-        `photo` int32 [rows], `prefix` int32 [rows, length] padded on the right with
-        0 and cut to the longest, `target` int32 [rows].
-    """
-    photo, tokens = pad(ids)
-    target = tokens[:, 1:]
-    row = tf.where(target != PAD_ID)
-    caption, last = tf.unstack(row, axis=1)  # and position, of each target
-    width = tf.shape(target)[1]
-    # Row i of the triangle keeps tokens 0 to i; a product is cheaper than a `where`.
-    triangle = tf.linalg.band_part(tf.ones([width, width], tf.int32), -1, 0)
-    return {
-        "photo": tf.gather(photo, caption),
-        "prefix": tf.gather(tokens[:, :-1], caption) * tf.gather(triangle, last),
-        "target": tf.gather_nd(target, row),
-    }
-
-
-def expand_causal(ids: tf.RaggedTensor) -> Batch:
-    """Every caption becomes one row and the same shifted by one.
-
-    Photo 0 with the caption `<start> a dog <end>`, ids 1 5 7 2, becomes
-
-        photo   prefix   target
-        0       1 5 7    5 7 2
-
-    Args:
-        ids: ragged int64 [photos, captions, tokens].
-
-    Returns:
-        `photo` int32 [captions], `prefix` and `target` int32 [captions, length],
-        padded on the right with 0, which is no target.
-    """
-    photo, tokens = pad(ids)
-    target = tokens[:, 1:]
-    # <end> is a target but never the end of a prefix.
-    prefix = tf.where(target != PAD_ID, tokens[:, :-1], PAD_ID)
-    return {"photo": photo, "prefix": prefix, "target": target}
-
-
-def pad(ids: tf.RaggedTensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Each caption's photo, int32 [captions], and tokens, int32 [captions, longest].
-
-    Tokens are padded on the right, 2 wide at least: a share may have no caption. Of
-    few operations: with captions of a dozen tokens each costs more to start than to do.
-    """
-    captions = ids.values
-    photo = tf.cast(ids.value_rowids(), tf.int32)
-    longest = tf.reduce_max(captions.row_lengths())  # of no caption: less than 2
-    shape = tf.stack([-1, tf.maximum(longest, 2)])
-    tokens = captions.with_values(tf.cast(captions.values, tf.int32))
-    return photo, tokens.to_tensor(PAD_ID, shape=shape)

@@ -13,13 +13,14 @@ import tensorflow as tf
 
 from records.reader import RecordSet
 from tfcap.config import TrainingConfig
+from tfcap.record_readers import Reader
 
 
 class PhotoOrder(NamedTuple):
     """What is left of an epoch; of several, with a first axis for them.
 
     Attributes:
-        windows: paths of the shards, string [windows, shards], ragged.
+        windows: shards of the split, by number, int64 [windows, shards], ragged.
         seeds: of the order within each window, int64 [windows].
         skip: photos of the first window that are left out, int64.
         photos: how many come, int64.
@@ -46,18 +47,16 @@ class PhotoOrder(NamedTuple):
         What lies before the window of the first photo asked for is not read.
         """
         random = np.random.default_rng([config.seed, epoch])
-        shards, paths = records.manifest.shards[split], records.shard_paths(split)
-        photos = records.manifest.photos(split)
-        order = random.permutation(len(paths))
+        shards, photos = records.manifest.shards[split], records.manifest.photos(split)
+        order = random.permutation(len(shards))
         size = max(config.shuffle_photos * len(shards) // photos, 1)
         windows = [order[i : i + size] for i in range(0, len(order), size)]
         seeds = random.integers(2**31, size=len(windows))
         ends = np.cumsum([sum(shards[i].photos for i in window) for window in windows])
         first = int(np.searchsorted(ends, skip, "right"))
-        left = [[paths[i] for i in window] for window in windows[first:]]
         skip_in_window = skip - int(ends[first - 1]) if first else skip
         return cls(
-            tf.ragged.constant(left, tf.string, ragged_rank=1),
+            tf.ragged.constant(windows[first:], tf.int64, ragged_rank=1),
             tf.constant(seeds[first:], tf.int64),
             tf.constant(skip_in_window, tf.int64),
             tf.constant(max(photos - skip, 0), tf.int64),
@@ -72,8 +71,8 @@ class PhotoOrder(NamedTuple):
             tf.ragged.stack(windows), tf.ragged.stack(seeds), *map(tf.stack, numbers)
         )
 
-    def read(self, buffer: int) -> tf.data.Dataset:
-        """The serialised records, string.
+    def read(self, buffer: int, reader: Reader) -> tf.data.Dataset:
+        """The photos as the reader has them.
 
         Sets TensorFlow's global seed, as making a model does.
 
@@ -83,8 +82,8 @@ class PhotoOrder(NamedTuple):
         # `shuffle` mixes TensorFlow's global seed into its own; 0 it takes for none.
         tf.random.set_seed(1)
 
-        def window(paths: tf.Tensor, seed: tf.Tensor) -> tf.data.Dataset:
-            photos = tf.data.TFRecordDataset(paths)
+        def window(shards: tf.Tensor, seed: tf.Tensor) -> tf.data.Dataset:
+            photos = reader.photos(shards)
             return photos.shuffle(buffer, seed, reshuffle_each_iteration=False)
 
         windows = tf.data.Dataset.from_tensor_slices((self.windows, self.seeds))

@@ -35,7 +35,7 @@ from tfcap.train_step import Losses, make_score_step, make_train_step
 from tfcap.workdir import Progress, Workdir, settled
 from tfcap.workers import Workers
 
-# Read as one data set. Their orders are all held in memory, of each the shards' paths.
+# Read as one data set. Their orders are all in memory, of each the shards' numbers.
 EPOCHS_AT_ONCE = 32
 
 

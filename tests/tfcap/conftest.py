@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from records import shards
+from records import compiled, shards
 from records.manifest import (
     FORMAT,
     EncoderInfo,
@@ -22,6 +22,7 @@ from records.schema import FeatureSpec, PhotoRecord
 from records.tokenizer import TokenizerSettings
 from records.vocabulary import FILE_NAME, Vocabulary
 from records.writer import ShardWriter
+from tfcap import record_readers
 from tfcap.config import Config, parse_config
 from tfcap.models import build_model
 from tfcap.workdir import Progress, Workdir
@@ -114,6 +115,26 @@ def make_records(tmp_path):
         return write_record_set(tmp_path / name, sizes, spec, **settings)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def own_operations():
+    """What `CompiledReader` needs; skips where it cannot be had."""
+    sources = record_readers.PHOTO_READER, record_readers.PREFIX_ROWS
+    own = [compiled.operations(source) for source in sources]
+    if not all(own):
+        pytest.skip("needs a C++ compiler for operations of TensorFlow")
+    return own
+
+
+@pytest.fixture
+def compiled_reader(own_operations):
+    """Returns the function from a record set to its training split's reader."""
+
+    def reader(records: RecordSet, split: str = "train"):
+        return record_readers.CompiledReader(records, split, *own_operations)
+
+    return reader
 
 
 @pytest.fixture

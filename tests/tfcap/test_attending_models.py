@@ -7,12 +7,13 @@ import tensorflow as tf
 from records.errors import UserError
 from records.manifest import FeatureMoments
 from records.schema import FeatureSpec
-from tfcap.input_pipeline import expand_causal, expand_prefixes
+from tfcap.expansions import expand_causal, expand_prefixes
 from tfcap.model_config import AttentionConfig, TransformerConfig
 from tfcap.models.attention import AttentionCaptioner
 from tfcap.models.base import Context, take
 from tfcap.models.photo_attention import places
 from tfcap.models.transformer import TransformerCaptioner
+from tfcap.record_readers import pad
 from tfcap.train_step import token_losses
 
 VOCABULARY = 11
@@ -53,7 +54,7 @@ def losses_and_gradients(model, expand, seed=None, shape=GRID):
         gradients = tape.gradient(total, variables)
         return losses, [tf.convert_to_tensor(g) for g in gradients]
 
-    return compute({"features": features(shape), **expand(IDS)})
+    return compute({"features": features(shape), **expand(*pad(IDS))})
 
 
 @BOTH
@@ -70,7 +71,7 @@ def test_both_expansions_have_the_same_loss_and_gradients(name, shape):
 @BOTH
 def test_the_gradient_is_that_of_the_loss(name):
     model = build(name)
-    batch = {"features": features(), **expand_causal(IDS)}
+    batch = {"features": features(), **expand_causal(*pad(IDS))}
     loss = tf.function(lambda: tf.reduce_sum(token_losses(model, batch, 0.1, None)))
     _, gradients = losses_and_gradients(model, expand_causal)
     for variable, gradient in zip(model.trainable_variables, gradients, strict=True):
@@ -146,7 +147,9 @@ def test_an_empty_share_of_a_batch_costs_nothing(name):
             loss = tf.reduce_sum(token_losses(model, batch, 0.1, seeds))
         return tape.gradient(loss, [v.value for v in model.trainable_variables])
 
-    found = gradients({"features": tf.zeros([0, *GRID]), **expand_causal(IDS[:0])})
+    found = gradients(
+        {"features": tf.zeros([0, *GRID]), **expand_causal(*pad(IDS[:0]))}
+    )
     assert all(not tf.convert_to_tensor(g).numpy().any() for g in found)
 
 

@@ -11,15 +11,11 @@ import tensorflow as tf
 from records.schema import FeatureSpec
 from tfcap.config import TrainingConfig
 from tfcap.input_pipeline import (
-    expand_causal,
-    expand_prefixes,
     photo_batches,
     scoring_batches,
     training_batches,
 )
 
-# Photo 0: "a dog" and "dog"; photo 1: "a cat runs".
-IDS = tf.ragged.constant([[[1, 5, 7, 2], [1, 7, 2]], [[1, 5, 8, 6, 2]]], dtype=tf.int64)
 FORBIDDEN = ("PyFunc", "EagerPyFunc", "GeneratorDataset")
 
 
@@ -50,52 +46,6 @@ def fingerprint(dataset) -> str:
         for name in sorted(batch):
             digest.update(batch[name].numpy().tobytes())
     return digest.hexdigest()
-
-
-def test_prefixes_of_a_hand_written_example():
-    batch = expand_prefixes(IDS)
-    assert batch["photo"].numpy().tolist() == [0, 0, 0, 0, 0, 1, 1, 1, 1]
-    assert batch["prefix"].numpy().tolist() == [
-        [1, 0, 0, 0],
-        [1, 5, 0, 0],
-        [1, 5, 7, 0],
-        [1, 0, 0, 0],
-        [1, 7, 0, 0],
-        [1, 0, 0, 0],
-        [1, 5, 0, 0],
-        [1, 5, 8, 0],
-        [1, 5, 8, 6],
-    ]
-    assert batch["target"].numpy().tolist() == [5, 7, 2, 7, 2, 5, 8, 6, 2]
-
-
-def test_causal_rows_of_a_hand_written_example():
-    batch = expand_causal(IDS)
-    assert batch["photo"].numpy().tolist() == [0, 0, 1]
-    assert batch["prefix"].numpy().tolist() == [
-        [1, 5, 7, 0],
-        [1, 7, 0, 0],
-        [1, 5, 8, 6],
-    ]
-    assert batch["target"].numpy().tolist() == [
-        [5, 7, 2, 0],
-        [7, 2, 0, 0],
-        [5, 8, 6, 2],
-    ]
-
-
-@pytest.mark.parametrize("expand", [expand_prefixes, expand_causal])
-def test_expansions_are_the_same_inside_map(expand):
-    inside = next(iter(tf.data.Dataset.from_tensors(IDS).map(expand)))
-    for name, value in expand(IDS).items():
-        np.testing.assert_array_equal(value, inside[name])
-
-
-@pytest.mark.parametrize("expand", [expand_prefixes, expand_causal])
-def test_no_photo_gives_no_row(expand):
-    batch = expand(IDS[:0])
-    assert batch["photo"].shape == [0]
-    assert batch["prefix"].shape[0] == 0
 
 
 @pytest.mark.parametrize("expansion", ["prefix", "causal"])
@@ -237,9 +187,15 @@ def test_float16_grids_keep_shape_and_dtype(make_records):
     assert batch["features"].dtype == tf.float16
 
 
-def test_the_graph_holds_no_python_function_and_no_generator(make_records):
+@pytest.mark.parametrize(
+    ("allowed", "parses"), [("0", b"ParseExample"), ("1", b"TfcapReadPhotos")]
+)
+def test_the_graph_holds_no_python_function_and_no_generator(
+    make_records, own_operations, monkeypatch, allowed, parses
+):
+    monkeypatch.setenv("TFCAP_COMPILE", allowed)
     dataset = training_batches(make_records(), config(), 0)
     graph = dataset._as_serialized_graph().numpy()
-    assert b"ParseExample" in graph
+    assert parses in graph
     for name in FORBIDDEN:
         assert name.encode() not in graph

@@ -7,10 +7,11 @@ import tensorflow as tf
 from records.manifest import FeatureMoments
 from records.schema import FeatureSpec
 from tfcap.config import MergeConfig
-from tfcap.input_pipeline import expand_causal, expand_prefixes
+from tfcap.expansions import expand_causal, expand_prefixes
 from tfcap.models.base import Context, take
 from tfcap.models.merge import MergeCaptioner
 from tfcap.models.standardizing import standardizer
+from tfcap.record_readers import pad
 from tfcap.train_step import length_bounds, token_losses
 
 VOCABULARY = 11
@@ -29,7 +30,7 @@ def build(shape=(6,), seed=0, **changes) -> MergeCaptioner:
 
 def batch(expand, shape=(6,)):
     features = np.random.default_rng(0).normal(size=(3, *shape)).astype(np.float32)
-    return {"features": tf.constant(features), **expand(IDS)}
+    return {"features": tf.constant(features), **expand(*pad(IDS))}
 
 
 def losses_and_gradients(model, expand, seed=None):
@@ -76,8 +77,8 @@ def test_grouping_rows_by_length_changes_no_loss_and_no_gradient(expand, monkeyp
 def test_captions_of_characters_are_grouped_too(expand, monkeypatch):
     model, rng = build(), np.random.default_rng(0)
     lengths = [3, 20, 45, 70]
-    ids = [[[1, *rng.integers(3, 11, n), 2] for n in lengths]]
-    long = {"features": tf.ones([1, 6]), **expand(tf.ragged.constant(ids, tf.int64))}
+    ids = tf.ragged.constant([[[1, *rng.integers(3, 11, n), 2] for n in lengths]])
+    long = {"features": tf.ones([1, 6]), **expand(*pad(ids))}
     grouped = token_losses(model, long, 0.1, None)
     monkeypatch.setattr("tfcap.train_step.LENGTH_BOUNDS", {1: (), 2: ()})
     whole = token_losses(model, long, 0.1, None)
@@ -196,5 +197,5 @@ def test_an_empty_share_of_a_batch_costs_nothing():
             loss = tf.reduce_sum(token_losses(model, batch, 0.1, seeds))
         return tape.gradient(loss, [v.value for v in model.trainable_variables])
 
-    found = gradients({"features": tf.zeros([0, 6]), **expand_causal(IDS[:0])})
+    found = gradients({"features": tf.zeros([0, 6]), **expand_causal(*pad(IDS[:0]))})
     assert all(not tf.convert_to_tensor(g).numpy().any() for g in found)

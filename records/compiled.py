@@ -1,0 +1,91 @@
+"""Operations of our own in C++, compiled on the machine that runs them.
+
+TensorFlow's C++ interface changes with each version and comes with its package, so each
+file is compiled once for the TensorFlow that is installed, when it is first wanted, and
+kept in `$XDG_CACHE_HOME/tfcap` (`~/.cache/tfcap`). It takes ten seconds or so and a
+C++17 compiler, `$CXX` or `c++`. Whoever asks must be able to do without.
+
+Source: https://www.tensorflow.org/guide/create_op
+"""
+
+import fcntl
+import functools
+import hashlib
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import tensorflow as tf
+
+VARIABLE = "TFCAP_COMPILE"
+SECONDS = 600
+# RuntimeError: nobody's home directory is to be found.
+FAILURES = (OSError, subprocess.SubprocessError, tf.errors.OpError, RuntimeError)
+
+
+def operations(source: Path) -> ModuleType | None:
+    """The operations that a C++ file registers, as Python functions.
+
+    Returns:
+        None where they cannot be had; standard error says why, once. None as well
+        where the environment says `TFCAP_COMPILE=0`.
+    """
+    return None if os.environ.get(VARIABLE) == "0" else load(source)
+
+
+@functools.cache
+def load(source: Path) -> ModuleType | None:
+    try:
+        return tf.load_op_library(str(library(source)))
+    except FAILURES as error:
+        print(
+            f"{source.name} is not compiled: {reason(error)}. TensorFlow's own "
+            f"operations do the same, slower; {VARIABLE}=0 chooses them",
+            file=sys.stderr,
+        )
+        return None
+
+
+def library(source: Path) -> Path:
+    """Path of the compiled file; it is compiled unless it is there.
+
+    Raises:
+        OSError, RuntimeError: no compiler, or no place to write to.
+        SubprocessError: the compiler failed.
+    """
+    command = [
+        *shlex.split(os.environ.get("CXX", "c++")),
+        *["-O2", "-shared", "-fPIC", "-w"],
+        *tf.sysconfig.get_compile_flags(),
+    ]
+    linked = tf.sysconfig.get_link_flags()
+    made_of = [source.read_bytes(), *map(str.encode, [tf.__version__, *command])]
+    digest = hashlib.sha256(b"\0".join(made_of)).hexdigest()[:16]
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tfcap"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{source.stem}-{digest}.so"
+    with open(folder / f"{path.name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # others wait, and find it there
+        if not path.exists():
+            print(f"compiling {source.name}, once for this TensorFlow", file=sys.stderr)
+            unfinished = path.with_suffix(".unfinished")
+            run([*command, str(source), "-o", str(unfinished), *linked])
+            unfinished.rename(path)
+    return path
+
+
+def run(command: list[str]) -> None:
+    subprocess.run(command, check=True, capture_output=True, text=True, timeout=SECONDS)
+
+
+def reason(error: Exception) -> str:
+    """In one line."""
+    if isinstance(error, subprocess.CalledProcessError):
+        said = [line for line in error.stderr.splitlines() if "error" in line]
+        return (said or error.stderr.splitlines() or [str(error)])[0]
+    if isinstance(error, FileNotFoundError) and not os.path.dirname(error.filename):
+        return f"there is no C++ compiler {error.filename!r}"
+    return str(error)

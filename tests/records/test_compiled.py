@@ -1,0 +1,151 @@
+"""Operations in C++: compiled once, and done without where that cannot be."""
+
+import subprocess
+import sys
+
+import pytest
+import tensorflow as tf
+
+from records import compiled
+
+ANSWER = """
+#include "tensorflow/core/framework/op.h"
+#include "tensorflow/core/framework/op_kernel.h"
+#include "tensorflow/core/framework/shape_inference.h"
+
+class Answer : public tensorflow::OpKernel {
+ public:
+  using OpKernel::OpKernel;
+  void Compute(tensorflow::OpKernelContext* context) override {
+    tensorflow::Tensor* output;
+    OP_REQUIRES_OK(context, context->allocate_output(0, {}, &output));
+    output->scalar<int>()() = 42;
+  }
+};
+REGISTER_OP("TfcapAnswer").Output("answer: int32").SetIsStateful();
+REGISTER_KERNEL_BUILDER(Name("TfcapAnswer").Device("CPU"), Answer);
+"""
+
+
+@pytest.fixture
+def make_source(tmp_path, monkeypatch):
+    """Returns a function that writes a C++ file; what is compiled lies beside it."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("TFCAP_COMPILE", raising=False)
+
+    def make(code: str = "none of it\n"):
+        source = tmp_path / "answer.cc"
+        source.write_text(code)
+        return source
+
+    return make
+
+
+@pytest.fixture
+def compiler(monkeypatch, tmp_path):
+    """Returns a function that takes a shell script for the compiler."""
+
+    def take(script: str):
+        path = tmp_path / "compiler"
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+        monkeypatch.setenv("CXX", str(path))
+
+    return take
+
+
+@pytest.mark.slow
+def test_operations_are_compiled_once(make_source, monkeypatch, capfd, own_compiler):
+    source = make_source(ANSWER)
+    assert compiled.operations(source).tfcap_answer() == 42
+    assert "compiling answer.cc, once for this TensorFlow" in capfd.readouterr().err
+    assert compiled.library(source).exists()  # the compiler is not asked again
+    assert capfd.readouterr().err == ""
+
+
+@pytest.fixture
+def own_compiler():
+    try:
+        subprocess.run(["c++", "--version"], check=True, capture_output=True)
+    except OSError:
+        pytest.skip("needs a C++ compiler, c++")
+
+
+def test_other_code_is_compiled_anew(make_source, compiler):
+    compiler('while [ "$1" != -o ]; do shift; done; echo code > "$2"')
+    first = compiled.library(make_source("one"))
+    assert compiled.library(make_source("other")) != first
+    assert compiled.library(make_source("one")) == first
+    assert [path.suffix for path in first.parent.glob("*.unfinished")] == []
+
+
+def test_the_environment_can_refuse_them(make_source, monkeypatch, capfd):
+    monkeypatch.setenv("TFCAP_COMPILE", "0")
+    assert compiled.operations(make_source()) is None
+    assert capfd.readouterr().err == ""
+
+
+def said_without(source, capfd) -> str:
+    """What is said, once, where a file cannot be compiled."""
+    assert compiled.operations(source) is None
+    assert compiled.operations(source) is None
+    lines = capfd.readouterr().err.splitlines()
+    told = [line for line in lines if not line.startswith("compiling ")]
+    assert len(told) == 1
+    assert "TensorFlow's own operations do the same, slower" in told[0]
+    return told[0]
+
+
+def test_no_compiler_is_said(make_source, monkeypatch, capfd):
+    monkeypatch.setenv("CXX", "no-such-compiler --fast")
+    said = said_without(make_source(), capfd)
+    assert "answer.cc is not compiled: there is no C++ compiler 'no-such" in said
+
+
+def test_the_compilers_first_error_is_said(make_source, compiler, capfd):
+    compiler("echo In file included from here >&2; echo a.cc:1: error: odd >&2; exit 1")
+    assert "not compiled: a.cc:1: error: odd." in said_without(make_source(), capfd)
+
+
+def test_a_compiler_that_says_nothing_is_named(make_source, compiler, capfd):
+    compiler("exit 3")
+    assert "non-zero exit status 3" in said_without(make_source(), capfd)
+
+
+def test_what_is_no_library_is_not_loaded(make_source, compiler, capfd):
+    compiler('while [ "$1" != -o ]; do shift; done; echo nonsense > "$2"')
+    assert "not compiled: " in said_without(make_source(), capfd)
+
+
+def test_no_place_to_write_to_is_said(make_source, monkeypatch, tmp_path, capfd):
+    source = make_source()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(source))
+    assert "Not a directory" in said_without(source, capfd)
+
+
+@pytest.mark.slow
+def test_two_processes_compile_it_once(make_source, compiler, tmp_path):
+    compiler(
+        f"echo >> {tmp_path}/calls; sleep 1; "
+        'while [ "$1" != -o ]; do shift; done; echo code > "$2"'
+    )
+    source = make_source()
+    code = (
+        "import sys; from pathlib import Path; from records.compiled import library; "
+        "library(Path(sys.argv[1]))"
+    )
+    command = [sys.executable, "-c", code, str(source)]
+    for process in [subprocess.Popen(command) for _ in range(2)]:
+        assert process.wait() == 0
+    assert (tmp_path / "calls").read_text() == "\n"
+
+
+def test_flags_are_those_of_the_installed_tensorflow(make_source, compiler, tmp_path):
+    compiler(
+        f'echo "$@" > {tmp_path}/flags; '
+        'while [ "$1" != -o ]; do shift; done; echo code > "$2"'
+    )
+    compiled.library(make_source())
+    flags = (tmp_path / "flags").read_text()
+    for flag in tf.sysconfig.get_compile_flags() + tf.sysconfig.get_link_flags():
+        assert flag in flags

@@ -1,0 +1,64 @@
+"""From captions to what is trained on: one row a prefix, or one a caption.
+
+    prefix   a caption of n tokens becomes n - 1 rows (prefix, next token)
+    causal   one row a caption, and the same caption shifted by one as its target
+
+Features are referenced, not copied: row i belongs to photo `photo[i]` of the batch.
+"""
+
+import tensorflow as tf
+
+from records.vocabulary import PAD_ID
+
+
+def expand_prefixes(photo: tf.Tensor, tokens: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Every caption of n tokens becomes n - 1 rows (prefix, next token).
+
+    Photo 0 with the caption `<start> a dog <end>`, ids 1 5 7 2, becomes
+
+        photo   prefix   target
+        0       1 0 0    5
+        0       1 5 0    7
+        0       1 5 7    2
+
+    Args:
+        photo: of each caption, int32 [captions].
+        tokens: int32 [captions, longest], padded on the right with 0.
+
+    Returns:
+        `photo` int32 [rows], `prefix` int32 [rows, length] padded on the right with
+        0 and cut to the longest, `target` int32 [rows].
+    """
+    target = tokens[:, 1:]
+    row = tf.where(target != PAD_ID)
+    caption, last = tf.unstack(row, axis=1)  # and position, of each target
+    width = tf.shape(target)[1]
+    # Row i of the triangle keeps tokens 0 to i; a product is cheaper than a `where`.
+    triangle = tf.linalg.band_part(tf.ones([width, width], tf.int32), -1, 0)
+    return {
+        "photo": tf.gather(photo, caption),
+        "prefix": tf.gather(tokens[:, :-1], caption) * tf.gather(triangle, last),
+        "target": tf.gather_nd(target, row),
+    }
+
+
+def expand_causal(photo: tf.Tensor, tokens: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Every caption becomes one row and the same shifted by one.
+
+    Photo 0 with the caption `<start> a dog <end>`, ids 1 5 7 2, becomes
+
+        photo   prefix   target
+        0       1 5 7    5 7 2
+
+    Args:
+        photo: of each caption, int32 [captions].
+        tokens: int32 [captions, longest], padded on the right with 0.
+
+    Returns:
+        `photo` int32 [captions], `prefix` and `target` int32 [captions, length],
+        padded on the right with 0, which is no target.
+    """
+    target = tokens[:, 1:]
+    # <end> is a target but never the end of a prefix.
+    prefix = tf.where(target != PAD_ID, tokens[:, :-1], PAD_ID)
+    return {"photo": photo, "prefix": prefix, "target": target}
