@@ -4,8 +4,8 @@
 //   TfcapIndexShards  where each record of some shards lies
 //   TfcapReadPhotos   reads the ones asked for, and checks them
 //
-// The formats are those of records/framing.py and records/schema.py; tests hold this and
-// TensorFlow's way against each other, byte for byte.
+// The formats are those of records/framing.py and records/schema.py; tests hold this
+// against TensorFlow's way, byte for byte.
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -94,7 +94,8 @@ bool Fits(string_view data, const char* checksum) {
 }
 
 absl::Status Damaged(string_view path, uint64_t place, string_view what) {
-  return absl::DataLossError(absl::StrCat(path, ": record at byte ", place, ": ", what));
+  const auto where = absl::StrCat(path, ": record at byte ", place);
+  return absl::DataLossError(absl::StrCat(where, ": ", what));
 }
 
 // Asks the kernel to read a file ahead: batches will want it in random order.

@@ -12,15 +12,13 @@ from typing import Protocol
 
 import tensorflow as tf
 
-import records
 from records import compiled, schema
 from records.reader import RecordSet
 from records.storage import is_remote
 from records.vocabulary import PAD_ID
 from tfcap.expansions import expand_prefixes
 
-PHOTO_READER = Path(records.__file__).with_name("photo_reader.cc")
-PREFIX_ROWS = Path(__file__).with_name("prefix_rows.cc")
+SOURCES = compiled.PHOTO_READER, Path(__file__).with_name("prefix_rows.cc")
 
 
 class Reader(Protocol):
@@ -36,10 +34,12 @@ class Reader(Protocol):
         """What stands for each photo of shards, int64 [shards], in stored order."""
 
     def parse(self, photos: tf.Tensor) -> dict[str, tf.Tensor]:
-        """A batch of them: `features` [photos, ...], and of the captions
+        """Reads a batch of them.
 
-        `photo` int32 [captions] and `tokens` int32 [captions, longest], padded on the
-        right, 2 wide at least.
+        Returns:
+            `features` [photos, ...] as they are stored; of each caption its `photo`,
+            int32 [captions], and its `tokens`, int32 [captions, longest], padded on the
+            right with 0, 2 wide at least.
         """
 
     def prefixes(self, photo: tf.Tensor, tokens: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -60,7 +60,7 @@ def reader_of(
         UserError: the split holds no photo.
     """
     if not (elsewhere or with_photos or is_remote(records.directory)):
-        own = [compiled.operations(source) for source in (PHOTO_READER, PREFIX_ROWS)]
+        own = [compiled.operations(source) for source in SOURCES]
         if all(own):
             return CompiledReader(records, split, *own)
     return TensorFlowReader(records, split, with_photos)
@@ -90,7 +90,7 @@ class CompiledReader:
     """A photo is the place of its record, int64 [3]: shard, byte, length.
 
     Args:
-        reading, expanding: the operations of `PHOTO_READER` and `PREFIX_ROWS`.
+        reading, expanding: the operations of `SOURCES`.
     """
 
     def __init__(

@@ -120,8 +120,7 @@ def make_records(tmp_path):
 @pytest.fixture(scope="session")
 def own_operations():
     """What `CompiledReader` needs; skips where it cannot be had."""
-    sources = record_readers.PHOTO_READER, record_readers.PREFIX_ROWS
-    own = [compiled.operations(source) for source in sources]
+    own = [compiled.operations(source) for source in record_readers.SOURCES]
     if not all(own):
         pytest.skip("needs a C++ compiler for operations of TensorFlow")
     return own

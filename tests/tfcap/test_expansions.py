@@ -25,12 +25,12 @@ def prefixes(request):
     return request.getfixturevalue("expand_compiled")
 
 
-@pytest.fixture(params=["prefix", "causal"])
+@pytest.fixture(params=["prefix", "prefix, compiled", "causal"])
 def expand(request):
     """Every expansion there is."""
-    if request.param == "causal":
-        return expand_causal
-    return request.getfixturevalue("prefixes")
+    if "compiled" in request.param:
+        return request.getfixturevalue("expand_compiled")
+    return {"prefix": expand_prefixes, "causal": expand_causal}[request.param]
 
 
 def test_prefixes_of_a_hand_written_example(prefixes):
