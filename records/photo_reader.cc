@@ -324,10 +324,13 @@ class ReadPhotos : public OpKernel {
     Photo photo;
     Captions captions;
     for (int64_t i = 0; i < photos; ++i, to += size_) {
-      OP_REQUIRES_OK(context, Check(places(i, 0), paths.size()));
-      const std::string path = paths(places(i, 0));
+      const int64_t shard = places(i, 0);
+      OP_REQUIRES_OK(context, Check(shard, paths.size()));
+      const std::string path = paths(shard);
       const uint64_t place = places(i, 1), length = places(i, 2);
-      OP_REQUIRES_OK(context, Read(context->env(), path, place, length, &bytes));
+      std::shared_ptr<RandomAccessFile> file;
+      OP_REQUIRES_OK(context, Open(context->env(), path, &file));
+      OP_REQUIRES_OK(context, Read(*file, path, place, length, &bytes));
       OP_REQUIRES(context, ReadExample(bytes, &photo),
                   Damaged(path, place, "not a photo record"));
       OP_REQUIRES(context, photo.features->size() == size_,
@@ -369,13 +372,11 @@ class ReadPhotos : public OpKernel {
     }
   };
 
-  absl::Status Read(tensorflow::Env* env, const std::string& path, uint64_t place,
-                    uint64_t length, std::string* bytes) {
-    std::shared_ptr<RandomAccessFile> file;
-    TF_RETURN_IF_ERROR(Open(env, path, &file));
+  static absl::Status Read(const RandomAccessFile& file, string_view path,
+                           uint64_t place, uint64_t length, std::string* bytes) {
     bytes->resize(length + kFooter);
     string_view read;
-    if (!file->Read(place + kHeader, read, absl::MakeSpan(*bytes)).ok()) {
+    if (!file.Read(place + kHeader, read, absl::MakeSpan(*bytes)).ok()) {
       return Damaged(path, place, "truncated");
     }
     if (read.data() != bytes->data()) bytes->assign(read.data(), read.size());

@@ -62,3 +62,6 @@ def expand_causal(photo: tf.Tensor, tokens: tf.Tensor) -> dict[str, tf.Tensor]:
     # <end> is a target but never the end of a prefix.
     prefix = tf.where(target != PAD_ID, tokens[:, :-1], PAD_ID)
     return {"photo": photo, "prefix": prefix, "target": target}
+
+
+EXPANSIONS = {"prefix": expand_prefixes, "causal": expand_causal}

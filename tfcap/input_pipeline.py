@@ -14,7 +14,6 @@ from records import schema
 from records.reader import RecordSet
 from tfcap.config import TrainingConfig
 from tfcap.data_service import expanded_by_service
-from tfcap.expansions import expand_causal
 from tfcap.photo_order import PhotoOrder
 from tfcap.photo_pixels import PixelReader, pixel_reader
 from tfcap.record_readers import Reader, reader_of
@@ -69,8 +68,8 @@ def training_batches(
         )
 
     in_order = tf.data.Dataset.from_tensor_slices(PhotoOrder.stack(orders))
-    # Reading goes on while the batch before is parsed.
-    batches = in_order.flat_map(batches_of_epoch).prefetch(2)
+    # The next ones are got ready while a batch is parsed.
+    batches = in_order.flat_map(batches_of_epoch).prefetch(reader.ahead)
     if config.data_service:
         own = context.num_replicas_in_sync // context.num_input_pipelines
         steps = [-(-int(order.photos) // config.global_batch) for order in orders]
@@ -173,14 +172,14 @@ def expander(
     With `counts` batches are padded to the size of the largest of `share` photos; with
     `pixels` they have these and no features.
     """
-    expand = {"prefix": reader.prefixes, "causal": expand_causal}[expansion]
 
     def parse_and_expand(photos: tf.Tensor, epoch: tf.Tensor | int = 0) -> Batch:
         parsed = reader.parse(photos)
         seen = {"features": parsed["features"]}
         if pixels:
             seen = {"pixels": pixels(parsed["photo_id"], parsed["encoded"], epoch)}
-        batch = {**seen, **expand(parsed["photo"], parsed["tokens"])}
+        rows = reader.expand(expansion, parsed["photo"], parsed["tokens"])
+        batch = {**seen, **rows}
         return pad_batch(batch, counts.shape(expansion, share)) if counts else batch
 
     return parse_and_expand

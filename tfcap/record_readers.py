@@ -16,9 +16,9 @@ from records import compiled, schema
 from records.reader import RecordSet
 from records.storage import is_remote
 from records.vocabulary import PAD_ID
-from tfcap.expansions import expand_prefixes
+from tfcap.expansions import EXPANSIONS
 
-SOURCES = compiled.PHOTO_READER, Path(__file__).with_name("prefix_rows.cc")
+SOURCES = compiled.PHOTO_READER, Path(__file__).with_name("caption_rows.cc")
 
 
 class Reader(Protocol):
@@ -26,9 +26,11 @@ class Reader(Protocol):
 
     Attributes:
         nothing: a batch of no photo, as `photos` would give it.
+        ahead: batches that wait to be parsed while a window of shards is begun.
     """
 
     nothing: tf.Tensor
+    ahead: int
 
     def photos(self, shards: tf.Tensor) -> tf.data.Dataset:
         """What stands for each photo of shards, int64 [shards], in stored order."""
@@ -42,8 +44,10 @@ class Reader(Protocol):
             right with 0, 2 wide at least.
         """
 
-    def prefixes(self, photo: tf.Tensor, tokens: tf.Tensor) -> dict[str, tf.Tensor]:
-        """`expansions.expand_prefixes`."""
+    def expand(
+        self, expansion: str, photo: tf.Tensor, tokens: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        """Captions to rows, as `expansions` says."""
 
 
 def reader_of(
@@ -69,6 +73,8 @@ def reader_of(
 class TensorFlowReader:
     """A photo is its serialised record, string."""
 
+    ahead = 2  # each has its photos' features
+
     def __init__(self, records: RecordSet, split: str, with_photos: bool = False):
         self.paths = tf.constant(records.shard_paths(split))
         self.spec, self.with_photos = records.manifest.features, with_photos
@@ -82,8 +88,10 @@ class TensorFlowReader:
         photo, tokens = pad(parsed.pop("ids"))
         return {**parsed, "photo": photo, "tokens": tokens}
 
-    def prefixes(self, photo: tf.Tensor, tokens: tf.Tensor) -> dict[str, tf.Tensor]:
-        return expand_prefixes(photo, tokens)
+    def expand(
+        self, expansion: str, photo: tf.Tensor, tokens: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        return EXPANSIONS[expansion](photo, tokens)
 
 
 class CompiledReader:
@@ -92,6 +100,8 @@ class CompiledReader:
     Args:
         reading, expanding: the operations of `SOURCES`.
     """
+
+    ahead = 16
 
     def __init__(
         self,
@@ -102,7 +112,11 @@ class CompiledReader:
     ):
         self.paths = tf.constant(records.shard_paths(split))
         self.spec = records.manifest.features
-        self.reading, self.expanding = reading, expanding
+        self.reading = reading
+        self.expansions = {
+            "prefix": expanding.tfcap_expand_prefixes,
+            "causal": expanding.tfcap_expand_causal,
+        }
         self.nothing = tf.zeros([0, 3], tf.int64)
 
     def photos(self, shards: tf.Tensor) -> tf.data.Dataset:
@@ -114,8 +128,10 @@ class CompiledReader:
         columns = self.reading.tfcap_read_photos(self.paths, photos, shape, dtype)
         return columns._asdict()
 
-    def prefixes(self, photo: tf.Tensor, tokens: tf.Tensor) -> dict[str, tf.Tensor]:
-        return self.expanding.tfcap_expand_prefixes(photo, tokens)._asdict()
+    def expand(
+        self, expansion: str, photo: tf.Tensor, tokens: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        return self.expansions[expansion](photo, tokens)._asdict()
 
 
 def pad(ids: tf.RaggedTensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -4,37 +4,32 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfcap.expansions import expand_causal, expand_prefixes
+from tfcap.expansions import EXPANSIONS
 from tfcap.record_readers import pad
 
 # Photo 0: "a dog" and "dog"; photo 1: "a cat runs".
 IDS = tf.ragged.constant([[[1, 5, 7, 2], [1, 7, 2]], [[1, 5, 8, 6, 2]]], dtype=tf.int64)
 
 
-@pytest.fixture
-def expand_compiled(own_operations):
-    _, expanding = own_operations
-    return lambda *captions: expanding.tfcap_expand_prefixes(*captions)._asdict()
-
-
 @pytest.fixture(params=["TensorFlow", "compiled"])
-def prefixes(request):
-    """`expand_prefixes` and the operation that does the same."""
+def expansions(request):
+    """`EXPANSIONS`, and the operations that do the same."""
     if request.param == "TensorFlow":
-        return expand_prefixes
-    return request.getfixturevalue("expand_compiled")
+        return EXPANSIONS
+    return request.getfixturevalue("own_expansions")
 
 
-@pytest.fixture(params=["prefix", "prefix, compiled", "causal"])
-def expand(request):
-    """Every expansion there is."""
-    if "compiled" in request.param:
-        return request.getfixturevalue("expand_compiled")
-    return {"prefix": expand_prefixes, "causal": expand_causal}[request.param]
+@pytest.fixture
+def own_expansions(own_operations):
+    _, ours = own_operations
+    return {
+        "prefix": lambda *captions: ours.tfcap_expand_prefixes(*captions)._asdict(),
+        "causal": lambda *captions: ours.tfcap_expand_causal(*captions)._asdict(),
+    }
 
 
-def test_prefixes_of_a_hand_written_example(prefixes):
-    batch = prefixes(*pad(IDS))
+def test_prefixes_of_a_hand_written_example(expansions):
+    batch = expansions["prefix"](*pad(IDS))
     assert batch["photo"].numpy().tolist() == [0, 0, 0, 0, 0, 1, 1, 1, 1]
     assert batch["prefix"].numpy().tolist() == [
         [1, 0, 0, 0],
@@ -50,8 +45,8 @@ def test_prefixes_of_a_hand_written_example(prefixes):
     assert batch["target"].numpy().tolist() == [5, 7, 2, 7, 2, 5, 8, 6, 2]
 
 
-def test_causal_rows_of_a_hand_written_example():
-    batch = expand_causal(*pad(IDS))
+def test_causal_rows_of_a_hand_written_example(expansions):
+    batch = expansions["causal"](*pad(IDS))
     assert batch["photo"].numpy().tolist() == [0, 0, 1]
     assert batch["prefix"].numpy().tolist() == [
         [1, 5, 7, 0],
@@ -65,30 +60,35 @@ def test_causal_rows_of_a_hand_written_example():
     ]
 
 
-def test_expansions_are_the_same_inside_map(expand):
-    captions = pad(IDS)
+@pytest.mark.parametrize("name", EXPANSIONS)
+def test_expansions_are_the_same_inside_map(expansions, name):
+    captions, expand = pad(IDS), expansions[name]
     inside = next(iter(tf.data.Dataset.from_tensors(captions).map(expand)))
-    for name, value in expand(*captions).items():
-        np.testing.assert_array_equal(value, inside[name])
+    for column, value in expand(*captions).items():
+        np.testing.assert_array_equal(value, inside[column])
 
 
-def test_no_photo_gives_no_row(expand):
-    batch = expand(*pad(IDS[:0]))
+@pytest.mark.parametrize("name", EXPANSIONS)
+def test_no_photo_gives_no_row(expansions, name):
+    batch = expansions[name](*pad(IDS[:0]))
     assert batch["photo"].shape == [0]
     assert batch["prefix"].shape[0] == 0
 
 
-def test_our_own_rows_are_tensorflows(expand_compiled):
+@pytest.mark.parametrize("name", EXPANSIONS)
+def test_our_own_rows_are_tensorflows(own_expansions, name):
     random = np.random.default_rng(0)
     for _ in range(20):
         lengths = random.integers(0, 9, random.integers(0, 6))
         captions = [[1, *random.integers(3, 9, n), 2] for n in lengths]
         given = pad(tf.ragged.constant([captions], tf.int64, ragged_rank=2))
-        ours, theirs = expand_compiled(*given), expand_prefixes(*given)
-        for name, value in theirs.items():
-            np.testing.assert_array_equal(ours[name], value, strict=True)
+        ours, theirs = own_expansions[name](*given), EXPANSIONS[name](*given)
+        for column, value in theirs.items():
+            np.testing.assert_array_equal(ours[column], value, strict=True)
 
 
-def test_a_photo_for_each_caption_is_needed(expand_compiled):
-    with pytest.raises(tf.errors.InvalidArgumentError, match="for each caption"):
-        expand_compiled(tf.zeros([3], tf.int32), tf.zeros([2, 4], tf.int32))
+@pytest.mark.parametrize("name", EXPANSIONS)
+def test_a_photo_for_each_caption_is_needed(own_expansions, name):
+    for photos, tokens in (([3], [2, 4]), ([2], [2, 0]), ([2, 4], [2, 4]), ([2], [2])):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="for each caption"):
+            own_expansions[name](tf.zeros(photos, tf.int32), tf.zeros(tokens, tf.int32))
