@@ -12,6 +12,7 @@ import fcntl
 import functools
 import hashlib
 import os
+import platform
 import shlex
 import subprocess
 import sys
@@ -63,8 +64,10 @@ def library(source: Path) -> Path:
         *tf.sysconfig.get_compile_flags(),
     ]
     linked = tf.sysconfig.get_link_flags()
-    made_of = [source.read_bytes(), *map(str.encode, [tf.__version__, *command])]
-    digest = hashlib.sha256(b"\0".join(made_of)).hexdigest()[:16]
+    # Machines of several kinds may share a home directory.
+    told = [tf.__version__, platform.machine(), *platform.libc_ver(), *command]
+    made_of = b"\0".join([source.read_bytes(), *map(str.encode, told)])
+    digest = hashlib.sha256(made_of).hexdigest()[:16]
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tfcap"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{source.stem}-{digest}.so"
