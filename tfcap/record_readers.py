@@ -64,10 +64,21 @@ def reader_of(
         UserError: the split holds no photo.
     """
     if not (elsewhere or with_photos or is_remote(records.directory)):
-        own = [compiled.operations(source) for source in SOURCES]
-        if all(own):
+        own = own_operations()
+        if own:
             return CompiledReader(records, split, *own)
     return TensorFlowReader(records, split, with_photos)
+
+
+def own_operations() -> list[ModuleType]:
+    """The operations of `SOURCES`; none if one of these cannot be had."""
+    found: list[ModuleType] = []
+    for source in SOURCES:
+        operations = compiled.operations(source)
+        if operations is None:  # what it said once is enough
+            return []
+        found.append(operations)
+    return found
 
 
 class TensorFlowReader:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from records import compiled, shards
+from records import shards
 from records.manifest import (
     FORMAT,
     EncoderInfo,
@@ -120,8 +120,8 @@ def make_records(tmp_path):
 @pytest.fixture(scope="session")
 def own_operations():
     """What `CompiledReader` needs; skips where it cannot be had."""
-    own = [compiled.operations(source) for source in record_readers.SOURCES]
-    if not all(own):
+    own = record_readers.own_operations()
+    if not own:
         pytest.skip("needs a C++ compiler for operations of TensorFlow")
     return own
 

@@ -9,7 +9,7 @@ from records.framing import frame
 from records.schema import FeatureSpec
 from tfcap.config import TrainingConfig
 from tfcap.input_pipeline import scoring_batches, training_batches
-from tfcap.record_readers import CompiledReader, TensorFlowReader, reader_of
+from tfcap.record_readers import SOURCES, CompiledReader, TensorFlowReader, reader_of
 from tfcap.static_shapes import RowCounts
 
 GRID = FeatureSpec(shape=(3, 3, 5), dtype="float16")
@@ -52,6 +52,13 @@ def test_our_own_are_taken_where_they_can_be(make_records, by_both, monkeypatch)
     remote = reader_of(records, "train")
     for reader in (photos, elsewhere, remote):
         assert isinstance(reader, TensorFlowReader)
+
+
+def test_the_first_that_cannot_be_had_is_the_last_asked_for(make_records, monkeypatch):
+    asked = []
+    monkeypatch.setattr("records.compiled.operations", asked.append)
+    assert isinstance(reader_of(make_records(), "train"), TensorFlowReader)
+    assert asked == list(SOURCES[:1])
 
 
 @pytest.mark.parametrize("expansion", ["prefix", "causal"])
