@@ -59,19 +59,23 @@ constexpr uint64_t kHeader = 12, kFooter = 4;
 // instruction takes three cycles, but another can begin in each.
 __attribute__((target("sse4.2"))) absl::crc32c_t OfThreeParts(const char* data,
                                                               size_t size) {
-  uint64_t crc[3] = {~0u, ~0u, ~0u};
+  // In registers of their own: an array of them would stay in memory.
+  uint64_t one = ~0u, two = ~0u, three = ~0u;
+  const auto word = [](const char* bytes) {
+    uint64_t value;
+    std::memcpy(&value, bytes, 8);
+    return value;
+  };
   for (const char* end = data + size; data != end; data += 8) {
-    for (int part = 0; part < 3; ++part) {
-      uint64_t word;
-      std::memcpy(&word, data + part * size, 8);
-      crc[part] = _mm_crc32_u64(crc[part], word);
-    }
+    one = _mm_crc32_u64(one, word(data));
+    two = _mm_crc32_u64(two, word(data + size));
+    three = _mm_crc32_u64(three, word(data + 2 * size));
   }
   const auto done = [](uint64_t crc) {
     return absl::crc32c_t(~static_cast<uint32_t>(crc));
   };
-  return absl::ConcatCrc32c(absl::ConcatCrc32c(done(crc[0]), done(crc[1]), size),
-                            done(crc[2]), size);
+  const auto both = absl::ConcatCrc32c(done(one), done(two), size);
+  return absl::ConcatCrc32c(both, done(three), size);
 }
 #endif
 
@@ -117,14 +121,14 @@ class Message {
 
   // Goes to the next field; false at the end, and where the bytes are no message.
   bool Next() {
-    uint64_t tag, size = 0;
+    uint64_t tag, number;
     if (left_.empty() || !ReadVarint(&tag)) return false;
     field_ = tag >> 3;
     is_bytes_ = (tag & 7) == 2;
     switch (tag & 7) {
-      case 0: return ReadVarint(&number_);
+      case 0: return ReadVarint(&number);
       case 1: return Take(8);
-      case 2: return ReadVarint(&size) && Take(size);
+      case 2: return ReadVarint(&number) && Take(number);
       case 5: return Take(4);
       default: return Fail();
     }
@@ -142,8 +146,6 @@ class Message {
   }
 
   bool IsBytes(uint64_t field) const { return is_bytes_ && field_ == field; }
-  uint64_t field() const { return field_; }
-  uint64_t number() const { return number_; }
   string_view bytes() const { return bytes_; }
   bool ended() const { return left_.empty(); }
   bool failed() const { return failed_; }
@@ -163,7 +165,7 @@ class Message {
   }
 
   string_view left_, bytes_;
-  uint64_t field_ = 0, number_ = 0;
+  uint64_t field_ = 0;
   bool is_bytes_ = false, failed_ = false;
 };
 

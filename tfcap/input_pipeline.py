@@ -62,7 +62,9 @@ def training_batches(
 
     def batches_of_epoch(order: PhotoOrder) -> tf.data.Dataset:
         photos = order.read(config.shuffle_photos, reader)
-        own = replica_batches(photos, order.photos, config, context, reader.nothing)
+        own = replica_batches(
+            photos, order.photos, config.global_batch, context, reader.nothing
+        )
         return tf.data.Dataset.zip(
             own, tf.data.Dataset.from_tensors(order.epoch).repeat()
         )
@@ -94,7 +96,9 @@ def scoring_batches(
     shards = tf.range(len(records.manifest.shards[split]), dtype=tf.int64)
     photos = tf.data.Dataset.from_tensors(shards).flat_map(reader.photos)
     count = records.manifest.photos(split)
-    batches = replica_batches(photos, count, config, context, reader.nothing)
+    batches = replica_batches(
+        photos, count, config.global_batch, context, reader.nothing
+    )
     return ready(batches.map(expand, tf.data.AUTOTUNE, deterministic=True))
 
 
@@ -133,7 +137,7 @@ def ready(batches: tf.data.Dataset) -> tf.data.Dataset:
 def replica_batches(
     photos: tf.data.Dataset,
     count: int | tf.Tensor,
-    config: TrainingConfig,
+    global_batch: int,
     context: tf.distribute.InputContext,
     nothing: tf.Tensor,
 ) -> tf.data.Dataset:
@@ -142,7 +146,7 @@ def replica_batches(
     Of the last global batch the first replicas get what there is, one of them perhaps
     less than the others, the last ones nothing.
     """
-    replicas, global_batch = context.num_replicas_in_sync, config.global_batch
+    replicas = context.num_replicas_in_sync
     share = global_batch // replicas
     missing = -(-count // global_batch) * replicas - -(-count // share)
     empty = tf.data.Dataset.from_tensors(nothing).repeat(missing)

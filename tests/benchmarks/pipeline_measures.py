@@ -94,10 +94,10 @@ class ManyPhotos:
         self.first_batch(0)  # not measured: TensorFlow's own start
         fresh = self.first_batch(0)
         resumed = [self.first_batch(int(part * steps)) for part in RESUMED_AT]
-        # As many windows of shards for both: the highest of more is higher.
-        few = self.memory(self.few, self.sizes.repeats)
         return {
-            "pipeline.memory_growth": self.memory(self.many, 1) - few,
+            # As many windows of shards for both: the highest of more is higher.
+            "pipeline.memory_few": self.memory(self.few, self.sizes.repeats),
+            "pipeline.memory_many": self.memory(self.many, 1),
             "pipeline.resume": max(resumed) - fresh,
         }
 

@@ -191,8 +191,10 @@ def test_float16_grids_keep_shape_and_dtype(make_records):
     ("allowed", "parses"), [("0", b"ParseExample"), ("1", b"TfcapReadPhotos")]
 )
 def test_the_graph_holds_no_python_function_and_no_generator(
-    make_records, own_operations, monkeypatch, allowed, parses
+    make_records, request, monkeypatch, allowed, parses
 ):
+    if allowed == "1":
+        request.getfixturevalue("own_operations")  # skips where there are none
     monkeypatch.setenv("TFCAP_COMPILE", allowed)
     dataset = training_batches(make_records(), config(), 0)
     graph = dataset._as_serialized_graph().numpy()
