@@ -28,20 +28,23 @@ SECONDS = 600
 FAILURES = (OSError, subprocess.SubprocessError, tf.errors.OpError, RuntimeError)
 
 
-def operations(source: Path) -> ModuleType | None:
+def operations(source: Path, *options: str) -> ModuleType | None:
     """The operations that a C++ file registers, as Python functions.
+
+    Args:
+        options: for the compiler, besides TensorFlow's own.
 
     Returns:
         None where they cannot be had; standard error says why, once. None as well
         where the environment says `TFCAP_COMPILE=0`.
     """
-    return None if os.environ.get(VARIABLE) == "0" else load(source)
+    return None if os.environ.get(VARIABLE) == "0" else load(source, *options)
 
 
 @functools.cache
-def load(source: Path) -> ModuleType | None:
+def load(source: Path, *options: str) -> ModuleType | None:
     try:
-        return tf.load_op_library(str(library(source)))
+        return tf.load_op_library(str(library(source, *options)))
     except FAILURES as error:
         print(
             f"{source.name} is not compiled: {reason(error)}. TensorFlow's own "
@@ -51,8 +54,11 @@ def load(source: Path) -> ModuleType | None:
         return None
 
 
-def library(source: Path) -> Path:
+def library(source: Path, *options: str) -> Path:
     """Path of the compiled file; it is compiled unless it is there.
+
+    Args:
+        source: may include headers beside it.
 
     Raises:
         OSError, RuntimeError: no compiler, or no place to write to.
@@ -60,13 +66,16 @@ def library(source: Path) -> Path:
     """
     command = [
         *shlex.split(os.environ.get("CXX", "c++")),
-        *["-O2", "-shared", "-fPIC", "-w"],
+        *["-O2", "-shared", "-fPIC", "-w", *options],
         *tf.sysconfig.get_compile_flags(),
     ]
     linked = tf.sysconfig.get_link_flags()
     # Machines of several kinds may share a home directory.
-    told = [tf.__version__, platform.machine(), *platform.libc_ver(), *command]
-    made_of = b"\0".join([source.read_bytes(), *map(str.encode, told)])
+    told = [tf.__version__, processor(), *platform.libc_ver(), *command]
+    parts = [source, *sorted(source.parent.glob("*.h"))]
+    made_of = b"\0".join(
+        [*(part.read_bytes() for part in parts), *map(str.encode, told)]
+    )
     digest = hashlib.sha256(made_of).hexdigest()[:16]
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tfcap"
     folder.mkdir(parents=True, exist_ok=True)
@@ -79,6 +88,16 @@ def library(source: Path) -> Path:
             run([*command, str(source), "-o", str(unfinished), *linked])
             unfinished.rename(path)
     return path
+
+
+def processor() -> str:
+    """What this machine's can do: what is compiled may serve no other."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return f"{platform.machine()} {platform.processor()}"
+    told = [line for line in lines if line.startswith(("model name", "flags", "Feat"))]
+    return "\n".join([platform.machine(), *sorted(set(told))])
 
 
 def run(command: list[str]) -> None:

@@ -79,6 +79,21 @@ def test_other_code_is_compiled_anew(make_source, compiler):
     assert [path.suffix for path in first.parent.glob("*.unfinished")] == []
 
 
+def test_other_headers_options_and_processors_are_compiled_anew(
+    make_source, compiler, monkeypatch
+):
+    compiler('while [ "$1" != -o ]; do shift; done; echo code > "$2"')
+    source = make_source("one")
+    found = [compiled.library(source), compiled.library(source, "-O3")]
+    source.with_name("part.h").write_text("one")
+    found.append(compiled.library(source))
+    source.with_name("part.h").write_text("other")
+    found.append(compiled.library(source))
+    monkeypatch.setattr(compiled, "processor", lambda: "another one")
+    found.append(compiled.library(source))
+    assert len(set(found)) == 5
+
+
 def test_the_environment_can_refuse_them(make_source, monkeypatch, capfd):
     monkeypatch.setenv("TFCAP_COMPILE", "0")
     assert compiled.operations(make_source()) is None
@@ -145,7 +160,8 @@ def test_flags_are_those_of_the_installed_tensorflow(make_source, compiler, tmp_
         f'echo "$@" > {tmp_path}/flags; '
         'while [ "$1" != -o ]; do shift; done; echo code > "$2"'
     )
-    compiled.library(make_source())
+    compiled.library(make_source(), "-march=native")
     flags = (tmp_path / "flags").read_text()
-    for flag in tf.sysconfig.get_compile_flags() + tf.sysconfig.get_link_flags():
+    own = [*tf.sysconfig.get_compile_flags(), *tf.sysconfig.get_link_flags()]
+    for flag in [*own, "-march=native"]:
         assert flag in flags
