@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from records.console import run_command
+from tfcap.allocation import keep_freed_memory
 from tfcap.commands.average import add_average
 from tfcap.commands.caption import add_caption
 from tfcap.commands.download import add_download
@@ -16,6 +17,7 @@ from tfcap.commands.train import add_train
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = make_parser().parse_args(argv)
+    keep_freed_memory()
     return run_command(lambda: args.run(args))
 
 

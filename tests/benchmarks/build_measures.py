@@ -4,6 +4,7 @@ The encoders have random weights: only their speed matters.
 """
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -208,8 +209,15 @@ class BuildMeasures:
         return seconds(lambda: run_module("beam_jobs.build_records", *flags))
 
 
-def run_module(module: str, *flags: object) -> str:
-    """Runs a module in a process of its own; returns the last line it printed."""
+def run_module(module: str, *flags: object, **variables: str) -> str:
+    """Runs a module in a process of its own; returns the last line it printed.
+
+    Args:
+        variables: of its environment, besides this process's.
+    """
     command = [sys.executable, "-m", module, *map(str, flags)]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    environment = {**os.environ, **variables}
+    done = subprocess.run(
+        command, check=True, stdout=subprocess.PIPE, text=True, env=environment
+    )
     return done.stdout.splitlines()[-1]

@@ -32,6 +32,7 @@ from tests.benchmarks.rows import (
     Samples,
     make_row,
 )
+from tfcap.allocation import keep_freed_memory
 
 # What is required of a line, by its name; None for one the chart has no place for.
 ALL_LINES = (*LINES, *BUILD_LINES, *EXPORT_LINES)
@@ -41,6 +42,7 @@ QUICK_NOTE = "quick: sizes too small for the figures to mean anything"
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = make_parser().parse_args(argv)
+    keep_freed_memory()  # as every command of tfcap does
     return run_command(lambda: bench(args))
 
 

@@ -1,0 +1,42 @@
+"""What glibc is told about memory that is freed."""
+
+import ctypes
+import os
+
+import pytest
+
+from tfcap import allocation
+
+
+@pytest.fixture
+def settings(monkeypatch):
+    """Those made, in a process that was started with none."""
+    for name in [name for name in os.environ if name.startswith("MALLOC_")]:
+        monkeypatch.delenv(name)
+    made = []
+
+    class Library:
+        def __init__(self, name):
+            assert name is None
+
+        def mallopt(self, *setting):
+            made.append(setting)
+
+    monkeypatch.setattr(ctypes, "CDLL", Library)
+    return made
+
+
+def test_freed_memory_is_kept(settings):
+    allocation.keep_freed_memory()
+    assert sorted(settings) == [(-3, 32 << 20), (-2, 64 << 20), (-1, 256 << 20)]
+
+
+def test_whoever_says_otherwise_is_left_alone(settings, monkeypatch):
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "65536")
+    allocation.keep_freed_memory()
+    assert settings == []
+
+
+def test_a_system_without_it_is_left_alone(settings, monkeypatch):
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: object())
+    allocation.keep_freed_memory()
