@@ -23,7 +23,8 @@ from tfcap.decoding.sampling import draw
 from tfcap.decoding_config import DecodingConfig, SamplingConfig
 from tfcap.input_pipeline import Batch
 from tfcap.models.base import Captioner, Context, take
-from tfcap.models.dropout import fold_in, place_seeds, row_seeds, uniform
+from tfcap.models.dropout import fold_in, row_seeds, uniform
+from tfcap.models.text import Text
 from tfcap.training_config import SelfCriticalConfig
 
 
@@ -131,11 +132,9 @@ class SelfCritical:
         # A replica's share may have no photo.
         longest = tf.maximum(tf.reduce_max(tf.math.count_nonzero(written, 1)), 2)
         prefix, target = written[:, : longest - 1], written[:, 1:longest]
-        places = tf.where(target != PAD_ID)
-        hidden = tf.gather_nd(model.read(context, prefix, seeds), places)
-        logits = model.predict_token(hidden, place_seeds(seeds, places))
-        logits += self.rules.always
-        each = smoothed_cross_entropy(logits, tf.gather_nd(target, places), 0.0)
+        text = Text.of(tf.where(target != PAD_ID, prefix, PAD_ID))
+        hidden = model.read(context, text, seeds)
+        logits = model.predict_token(hidden, text.seeds(seeds)) + self.rules.always
+        each = smoothed_cross_entropy(logits, text.words(target), 0.0)
         # Not a segment sum: threads would add in an order of their own.
-        shape = tf.shape(target, tf.int64)
-        return tf.reduce_sum(tf.scatter_nd(places, each, shape), 1)
+        return tf.reduce_sum(text.rows(each), 1)

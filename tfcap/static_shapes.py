@@ -11,10 +11,7 @@ import tensorflow as tf
 
 from records import schema
 from records.reader import RecordSet
-from records.vocabulary import PAD_ID, START_ID
-from tfcap.cross_entropy import smoothed_cross_entropy
-from tfcap.models.base import Captioner, take
-from tfcap.models.dropout import place_seeds, row_seeds
+from records.vocabulary import START_ID
 
 
 class Shape(NamedTuple):
@@ -68,32 +65,3 @@ def pad_to(values: tf.Tensor, size: list[int]) -> tf.Tensor:
     missing = tf.constant(size) - tf.shape(values)
     padded = tf.pad(values, tf.stack([tf.zeros_like(missing), missing], 1))
     return tf.ensure_shape(padded, size)
-
-
-def padded_losses(
-    model: Captioner,
-    batch: dict[str, tf.Tensor],
-    label_smoothing: float,
-    seed: tf.Tensor | None,
-) -> tf.Tensor:
-    """Cross-entropy of each target of a padded batch, float32 [targets], 0 of none.
-
-    Args:
-        seed: of each photo's dropout, int32 [photos]; None for none.
-    """
-    context = model.encode(batch["features"], seed)
-    prefix, target = batch["prefix"], batch["target"]
-    seeds = None if seed is None else row_seeds(seed, batch["photo"])
-    hidden = model.read(take(context, batch["photo"]), prefix, seeds)
-    if target.shape.rank == 1:
-        last = tf.math.count_nonzero(prefix, 1, dtype=tf.int32) - 1
-        hidden = tf.gather(hidden, last, batch_dims=1)
-        places = tf.stack([tf.range(tf.size(last)), last], 1)
-    else:
-        hidden = tf.reshape(hidden, [-1, hidden.shape[-1]])
-        target = tf.reshape(target, [-1])
-        place, length = tf.range(tf.size(target)), tf.shape(prefix)[1]
-        places = tf.stack([place // length, place % length], 1)
-    logits = model.predict_token(hidden, place_seeds(seeds, places))
-    losses = smoothed_cross_entropy(logits, target, label_smoothing)
-    return tf.where(target != PAD_ID, losses, 0.0)

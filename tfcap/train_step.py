@@ -1,7 +1,6 @@
 """Loss and update of one global batch, on any number of replicas."""
 
 from collections.abc import Callable
-from itertools import pairwise
 from math import isfinite
 from typing import NamedTuple
 
@@ -13,15 +12,11 @@ from tfcap.averaging import WeightAverage
 from tfcap.config import TrainingConfig
 from tfcap.cross_entropy import smoothed_cross_entropy
 from tfcap.input_pipeline import Batch
-from tfcap.models.base import Captioner, Context, take
-from tfcap.models.dropout import first_seed, fold_in, place_seeds, row_seeds
-from tfcap.static_shapes import padded_losses
+from tfcap.models.base import Captioner, take
+from tfcap.models.dropout import first_seed, fold_in, row_seeds
+from tfcap.models.text import Text
+from tfcap.step_operations import step_in_cpp
 
-# Where rows are cut into groups of like length, by the rank of their target: prefixes
-# (1) are of all lengths from one token on, captions (2) mostly of 8 to 14. That is so
-# of words; rows whose mean length is twice as large are cut at twice these lengths.
-LENGTH_BOUNDS = {1: (4, 8, 14), 2: (13,)}
-MEAN_LENGTH = {1: 7, 2: 12}
 Losses = Callable[[Captioner, Batch, tf.Tensor | None], tf.Tensor]
 ROW_PARTS = ("photo", "prefix", "target")  # what else a batch has is of each photo
 
@@ -52,62 +47,27 @@ class StepResult(NamedTuple):
 def token_losses(
     model: Captioner, batch: Batch, label_smoothing: float, seed: tf.Tensor | None
 ) -> tf.Tensor:
-    """Cross-entropy of each real target token, float32 [tokens], either expansion.
+    """Cross-entropy of each target token, float32 [tokens], either expansion.
 
-    Rows are read in groups of like length, so that a short one is not padded to the
-    longest of the batch; the batch as a whole stays what it was. Losses come group by
-    group.
+    Only words with a target go through the output layer: of a prefix its last one, of
+    a causal row all up to `<end>`. Batches of one size have padding, of loss 0.
 
     Args:
         seed: of each photo's dropout, int32 [photos]; None for none.
     """
     context = model.encode(batch["features"], seed)
-    lengths = tf.math.count_nonzero(batch["prefix"], 1, dtype=tf.int32)
-    bounds = [0, *length_bounds(lengths, batch["target"].shape.rank), tf.int32.max]
-    seeds, losses = None if seed is None else row_seeds(seed, batch["photo"]), []
-    for above, up_to in pairwise(bounds):
-        here = (lengths > above) & (lengths <= up_to)
-        rows = {k: tf.boolean_mask(batch[k], here) for k in ROW_PARTS}
-        rows["prefix"] = rows["prefix"][:, :up_to]
-        own = None if seeds is None else tf.boolean_mask(seeds, here)
-        losses.append(row_losses(model, context, rows, label_smoothing, own))
-    return tf.concat(losses, 0)
-
-
-def length_bounds(lengths: tf.Tensor, rank: int) -> list[tf.Tensor]:
-    """Where to cut rows of these lengths, int32 [rows], into groups.
-
-    In whole multiples, so that batches of like captions are cut alike. Characters, 55
-    to a caption of 12 words, are cut at 4 times the lengths of words.
-    """
-    mean = tf.reduce_sum(lengths) // tf.maximum(tf.size(lengths), 1)
-    times = tf.maximum(mean // MEAN_LENGTH[rank], 1)
-    return [bound * times for bound in LENGTH_BOUNDS[rank]]
-
-
-def row_losses(
-    model: Captioner,
-    context: Context,
-    rows: Batch,
-    label_smoothing: float,
-    seed: tf.Tensor | None,
-) -> tf.Tensor:
-    """Cross-entropy of the rows' targets, float32 [tokens].
-
-    Only positions with a target go through the output layer: of a prefix its last one,
-    of a causal row all up to `<end>`.
-    """
-    prefix, target = rows["prefix"], rows["target"]
-    hidden = model.read(take(context, rows["photo"]), prefix, seed)
+    text, target = Text.of(batch["prefix"]), batch["target"]
+    rows = None if seed is None else row_seeds(seed, batch["photo"])
+    hidden = model.read(take(context, batch["photo"]), text, rows)
+    seeds = text.seeds(rows)
     if target.shape.rank == 1:
-        last = tf.math.count_nonzero(prefix, 1) - 1
-        positions = tf.stack([tf.range(tf.size(last, tf.int64)), last], 1)
+        hidden = tf.gather(hidden, text.last)
+        seeds = None if seeds is None else tf.gather(seeds, text.last)
     else:
-        positions = tf.where(target != PAD_ID)
-        target = tf.gather_nd(target, positions)
-    hidden = tf.gather_nd(hidden, positions)
-    logits = model.predict_token(hidden, place_seeds(seed, positions))
-    return smoothed_cross_entropy(logits, target, label_smoothing)
+        target = text.words(target)
+    logits = model.predict_token(hidden, seeds)
+    losses = smoothed_cross_entropy(logits, target, label_smoothing)
+    return tf.where(target != PAD_ID, losses, 0.0)
 
 
 def with_features(model: Captioner, batch: Batch, training: bool) -> Batch:
@@ -153,11 +113,11 @@ def make_train_step(
     """
     # Folded with the step below, so that a resumed run draws the same dropout.
     base = first_seed(config.seed)
-    losses_of = losses_of or cross_entropy(config.label_smoothing, config.jit_compile)
+    losses_of = losses_of or cross_entropy(config.label_smoothing)
 
     def differentiate(batch: Batch, tokens: tf.Tensor):
         """Summed loss of these rows, and their share of the mean's scaled gradient."""
-        with tf.GradientTape() as tape:
+        with step_in_cpp(not config.jit_compile), tf.GradientTape() as tape:
             seen = with_features(model, batch, True)
             losses = losses_of(model, seen, batch["seed"])
             loss = tf.reduce_sum(losses)
@@ -261,9 +221,8 @@ def part_of(batch: Batch, number: tf.Tensor, parts: int) -> Batch:
     return {**{name: seen[name][first:end] for name in seen}, **rows}
 
 
-def cross_entropy(label_smoothing: float, padded: bool) -> Losses:
-    losses = padded_losses if padded else token_losses
-    return lambda model, batch, seed: losses(model, batch, label_smoothing, seed)
+def cross_entropy(label_smoothing: float) -> Losses:
+    return lambda model, batch, seed: token_losses(model, batch, label_smoothing, seed)
 
 
 def count_targets(batch: Batch) -> tf.Tensor:
@@ -289,11 +248,13 @@ def make_score_step(
         losses_of: gives a loss for each photo; the number is then that of photos.
     """
     count = count_photos if losses_of else count_targets
-    losses_of = losses_of or cross_entropy(0.0, padded)
+    losses_of = losses_of or cross_entropy(0.0)
 
     def replica_step(batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:
         batch = with_features(model, batch, False)
-        return tf.reduce_sum(losses_of(model, batch, None)), count(batch)
+        with step_in_cpp(not padded):
+            losses = losses_of(model, batch, None)
+        return tf.reduce_sum(losses), count(batch)
 
     @tf.function
     def step(batches) -> tuple[tf.Tensor, tf.Tensor]:

@@ -25,6 +25,7 @@ from records.writer import ShardWriter
 from tfcap import record_readers
 from tfcap.config import Config, parse_config
 from tfcap.models import build_model
+from tfcap.step_operations import operations_for, step_in_cpp
 from tfcap.workdir import Progress, Workdir
 
 sys.path.insert(0, str(Path(__file__).parent))  # for file_server, chromium
@@ -123,6 +124,16 @@ def own_operations():
     own = record_readers.own_operations()
     if not own:
         pytest.skip("needs a C++ compiler for operations of TensorFlow")
+    return own
+
+
+@pytest.fixture(scope="session")
+def step_operations():
+    """Those of a training step in C++, compiled; skips where they cannot be."""
+    with step_in_cpp(True):
+        own = operations_for(tf.zeros([]))
+    if not own:
+        pytest.skip("needs a C++ compiler for operations of TensorFlow, and no GPU")
     return own
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from losses import losses_and_gradients, read
 
 from records.manifest import FeatureMoments
 from records.schema import FeatureSpec
@@ -12,7 +13,7 @@ from tfcap.models.base import Context, take
 from tfcap.models.merge import MergeCaptioner
 from tfcap.models.standardizing import standardizer
 from tfcap.record_readers import pad
-from tfcap.train_step import length_bounds, token_losses
+from tfcap.train_step import token_losses
 
 VOCABULARY = 11
 IDS = tf.ragged.constant(
@@ -33,72 +34,28 @@ def batch(expand, shape=(6,)):
     return {"features": tf.constant(features), **expand(*pad(IDS))}
 
 
-def losses_and_gradients(model, expand, seed=None):
-    variables = [v.value for v in model.trainable_variables]
-
-    @tf.function(autograph=False)
-    def compute(batch):
-        with tf.GradientTape() as tape:
-            losses = token_losses(model, batch, 0.1, seed)
-            total = tf.reduce_sum(losses)
-        gradients = tape.gradient(total, variables)
-        return losses, [tf.convert_to_tensor(g) for g in gradients]
-
-    return compute(batch(expand))
-
-
 @pytest.mark.parametrize("photo", ["merge", "init"])
 def test_both_expansions_have_the_same_loss_and_gradients(photo):
     model = build(photo=photo)
-    prefix, prefix_gradients = losses_and_gradients(model, expand_prefixes)
-    causal, causal_gradients = losses_and_gradients(model, expand_causal)
+    prefix, prefix_gradients = losses_and_gradients(model, batch(expand_prefixes))
+    causal, causal_gradients = losses_and_gradients(model, batch(expand_causal))
     np.testing.assert_allclose(np.sort(prefix), np.sort(causal), rtol=1e-5)
     assert len(prefix) == 3 + 2 + 5 + 3
     for ours, theirs in zip(prefix_gradients, causal_gradients, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("photo", ["merge", "init"])
 @pytest.mark.parametrize("expand", [expand_prefixes, expand_causal])
-def test_grouping_rows_by_length_changes_no_loss_and_no_gradient(expand, monkeypatch):
-    model = build()
-    found = {}
-    for bounds in ((), (1,), (2, 3), (3, 50)):
-        both = {1: bounds, 2: bounds}
-        monkeypatch.setattr("tfcap.train_step.LENGTH_BOUNDS", both)
-        found[bounds] = losses_and_gradients(model, expand)
-    whole, whole_gradients = found.pop(())
-    for losses, gradients in found.values():
-        np.testing.assert_allclose(np.sort(losses), np.sort(whole), rtol=1e-5)
-        for ours, theirs in zip(gradients, whole_gradients, strict=True):
-            np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
-
-
-@pytest.mark.parametrize("expand", [expand_prefixes, expand_causal])
-def test_captions_of_characters_are_grouped_too(expand, monkeypatch):
-    model, rng = build(), np.random.default_rng(0)
-    lengths = [3, 20, 45, 70]
-    ids = tf.ragged.constant([[[1, *rng.integers(3, 11, n), 2] for n in lengths]])
-    long = {"features": tf.ones([1, 6]), **expand(*pad(ids))}
-    grouped = token_losses(model, long, 0.1, None)
-    monkeypatch.setattr("tfcap.train_step.LENGTH_BOUNDS", {1: (), 2: ()})
-    whole = token_losses(model, long, 0.1, None)
-    assert len(whole) == sum(lengths) + len(lengths)
-    np.testing.assert_allclose(np.sort(grouped), np.sort(whole), rtol=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("lengths", "rank", "bounds"),
-    [
-        ([3, 9], 1, [4, 8, 14]),
-        ([], 1, [4, 8, 14]),
-        ([20, 38], 1, [16, 32, 56]),  # characters: 29 on average, 4 times 7
-        ([12, 14], 2, [13]),
-        ([50, 58], 2, [52]),
-    ],
-)
-def test_the_bounds_of_groups_follow_the_mean_length_of_rows(lengths, rank, bounds):
-    found = length_bounds(tf.constant(lengths, tf.int32), rank)
-    assert [int(bound) for bound in found] == bounds
+def test_leaving_padding_out_changes_no_loss_and_no_gradient(expand, photo):
+    model = build(photo=photo, text_dropout=0.4, output_dropout=0.4)
+    seed = tf.constant([1, 2, 3])
+    found, gradients = losses_and_gradients(model, batch(expand), seed)
+    padded, its_gradients = losses_and_gradients(model, batch(expand), seed, True)
+    assert len(found) == 3 + 2 + 5 + 3
+    np.testing.assert_allclose(found, padded[padded != 0], rtol=1e-5)
+    for ours, theirs in zip(gradients, its_gradients, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("photo", ["merge", "init"])
@@ -106,7 +63,7 @@ def test_stepping_says_what_reading_says(photo):
     model = build(photo=photo)
     context = model.encode(batch(expand_causal)["features"])
     tokens = tf.constant([[1, 5, 8], [1, 3, 10], [1, 7, 7]])
-    hidden = model.read(context, tokens)
+    hidden = read(model, context, tokens)
     state = model.initial_state(context, 3)
     for t in range(3):
         logits, state = model.step(context, state, tokens[:, t])
@@ -125,8 +82,8 @@ def test_rows_are_taken_by_photo_and_no_photo_is_copied():
 def test_padding_on_the_right_changes_nothing_before_it():
     model = build()
     context = model.encode(batch(expand_causal)["features"][:1])
-    short = model.read(context, tf.constant([[1, 5]]))
-    padded = model.read(context, tf.constant([[1, 5, 0, 0]]))
+    short = read(model, context, [[1, 5]])
+    padded = read(model, context, [[1, 5, 0, 0]])
     np.testing.assert_allclose(short, padded[:, :2], rtol=1e-5)
 
 
@@ -139,11 +96,13 @@ def test_weights_are_a_function_of_the_seed():
 
 def test_training_with_a_seed_drops_and_without_does_not():
     model = build()
-    dropped, _ = losses_and_gradients(model, expand_causal, tf.constant([1, 2, 3]))
-    again, _ = losses_and_gradients(model, expand_causal, tf.constant([1, 2, 3]))
-    plain, _ = losses_and_gradients(model, expand_causal)
+    dropped, _ = losses_and_gradients(
+        model, batch(expand_causal), tf.constant([1, 2, 3])
+    )
+    again, _ = losses_and_gradients(model, batch(expand_causal), tf.constant([1, 2, 3]))
+    plain, _ = losses_and_gradients(model, batch(expand_causal))
     np.testing.assert_array_equal(dropped, again)
-    assert (dropped.numpy() != plain.numpy()).any()
+    assert (dropped != plain).any()
 
 
 def test_a_grid_is_averaged_over_its_cells():

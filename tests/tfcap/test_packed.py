@@ -1,13 +1,17 @@
-"""Packed rows against the layer that reads their padding as well."""
+"""Rows without their padding against the layer that reads it as well."""
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfcap.models.packed import can_pack, read_packed
+from tfcap.models.packed import read_words
+from tfcap.models.text import Text
+from tfcap.step_operations import operations_for, step_in_cpp
 
-LENGTHS = tf.constant([3, 6, 1, 3])
+TOKENS = tf.constant(
+    [[1, 5, 7, 0, 0, 0], [1, 2, 3, 4, 5, 6], [1, 0, 0, 0, 0, 0], [1, 4, 2, 0, 0, 0]]
+)
 
 
 @pytest.fixture
@@ -19,59 +23,70 @@ def lstm():
     return layer
 
 
+@pytest.fixture(params=["TensorFlow", "compiled"])
+def in_cpp(request):
+    """Whether our own operations are used."""
+    if request.param == "compiled":
+        request.getfixturevalue("step_operations")
+    return request.param == "compiled"
+
+
 def inputs(rows=4):
     words = tf.random.stateless_normal([4, 6, 4], [1, 2])[:rows]
     state = [tf.random.stateless_normal([4, 5], [3, n])[:rows] for n in range(2)]
-    return words, LENGTHS[:rows], state
+    return words, TOKENS[:rows], state
 
 
-def outputs_and_gradients(read, lstm, words, lengths, state):
-    """Of what is not padding."""
+def outputs_and_gradients(lstm, make_text, words, tokens, state, in_cpp=False):
+    """Of what is not padding; gradients of weights, state and words."""
 
-    @tf.function(reduce_retracing=True)
-    def compute(words, lengths, state):
+    @tf.function
+    def compute(words, tokens, state):
         weights = [weight.value for weight in lstm.weights]
-        there = tf.sequence_mask(lengths, tf.shape(words)[1])
-        with tf.GradientTape() as tape:
+        text = make_text(tokens)
+        with step_in_cpp(in_cpp), tf.GradientTape() as tape:
             tape.watch([words, *state])
-            hidden = tf.boolean_mask(read(words, lengths, state), there)
+            hidden = read_words(lstm, text.words(words), text, state or None)
+            hidden = tf.boolean_mask(hidden, text.tokens > 0)
             loss = tf.reduce_sum(hidden**2)
         gradients = tape.gradient(loss, [*weights, *state, words])
         return hidden, [tf.convert_to_tensor(gradient) for gradient in gradients]
 
-    return compute(words, lengths, state)
+    return compute(words, tokens, state)
 
 
-def test_values_and_gradients_are_those_of_the_layer(lstm):
-    def plain(words, lengths, state):
-        return lstm(words, initial_state=state)
-
-    def packed(*args):
-        return read_packed(lstm, *args)
-
-    expected, its_gradients = outputs_and_gradients(plain, lstm, *inputs())
-    found, gradients = outputs_and_gradients(packed, lstm, *inputs())
+@pytest.mark.parametrize("begun", [False, True])
+def test_values_and_gradients_are_those_of_the_layer(lstm, in_cpp, begun):
+    words, tokens, state = inputs()
+    given = words, tokens, state if begun else []
+    expected, its_own = outputs_and_gradients(lstm, Text.with_padding, *given)
+    found, gradients = outputs_and_gradients(
+        lstm, Text.without_padding, *given, in_cpp=in_cpp
+    )
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
-    for one, other in zip(gradients, its_gradients, strict=True):
+    for one, other in zip(gradients, its_own, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 
 
-def test_padding_gives_0_and_no_row_gives_none(lstm):
-    hidden = read_packed(lstm, *inputs())
-    assert hidden.shape == [4, 6, 5]
-    assert not hidden[2, 1:].numpy().any() and hidden[1].numpy().all()
-    assert read_packed(lstm, *inputs(rows=0)).shape == [0, 6, 5]
+def test_rows_of_no_word_and_no_row_at_all_have_no_value(lstm, in_cpp):
+    words, whole, state = inputs()
+    for tokens in (whole * [[1], [0], [1], [0]], whole[:0]):
+        given = words[: len(tokens)], tokens, [part[: len(tokens)] for part in state]
+        found, gradients = outputs_and_gradients(
+            lstm, Text.without_padding, *given, in_cpp=in_cpp
+        )
+        assert len(found) == np.count_nonzero(tokens)
+        for gradient in gradients[3:]:  # of the state and the words
+            assert gradient.shape[0] == len(tokens)
+            assert not gradient.numpy()[1::2].any()
 
 
-def test_batches_of_one_size_are_not_packed():
-    packs = []
+def test_ours_are_used_where_allowed_alone(step_operations):
+    def found(*values):
+        return [operations_for(tf.zeros([1], dtype)) for dtype in values]
 
-    def trace(*shape):
-        spec = tf.TensorSpec(shape, tf.int32)
-        tf.function(
-            lambda tokens: packs.append(can_pack(tokens))
-        ).get_concrete_function(spec)
-
-    trace(None, None)
-    trace(3, 4)
-    assert packs == [not tf.config.list_logical_devices("GPU"), False]
+    assert found(tf.float32) == [None]
+    with step_in_cpp(True):
+        assert found(tf.float32, tf.bfloat16) == [step_operations, None]
+        with step_in_cpp(False):
+            assert found(tf.float32) == [None]

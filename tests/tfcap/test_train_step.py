@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 from training_steps import Steps, settings
 
+from tfcap.models.text import Text
 from tfcap.train_step import StepResult, part_of
 
 SLOW = pytest.mark.slow
@@ -64,9 +65,9 @@ def test_layers_compute_in_half_precision_and_weights_stay_whole(
     )
     context = mixed.model.encode(tf.zeros([1, 4]))
     assert context.parts.dtype == precision.removeprefix("mixed_")
-    hidden = mixed.model.read(context, tf.ones([1, 2], tf.int32))
+    hidden = mixed.model.read(context, Text.of(tf.ones([1, 2], tf.int32)))
     assert hidden.dtype == context.parts.dtype
-    assert mixed.model.predict_token(hidden[:, 0]).dtype == tf.float32
+    assert mixed.model.predict_token(hidden).dtype == tf.float32
     assert {v.dtype for v in mixed.model.trainable_variables} == {"float32"}
     for one, other in zip(whole.take(3), mixed.take(3), strict=True):
         assert one.tokens == other.tokens

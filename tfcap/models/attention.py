@@ -15,10 +15,12 @@ import tensorflow as tf
 from records.manifest import FeatureMoments
 from records.schema import FeatureSpec
 from tfcap.model_config import AttentionConfig
-from tfcap.models.base import Captioner, Context
+from tfcap.models.base import Captioner, Context, take
 from tfcap.models.cells import Cells
 from tfcap.models.dropout import dropout
+from tfcap.models.packed import read_words
 from tfcap.models.photo_attention import PhotoAttention, over_cells
+from tfcap.models.text import Text
 from tfcap.models.words import Words
 
 HIDDEN, OUTPUT = 20, 21
@@ -69,22 +71,25 @@ class AttentionCaptioner(Captioner):
         word = self.photo_word(mean) if self.config.pooled_words else None
         return Context.of_photos({"cells": self.look.project(cells), "word": word})
 
-    def read(self, context, tokens, seed=None):
-        text = self.recall(context, tokens, seed)
-        seen, _ = self.look(text, context.photo, context.parts["cells"])
-        return tf.concat([text, seen], -1)
+    def read(self, context, text, seed=None):
+        context = take(context, text.row)
+        hidden = self.recall(context, text, seed)
+        seen, _ = self.look(hidden, context.photo, context.parts["cells"])
+        return tf.concat([hidden, seen], -1)
 
-    def recall(self, context, tokens, seed=None):
-        """What the LSTM holds after each token, [rows, length, lstm_units]."""
-        text = self.lstm(self.vectors(context, tokens, seed))
-        return dropout(text, self.config.hidden_dropout, seed, HIDDEN)
+    def recall(self, context, text, seed=None):
+        """What the LSTM holds after each word, [words, lstm_units].
+
+        The context is that of words.
+        """
+        seeds = text.seeds(seed)
+        hidden = read_words(self.lstm, self.vectors(context, text.tokens, seeds), text)
+        return dropout(hidden, self.config.hidden_dropout, seeds, HIDDEN)
 
     def vectors(self, context, tokens, seed=None):
-        """Words' vectors, each with the photo's mean added: [rows, length, units]."""
+        """Words' vectors, each with its photo's mean added: [words, units]."""
         words, photo = self.words(tokens, seed), context.parts["word"]
-        if photo is None:
-            return words
-        return words + tf.gather(photo, context.photo)[:, tf.newaxis]
+        return words if photo is None else words + tf.gather(photo, context.photo)
 
     def predict_token(self, hidden, seed=None):
         hidden = self.hidden(hidden)
@@ -97,12 +102,13 @@ class AttentionCaptioner(Captioner):
         return [zeros, zeros]
 
     def step(self, context, state, token):
-        vector = self.vectors(context, token[:, tf.newaxis])[:, 0]
-        text, state = self.lstm.cell(vector, state)
-        seen, _ = self.look(text[:, tf.newaxis], context.photo, context.parts["cells"])
-        return self.predict_token(tf.concat([text, seen[:, 0]], -1)), state
+        hidden, state = self.lstm.cell(self.vectors(context, token), state)
+        seen, _ = self.look(hidden, context.photo, context.parts["cells"])
+        return self.predict_token(tf.concat([hidden, seen], -1)), state
 
     def attention(self, context, tokens):
-        text = self.recall(context, tokens)
-        _, shares = self.look(text, context.photo, context.parts["cells"])
-        return over_cells(shares, self.cells.count)
+        text = Text.with_padding(tokens)
+        context = take(context, text.row)
+        hidden = self.recall(context, text)
+        _, shares = self.look(hidden, context.photo, context.parts["cells"])
+        return text.rows(over_cells(shares, self.cells.count))

@@ -4,8 +4,8 @@ The same weights serve both expansions in training, beam search and export:
 
     context = model.encode(features)              once per photo
     rows    = take(context, photo)                row i is of photo `photo[i]`
-    hidden  = model.read(rows, tokens)            all positions of a caption at once
-    logits  = model.predict_token(hidden)         of the positions one wants
+    hidden  = model.read(rows, Text.of(tokens))   all words of captions at once
+    logits  = model.predict_token(hidden)         of the words one wants
 
 and, one token at a time, with the text's state carried along,
 
@@ -23,6 +23,7 @@ import tensorflow as tf
 
 from records.reader import RecordSet
 from tfcap.encoders.tuned import TunedEncoder
+from tfcap.models.text import Text
 
 State = Any
 
@@ -72,8 +73,7 @@ class Captioner(keras.Model):
     def make_weights(self, shape: tuple[int, ...]) -> None:
         """To be called at the end of construction, with the shape of features."""
         context = self.encode(tf.zeros([1, *shape]))
-        hidden = self.read(context, tf.zeros([1, 1], tf.int32))
-        self.predict_token(hidden[:, 0])
+        self.predict_token(self.read(context, Text.of(tf.ones([1, 1], tf.int32))))
         self.built = True
 
     def prepare(self, records: RecordSet) -> None:
@@ -84,12 +84,12 @@ class Captioner(keras.Model):
         raise NotImplementedError
 
     def read(
-        self, context: Context, tokens: tf.Tensor, seed: tf.Tensor | None = None
+        self, context: Context, text: Text, seed: tf.Tensor | None = None
     ) -> tf.Tensor:
-        """Context of n rows, tokens int32 [n, length] -> hidden [n, length, h].
+        """Context and seed of n rows, their text -> hidden [words, h].
 
-        Hidden values hold all that the photo has to say. Tokens are padded on the
-        right; hidden values at padding mean nothing.
+        Hidden values hold all that the photo has to say. Those at padding, where the
+        text has any, mean nothing.
         """
         raise NotImplementedError
 
@@ -104,10 +104,8 @@ class Captioner(keras.Model):
 
         float32 [n, length, vocabulary].
         """
-        hidden = self.read(context, tokens)
-        shape = tf.shape(hidden)
-        logits = self.predict_token(tf.reshape(hidden, [-1, hidden.shape[-1]]))
-        return tf.reshape(logits, [shape[0], shape[1], logits.shape[-1]])
+        text = Text.with_padding(tokens)
+        return text.rows(self.predict_token(self.read(context, text)))
 
     def initial_state(self, context: Context, length: int) -> State:
         """Context of n rows -> the text's state before `<start>`, tensors [n, ...].

@@ -5,7 +5,9 @@ import tensorflow as tf
 
 from tfcap.model_config import TransformerConfig
 from tfcap.models.dropout import dropout
-from tfcap.models.photo_attention import PhotoAttention, Projected
+from tfcap.models.photo_attention import PhotoAttention, Projected, attend_in_cpp
+from tfcap.models.text import Text
+from tfcap.step_operations import operations_for
 
 # Far below any score, and a number in float16 too.
 NEVER = -3e4
@@ -37,42 +39,54 @@ class DecoderBlock(keras.layers.Layer):
         self.widen = dense(config.feed_forward_units, "relu", name="widen")
         self.narrow = dense(units, name="narrow")
 
-    def call(self, hidden, photo, cells: Projected, seed=None):
-        """Hidden [rows, length, units] -> the same, and shares of cells."""
-        query, key, value = self.split(self.norm_self(hidden))
-        length = tf.shape(hidden)[1]
+    def read(self, hidden, text: Text, photo, cells: Projected, seed=None):
+        """Hidden [words, units] -> the same, and shares of cells.
+
+        Photo and seed are those of words.
+        """
+        parts = tf.split(self.queries_keys_values(self.norm_self(hidden)), 3, -1)
+        return self.after_self(hidden, self.look_back(parts, text), photo, cells, seed)
+
+    def look_back(self, parts: list[tf.Tensor], text: Text) -> tf.Tensor:
+        """Queries, keys, values [words, units] -> what words see of those before."""
+        own = None if text.padded else operations_for(parts[0])
+        if own:
+            begins = tf.concat([[0], tf.cumsum(text.lengths)], 0)
+            return attend_in_cpp(own, *parts, text.row, begins, self.heads, causal=True)
+        length = text.size[1]
         # Padding is on the right: who looks at the left alone sees none.
         earlier = tf.linalg.band_part(tf.ones([length, length], tf.bool), -1, 0)
-        mixed = self.mix(query, key, value, earlier)
-        return self.after_self(hidden, mixed, photo, cells, seed)
+        return text.words(
+            self.mix(*(self.by_head(text.rows(part)) for part in parts), earlier)
+        )
 
     def step(self, hidden, position, kept: Kept, photo, cells: Projected):
-        """Hidden [rows, 1, units] at `position` int32 [rows] -> the same, next `kept`.
+        """Hidden [rows, units] at `position` int32 [rows] -> the same, next `kept`.
 
         Args:
-            kept: keys and values of the positions before, [rows, length, units].
+            kept: keys and values of the positions before, [rows, heads, length, units
+                of a head].
         """
-        query, key, value = tf.split(
-            self.queries_keys_values(self.norm_self(hidden)), 3, -1
+        parts = tf.split(self.queries_keys_values(self.norm_self(hidden)), 3, -1)
+        shape = [tf.size(position), self.heads, self.head_units]
+        query, key, value = (tf.reshape(part, shape) for part in parts)
+        row, head = tf.meshgrid(tf.range(shape[0]), tf.range(self.heads), indexing="ij")
+        here = tf.stack(
+            [row, head, tf.repeat(position[:, tf.newaxis], self.heads, 1)], 2
         )
-        here = tf.stack([tf.range(tf.size(position)), position], 1)
         keys, values = (
-            tf.tensor_scatter_nd_update(before, here, now[:, 0])
+            tf.tensor_scatter_nd_update(before, here, now)
             for before, now in zip(kept, (key, value), strict=True)
         )
-        until = tf.range(tf.shape(keys)[1]) <= position[:, tf.newaxis]
-        mixed = self.mix(
-            self.by_head(query),
-            self.by_head(keys),
-            self.by_head(values),
-            until[:, tf.newaxis, tf.newaxis],
-        )
-        hidden, _ = self.after_self(hidden, mixed, photo, cells, None)
+        until = tf.range(tf.shape(keys)[2]) <= position[:, tf.newaxis]
+        until = until[:, tf.newaxis, tf.newaxis]
+        mixed = self.mix(query[:, :, tf.newaxis], keys, values, until)
+        hidden, _ = self.after_self(hidden, mixed[:, 0], photo, cells, None)
         return hidden, (keys, values)
 
     def nothing_kept(self, rows: tf.Tensor, length: int) -> Kept:
-        units = self.heads * self.head_units
-        zeros = tf.zeros([rows, length, units], self.compute_dtype)
+        shape = [rows, self.heads, length, self.head_units]
+        zeros = tf.zeros(shape, self.compute_dtype)
         return zeros, zeros
 
     def after_self(self, hidden, mixed, photo, cells, seed):
@@ -94,13 +108,6 @@ class DecoderBlock(keras.layers.Layer):
         mixed = tf.transpose(tf.matmul(shares, value), [0, 2, 1, 3])
         rows, length = tf.unstack(tf.shape(mixed)[:2])
         return tf.reshape(mixed, [rows, length, self.heads * self.head_units])
-
-    def split(self, normed):
-        """Queries, keys and values, each [rows, heads, length, units of a head]."""
-        return [
-            self.by_head(part)
-            for part in tf.split(self.queries_keys_values(normed), 3, -1)
-        ]
 
     def by_head(self, values):
         rows, length = tf.unstack(tf.shape(values)[:2])

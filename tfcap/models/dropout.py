@@ -9,7 +9,11 @@ The hash is the finalizer of MurmurHash3 (Appleby 2011); over TensorFlow's Philo
 takes a third of the time.
 """
 
+from types import ModuleType
+
 import tensorflow as tf
+
+from tfcap.step_operations import operations_for
 
 GOLDEN = 0x9E3779B1  # spreads small numbers over all bits
 
@@ -64,6 +68,9 @@ def dropout(
     """
     if seeds is None or rate == 0:
         return values
+    own = operations_for(values)
+    if own:
+        return dropout_in_cpp(own, values, rate, fold_in(seeds, site))
     shape = tf.shape(values)
     size = tf.reduce_prod(shape[1:])
     words = (size + 1) // 2  # each of two numbers
@@ -73,6 +80,18 @@ def dropout(
         round(rate * 2**16), tf.uint16
     )
     return tf.where(kept, values * (1 / (1 - rate)), tf.zeros([], values.dtype))
+
+
+def dropout_in_cpp(
+    own: ModuleType, values: tf.Tensor, rate: float, seeds: tf.Tensor
+) -> tf.Tensor:
+    """The same by one operation of our own, which holds no mask for the gradient."""
+
+    def drop(values):
+        threshold, scale = round(rate * 2**16), 1 / (1 - rate)
+        return own.tfcap_dropout(values, seeds, threshold=threshold, scale=scale)
+
+    return tf.custom_gradient(lambda values: (drop(values), drop))(values)
 
 
 def hashed(seeds: tf.Tensor, numbers: tf.Tensor | int) -> tf.Tensor:

@@ -20,9 +20,9 @@ import tensorflow as tf
 from records.manifest import FeatureMoments
 from records.schema import FeatureSpec
 from tfcap.model_config import MergeConfig
-from tfcap.models.base import Captioner, Context
+from tfcap.models.base import Captioner, Context, take
 from tfcap.models.dropout import dropout
-from tfcap.models.packed import can_pack, read_packed
+from tfcap.models.packed import read_words
 from tfcap.models.standardizing import standardizer
 
 IMAGE, TEXT, OUTPUT = range(3)
@@ -86,16 +86,14 @@ class MergeCaptioner(Captioner):
         features = dropout(features, self.config.image_dropout, seed, IMAGE)
         return Context.of_photos(self.image(features))
 
-    def read(self, context, tokens, seed=None):
-        words = self.embedding(tokens)
-        words = dropout(words, self.config.text_dropout, seed, TEXT)
-        state = self.initial_state(context, 0)
-        if can_pack(tokens):
-            lengths = tf.math.count_nonzero(tokens, 1, dtype=tf.int32)
-            text = read_packed(self.lstm, words, lengths, state)
-        else:
-            text = self.lstm(words, initial_state=state)
-        return text + self.photo(context)[:, tf.newaxis] if self.merges else text
+    def read(self, context, text, seed=None):
+        words = self.embedding(text.tokens)
+        words = dropout(words, self.config.text_dropout, text.seeds(seed), TEXT)
+        if not self.merges:
+            state = self.initial_state(context, 0)
+            return read_words(self.lstm, words, text, state)
+        hidden = read_words(self.lstm, words, text)
+        return hidden + self.photo(take(context, text.row))
 
     def photo(self, context):
         return tf.gather(context.parts, context.photo)

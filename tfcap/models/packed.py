@@ -1,51 +1,70 @@
 """An LSTM over captions of unlike lengths that spends nothing on their padding.
 
-Rows are sorted, the longest first: at each position those that are still there stand at
-the top, and the others are cut off. Words are multiplied by their weights all at once.
-A row of Flickr8k's captions, read in two groups of like length, is a third padding.
+Words are multiplied by their weights all at once. Then rows are read side by side, the
+longest first: at each position those that are still there stand at the top, and the
+others are cut off.
 """
+
+from types import ModuleType
 
 import keras
 import tensorflow as tf
 
+from tfcap.models.text import Text
+from tfcap.step_operations import operations_for
 
-def read_packed(
-    lstm: keras.layers.LSTM,
-    words: tf.Tensor,
-    lengths: tf.Tensor,
-    state: list[tf.Tensor],
+State = list[tf.Tensor]
+
+
+def read_words(
+    lstm: keras.layers.LSTM, words: tf.Tensor, text: Text, state: State | None = None
 ) -> tf.Tensor:
-    """What the LSTM holds after each word, [n, length, units], 0 at padding.
+    """What the LSTM holds after each word, [words, units].
 
-    The same as `lstm(words, initial_state=state)` elsewhere, to rounding.
+    The same as `lstm(words, initial_state=state)` of rows, to rounding.
 
     Args:
         lstm: built, with the default activations.
-        words: vectors [n, length, size], padded on the right.
-        lengths: of the rows, int32 [n].
-        state: hidden and cell values to begin with, [n, units] each.
+        words: vectors [words, size].
+        text: which words they are.
+        state: hidden and cell values to begin with, [rows, units] each; None for zeros.
     """
-    order = tf.argsort(lengths, direction="DESCENDING", stable=True)
-    length = tf.shape(words)[1]
-    there = tf.transpose(tf.sequence_mask(tf.gather(lengths, order), length))
-    places = tf.where(there)  # (position, row in the order), position by position
-    rows = tf.gather(order, places[:, 1])
-    index = tf.stack([rows, tf.cast(places[:, 0], tf.int32)], 1)
+    # A GPU has an LSTM of its own, cuDNN's.
+    if text.padded or tf.config.list_logical_devices("GPU"):
+        hidden = lstm(text.rows(words), initial_state=state)
+        return tf.ensure_shape(text.words(hidden), [None, lstm.units])
     kernel, recurrent, bias = (tf.cast(w.value, words.dtype) for w in lstm.weights)
-    gates = tf.matmul(tf.gather_nd(words, index), kernel) + bias
-    counts = tf.math.count_nonzero(there, 1, dtype=tf.int32)
-    state = [tf.gather(part, order) for part in state]
-    hidden = run(gates, counts, recurrent, state)
-    return tf.scatter_nd(index, hidden, tf.stack([tf.size(order), length, lstm.units]))
+    gates = tf.matmul(words, kernel) + bias
+    own = operations_for(gates)
+    if own:
+        return run_in_cpp(own, gates, text.lengths, recurrent, state)
+    return run_packed(gates, text.lengths, recurrent, state)
 
 
-def run(
-    gates: tf.Tensor, counts: tf.Tensor, recurrent: tf.Tensor, state: list[tf.Tensor]
+def run_packed(
+    gates: tf.Tensor, lengths: tf.Tensor, recurrent: tf.Tensor, state: State | None
 ) -> tf.Tensor:
     """Hidden values [words, units] of gates [words, 4 * units], before recurrence.
 
-    Words come position by position, `counts` int32 [length] of them at each.
+    Args:
+        lengths: of rows, int32 [rows].
     """
+    order = tf.argsort(lengths, direction="DESCENDING", stable=True)
+    there = tf.transpose(tf.sequence_mask(tf.gather(lengths, order)))
+    places = tf.where(there)  # (position, row in the order), position by position
+    starts = tf.gather(tf.cumsum(lengths, exclusive=True), order)
+    word = tf.gather(starts, places[:, 1]) + tf.cast(places[:, 0], tf.int32)
+    counts = tf.math.count_nonzero(there, 1, dtype=tf.int32)
+    zeros = tf.zeros([tf.size(lengths), recurrent.shape[0]], gates.dtype)
+    state = [tf.gather(part, order) for part in state or [zeros, zeros]]
+    hidden = run(tf.gather(gates, word), counts, recurrent, state)
+    return tf.gather(hidden, tf.math.invert_permutation(word))
+
+
+def run(
+    gates: tf.Tensor, counts: tf.Tensor, recurrent: tf.Tensor, state: State
+) -> tf.Tensor:
+    """As `run_packed`, of words position by position: `counts` int32 at each."""
     length, units = tf.size(counts), recurrent.shape[0]
     unlike = {"infer_shape": False, "dtype": gates.dtype}
     given = tf.TensorArray(size=length, element_shape=[None, 4 * units], **unlike)
@@ -73,10 +92,31 @@ def run(
     return tf.ensure_shape(found.concat(), [None, units])
 
 
-def can_pack(tokens: tf.Tensor) -> bool:
-    """Whether rows of these tokens are to be packed: on a CPU, if of any number.
+def run_in_cpp(
+    own: ModuleType,
+    gates: tf.Tensor,
+    lengths: tf.Tensor,
+    recurrent: tf.Tensor,
+    state: State | None,
+) -> tf.Tensor:
+    """The same by one operation of our own, which multiplies nothing by zeros."""
 
-    A GPU has an LSTM of its own, cuDNN's; XLA needs sizes that do not shrink.
-    """
-    of_one_size = tokens.shape.is_fully_defined()
-    return not of_one_size and not tf.config.list_logical_devices("GPU")
+    @tf.custom_gradient
+    def hidden(gates, recurrent, *state):
+        none = tf.zeros([0, recurrent.shape[0]])
+        first_hidden, first_cell = state or (none, none)
+        found, cell, opened = own.tfcap_lstm(
+            gates, lengths, recurrent, first_hidden, first_cell
+        )
+
+        def gradient(upstream):
+            known = [first_hidden, first_cell, found, cell]
+            of_gates, before, *of_state = own.tfcap_lstm_gradient(
+                opened, lengths, recurrent, *known, upstream
+            )
+            of_recurrent = tf.matmul(before, of_gates, transpose_a=True)
+            return (of_gates, of_recurrent, *(of_state if state else ()))
+
+        return found, gradient
+
+    return hidden(gates, recurrent, *state or ())

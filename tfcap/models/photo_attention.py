@@ -6,8 +6,12 @@ the photo's cells multiplied with all of them at once: a grid's keys and values 
 there once a photo, never once a row.
 """
 
+from types import ModuleType
+
 import keras
 import tensorflow as tf
+
+from tfcap.step_operations import operations_for
 
 Projected = tuple[tf.Tensor, tf.Tensor]
 
@@ -30,29 +34,31 @@ class PhotoAttention(keras.layers.Layer):
         """What each position sees, and the cells' shares in it.
 
         Args:
-            text: [rows, length, h].
-            photo: int32 [rows], the photo that each row is about.
+            text: [words, h], or of rows that are one word each.
+            photo: int32 [words], the photo that each is about.
             cells: of `project`.
 
         Returns:
-            [rows, length, units]; and [rows, length, cells], the mean over heads.
+            [words, units]; and [words, cells], the mean over heads, or None where a
+            training step has no use for it.
         """
+        query, units = self.query(text), self.units
+        own = operations_for(query)
+        if own:
+            count = tf.shape(cells[0])[1]
+            begins = tf.range(tf.shape(cells[0])[0] + 1) * count
+            flat = [tf.reshape(part, [-1, units]) for part in cells]
+            return attend_in_cpp(own, query, *flat, photo, begins, self.heads), None
         keys, values = (self.by_head(part) for part in cells)
-        photos, length = tf.shape(keys)[0], tf.shape(text)[1]
+        photos = tf.shape(keys)[0]
         place, most = places(photo)
-        queries = tf.scatter_nd(
-            place, self.query(text), [photos, most, length, self.units]
-        )
-        queries = self.by_head(tf.reshape(queries, [photos, most * length, self.units]))
-        scores = tf.matmul(queries, keys, transpose_b=True)
-        scale = (self.units // self.heads) ** -0.5
+        queries = tf.scatter_nd(place, query, [photos, most, units])
+        scores = tf.matmul(self.by_head(queries), keys, transpose_b=True)
+        scale = (units // self.heads) ** -0.5
         shares = tf.nn.softmax(tf.cast(scores, tf.float32) * scale)
         seen = tf.matmul(tf.cast(shares, values.dtype), values)
-        seen = tf.transpose(seen, [0, 2, 1, 3])
-        seen = tf.reshape(seen, [photos, most, length, self.units])
-        shares = tf.reshape(
-            tf.reduce_mean(shares, 1), [photos, most, length, tf.shape(keys)[2]]
-        )
+        seen = tf.reshape(tf.transpose(seen, [0, 2, 1, 3]), [photos, most, units])
+        shares = tf.reduce_mean(shares, 1)
         return tf.gather_nd(seen, place), tf.gather_nd(shares, place)
 
     def by_head(self, values: tf.Tensor) -> tf.Tensor:
@@ -60,6 +66,44 @@ class PhotoAttention(keras.layers.Layer):
         n, m, _ = tf.unstack(tf.shape(values))
         values = tf.reshape(values, [n, m, self.heads, self.units // self.heads])
         return tf.transpose(values, [0, 2, 1, 3])
+
+
+def attend_in_cpp(
+    own: ModuleType,
+    query: tf.Tensor,
+    key: tf.Tensor,
+    value: tf.Tensor,
+    group: tf.Tensor,
+    begins: tf.Tensor,
+    heads: int,
+    causal: bool = False,
+) -> tf.Tensor:
+    """Attention of queries [n, units] to the keys and values of their group alone.
+
+    Args:
+        key, value: [m, units], group after group.
+        group: of each query, int32 [n].
+        begins: where the keys of each group begin, and the last's end, int32
+            [groups + 1].
+        causal: queries and keys are of the same words, and see none after their own.
+
+    Returns:
+        [n, units].
+    """
+
+    @tf.custom_gradient
+    def attend(query, key, value):
+        given = [query, key, value, group, begins]
+        how = {"heads": heads, "causal": causal}
+        seen, log_sums = own.tfcap_attend(*given, **how)
+
+        def gradient(upstream):
+            known = [seen, log_sums, upstream]
+            return tuple(own.tfcap_attend_gradient(*given, *known, **how))
+
+        return seen, gradient
+
+    return attend(query, key, value)
 
 
 def places(photo: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

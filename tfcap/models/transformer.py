@@ -17,11 +17,12 @@ import tensorflow as tf
 from records.manifest import FeatureMoments
 from records.schema import FeatureSpec
 from tfcap.model_config import TransformerConfig
-from tfcap.models.base import Captioner, Context
+from tfcap.models.base import Captioner, Context, take
 from tfcap.models.cells import Cells
 from tfcap.models.decoder_block import DecoderBlock
 from tfcap.models.dropout import dropout
 from tfcap.models.photo_attention import over_cells
+from tfcap.models.text import Text
 from tfcap.models.words import Words
 
 OUTPUT = 21
@@ -72,25 +73,23 @@ class TransformerCaptioner(Captioner):
         projected = [block.look.project(cells) for block in self.blocks]
         return Context.of_photos({"cells": projected, "word": word})
 
-    def read(self, context, tokens, seed=None):
-        hidden, _ = self.run(context, tokens, seed)
+    def read(self, context, text, seed=None):
+        hidden, _ = self.run(context, text, seed)
         return self.norm(hidden)
 
-    def run(self, context, tokens, seed=None):
+    def run(self, context, text, seed=None):
         """Hidden values before the last norm, and the last block's shares of cells."""
-        positions = sines(tf.range(tf.shape(tokens)[1]), self.config.embedding_units)
-        hidden = self.vectors(context, tokens, positions, seed)
+        context, seeds = take(context, text.row), text.seeds(seed)
+        hidden = self.vectors(context, text.tokens, text.position, seeds)
         for block, cells in zip(self.blocks, context.parts["cells"], strict=True):
-            hidden, shares = block(hidden, context.photo, cells, seed)
+            hidden, shares = block.read(hidden, text, context.photo, cells, seeds)
         return hidden, shares
 
-    def vectors(self, context, tokens, positions, seed=None):
+    def vectors(self, context, tokens, position, seed=None):
         """Words' vectors with their positions and the photo's mean added."""
         words, photo = self.words(tokens, seed), context.parts["word"]
-        words += tf.cast(positions, words.dtype)
-        if photo is None:
-            return words
-        return words + tf.gather(photo, context.photo)[:, tf.newaxis]
+        words += tf.cast(sines(position, self.config.embedding_units), words.dtype)
+        return words if photo is None else words + tf.gather(photo, context.photo)
 
     def predict_token(self, hidden, seed=None):
         hidden = dropout(hidden, self.config.output_dropout, seed, OUTPUT)
@@ -104,18 +103,18 @@ class TransformerCaptioner(Captioner):
 
     def step(self, context, state, token):
         position = state["position"]
-        sine = sines(position, self.config.embedding_units)[:, tf.newaxis]
-        hidden, kept = self.vectors(context, token[:, tf.newaxis], sine), []
+        hidden, kept = self.vectors(context, token, position), []
         parts = zip(self.blocks, state["kept"], context.parts["cells"], strict=True)
         for block, before, cells in parts:
             hidden, after = block.step(hidden, position, before, context.photo, cells)
             kept.append(after)
-        logits = self.predict_token(self.norm(hidden)[:, 0])
+        logits = self.predict_token(self.norm(hidden))
         return logits, {"position": position + 1, "kept": kept}
 
     def attention(self, context, tokens):
-        _, shares = self.run(context, tokens)
-        return over_cells(shares, self.cells.count)
+        text = Text.with_padding(tokens)
+        _, shares = self.run(context, text)
+        return text.rows(over_cells(shares, self.cells.count))
 
 
 def sines(position: tf.Tensor, units: int) -> tf.Tensor:
