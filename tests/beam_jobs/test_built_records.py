@@ -18,6 +18,10 @@ tokenizer: {min_count: 1}
 records: {photos_per_shard: 4, keep_photos: %s}
 """
 
+# Some processors add up otherwise for batches of other sizes: not all are the same to
+# the bit.
+ROUNDING = 1e-6
+
 
 def build(folder: Path, keep_photos: str = "false") -> Path:
     """Records by `--source jsonl` of photos in a folder for each split."""
@@ -69,13 +73,16 @@ def verify(capsys, *argv) -> dict:
 def test_photos_encoded_again_give_the_same_features(built, capsys):
     found = verify(capsys, built, "--sample", 6)
     assert found["whole"], found["problems"]
-    assert (found["sample"]["compared"], found["sample"]["identical"]) == (6, 6)
+    assert found["sample"]["compared"] == 6
+    assert found["sample"]["worst"] < ROUNDING
 
 
 def test_photos_kept_in_the_records_are_encoded_again(tmp_path, capsys):
     out = build(tmp_path, "true")
     shutil.rmtree(tmp_path / "images")
-    assert verify(capsys, out, "--sample", 99)["sample"]["identical"] == 10
+    found = verify(capsys, out, "--sample", 99)
+    assert found["sample"]["compared"] == 10
+    assert found["sample"]["worst"] < ROUNDING
 
 
 def test_another_encoder_shows(copy, capsys):

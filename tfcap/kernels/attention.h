@@ -71,6 +71,7 @@ class Attention : public OpKernel {
     Matrix(int64_t rows, int64_t columns) : values(rows * columns), columns(columns) {
       for (int64_t i = 0; i < rows; ++i) rows_.push_back(&values[i * columns]);
     }
+    Matrix(Matrix&&) = default;  // and no copy, whose rows would be this one's
 
     float* row(int64_t i) const { return rows_[i]; }
     float* const* rows() const { return rows_.data(); }
