@@ -4,6 +4,7 @@ The unit common to pipelines and training is the row: one (prefix, next token) p
 which is to say one target token, however a batch presents it.
 """
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import tensorflow as tf
 from records.reader import RecordSet
 from records.vocabulary import END_ID
 from tests.benchmarks import baselines
+from tests.benchmarks.build_measures import run_module
 from tests.benchmarks.common import (
     Sizes,
     count_targets,
@@ -20,7 +22,7 @@ from tests.benchmarks.common import (
     seconds,
 )
 from tests.benchmarks.pipeline_measures import Grids, ManyPhotos, Pipelines
-from tests.benchmarks.training_measures import NotebookTraining, Training
+from tests.benchmarks.training_measures import Training
 from tfcap.config import DecodingConfig
 from tfcap.decoding import search
 from tfcap.input_pipeline import photo_batches
@@ -42,7 +44,7 @@ class Measures:
         self.many = ManyPhotos(records, folder / "many", sizes)
         self.causal = Training(records, "causal", sizes.causal_steps, sizes)
         self.prefix = Training(records, "prefix", sizes.prefix_steps, sizes)
-        self.notebook = NotebookTraining(records, sizes.baseline_steps)
+        self.notebook = records.directory, sizes.baseline_steps
         self.searching = Searching(records, sizes)
 
     def sample(self) -> dict[str, float]:
@@ -62,10 +64,16 @@ class Measures:
             "training.causal": trained,
             "training.waited": 100 * waited,
             "training.prefix": self.prefix.sample()[0],
-            "training.notebook": self.notebook.sample(),
+            "training.notebook": notebook_rate(*self.notebook),
             "search.beam": self.searching.tfcap(),
             "search.notebook": self.searching.predict(),
         }
+
+
+def notebook_rate(directory: str, steps: int) -> float:
+    """Rows per second of the generator and `train_on_batch`."""
+    printed = run_module("tests.benchmarks.notebook_process", directory, steps)
+    return json.loads(printed)["rows"]
 
 
 class Searching:
