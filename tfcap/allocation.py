@@ -16,7 +16,7 @@ MMAP_THRESHOLD = -3, 32 << 20  # what is larger is given back at once
 
 def keep_freed_memory() -> None:
     """Tells glibc so; other systems, and whoever says otherwise, are left alone."""
-    if any(name.startswith("MALLOC_") for name in os.environ):
+    if any(name.startswith(("MALLOC_", "GLIBC_TUNABLES")) for name in os.environ):
         return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt:

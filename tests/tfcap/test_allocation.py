@@ -11,7 +11,7 @@ from tfcap import allocation
 @pytest.fixture
 def settings(monkeypatch):
     """Those made, in a process that was started with none."""
-    for name in [name for name in os.environ if name.startswith("MALLOC_")]:
+    for name in [n for n in os.environ if n.startswith(("MALLOC_", "GLIBC_TUN"))]:
         monkeypatch.delenv(name)
     made = []
 
@@ -31,8 +31,9 @@ def test_freed_memory_is_kept(settings):
     assert sorted(settings) == [(-3, 32 << 20), (-2, 64 << 20), (-1, 256 << 20)]
 
 
-def test_whoever_says_otherwise_is_left_alone(settings, monkeypatch):
-    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "65536")
+@pytest.mark.parametrize("name", ["MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES"])
+def test_whoever_says_otherwise_is_left_alone(settings, monkeypatch, name):
+    monkeypatch.setenv(name, "65536")
     allocation.keep_freed_memory()
     assert settings == []
 

@@ -34,6 +34,7 @@ class Attention : public OpKernel {
           value(context->input(2).flat<float>().data()),
           units(context->input(0).dim_size(1)),
           size(units / std::max(heads, 1)),
+          scale(1 / std::sqrt(static_cast<float>(size))),
           begins(context->input(4).vec<int32_t>()),
           queries(std::max<int64_t>(begins.size() - 1, 0)) {
       const auto group = context->input(3).vec<int32_t>();
@@ -52,15 +53,17 @@ class Attention : public OpKernel {
       }
     }
 
+    int64_t Keys(int64_t group) const { return begins(group + 1) - begins(group); }
+
     // Keys that the i-th query of a group sees.
     int64_t Seen(int64_t group, int64_t i, bool causal) const {
-      const int64_t keys = begins(group + 1) - begins(group);
-      if (!causal) return keys;
-      return std::clamp<int64_t>(queries[group][i] - begins(group) + 1, 0, keys);
+      if (!causal) return Keys(group);
+      return std::clamp<int64_t>(queries[group][i] - begins(group) + 1, 0, Keys(group));
     }
 
     const float *const query, *const key, *const value;
     const int64_t units, size;
+    const float scale;
     const tensorflow::TTypes<int32_t>::ConstVec begins;
     std::vector<std::vector<int64_t>> queries;  // of each group
     bool valid;
@@ -101,13 +104,12 @@ class Attention : public OpKernel {
   // Products of a group's queries and keys in one head, scaled.
   Matrix Scores(const Given& given, int64_t group, int64_t first) const {
     const std::vector<int64_t>& queries = given.queries[group];
-    const int64_t begin = given.begins(group), keys = given.begins(group + 1) - begin;
+    const int64_t begin = given.begins(group), keys = given.Keys(group);
     Matrix scores(queries.size(), keys);
     Panels(given.key + begin * given.units + first, given.size, keys, 1, given.units)
         .AddProduct(Parts(given.query, queries, given.units, first).data(),
                     queries.size(), scores.rows());
-    const float scale = 1 / std::sqrt(static_cast<float>(given.size));
-    for (float& score : scores.values) score *= scale;
+    for (float& score : scores.values) score *= given.scale;
     return scores;
   }
 
@@ -132,7 +134,7 @@ class Attend : public Attention {
     std::fill_n(to, seen->NumElements(), 0.0f);
     InBlocks(context, given.queries.size(), 1, [&](int64_t group, int64_t) {
       const std::vector<int64_t>& queries = given.queries[group];
-      const int64_t begin = given.begins(group), keys = given.begins(group + 1) - begin;
+      const int64_t begin = given.begins(group), keys = given.Keys(group);
       for (int head = 0; head < heads_; ++head) {
         const int64_t first = head * given.size;
         const Matrix shares = Scores(given, group, first);
@@ -196,8 +198,7 @@ class AttendGradient : public Attention {
     const float* const upstream = context->input(7).flat<float>().data();
     const std::vector<int64_t>& queries = given.queries[group];
     const int64_t units = given.units, size = given.size, first = head * size;
-    const int64_t begin = given.begins(group), keys = given.begins(group + 1) - begin;
-    const float scale = 1 / std::sqrt(static_cast<float>(size));
+    const int64_t begin = given.begins(group), keys = given.Keys(group);
     const auto moved = Parts(upstream, queries, units, first);
     const Matrix shares = Scores(given, group, first);
     const Matrix pulls(queries.size(), keys);
@@ -213,7 +214,7 @@ class AttendGradient : public Attention {
       EachVector(visible, [&](int64_t j, int64_t n) {
         const Floats here = Exp(LoadSome(share + j, n) - sum);
         StoreSome(share + j, here, n);
-        StoreSome(pull + j, here * (LoadSome(pull + j, n) - mean) * scale, n);
+        StoreSome(pull + j, here * (LoadSome(pull + j, n) - mean) * given.scale, n);
       });
       std::fill(share + visible, share + keys, 0.0f);
       std::fill(pull + visible, pull + keys, 0.0f);

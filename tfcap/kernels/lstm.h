@@ -42,6 +42,17 @@ class Rows {
   bool valid;
 };
 
+// Values before a word: of the word before it, of the state to begin with, or none.
+struct Before {
+  const float* operator()(int64_t t, int64_t row, int64_t word) const {
+    if (t) return values + (word - 1) * units;
+    return first ? first + row * units : nullptr;
+  }
+
+  const float *values, *first;
+  int64_t units;
+};
+
 constexpr int64_t kRowsInBlock = 4 * kTileRows;
 
 // Gates [words, 4 units] (enter, keep, new, leave, as Keras has them), before recurrence
@@ -71,11 +82,13 @@ class Lstm : public OpKernel {
     OP_REQUIRES_OK(context, context->forward_input_or_allocate_output(
                                 {0}, 2, context->input(0).shape(), &gates));
     const float* const given = context->input(0).flat<float>().data();
-    const float* const first_hidden = context->input(3).flat<float>().data();
-    const float* const first_cell = context->input(4).flat<float>().data();
+    const auto first_of = [&](int i) {
+      return begun ? context->input(i).flat<float>().data() : nullptr;
+    };
     float* const g = gates->flat<float>().data();
     float* const h = hidden->flat<float>().data();
     float* const c = cell->flat<float>().data();
+    const Before hidden_before{h, first_of(3), units}, cell_before{c, first_of(4), units};
     const Panels weights(recurrent.flat<float>().data(), units, 4 * units, 4 * units, 1);
     const std::vector<int64_t> order = rows.ByLength();
     InBlocks(context, rows.count(), kRowsInBlock, [&](int64_t first, int64_t end) {
@@ -86,7 +99,7 @@ class Lstm : public OpKernel {
         for (; first + count < end && rows.Length(order[first + count]) > t; ++count) {
           const int64_t row = order[first + count], word = rows.begins[row] + t;
           here[count] = g + word * 4 * units;
-          before[count] = t ? h + (word - 1) * units : first_hidden + row * units;
+          before[count] = hidden_before(t, row, word);
           if (g != given) {
             std::copy_n(given + word * 4 * units, 4 * units, here[count]);
           }
@@ -94,10 +107,8 @@ class Lstm : public OpKernel {
         if (t || begun) weights.AddProduct(before, count, here);
         for (int64_t i = 0; i < count; ++i) {
           const int64_t row = order[first + i], word = rows.begins[row] + t;
-          const float* const cell_before = t       ? c + (word - 1) * units
-                                           : begun ? first_cell + row * units
-                                                   : nullptr;
-          Step(here[i], cell_before, units, c + word * units, h + word * units);
+          Step(here[i], cell_before(t, row, word), units, c + word * units,
+               h + word * units);
         }
       }
     });
@@ -150,9 +161,9 @@ class LstmGradient : public OpKernel {
     }
     const auto input = [&](int i) { return context->input(i).flat<float>().data(); };
     const auto output = [&](int i) { return outputs[i]->flat<float>().data(); };
-    const float *const g = input(0), *const first_hidden = input(3),
-                *const first_cell = input(4), *const h = input(5), *const c = input(6),
-                *const upstream = input(7);
+    const float *const g = input(0), *const c = input(6), *const upstream = input(7);
+    const Before hidden_before{input(5), begun ? input(3) : nullptr, units};
+    const Before cell_before{c, begun ? input(4) : nullptr, units};
     float *const moved = output(0), *const before = output(1), *const of_hidden = output(2),
                  *const of_cell = output(3);
     const Panels weights(input(2), 4 * units, units, 1, 4 * units);
@@ -168,21 +179,16 @@ class LstmGradient : public OpKernel {
         int64_t count = 0;
         for (; first + count < end && rows.Length(order[first + count]) > t; ++count) {
           const int64_t row = order[first + count], word = rows.begins[row] + t;
-          const float* const cell_before = t       ? c + (word - 1) * units
-                                           : begun ? first_cell + row * units
-                                                   : nullptr;
           here[count] = moved + word * 4 * units;
           carried[count] = of_hidden + row * units;
-          StepBack(g + word * 4 * units, c + word * units, cell_before,
+          StepBack(g + word * 4 * units, c + word * units, cell_before(t, row, word),
                    upstream + word * units, units, carried[count], of_cell + row * units,
                    moved + word * 4 * units);
           std::fill_n(carried[count], units, 0.0f);
-          float* const known = before + word * units;
-          if (t || begun) {
-            std::copy_n(t ? h + (word - 1) * units : first_hidden + row * units, units,
-                        known);
+          if (const float* const known = hidden_before(t, row, word)) {
+            std::copy_n(known, units, before + word * units);
           } else {
-            std::fill_n(known, units, 0.0f);
+            std::fill_n(before + word * units, units, 0.0f);
           }
         }
         if (t || begun) weights.AddProduct(here, count, carried);
