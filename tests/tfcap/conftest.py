@@ -2,6 +2,8 @@
 
 import hashlib
 import os
+import shlex
+import shutil
 import sys
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from records import shards
+from records import compiled, shards
 from records.manifest import (
     FORMAT,
     EncoderInfo,
@@ -121,20 +123,30 @@ def make_records(tmp_path):
 @pytest.fixture(scope="session")
 def own_operations():
     """What `CompiledReader` needs; skips where it cannot be had."""
+    skip_without_compiler()
     own = record_readers.own_operations()
-    if not own:
-        pytest.skip("needs a C++ compiler for operations of TensorFlow")
+    assert own, "there is a compiler, and they do not compile"
     return own
 
 
 @pytest.fixture(scope="session")
 def step_operations():
     """Those of a training step in C++, compiled; skips where they cannot be."""
+    skip_without_compiler()
+    if tf.config.list_logical_devices("GPU"):
+        pytest.skip("on a GPU training has TensorFlow's operations")
     with step_in_cpp(True):
         own = operations_for(tf.zeros([]))
-    if not own:
-        pytest.skip("needs a C++ compiler for operations of TensorFlow, and no GPU")
+    assert own, "there is a compiler, and they do not compile"
     return own
+
+
+def skip_without_compiler():
+    compiler = shlex.split(os.environ.get("CXX", "c++"))[0]
+    if not shutil.which(compiler):
+        pytest.skip(f"needs a C++ compiler, {compiler}")
+    if os.environ.get(compiled.VARIABLE) == "0":
+        pytest.skip(f"{compiled.VARIABLE}=0 refuses operations of our own")
 
 
 @pytest.fixture
