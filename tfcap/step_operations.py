@@ -18,6 +18,9 @@ import tensorflow as tf
 from records import compiled
 
 SOURCE = Path(__file__).parent / "kernels" / "step.cc"
+# Eigen's 16-bit arithmetic of AVX512-FP16, which TensorFlow 2.21's headers bring and
+# nothing here wants, does not compile with GCC 12.
+OPTIONS = ("-O3", "-U__AVX512FP16__", "-march=native")
 allowed = ContextVar("allowed", default=False)
 
 
@@ -38,4 +41,4 @@ def operations_for(values: tf.Tensor) -> ModuleType | None:
     devices = {device.device_type for device in tf.config.list_logical_devices()}
     if devices & {"GPU", "TPU"}:
         return None
-    return compiled.operations(SOURCE, "-O3", "-march=native")
+    return compiled.operations(SOURCE, *OPTIONS)

@@ -1,5 +1,7 @@
 """What a training step does in C++: TensorFlow's values and gradients, to rounding."""
 
+import os
+import shlex
 import subprocess
 import sys
 
@@ -16,7 +18,7 @@ from tfcap.cross_entropy import smoothed_cross_entropy
 from tfcap.expansions import expand_causal, expand_prefixes
 from tfcap.models.dropout import dropout
 from tfcap.models.photo_attention import attend_in_cpp
-from tfcap.step_operations import step_in_cpp
+from tfcap.step_operations import OPTIONS, SOURCE, step_in_cpp
 
 pytestmark = pytest.mark.usefixtures("step_operations")
 
@@ -228,3 +230,17 @@ def test_results_do_not_depend_on_the_number_of_threads():
         for threads in (1, 3)
     }
     assert len(digests) == 1
+
+
+@pytest.mark.parametrize("processor", ["x86-64", "sapphirerapids"])
+def test_it_compiles_for_other_processors(processor):
+    compiler = shlex.split(os.environ.get("CXX", "c++"))
+    chosen = [f"-march={processor}" if "native" in o else o for o in OPTIONS]
+    check = [*compiler, *chosen, "-fsyntax-only", "-w", "-x", "c++"]
+    if subprocess.run([*check, os.devnull], capture_output=True).returncode:
+        pytest.skip(f"{compiler[0]} knows no {processor}")
+    ended = subprocess.run(
+        [*check, *tf.sysconfig.get_compile_flags(), str(SOURCE)],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
