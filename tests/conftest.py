@@ -1,7 +1,13 @@
-"""Four logical CPUs for all tests: replicas without a GPU.
+"""All tests on the CPU, four logical ones of it: replicas without a GPU.
 
-Here, because it must happen before anything makes TensorFlow look for devices.
+What is promised to the bit is promised of the CPU; a GPU adds up in an order of its own
+and multiplies in TF32. Here, because it must happen before anything makes TensorFlow
+look for devices.
 """
+
+import os
+
+os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # processes that tests start have none either
 
 import records.quiet  # noqa: F401  # isort: skip  # before TensorFlow
 
