@@ -16,21 +16,37 @@ OURS = ("records", "tfcap", "beam_jobs")
 EXTRAS = {"tfcap/serving": "serve"}
 MODULES = [path for name in OURS for path in sorted((ROOT / name).rglob("*.py"))]
 
+pytestmark = pytest.mark.skipif(
+    sys.version_info < (3, 11), reason="Python 3.10 cannot tell who brings a package"
+)
+
 
 def brought(extra: str) -> set[str]:
     """Names of the distributions that come with `pip install tfcap[extra]`."""
-    found, left = set(), [("tfcap", extra)]
+    found, left = set(), [Requirement(line) for line in asked_for(extra)]
     while left:
-        name, extra = left.pop()
-        found.add(name)
-        for line in metadata.requires(name) or ():
-            wanted = Requirement(line)
-            if wanted.marker and not wanted.marker.evaluate({"extra": extra}):
-                continue
-            name_of_it = canonicalize_name(wanted.name)
-            if name_of_it not in found and is_installed(name_of_it):
-                left += [(name_of_it, each) for each in wanted.extras or {""}]
-    return found
+        wanted = left.pop()
+        name, extras = canonicalize_name(wanted.name), frozenset(wanted.extras)
+        if (name, extras) in found or not is_installed(name):
+            continue
+        found.add((name, extras))
+        needs = [Requirement(line) for line in metadata.requires(name) or ()]
+        left += [need for need in needs if holds(need, extras)]
+    return {name for name, _ in found}
+
+
+def asked_for(extra: str) -> list[str]:
+    """As pyproject.toml has it: an installation may be older."""
+    import tomllib  # new in Python 3.11
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    options = project["optional-dependencies"]
+    return project["dependencies"] + (options[extra] if extra else [])
+
+
+def holds(need: Requirement, extras: frozenset[str]) -> bool:
+    marker = need.marker
+    return not marker or any(marker.evaluate({"extra": e}) for e in extras or {""})
 
 
 def is_installed(name: str) -> bool:
