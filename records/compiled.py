@@ -65,7 +65,7 @@ def library(source: Path, *options: str) -> Path:
         SubprocessError: the compiler failed.
     """
     command = [
-        *shlex.split(os.environ.get("CXX", "c++")),
+        *compiler(),
         *["-O2", "-shared", "-fPIC", "-w", *options],
         *tf.sysconfig.get_compile_flags(),
     ]
@@ -88,6 +88,11 @@ def library(source: Path, *options: str) -> Path:
             run([*command, str(source), "-o", str(unfinished), *linked])
             unfinished.rename(path)
     return path
+
+
+def compiler() -> list[str]:
+    """The command that compiles, `$CXX` or `c++`."""
+    return shlex.split(os.environ.get("CXX", "c++"))
 
 
 def processor() -> str:

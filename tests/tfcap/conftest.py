@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -140,9 +139,9 @@ def step_operations():
 
 
 def skip_without_compiler():
-    compiler = shlex.split(os.environ.get("CXX", "c++"))[0]
-    if not shutil.which(compiler):
-        pytest.skip(f"needs a C++ compiler, {compiler}")
+    name = compiled.compiler()[0]
+    if not shutil.which(name):
+        pytest.skip(f"needs a C++ compiler, {name}")
     if os.environ.get(compiled.VARIABLE) == "0":
         pytest.skip(f"{compiled.VARIABLE}=0 refuses operations of our own")
 

@@ -1,7 +1,6 @@
 """What a training step does in C++: TensorFlow's values and gradients, to rounding."""
 
 import os
-import shlex
 import subprocess
 import sys
 
@@ -14,6 +13,7 @@ from test_attending_models import build as attending
 from test_models import batch as vectors
 from test_models import build as merging
 
+from records.compiled import compiler
 from tfcap.cross_entropy import smoothed_cross_entropy
 from tfcap.expansions import expand_causal, expand_prefixes
 from tfcap.models.dropout import dropout
@@ -234,11 +234,10 @@ def test_results_do_not_depend_on_the_number_of_threads():
 
 @pytest.mark.parametrize("processor", ["x86-64", "sapphirerapids"])
 def test_it_compiles_for_other_processors(processor):
-    compiler = shlex.split(os.environ.get("CXX", "c++"))
     chosen = [f"-march={processor}" if "native" in o else o for o in OPTIONS]
-    check = [*compiler, *chosen, "-fsyntax-only", "-w", "-x", "c++"]
+    check = [*compiler(), *chosen, "-fsyntax-only", "-w", "-x", "c++"]
     if subprocess.run([*check, os.devnull], capture_output=True).returncode:
-        pytest.skip(f"{compiler[0]} knows no {processor}")
+        pytest.skip(f"{compiler()[0]} knows no {processor}")
     ended = subprocess.run(
         [*check, *tf.sysconfig.get_compile_flags(), str(SOURCE)],
         capture_output=True, text=True,
