@@ -295,7 +295,8 @@ def check_fits(workdir: Workdir, records: RecordSet) -> None:
     if difference_of_input(old, new):
         raise UserError(
             f"the model in {workdir.path} cannot read {records.directory}: "
-            + difference(old, new)
+            f"{difference(old, new)}. Name the records it was trained on, or build "
+            "others with the same encoder, captions and tokenizer"
         )
 
 
@@ -308,7 +309,10 @@ def difference_of_input(old: Manifest, new: Manifest) -> bool:
 def encoder_name(manifest: Manifest) -> str:
     encoder = manifest.encoder
     layer = f" at {encoder.layer}" if encoder.layer else ""
-    return f"{encoder.name}{layer} ({encoder.pooling}, {encoder.digest[:12]})"
+    pixels = f"{encoder.input_size} x {encoder.input_size} pixels"
+    views = [f"{encoder.crops} crops"] * (encoder.crops > 1) + ["flip"] * encoder.flip
+    known = ", ".join([pixels, *views, encoder.pooling, encoder.digest[:12]])
+    return f"{encoder.name}{layer} ({known})"
 
 
 def vocabulary_name(manifest: Manifest) -> str:

@@ -65,7 +65,7 @@ def of_another(records):
         (other_tokenizer, "one tokenizer: .*a has .*oov unk, .*b has .*oov drop"),
         (
             of_another,
-            r"one encoder: .*a has fake \(avg, ddd.* 4, .*b has .* eee",
+            r"one encoder: .*a has fake \(8 x 8 pixels, avg, ddd.* 4, .*b has .* eee",
         ),
     ],
 )

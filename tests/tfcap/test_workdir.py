@@ -89,11 +89,20 @@ def test_a_work_directory_that_cannot_be_made(tmp_path):
 def test_another_encoder_is_shown_beside_the_one_it_was(make_records, tmp_path):
     records = make_records()
     start(tmp_path / "run", records)
-    other = change(records, encoder__digest="e" * 64, encoder__pooling="grid")
-    message = r"encoder fake \(avg, d{12}\) then, fake \(grid, e{12}\) now"
+    other = change(
+        records,
+        encoder__digest="e" * 64,
+        encoder__pooling="grid",
+        encoder__input_size=9,
+        encoder__crops=5,
+        encoder__flip=True,
+    )
+    old = r"fake \(8 x 8 pixels, avg, d{12}\)"
+    new = r"fake \(9 x 9 pixels, 5 crops, flip, grid, e{12}\)"
+    message = f"encoder {old} then, {new} now"
     with pytest.raises(UserError, match=message):
         start(tmp_path / "run", other)
-    with pytest.raises(UserError, match=message):
+    with pytest.raises(UserError, match=rf"{message}\. Name the records it was"):
         check_fits(Workdir.open(str(tmp_path / "run")), other)
 
 
