@@ -276,7 +276,8 @@ def check_same_run(there: Workdir, config: Config, records: RecordSet) -> None:
     if there.manifest.content_digest != records.manifest.content_digest:
         raise UserError(
             f"{there.path} was started on other records than {records.directory}: "
-            + difference(there.manifest, records.manifest)
+            f"{difference(there.manifest, records.manifest)}. Use another --workdir, "
+            "or the same records"
         )
 
 

@@ -100,7 +100,7 @@ def test_another_encoder_is_shown_beside_the_one_it_was(make_records, tmp_path):
     old = r"fake \(8 x 8 pixels, avg, d{12}\)"
     new = r"fake \(9 x 9 pixels, 5 crops, flip, grid, e{12}\)"
     message = f"encoder {old} then, {new} now"
-    with pytest.raises(UserError, match=message):
+    with pytest.raises(UserError, match=rf"{message}\. Use another --workdir"):
         start(tmp_path / "run", other)
     with pytest.raises(UserError, match=rf"{message}\. Name the records it was"):
         check_fits(Workdir.open(str(tmp_path / "run")), other)
