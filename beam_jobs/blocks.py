@@ -6,16 +6,20 @@ A runner holds what it groups, the one in this process in memory. So lists of fa
 photos are written, many to a file, and only the places of these blocks are elements:
 what a runner holds does not grow with the photos. A file has its name only when it is
 whole, and no two tries of a step write to the same name.
+
+A list is written as JSON: whoever can write to the output directory can put data into a
+job, but no code. Tuples come back as lists.
 """
 
 import itertools
+import json
 import os
-import pickle
 import uuid
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from beam_jobs.output_folder import text_folder
+from records.errors import UserError
 from records.files import make_directory, named_errors, new_file, open_file
 
 BUFFER = 1 << 13  # most blocks are small, and what is read beyond one is not used
@@ -49,7 +53,7 @@ class BlockFile:
             self.file = new_file(self.path)
 
     def write(self, things: list) -> Block:
-        content = pickle.dumps(things, pickle.HIGHEST_PROTOCOL)
+        content = json.dumps(things, separators=(",", ":")).encode()
         with named_errors("write", self.path):
             self.file.write(content)
         block = Block(self.path, self.size, len(content))
@@ -81,10 +85,23 @@ def read_blocks(blocks: Iterable[Block]) -> Iterator[Any]:
     """Yields what the lists hold, one list in memory at a time.
 
     Raises:
-        UserError: a file cannot be read.
+        UserError: a file cannot be read, or does not hold what was written.
     """
     for path, own in itertools.groupby(sorted(blocks), lambda block: block.path):
         with named_errors("read", path), open_file(path, BUFFER) as file:
             for block in own:
                 file.seek(block.offset)
-                yield from pickle.loads(file.read(block.size))
+                yield from parse_block(file.read(block.size), block)
+
+
+def parse_block(content: bytes, block: Block) -> list:
+    try:
+        things = json.loads(content)
+    except (ValueError, RecursionError):
+        things = None
+    if not isinstance(things, list):
+        raise UserError(
+            f"{block.path} is damaged: no JSON array in the {block.size} bytes from "
+            f"byte {block.offset}. Run the same command again"
+        )
+    return things

@@ -108,7 +108,7 @@ def by_photo(facts: Iterable[Fact]) -> dict[str, dict[str, list]]:
     return {photo: parts for photo, parts in found.items() if parts.keys() != {PLACES}}
 
 
-def in_order(parts: list[bytes]) -> tuple[list[Caption], bytes]:
+def in_order(parts: list[str]) -> tuple[list[Caption], str]:
     """A photo's captions, and the same packed, from the parts they came in."""
     captions = [caption for part in parts for caption in unpack_captions(part)]
     ordered = sorted(captions, key=lambda c: (c.number, c.text, c.where))

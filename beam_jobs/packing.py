@@ -1,30 +1,32 @@
 """A photo and its captions in few objects, for what is joined and cut into shards.
 
-A photo's five captions and their words are some 5 KB of objects, and 1 KB packed; what
-a step does not look into stays so.
+A photo's five captions and their words are some 5 KB of objects, and 1 KB packed, as
+JSON; what a step does not look into stays so.
 """
 
-import pickle
+import json
 from collections.abc import Sequence
 
 from beam_jobs.elements import Caption, Photo, PhotoFile, Place
 
-# Photo id, split, PhotoFile, captions packed, Place or None; plain tuples all.
-PackedPhoto = tuple[str, str, tuple, bytes, tuple | None]
+# Photo id, split, PhotoFile, captions packed, Place or None: what JSON can say.
+PackedPhoto = tuple[str, str, Sequence, str, Sequence | None]
 
 
-def pack_captions(captions: Sequence[Caption]) -> bytes:
-    """For `unpack_captions` in the same job; not a form to keep."""
-    plain = [tuple(caption) for caption in captions]
-    return pickle.dumps(plain, pickle.HIGHEST_PROTOCOL)
+def pack_captions(captions: Sequence[Caption]) -> str:
+    """Returns JSON for `unpack_captions` in the same job; not a form to keep."""
+    return json.dumps(captions, separators=(",", ":"))
 
 
-def unpack_captions(packed: bytes) -> list[Caption]:
-    return [Caption(*fields) for fields in pickle.loads(packed)]
+def unpack_captions(packed: str) -> list[Caption]:
+    return [
+        Caption(*fields, tuple(words), tuple(tokens))
+        for *fields, words, tokens in json.loads(packed)
+    ]
 
 
 def pack_photo(
-    split: str, file: PhotoFile, captions: bytes, earlier: Place | None = None
+    split: str, file: PhotoFile, captions: str, earlier: Place | None = None
 ) -> PackedPhoto:
     """A photo of a file, with its captions packed."""
     return file.photo_id, split, tuple(file), captions, earlier and tuple(earlier)

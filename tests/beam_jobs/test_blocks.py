@@ -1,5 +1,7 @@
 """Lists in files between two steps."""
 
+import pickle
+
 import pytest
 from memory_files import held
 
@@ -14,7 +16,7 @@ def output(request, tmp_path, memory) -> str:
 
 
 def test_lists_come_back_whatever_their_order(output):
-    lists = {"a": [1, ("é", None)], "b": [], "c": [b"bytes" * 9999]}
+    lists = {"a": [1, ["é\udcff", None]], "b": [], "c": ["text" * 9999]}
     blocks = dict(write_blocks(output, lists))
     other = dict(write_blocks(output, {"d": ["other"]}))
     assert blocks["a"].path == blocks["c"].path != other["d"].path
@@ -53,3 +55,25 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
 def test_a_file_that_is_gone_is_named(tmp_path):
     with pytest.raises(UserError, match=r"cannot read .*gone: No such file"):
         list(read_blocks([Block(str(tmp_path / "gone"), 0, 1)]))
+
+
+class Harmful:
+    def __reduce__(self):
+        return open, (str(self.path), "w")
+
+
+@pytest.mark.parametrize("form", ["pickle", "no list", "deep"])
+def test_a_file_that_somebody_else_wrote_is_data_and_no_code(tmp_path, form):
+    harmful = Harmful()
+    harmful.path = tmp_path / "harm"
+    content = {
+        "pickle": pickle.dumps([harmful]),
+        "no list": b'{"a": 1}',
+        "deep": b"[" * 100_000,
+    }[form]
+    ((_, block),) = write_blocks(str(tmp_path), {"a": ["text"]})
+    with open(block.path, "wb") as file:
+        file.write(content)
+    with pytest.raises(UserError, match=f"{block.path} is damaged: no JSON array"):
+        list(read_blocks([block._replace(size=len(content))]))
+    assert not harmful.path.exists()

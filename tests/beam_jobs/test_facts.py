@@ -67,7 +67,7 @@ def test_a_photo_is_in_one_partition_whoever_says_something_of_it(tmp_path):
 
 def test_facts_are_written_as_they_come(tmp_path, monkeypatch):
     monkeypatch.setattr(facts, "FACTS", 3)
-    given = [("a.jpg", SPLITS, i) for i in range(7)]
+    given = [["a.jpg", SPLITS, i] for i in range(7)]
     with FactFile(str(tmp_path)) as file:
         for fact in given:
             file.add(*fact)
@@ -84,7 +84,7 @@ def test_files_of_the_photo_directory(data, tmp_path):
         photo: value for photo, kind, value in read_blocks(blocks) if kind == FILES
     }
     assert set(found) == set(PHOTOS)
-    assert found["a.jpg"][:2] == ("a.jpg", str(data.photos / "a.jpg"))
+    assert found["a.jpg"][:2] == ["a.jpg", str(data.photos / "a.jpg")]
 
 
 def test_all_that_an_input_says_is_read_and_counted(data, tmp_path, monkeypatch):
@@ -102,7 +102,7 @@ def test_all_that_an_input_says_is_read_and_counted(data, tmp_path, monkeypatch)
         else:
             blocks.append(outcome[1])
     found = list(read_blocks(blocks))
-    assert ("a.jpg", SPLITS, "dev") in found
+    assert ["a.jpg", SPLITS, "dev"] in found
     packed = [value for _, kind, value in found if kind == CAPTIONS]
     captions = [caption for part in packed for caption in unpack_captions(part)]
     assert [caption.number for caption in captions] == [0, 1, 2, 3, 4]
@@ -129,4 +129,4 @@ def test_tries_of_one_step_do_not_meet(tmp_path):
     paths = {block.path for ((_, block),) in tries}
     assert len(paths) == 2
     for ((_, block),) in tries:
-        assert list(read_blocks([block])) == [("a.jpg", SPLITS, "train")]
+        assert list(read_blocks([block])) == [["a.jpg", SPLITS, "train"]]

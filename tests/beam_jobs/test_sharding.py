@@ -8,8 +8,8 @@ from beam_jobs.sharding import CutIntoShards, every_shard
 def test_photos_go_to_the_shard_their_name_says(tmp_path):
     plan = Plan((), {"train": 4, "dev": 2}, 1)
     names = ("1000268201_693b08cb0e.jpg", "a.jpg", "b.jpg", "c.jpg")
-    photos = [(name, "train", (), b"content", None) for name in names]
-    photos.append(("a.jpg", "dev", (), b"", None))
+    photos = [[name, "train", [], "content", None] for name in names]
+    photos.append(["a.jpg", "dev", [], "", None])
     ((_, block),) = write_blocks(str(tmp_path), {"photos": photos})
     cut = dict(CutIntoShards(str(tmp_path)).process(block, plan))
     assert set(cut) <= {shard for shard, _ in every_shard(None, plan)}
