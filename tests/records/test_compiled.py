@@ -1,5 +1,7 @@
 """Operations in C++: compiled once, and done without where that cannot be."""
 
+import os
+import stat
 import subprocess
 import sys
 
@@ -165,3 +167,105 @@ def test_flags_are_those_of_the_installed_tensorflow(make_source, compiler, tmp_
     own = [*tf.sysconfig.get_compile_flags(), *tf.sysconfig.get_link_flags()]
     for flag in [*own, "-march=native"]:
         assert flag in flags
+
+
+WRITES_CODE = 'while [ "$1" != -o ]; do shift; done; echo code > "$2"'
+
+
+@pytest.fixture
+def folder(make_source, tmp_path):
+    """Where compiled files lie, not there yet."""
+    return tmp_path / "cache" / "tfcap"
+
+
+def test_the_folder_is_this_users_alone(make_source, compiler, folder):
+    compiler(WRITES_CODE)
+    path = compiled.library(make_source())
+    assert path.parent == folder
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert not path.stat().st_mode & 0o077
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o770, 0o1777])
+def test_a_folder_that_others_can_write_to_is_refused(
+    make_source, compiler, folder, mode, capfd
+):
+    compiler(WRITES_CODE)
+    folder.mkdir(parents=True)
+    folder.chmod(mode)
+    said = said_without(make_source(), capfd)
+    assert f"others can write to it (mode {mode:o}); remove it, or set XDG" in said
+    assert list(folder.iterdir()) == []
+
+
+def test_another_users_folder_is_refused(
+    make_source, compiler, folder, capfd, monkeypatch
+):
+    compiler(WRITES_CODE)
+    folder.mkdir(parents=True)
+    owner = folder.stat().st_uid
+    monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
+    said = said_without(make_source(), capfd)
+    assert f"{folder} holds libraries that would be loaded" in said
+    assert f"belongs to another user (uid {owner})" in said
+
+
+def test_a_folder_that_is_a_link_is_refused(make_source, compiler, folder, capfd):
+    compiler(WRITES_CODE)
+    elsewhere = folder.parent.parent / "elsewhere"
+    elsewhere.mkdir()
+    folder.parent.mkdir()
+    folder.symlink_to(elsewhere)
+    assert "is a symbolic link" in said_without(make_source(), capfd)
+    assert list(elsewhere.iterdir()) == []
+
+
+def cut_short(path):
+    path.write_bytes(path.read_bytes()[:2])
+
+
+def put_a_link(path):
+    path.rename(path.with_suffix(".other"))
+    path.symlink_to(path.with_suffix(".other"))
+
+
+def let_others_write(path):
+    path.chmod(0o722)
+
+
+def lose_the_digest(path):
+    path.with_suffix(".sha256").unlink()
+
+
+def damage_the_digest(path):
+    path.with_suffix(".sha256").write_bytes(b"\xff")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [cut_short, put_a_link, let_others_write, lose_the_digest, damage_the_digest],
+)
+def test_a_file_that_is_not_as_it_was_compiled_is_compiled_again(
+    make_source, compiler, damage
+):
+    compiler(WRITES_CODE)
+    source = make_source()
+    path = compiled.library(source)
+    damage(path)
+    compiler('while [ "$1" != -o ]; do shift; done; echo again > "$2"')
+    assert compiled.library(source) == path
+    assert path.read_text() == "again\n"
+    assert not path.is_symlink()
+    compiler("exit 1")  # nothing is compiled a third time
+    assert compiled.library(source) == path
+
+
+def test_a_lock_that_is_a_link_is_not_followed(make_source, compiler, capfd):
+    compiler(WRITES_CODE)
+    source = make_source()
+    path = compiled.library(source)
+    lock = path.with_suffix(".so.lock")
+    lock.unlink()
+    lock.symlink_to(source.with_name("victim"))
+    assert "symbolic link" in said_without(source, capfd)
+    assert not source.with_name("victim").exists()
