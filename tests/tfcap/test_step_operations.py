@@ -39,7 +39,9 @@ def test_a_step_has_the_same_losses_and_gradients(name, expand):
     found, gradients = losses_and_gradients(model, batch(expand), seed, in_cpp=True)
     np.testing.assert_allclose(found, expected, rtol=1e-5)
     for one, other in zip(gradients, its_own, strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-4, atol=2e-6)
+        # A gradient is a sum whose terms may cancel: its rounding goes by the largest.
+        largest = max(1.0, np.abs(other).max())
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=2e-6 * largest)
 
 
 def random(*shape, seed=0):
