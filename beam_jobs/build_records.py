@@ -1,8 +1,9 @@
 """Captioned photos to records.
 
     python -m beam_jobs.build_records --config configs/flickr8k.yaml \\
-        --photos Flicker8k_Dataset --captions Flickr8k.token.txt \\
-        --splits Flickr8k_text --output records/flickr8k
+        --photos data/flickr8k/Flicker8k_Dataset \\
+        --captions data/flickr8k/Flickr8k_text/Flickr8k.token.txt \\
+        --splits data/flickr8k/Flickr8k_text --output data/records/flickr8k
 
 Inputs: a directory of photos, and captions with their splits: Flickr8k's, or those of
 another `--source`, whose module in `sources/` shows its files. Outputs, in `--output`,

@@ -22,7 +22,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m records",
         description="Look into a record set, or prove that it is whole.",
-        epilog="example: python -m records inspect records/flickr8k --limit 1",
+        epilog="example: python -m records inspect data/records/flickr8k --limit 1",
         allow_abbrev=False,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -31,7 +31,7 @@ def make_parser() -> argparse.ArgumentParser:
         "inspect",
         inspect,
         "show what a record set holds, with sample records of each split",
-        "records/flickr8k --limit 1",
+        "data/records/flickr8k --limit 1",
     )
     add_directory(inspecting)
     inspecting.add_argument(
@@ -51,7 +51,7 @@ def make_parser() -> argparse.ArgumentParser:
         "verify",
         verify,
         "read every byte of a record set and list all that does not fit",
-        "records/flickr8k --sample 20",
+        "data/records/flickr8k --sample 20",
     )
     add_directory(verifying)
     add_sample(verifying)

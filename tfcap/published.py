@@ -102,7 +102,7 @@ FLICKR8K = DataSet(
         *("--photos", "{output}/Flicker8k_Dataset"),
         *("--captions", "{output}/Flickr8k_text/Flickr8k.token.txt"),
         *("--splits", "{output}/Flickr8k_text"),
-        *("--output", "records/flickr8k"),
+        *("--output", "data/records/flickr8k"),
     ),
 )
 DATA_SETS = {data_set.name: data_set for data_set in (FLICKR8K,)}

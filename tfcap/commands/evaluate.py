@@ -15,7 +15,7 @@ def add_evaluate(commands) -> None:
         evaluate,
         "caption a split and score it: BLEU-1..4, ROUGE-L, CIDEr; METEOR and SPICE if "
         "Java and their data are there",
-        "--workdir runs/flickr8k --records records/flickr8k --split test",
+        "--workdir runs/flickr8k --records data/records/flickr8k --split test",
     )
     parser.add_argument(
         "--workdir",

@@ -18,7 +18,7 @@ def add_train(commands) -> None:
         "train",
         train,
         "train on records; the same command again resumes",
-        "--config configs/flickr8k.yaml --records records/flickr8k "
+        "--config configs/flickr8k.yaml --records data/records/flickr8k "
         "--workdir runs/flickr8k --set training.epochs=10",
     )
     parser.add_argument("--config", required=True, help="a YAML file of configs/")
