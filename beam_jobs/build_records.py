@@ -41,7 +41,7 @@ from apache_beam.pvalue import AsDict, AsIter, AsList, AsSingleton
 from beam_jobs import dataflow, dry_run, output_folder, progress
 from beam_jobs.counting import CountRejects
 from beam_jobs.elements import REJECTED, Job
-from beam_jobs.facts import TAKEN, ReadText, WriteFacts, file_facts
+from beam_jobs.facts import DROPPED, TAKEN, ReadText, WriteFacts, file_facts
 from beam_jobs.finishing import Finish
 from beam_jobs.joining import SPLIT_SIZE, TRAINING_WORD, JoinPhotos, make_plan
 from beam_jobs.remote_access import use_options
@@ -165,12 +165,13 @@ def construct(
     """The job graph. It holds paths only: its size does not grow with the data set."""
     tokenizer, per_shard = job.config.tokenizer, job.config.records.photos_per_shard
 
-    # -> (partition, Block of facts); rejected: Reject; taken: (str, int)
+    # -> (partition, Block of facts); rejected: Reject; taken: (str, int);
+    # dropped: ((str, str), int)
     texts = (
         pipeline
         | "inputs" >> beam.Create(job.source.to_read())
         | "read text"
-        >> beam.ParDo(ReadText(job)).with_outputs(REJECTED, TAKEN, main="ok")
+        >> beam.ParDo(ReadText(job)).with_outputs(REJECTED, TAKEN, DROPPED, main="ok")
     )
     facts_of_files = functools.partial(file_facts, nested=job.source.nested)
     # -> (partition, Block of facts)
@@ -217,6 +218,7 @@ def construct(
         | "all taken" >> beam.Flatten()
         | "count taken" >> beam.CombinePerKey(sum)
     )
+    dropped = texts[DROPPED] | "count dropped words" >> beam.CombinePerKey(sum)
     _ = (
         pipeline
         | "one end" >> beam.Create([None])
@@ -227,6 +229,7 @@ def construct(
             AsList(reports),
             AsList(rejects | "all rejects" >> beam.Flatten()),
             AsDict(taken),
+            AsIter(dropped),
         )
     )
 

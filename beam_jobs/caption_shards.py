@@ -197,7 +197,11 @@ class FinishCaptions(beam.DoFn):
             shards=dict(sorted((r.shard, r.captions) for r in reports)),
             model_sha256=self.job.model_digest,
         )
-        check_sum("photos", photos_in, summary.captioned, len(rejects))
+        check_sum(
+            "photos",
+            photos_in,
+            {"captioned": summary.captioned, "rejected": len(rejects)},
+        )
         output_folder.write_rejects(self.job.output, rejects)
         output_folder.remove_leftovers(self.job.output, SHARD_NAME, summary.shards)
         summary.save(self.job.output)

@@ -97,6 +97,7 @@ class Plan(NamedTuple):
     tokens: tuple[str, ...]
     shards: dict[str, int]
     photos: int
+    unspaced_fraction: float = 0.0  # of the training words, see `Statistics`
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from beam_jobs.elements import (
 )
 from beam_jobs.packing import pack_captions
 from beam_jobs.photo_files import list_photos
-from records.tokenizer import Tokenizer
+from records.tokenizer import SplitCaptions, Tokenizer, why_dropped
 
 # The kinds, each with its value.
 CAPTIONS = "captions"  # as `pack_captions` gives them
@@ -44,7 +44,10 @@ PARTITIONS = 32
 ITEMS = 2048  # tokenized at once
 FACTS = 1 << 15  # held until they are written
 
-TAKEN = "taken"  # the output of (`photos` or `captions`, how many came in)
+# The output of (`photos`, `captions`, `words` or `words_kept`, how many).
+TAKEN = "taken"
+DROPPED = "dropped"  # the output of ((reason, word), how often)
+LONGEST = 64  # characters of a dropped word: enough for an example
 
 
 class FactFile:
@@ -103,7 +106,9 @@ class WriteFacts(beam.DoFn):
 
 
 class ReadText(beam.DoFn):
-    """An input of the source -> (partition, Block); outputs `rejected` and `taken`.
+    """An input of the source -> (partition, Block).
+
+    Also outputs `rejected`, `taken` and `dropped`.
 
     One step reads an input from end to end, so that a reject can name its line; it
     holds `FACTS` of them.
@@ -117,15 +122,36 @@ class ReadText(beam.DoFn):
         self.tokenizer = Tokenizer(self.settings)
 
     def process(self, given: Any):
-        items, taken = iter(self.source.items(given)), Counter(photos=0, captions=0)
+        items, counts = iter(self.source.items(given)), TextCounts()
         with FactFile(self.output) as file:
             while some := list(itertools.islice(items, ITEMS)):
-                count_taken(some, taken)
-                for reject in add_facts(some, file, self.tokenizer):
+                count_taken(some, counts.taken)
+                for reject in add_facts(some, file, self.tokenizer, counts):
                     yield beam.pvalue.TaggedOutput(REJECTED, reject)
             yield from file.close()
-        for count in taken.items():
+        for count in counts.taken.items():
             yield beam.pvalue.TaggedOutput(TAKEN, count)
+        for count in counts.dropped.items():
+            yield beam.pvalue.TaggedOutput(DROPPED, count)
+
+
+class TextCounts:
+    """What came in, and which words were dropped.
+
+    Attributes:
+        taken: photos, captions, words, words_kept -> how many.
+        dropped: (reason, word) -> how often.
+    """
+
+    def __init__(self):
+        self.taken = Counter(photos=0, captions=0, words=0, words_kept=0)
+        self.dropped: Counter[tuple[str, str]] = Counter()
+
+    def add_words(self, found: SplitCaptions) -> None:
+        self.taken["words"] += found.total
+        self.taken["words_kept"] += sum(map(len, found.kept))
+        for word in itertools.chain.from_iterable(found.dropped):
+            self.dropped[why_dropped(word), word[:LONGEST]] += 1
 
 
 def count_taken(items: list, taken: Counter) -> None:
@@ -136,7 +162,9 @@ def count_taken(items: list, taken: Counter) -> None:
     taken["captions"] += sum(isinstance(item, Caption) for item in items)
 
 
-def add_facts(items: list, file: FactFile, tokenizer: Tokenizer) -> list[Reject]:
+def add_facts(
+    items: list, file: FactFile, tokenizer: Tokenizer, counts: TextCounts
+) -> list[Reject]:
     """Adds what items of a source say; returns those that are rejected."""
     found = defaultdict(list)
     for item in items:
@@ -145,23 +173,24 @@ def add_facts(items: list, file: FactFile, tokenizer: Tokenizer) -> list[Reject]
         file.add(photo_id, SPLITS, split)
     for photo_id, path in found[AtPath]:
         file.add(photo_id, PATHS, path)
-    captions, rejects = tokenize(found[Caption], tokenizer)
+    captions, rejects = tokenize(found[Caption], tokenizer, counts)
     for photo_id, own in captions.items():
         file.add(photo_id, CAPTIONS, pack_captions(own))
     return found[Reject] + rejects
 
 
 def tokenize(
-    captions: list[Caption], tokenizer: Tokenizer
+    captions: list[Caption], tokenizer: Tokenizer, counts: TextCounts
 ) -> tuple[dict[str, list[Caption]], list[Reject]]:
     """Photo id -> its captions with words; those of which nothing is left apart.
 
     A source has a photo's captions one after another: to keep them together spares
     the join most of its work.
     """
-    rows = tokenizer.words([caption.text for caption in captions]) if captions else []
+    found = tokenizer.split([caption.text for caption in captions])
+    counts.add_words(found)
     kept, rejects = defaultdict(list), []
-    for caption, words in zip(captions, rows, strict=True):
+    for caption, words in zip(captions, found.kept, strict=True):
         if words:
             kept[caption.photo_id].append(Caption(*caption[:4], tuple(words)))
         else:

@@ -1,8 +1,8 @@
 """The last step: add up, check the sums, write vocabulary, rejects and manifest."""
 
 import os
-from collections import Counter
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 
 import apache_beam as beam
 import numpy as np
@@ -20,12 +20,15 @@ from records import shards, vocabulary
 from records.errors import UserError
 from records.manifest import (
     FORMAT,
+    DroppedWords,
     FeatureMoments,
     Manifest,
     Statistics,
 )
 from records.moments import FeatureSums
 from records.vocabulary import Vocabulary
+
+EXAMPLES = 10  # of the words dropped for a reason
 
 
 class Finish(beam.DoFn):
@@ -46,10 +49,13 @@ class Finish(beam.DoFn):
         reports: list[str],
         rejects: list[Reject],
         taken: dict[str, int],
+        dropped: Iterable[tuple[tuple[str, str], int]],
     ):
         reports = [ShardReport.model_validate_json(report) for report in reports]
         reports.sort(key=lambda r: (shards.SPLITS.index(r.split), r.shard.name))
-        statistics = add_up(reports, rejects, taken["photos"], taken["captions"])
+        statistics = add_up(
+            reports, rejects, taken, add_up_dropped(dropped), plan.unspaced_fraction
+        )
         check_sums(statistics)
         write_rejects(self.job.output, rejects)
         refuse_if_short(statistics, reports, self.job)
@@ -66,7 +72,11 @@ class Finish(beam.DoFn):
 
 
 def add_up(
-    reports: list[ShardReport], rejects: list[Reject], photos_in: int, captions_in: int
+    reports: list[ShardReport],
+    rejects: list[Reject],
+    taken: Mapping[str, int],
+    dropped: dict[str, DroppedWords],
+    unspaced_fraction: float = 0.0,
 ) -> Statistics:
     rejected_photos: Counter[str] = Counter()
     rejected_captions: Counter[str] = Counter()
@@ -74,32 +84,61 @@ def add_up(
         rejected_captions[reject.reason] += reject.captions
         rejected_photos[reject.reason] += reject.what == "photo"
     return Statistics(
-        photos_in=photos_in,
+        photos_in=taken["photos"],
         photos_written=sum(report.shard.photos for report in reports),
         rejected_photos=positive(rejected_photos),
-        captions_in=captions_in,
+        captions_in=taken["captions"],
         captions_written=sum(report.shard.captions for report in reports),
         rejected_captions=positive(rejected_captions),
         tokens=sum(report.tokens for report in reports),
         out_of_vocabulary=sum(report.out_of_vocabulary for report in reports),
         caption_lengths=total(report.caption_lengths for report in reports),
         photo_formats=total(report.photo_formats for report in reports),
+        words_in=taken["words"],
+        words_kept=taken["words_kept"],
+        dropped_words=dropped,
+        unspaced_fraction=unspaced_fraction,
     )
 
 
+def add_up_dropped(
+    counts: Iterable[tuple[tuple[str, str], int]],
+) -> dict[str, DroppedWords]:
+    """Reason -> how many words, and the most frequent; of ((reason, word), how often).
+
+    Holds no more than the examples, for there may be many distinct numbers.
+    """
+    sums: Counter[str] = Counter()
+    frequent: dict[str, list[tuple[int, str]]] = defaultdict(list)
+    for (reason, word), count in counts:
+        sums[reason] += count
+        ranked = sorted([*frequent[reason], (-count, word)])
+        frequent[reason] = ranked[:EXAMPLES]
+    return {
+        reason: DroppedWords(
+            count=sums[reason], examples=[(w, -n) for n, w in frequent[reason]]
+        )
+        for reason in sorted(sums)
+    }
+
+
 def check_sums(statistics: Statistics) -> None:
-    for what in ("photos", "captions"):
-        taken = getattr(statistics, f"{what}_in")
-        written = getattr(statistics, f"{what}_written")
-        check_sum(what, taken, written, getattr(statistics, f"{what}_rejected"))
+    for what, kept, lost in (
+        ("photos", "written", "rejected"),
+        ("captions", "written", "rejected"),
+        ("words", "kept", "dropped"),
+    ):
+        numbers = {name: getattr(statistics, f"{what}_{name}") for name in (kept, lost)}
+        check_sum(what, getattr(statistics, f"{what}_in"), numbers)
 
 
-def check_sum(what: str, taken: int, written: int, rejected: int) -> None:
-    """In = written + rejected; counted apart, so that a loss anywhere would show."""
-    if taken != written + rejected:
+def check_sum(what: str, taken: int, parts: Mapping[str, int]) -> None:
+    """In = the sum of the parts; counted apart, so that a loss anywhere would show."""
+    if taken != sum(parts.values()):
+        found = " and ".join(f"{number} {name}" for name, number in parts.items())
         raise RuntimeError(
-            f"{taken} {what} in, but {written} written and {rejected} rejected: a "
-            "defect of the job; its output is not complete"
+            f"{taken} {what} in, but {found}: a defect of the job; its output is not "
+            "complete"
         )
 
 

@@ -17,11 +17,14 @@ from beam_jobs.packing import (
     unpack_captions,
 )
 from records import shards
+from records.errors import UserError
+from records.scripts import unspaced_words
 from records.tokenizer import Tokenizer
 from records.tokenizer_settings import TokenizerSettings
 from records.vocabulary import Vocabulary
 
 TRAINING_WORD, SPLIT_SIZE = "training_word", "split_size"
+MOSTLY = 0.5  # of the words, in a script without spaces: the build is refused
 
 
 class JoinPhotos(beam.DoFn):
@@ -148,12 +151,19 @@ def make_plan(
         photos: (split, how many photos).
 
     Raises:
-        UserError: the settings leave no vocabulary.
+        UserError: the settings leave no vocabulary, or do not suit the script.
     """
-    vocabulary = Tokenizer(settings).learn(dict(counts))
-    photos = dict(photos)
+    counts, photos = dict(counts), dict(photos)
+    unspaced = unspaced_words(counts) / max(1, sum(counts.values()))
+    if settings.kind == "word" and unspaced > MOSTLY:
+        raise UserError(
+            f"{unspaced:.0%} of the training captions' words are in a script without "
+            "spaces, where `kind: word` makes a word of each clause; set "
+            "tokenizer.kind=char, or tokenizer.kind=wordpiece"
+        )
+    vocabulary = Tokenizer(settings).learn(counts)
     cut = {s: shards.shard_count(n, photos_per_shard) for s, n in photos.items()}
-    return Plan(vocabulary.tokens, cut, sum(photos.values()))
+    return Plan(vocabulary.tokens, cut, sum(photos.values()), unspaced)
 
 
 def add_tokens(

@@ -13,6 +13,7 @@ from records import inspection, rejects
 from records.console import number_table, plain_console
 from records.manifest import Manifest, load_manifest
 
+NOTICED = 0.01  # of the words, in a script without spaces: a warning
 LAST_STATES = ("DONE", "FAILED", "CANCELLED")
 STEP_NAMES = dict(
     zip(STEPS, ("read photos", "decode and encode", "write records"), strict=True)
@@ -32,7 +33,8 @@ def print_summary(job: Job, result, seconds: float) -> None:
     steps = {step: found for step, found in measured.items() if found}
     if steps:
         console.print(step_table(steps))
-    lines = (*outcomes(job, result, seconds), *what_is_there(job, manifest))
+    words = inspection.word_lines(inspection.describe_words(manifest))
+    lines = (*words, *outcomes(job, result, seconds), *what_is_there(job, manifest))
     for line in lines:
         console.print(line, soft_wrap=True)
 
@@ -43,6 +45,12 @@ def what_is_there(job: Job, manifest: Manifest) -> Iterator[str]:
         f"{manifest.statistics.out_of_vocabulary_rate:.2%} of tokens outside it, "
         f"longest caption {manifest.longest_caption}"
     )
+    unspaced = manifest.statistics.unspaced_fraction
+    if manifest.tokenizer.kind == "word" and unspaced >= NOTICED:
+        yield (
+            f"warning: {unspaced:.0%} of the training captions' words are in a script "
+            "without spaces, each a whole clause; tokenizer.kind=char cuts them"
+        )
     yield f"records in {job.output}, what was left out in {rejects.FILE_NAME} there"
 
 

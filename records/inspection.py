@@ -32,6 +32,7 @@ def describe(
         "vocabulary": describe_vocabulary(manifest),
         "splits": describe_splits(manifest),
         "in_and_out": describe_in_and_out(manifest),
+        "words": describe_words(manifest),
         "photo_formats": numbers.photo_formats,
         "longest_caption": manifest.longest_caption,
         "caption_lengths": dict(sorted(numbers.caption_lengths.items())),
@@ -81,12 +82,29 @@ def describe_in_and_out(manifest: Manifest) -> dict[str, dict[str, Any]]:
     }
 
 
+def describe_words(manifest: Manifest) -> dict[str, Any]:
+    """Words in = kept + dropped; empty for records that do not say."""
+    numbers = manifest.statistics
+    if not numbers.words_in:
+        return {}
+    return {
+        "in": numbers.words_in,
+        "kept": numbers.words_kept,
+        "dropped": {
+            reason: {"count": dropped.count, "examples": dict(dropped.examples)}
+            for reason, dropped in numbers.dropped_words.items()
+        },
+    }
+
+
 def print_description(description: Mapping[str, Any]) -> None:
     """Prints what `describe` returned."""
     console = plain_console()
     console.print(overview(description))
     console.print(by_split(description["splits"]))
     console.print(in_and_out(description["in_and_out"]))
+    for line in word_lines(description["words"]):
+        console.print(line, soft_wrap=True)
     console.print("captions by length, <start> and <end> counted")
     for line in histogram(description["caption_lengths"]):
         console.print(line, no_wrap=True, crop=True)
@@ -165,6 +183,17 @@ def in_and_out_rows(
     for reason in sorted({*photos["rejected"], *captions["rejected"]}):
         numbers = (what["rejected"].get(reason, 0) for what in (photos, captions))
         yield f"rejected: {reason}", *numbers
+
+
+def word_lines(words: Mapping[str, Any]) -> Iterator[str]:
+    """Yields what became of the captions' words, as `describe_words` gives it."""
+    if not words:
+        return
+    dropped = sum(part["count"] for part in words["dropped"].values())
+    yield f"{words['in']} words in = {words['kept']} kept + {dropped} dropped"
+    for reason, part in words["dropped"].items():
+        examples = ", ".join(f"{word} ({n})" for word, n in part["examples"].items())
+        yield f"  dropped: {reason} {part['count']}, most often {examples}"
 
 
 def histogram(lengths: Mapping[int, int]) -> Iterator[str]:

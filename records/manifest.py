@@ -61,8 +61,23 @@ class EncoderInfo(_Part):
     digest: str
 
 
+class DroppedWords(_Part):
+    """Words that the tokenizer dropped for one reason.
+
+    Attributes:
+        count: of all.
+        examples: the most frequent, each with how often; ties by word.
+    """
+
+    count: int
+    examples: list[tuple[str, int]]
+
+
 class Statistics(_Part):
     """Counts over the record set; photos in = written + rejected, captions too.
+
+    Words in = kept + dropped, over all captions that were read, of rejected photos too.
+    Record sets of before these were counted have 0 words in.
 
     Attributes:
         photos_in: photos named by captions or split lists or found in the directory,
@@ -78,6 +93,10 @@ class Statistics(_Part):
         caption_lengths: ids per caption, `<start>` and `<end>` included -> captions.
         photo_formats: file format, as found in the bytes -> photos.
         longest_caption: ids, `<start>` and `<end>` included.
+        words_in, words_kept: before and after the tokenizer dropped some.
+        dropped_words: those, by reason (`records.tokenizer.why_dropped`).
+        unspaced_fraction: part of the training captions' words that are in a script
+            without spaces, so that each is a whole clause.
     """
 
     photos_in: int
@@ -90,6 +109,14 @@ class Statistics(_Part):
     out_of_vocabulary: int
     caption_lengths: dict[int, int]
     photo_formats: dict[str, int]
+    words_in: int = 0
+    words_kept: int = 0
+    dropped_words: dict[str, DroppedWords] = {}
+    unspaced_fraction: float = 0.0
+
+    @property
+    def words_dropped(self) -> int:
+        return sum(dropped.count for dropped in self.dropped_words.values())
 
     @property
     def photos_rejected(self) -> int:

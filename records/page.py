@@ -14,9 +14,11 @@ from records.inspection import (
     counts,
     describe_in_and_out,
     describe_splits,
+    describe_words,
     in_and_out_rows,
     network,
     number,
+    word_lines,
 )
 from records.look import look
 from records.manifest import Manifest
@@ -55,6 +57,7 @@ def draw(record_set: RecordSet, samples: Mapping[str, Sequence[Sample]]) -> str:
         splits=split_rows(manifest, words),
         in_and_out=flow_rows(manifest),
         examples=example_list(examples),
+        dropped=dropped_list(manifest),
         lengths=charts.length_histogram(manifest.statistics.caption_lengths),
         longest=manifest.longest_caption,
         words=word_bars(first.words),
@@ -113,6 +116,16 @@ def flow_rows(manifest: Manifest) -> str:
 def table_row(name: str, *cells: str) -> str:
     numbers = "".join(f"<td>{cell}</td>" for cell in cells)
     return f'<tr><th scope="row">{name}</th>{numbers}</tr>\n'
+
+
+def dropped_list(manifest: Manifest) -> str:
+    """Returns the words that the tokenizer dropped, by reason."""
+    first, *reasons = [*word_lines(describe_words(manifest)), ""]
+    if not first:
+        return ""
+    items = "".join(f"<dd>{escape(line.strip())}</dd>" for line in reasons if line)
+    listed = f"<details><summary>Dropped words</summary><dl>{items}</dl></details>"
+    return f'<p class="note">{escape(first)}</p>' + (listed if items else "")
 
 
 def example_list(examples: Mapping[str, Sequence[RejectLine]]) -> str:

@@ -2,11 +2,19 @@
 
     "A dog's toy ." ─words─▶ a dogs toy ─tokens─▶ a dog ##s toy ─texts─▶ " a dogs toy"
 
-Words are the same for every kind of token: invisible characters deleted, normal form
-NFKC, lower case, ASCII punctuation deleted inside words as well, cut at white space.
-The kind `word` then drops those with a digit or a sign.
+Words are the same for every kind of token, in any script:
 
-Captions and references are scored after the same steps (`tfcap.metrics.normalize`). The
+    invisible characters (Cf, Cc)        deleted
+    apostrophes and quotation marks      deleted, inside words as well: man’s -> mans
+    other punctuation but ASCII's        separates words: runs—fast -> runs fast
+    ASCII punctuation                    deleted likewise: t-shirt -> tshirt
+    white space, all of Unicode's        separates words
+    the rest                             normal form NFKC, lower case
+
+The kind `word` keeps words of letters and their combining marks, and drops those with a
+digit or a sign; `Tokenizer.split` returns both, so that what is dropped can be counted.
+
+Captions and references are scored after other steps (`tfcap.metrics.normalize`). The
 splitting of BERT, usual before wordpieces, makes a token of each punctuation mark: a
 caption put together again would read "dog ' s" where the references have "dogs".
 
@@ -15,7 +23,9 @@ and texts need it.
 """
 
 import functools
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -27,35 +37,86 @@ from records.vocabulary import END, PAD, START, UNK, Vocabulary
 ASCII_PUNCTUATION = r"[!-/:-@\[-`{-~]"
 # Control and format characters, but white space.
 INVISIBLE = r"[\p{Cf}\x00-\x08\x0E-\x1F\x7F-\x84\x86-\x9F]"
+# Unicode's property Quotation_Mark; what is written for an apostrophe (acute accent,
+# modifier letters, primes, full-width grave accent, Hebrew's geresh and gershayim); and
+# the marks that Armenian writes inside words.
+QUOTES = (
+    r"[\x{AB}\x{BB}\x{2018}-\x{201F}\x{2039}\x{203A}\x{2E42}\x{300C}-\x{300F}"
+    r"\x{301D}-\x{301F}\x{FE41}-\x{FE44}\x{FF02}\x{FF07}\x{FF62}\x{FF63}"
+    r"\x{B4}\x{02BB}-\x{02BD}\x{2032}-\x{2037}\x{FF40}\x{05F3}\x{05F4}"
+    r"\x{055A}-\x{055C}\x{055E}]"
+)
+PUNCTUATION = r"[^\P{P}!-~]"  # but ASCII's
+WHITE_SPACE = r"[\t-\r\x{85}\p{Z}]"
 SILENT = {PAD, START, END}
 NOT_LEARNT = SILENT | {UNK, SPACE}
 
 
+class SplitCaptions(NamedTuple):
+    """Captions cut into words; each word is either kept or dropped.
+
+    Attributes:
+        kept, dropped: words of each caption, in order.
+        total: words of all captions, counted before any is dropped.
+    """
+
+    kept: list[list[str]]
+    dropped: list[list[str]]
+    total: int
+
+
 @functools.cache
-def word_graph(min_letters: int | None) -> Callable[[tf.Tensor], tf.RaggedTensor]:
-    """Returns a graph: captions, string [batch] -> words, ragged string [batch, words].
+def word_graph(
+    min_letters: int | None,
+) -> Callable[[tf.Tensor], tuple[tf.RaggedTensor, tf.RaggedTensor, tf.Tensor]]:
+    """Returns a graph: captions, string [batch] -> words kept, words dropped, all.
+
+    The first two are ragged, string [batch, words]; the last is a number.
 
     Args:
-        min_letters: words shorter than that, or with a character that is not a Unicode
-            letter, are dropped, as in the T81-558 10.4 notebook; None keeps all.
+        min_letters: words of fewer letters, or with a character that is neither a
+            Unicode letter nor a combining mark, are dropped, as in the T81-558 10.4
+            notebook; None keeps all. A letter with its marks counts as one.
     """
     import tensorflow_text as tf_text  # registers its ops; only this layer needs it
 
-    splitter = tf_text.WhitespaceTokenizer()
-    wanted = rf"\p{{L}}{{{min_letters},}}" if min_letters else ".+"
+    wanted = rf"\p{{M}}*(?:\p{{L}}\p{{M}}*){{{min_letters},}}" if min_letters else ".+"
+    replace = tf.strings.regex_replace
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
-    def split(captions: tf.Tensor) -> tf.RaggedTensor:
+    def split(
+        captions: tf.Tensor,
+    ) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.Tensor]:
         # First of all: what comes after would end a caption at a zero byte.
-        text = tf.strings.regex_replace(captions, INVISIBLE, "")
+        text = replace(captions, INVISIBLE, "")
+        # Before NFKC, which makes ASCII punctuation of some: "…" would be "...".
+        text = replace(replace(text, QUOTES, ""), PUNCTUATION, " ")
         text = tf_text.normalize_utf8(text, "NFKC")
         text = tf.strings.lower(text, encoding="utf-8")
-        text = tf.strings.regex_replace(text, ASCII_PUNCTUATION, "")
-        words = splitter.tokenize(text)
+        # Again, for NFKC makes a middle dot of "ŀ" and spaces of some accents.
+        text = replace(replace(text, PUNCTUATION, " "), WHITE_SPACE, " ")
+        words = tf.strings.split(replace(text, ASCII_PUNCTUATION, ""))
         keep = tf.strings.regex_full_match(words.flat_values, wanted)
-        return tf.ragged.boolean_mask(words, words.with_flat_values(keep))
+        keep = words.with_flat_values(keep)
+        return (
+            tf.ragged.boolean_mask(words, keep),
+            tf.ragged.boolean_mask(words, tf.logical_not(keep)),
+            tf.size(words.flat_values),
+        )
 
     return split
+
+
+def why_dropped(word: str) -> str:
+    """Returns the reason for which the kind `word` drops a word.
+
+    >>> [why_dropped(word) for word in ("2nd", "c€", "a")]
+    ['digit', 'symbol', 'too_short']
+    """
+    kinds = {unicodedata.category(character)[0] for character in word}
+    if "N" in kinds:
+        return "digit"
+    return "too_short" if kinds <= {"L", "M"} else "symbol"
 
 
 class Tokenizer:
@@ -78,13 +139,17 @@ class Tokenizer:
         self.kind = KINDS[settings.kind]
 
     @functools.cached_property
-    def graph(self) -> Callable[[tf.Tensor], tf.RaggedTensor]:
+    def graph(self) -> Callable[[tf.Tensor], tuple]:
         return word_graph(self.settings.min_letters)
+
+    def split(self, captions: Sequence[str]) -> SplitCaptions:
+        """Cuts a batch of captions into words, those kept and those dropped."""
+        kept, dropped, total = self.graph(tf.constant(list(captions), tf.string))
+        return SplitCaptions(decoded(kept), decoded(dropped), int(total))
 
     def words(self, captions: Sequence[str]) -> list[list[str]]:
         """Words of a batch of captions; an empty list where nothing is left of one."""
-        rows = self.graph(tf.constant(list(captions), tf.string)).to_list()
-        return [[word.decode() for word in row] for row in rows]
+        return self.split(captions).kept
 
     def learn(self, counts: Mapping[str, int]) -> Vocabulary:
         """The vocabulary, a function of the counts alone and not of their order.
@@ -119,3 +184,7 @@ class Tokenizer:
             "" if token in SILENT else self.kind.text(token)
             for token in vocabulary.tokens
         ]
+
+
+def decoded(rows: tf.RaggedTensor) -> list[list[str]]:
+    return [[word.decode() for word in row] for row in rows.to_list()]

@@ -138,6 +138,7 @@ def check_sums(manifest: Manifest) -> Iterator[Problem]:
     captions_held = sum(map(manifest.captions, manifest.shards))
     photos_out = photos + numbers.photos_rejected
     captions_out = captions + numbers.captions_rejected
+    words_out = numbers.words_kept + numbers.words_dropped
     rows = [
         ("photos in all shards", photos, photos_held),
         ("photos of all formats", photos, sum(numbers.photo_formats.values())),
@@ -145,6 +146,7 @@ def check_sums(manifest: Manifest) -> Iterator[Problem]:
         ("captions in all shards", captions, captions_held),
         ("captions of all lengths", captions, sum(numbers.caption_lengths.values())),
         ("captions in, written + rejected", numbers.captions_in, captions_out),
+        ("words in, kept + dropped", numbers.words_in, words_out),
         ("longest caption", manifest.longest_caption, numbers.longest_caption),
         ("feature means", channels, len(manifest.moments.mean)),
         ("feature deviations", channels, len(manifest.moments.deviation)),

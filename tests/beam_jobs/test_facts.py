@@ -12,12 +12,14 @@ from beam_jobs.blocks import read_blocks
 from beam_jobs.elements import REJECTED, Caption, InSplit, Reject
 from beam_jobs.facts import (
     CAPTIONS,
+    DROPPED,
     FILES,
     PARTITIONS,
     SPLITS,
     TAKEN,
     FactFile,
     ReadText,
+    TextCounts,
     WriteFacts,
     file_facts,
     tokenize,
@@ -35,7 +37,7 @@ def words(kind: str, *texts: str) -> tuple[dict, list[Reject]]:
         CAPTION._replace(number=i, where=f"f:{i}", text=text)
         for i, text in enumerate(texts)
     ]
-    return tokenize(captions, Tokenizer(TokenizerConfig(kind=kind)))
+    return tokenize(captions, Tokenizer(TokenizerConfig(kind=kind)), TextCounts())
 
 
 def test_captions_are_tokenized_and_empty_ones_rejected():
@@ -90,7 +92,9 @@ def test_files_of_the_photo_directory(data, tmp_path):
 def test_all_that_an_input_says_is_read_and_counted(data, tmp_path, monkeypatch):
     monkeypatch.setattr(facts, "ITEMS", 4)
     lost = Reject("photo", "f:9", "malformed_line", "", 3)
-    items = [CAPTION, InSplit("a.jpg", "dev"), lost, CAPTION._replace(text="!")]
+    long = "2" * 99
+    items = [CAPTION._replace(text=f"A dog . 2 a€ {long}"), InSplit("a.jpg", "dev")]
+    items += [lost, CAPTION._replace(text="! 2")]
     items += [CAPTION._replace(number=i) for i in range(1, 5)]
     job = data.job(tmp_path)
     monkeypatch.setattr(type(job.source), "items", lambda self, given: given)
@@ -108,7 +112,13 @@ def test_all_that_an_input_says_is_read_and_counted(data, tmp_path, monkeypatch)
     assert [caption.number for caption in captions] == [0, 1, 2, 3, 4]
     assert {caption.words for caption in captions} == {("a", "dog")}
     assert [r.reason for r in tagged[REJECTED]] == ["malformed_line", "no_word_left"]
-    assert dict(tagged[TAKEN]) == {"photos": 1, "captions": 6 + 3}
+    counts = {"photos": 1, "captions": 6 + 3, "words": 2 + 3 + 1 + 8, "words_kept": 10}
+    assert dict(tagged[TAKEN]) == counts
+    assert dict(tagged[DROPPED]) == {
+        ("digit", "2"): 2,
+        ("digit", long[:64]): 1,
+        ("symbol", "a€"): 1,
+    }
 
 
 def break_off(_):

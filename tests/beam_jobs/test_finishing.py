@@ -1,6 +1,7 @@
 """The last step: sums, refusals, and what it leaves behind."""
 
 import json
+import random
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,10 +11,17 @@ from small_data import contents
 from beam_jobs import output_folder
 from beam_jobs.blocks import write_blocks
 from beam_jobs.elements import Plan, Reject
-from beam_jobs.finishing import Finish, add_up, check_sum, check_sums, moments
+from beam_jobs.finishing import (
+    Finish,
+    add_up,
+    add_up_dropped,
+    check_sum,
+    check_sums,
+    moments,
+)
 from beam_jobs.shard_writing import ShardReport
 from records.errors import UserError
-from records.manifest import Manifest, ShardInfo, load_manifest
+from records.manifest import DroppedWords, Manifest, ShardInfo, load_manifest
 from records.shards import shard_name
 from records.vocabulary import Vocabulary
 
@@ -44,11 +52,13 @@ def report(split="train", index=0, photos=2, features=((1.0, 2.0),) * 2) -> Shar
     )
 
 
+TAKEN = {"photos": 8, "captions": 12, "words": 7, "words_kept": 4}
+DROPPED = {"digit": DroppedWords(count=3, examples=[("2", 3)])}
 REPORTS = [report("dev", features=()), report(index=1), report(index=0)]
 
 
 def test_counts_add_up():
-    numbers = add_up(REPORTS, REJECTS, 8, 12)
+    numbers = add_up(REPORTS, REJECTS, TAKEN, DROPPED)
     assert (numbers.photos_written, numbers.captions_written) == (6, 6)
     assert numbers.rejected_photos == {"corrupt_photo": 1, "no_caption": 1}
     assert numbers.rejected_captions == {"corrupt_photo": 5, "not_utf8": 1}
@@ -57,16 +67,34 @@ def test_counts_add_up():
     check_sums(numbers)
 
 
-@pytest.mark.parametrize(("photos", "captions"), [(9, 12), (8, 11)])
-def test_a_loss_shows(photos, captions):
+@pytest.mark.parametrize("what", ["photos", "captions", "words", "words_kept"])
+def test_a_loss_shows(what):
     with pytest.raises(RuntimeError, match=r"in, but .* a defect of the job"):
-        check_sums(add_up(REPORTS, REJECTS, photos, captions))
+        check_sums(add_up(REPORTS, REJECTS, TAKEN | {what: TAKEN[what] + 1}, DROPPED))
 
 
 def test_a_sum():
-    check_sum("photos", 5, 3, 2)
+    check_sum("photos", 5, {"written": 3, "rejected": 2})
     with pytest.raises(RuntimeError, match="5 photos in, but 3 written and 1 rejected"):
-        check_sum("photos", 5, 3, 1)
+        check_sum("photos", 5, {"written": 3, "rejected": 1})
+
+
+def test_dropped_words_are_the_most_frequent_whatever_their_order():
+    counts = [(("digit", str(n)), 3 if n < 5 else 1) for n in range(20)]
+    counts.append((("symbol", "€"), 2))
+    for seed in range(3):
+        shuffled = random.Random(seed).sample(counts, len(counts))
+        found = add_up_dropped(shuffled)
+        assert {reason: words.count for reason, words in found.items()} == {
+            "digit": 30,
+            "symbol": 2,
+        }
+        often = [(str(n), 3) for n in range(5)]
+        assert found["digit"].examples == [
+            *often,
+            *((word, 1) for word in ("10", "11", "12", "13", "14")),
+        ]
+        assert found["symbol"].examples == [("€", 2)]
 
 
 def test_moments_of_the_training_features():
@@ -83,8 +111,9 @@ def job(data, tmp_path):
 
 def finish(job, reports=REPORTS, rejects=REJECTS, photos=8, captions=12):
     texts = [report.model_dump_json() for report in reports]
-    taken = {"photos": photos, "captions": captions}
-    return list(Finish(job).process(None, PLAN, texts, rejects, taken))
+    taken = TAKEN | {"photos": photos, "captions": captions}
+    dropped = [(("digit", "2"), 2), (("digit", "4"), 1)]
+    return list(Finish(job).process(None, PLAN, texts, rejects, taken, dropped))
 
 
 def test_the_manifest_lists_shards_by_split_and_index(job):

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from small_data import build, counting, moved
+from small_data import build, counting, moved, photo_bytes
 
 from beam_jobs.summary import print_summary
 
@@ -34,6 +34,24 @@ def test_a_build(data, tmp_path, summary):
     ):
         assert expected in text, text
     assert "taken over" not in text and "damaged" not in text
+
+
+def test_dropped_words_are_shown(data, tmp_path, summary):
+    data.add("k.jpg", photo_bytes("k"), ["k.jpg#0\tTwo 2 dogs , 2 a€ 3rd"])
+    job = data.job(tmp_path / "out")
+    text = summary(job, build(job))
+    assert "= 252 kept + 4 dropped\n" in text
+    assert "  dropped: digit 3, most often 2 (2), 3rd (1)\n" in text
+    assert "  dropped: symbol 1, most often a€ (1)\n" in text
+    assert "without spaces" not in text
+
+
+def test_some_captions_without_spaces_are_a_warning(data, tmp_path, summary):
+    data.add("k.jpg", photo_bytes("k"), [f"k.jpg#{i}\t一只狗在跑" for i in range(5)])
+    job = data.job(tmp_path / "out")
+    text = summary(job, build(job))
+    assert "warning: 3% of the training captions' words are in a script without" in text
+    assert "each a whole clause; tokenizer.kind=char cuts them" in text
 
 
 def test_a_build_that_went_on(data, tmp_path, summary):

