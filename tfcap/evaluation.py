@@ -126,6 +126,7 @@ def evaluate(
     sources = sources_of(model, read)
     captions, likelihoods = caption_split(model, sources, split, decoding)
     shuffled = metrics.shuffled(captions, SHUFFLE_SEED)
+    scores = metrics.score(captions, references)
     settings = {
         "split": split,
         "photos": len(captions),
@@ -138,17 +139,30 @@ def evaluate(
             source.info.model_dump(exclude={"preprocessing"})
             for source in distinct(sources)
         ],
-        "scorer": f"pycocoevalcap {version('pycocoevalcap')}, words as its Penn "
-        "Treebank tokenizer makes them",
+        **describe_scorer(scores),
     }
     return Evaluation(
         captions,
         likelihoods,
         references,
-        metrics.score(captions, references),
+        scores,
         metrics.score(shuffled, references),
         settings,
     )
+
+
+def describe_scorer(scores: metrics.Scores) -> dict[str, Any]:
+    """What the scores are made with, and where pycocoevalcap's own would differ."""
+    units = "words as its Penn Treebank tokenizer makes them"
+    if scores.unit == metrics.CHARACTER:
+        units = "each character a word: the references have no spaces between words"
+    about = {
+        "scored_by": scores.unit,
+        "scorer": f"pycocoevalcap {version('pycocoevalcap')}, {units}",
+    }
+    if scores.differs:
+        about["pycocoevalcap_differs"] = "; ".join(scores.differs)
+    return about
 
 
 def read_references(records: RecordSet, split: str) -> dict[str, tuple[str, ...]]:

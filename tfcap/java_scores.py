@@ -19,7 +19,7 @@ import pycocoevalcap
 from pycocoevalcap.meteor.meteor import Meteor
 from pycocoevalcap.spice.spice import Spice
 
-from tfcap.metrics import normalized
+from tfcap.metrics import CHARACTER, normalized
 
 SCORERS = {"meteor": Meteor, "spice": Spice}
 NEEDED = {
@@ -35,6 +35,7 @@ REMEDY = {
     "spice": "its parser, stanford-corenlp-3.6.0.jar and -models.jar (380 MB), is put "
     "there by hand: edu.stanford.nlp:stanford-corenlp:3.6.0 of Maven Central",
 }
+BY_CHARACTER = "it compares words, which these captions have no spaces between"
 SPICES_JAVA = range(8, 15)
 
 
@@ -70,6 +71,9 @@ def score(
         captions, references: as for `tfcap.metrics.score`.
         shuffled: the control, scored alike.
     """
+    texts = normalized(captions, references)
+    if texts.unit == CHARACTER:
+        return JavaScores(left_out=dict.fromkeys(SCORERS, BY_CHARACTER))
     left_out = {name: why for name in SCORERS if (why := missing(name))}
     scores = {}
     for name, scorer in SCORERS.items():
@@ -87,7 +91,7 @@ def means(scorer, results: Sequence[Mapping[str, str]], references) -> list[floa
     """Of each result, from one start of Java: that is what takes long."""
     with redirect_stdout(sys.stderr):
         return [
-            float(scorer.compute_score(*normalized(captions, references))[0])
+            float(scorer.compute_score(*normalized(captions, references)[:2])[0])
             for captions in results
         ]
 

@@ -1,14 +1,18 @@
 """Captions against references: BLEU, ROUGE-L and CIDEr, and the control beside them.
 
 The scorer is coco-caption's (`pycocoevalcap`), its Python part alone: METEOR, SPICE and
-its tokenizer need Java. Captions and references go through `caption_words`, which makes
-the same words, so that `pycocoevalcap` gives our results the scores that we give them.
+its tokenizer need Java. `ptb_tokenizer` makes the same words of captions and
+references, so that `pycocoevalcap` gives our results the scores that we give them.
+
+Scripts without spaces (`records.scripts`) have no words to compare: where most letters
+of the references are of such a script, each character counts as a word.
 """
 
 import random
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from pycocoevalcap.bleu.bleu import Bleu
@@ -17,8 +21,10 @@ from pycocoevalcap.cider.cider import Cider
 from pycocoevalcap.rouge.rouge import Rouge
 
 from records.errors import UserError
-from tfcap.caption_words import caption_words
+from records.scripts import unspaced_fraction
+from tfcap.ptb_tokenizer import tokenize
 
+WORD, CHARACTER = "word", "character"
 NAMES = ("bleu_1", "bleu_2", "bleu_3", "bleu_4", "rouge_l", "cider")
 
 
@@ -31,19 +37,59 @@ class Scores:
             the mean over photos; ROUGE-L and CIDEr are means.
         per_photo: the same names for each photo, by photo id, sorted. BLEU of a single
             sentence without a common n-gram is small, not zero: coco-caption smooths.
+        unit: what n-grams are made of, `word` or `character`.
+        differs: in which respects coco-caption would score the same files otherwise.
     """
 
     corpus: dict[str, float]
     per_photo: dict[str, dict[str, float]]
+    unit: str = WORD
+    differs: tuple[str, ...] = ()
+
+
+class Texts(NamedTuple):
+    """References and captions as scorers take them, by photo id, sorted.
+
+    Attributes:
+        truth, found: words with a space between; one caption a photo.
+        unit, differs: as in `Scores`.
+    """
+
+    truth: dict[str, list[str]]
+    found: dict[str, list[str]]
+    unit: str
+    differs: tuple[str, ...]
 
 
 def normalize(caption: str) -> str:
-    """The words that are scored, with a space between.
+    """Returns the words of one caption, or its characters, with a space between.
 
-    >>> normalize(" A dog's  ball. ")
-    "a dog 's ball"
+    >>> normalize(" A dog's  ball. "), normalize("一只狗。")
+    ("a dog 's ball", '一 只 狗')
     """
-    return " ".join(caption_words(caption))
+    if unit_of([caption]) == CHARACTER:
+        return characters(caption)
+    return tokenize([caption]).words[0]
+
+
+def unit_of(texts: Sequence[str]) -> str:
+    """Returns what texts are compared by: `character` in scripts without spaces."""
+    return CHARACTER if unspaced_fraction(texts) > 0.5 else WORD
+
+
+def characters(text: str) -> str:
+    """Returns the characters of a text, marks with their letter, a space between.
+
+    Punctuation, spaces and invisible characters are left out.
+    """
+    parts: list[str] = []
+    for character in unicodedata.normalize("NFC", text).lower():
+        kind = unicodedata.category(character)[0]
+        if kind == "M" and parts:
+            parts[-1] += character
+        elif kind not in "PZC":
+            parts.append(character)
+    return " ".join(parts)
 
 
 def score(
@@ -65,14 +111,13 @@ def score(
     Raises:
         UserError: a photo with a caption has no references, or the reverse.
     """
-    truth, found = normalized(captions, references)
+    truth, found, unit, differs = normalized(captions, references)
     bleu, bleu_each = Bleu(4).compute_score(truth, found, verbose=0)
     rouge, rouge_each = Rouge().compute_score(truth, found)
     cider, cider_each = Cider().compute_score(truth, found)
     each = zip(*bleu_each, rouge_each, cider_each)
-    return Scores(
-        _named([*bleu, rouge, cider]), {p: _named(row) for p, row in zip(truth, each)}
-    )
+    per_photo = {photo: _named(row) for photo, row in zip(truth, each)}
+    return Scores(_named([*bleu, rouge, cider]), per_photo, unit, differs)
 
 
 def bleu_statistics(
@@ -84,7 +129,7 @@ def bleu_statistics(
     caption, words of the reference nearest to it in length. The sum over photos is that
     of a corpus.
     """
-    truth, found = normalized(captions, references)
+    truth, found, *_ = normalized(captions, references)
     scorer, rows = BleuScorer(n=4), []
     for photo, (caption,) in found.items():
         scorer += (caption, truth[photo])
@@ -115,7 +160,7 @@ def shuffled(captions: Mapping[str, str], seed: int) -> dict[str, str]:
 
 
 def describe(captions: Mapping[str, str]) -> dict[str, Any]:
-    """How varied captions are, after `normalize`.
+    """How varied captions are, each after `normalize`.
 
     Returns:
         `captions`, `distinct_captions`, `distinct_words`, `mean_words` (empty captions
@@ -134,16 +179,41 @@ def describe(captions: Mapping[str, str]) -> dict[str, Any]:
 
 def normalized(
     captions: Mapping[str, str], references: Mapping[str, Sequence[str]]
-) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
-    """References and captions as scorers take them, by photo id, sorted."""
-    truth = {photo: _with_words(references[photo]) for photo in sorted(references)}
-    _require_same_photos(set(captions), {photo for photo in truth if truth[photo]})
-    truth = {photo: truth[photo] for photo in sorted(captions)}
-    return truth, {photo: [normalize(captions[photo])] for photo in truth}
+) -> Texts:
+    """Cuts references and captions into what is scored.
+
+    All references are cut together, then all captions, in the order of photo ids:
+    coco-caption's tokenizer reads them so, of `tfcap.coco_files`' files.
+    """
+    photos = sorted(references)
+    raw = [text for photo in photos for text in references[photo]]
+    unit = unit_of(raw)
+    cut, differs = _cut(raw, unit)
+    rows = iter(cut)
+    truth = {photo: [next(rows) for _ in references[photo]] for photo in photos}
+    wordless = cut.count("")
+    truth = {photo: [text for text in truth[photo] if text] for photo in photos}
+    _require_same_photos(set(captions), {photo for photo in photos if truth[photo]})
+    photos = sorted(captions)
+    found, found_differs = _cut([captions[photo] for photo in photos], unit)
+    reasons = [reason for reason in dict.fromkeys((differs, found_differs)) if reason]
+    if wordless:
+        reasons.append(f"{wordless} reference(s) without a word are left out here")
+    return Texts(
+        {photo: truth[photo] for photo in photos},
+        {photo: [text] for photo, text in zip(photos, found)},
+        unit,
+        tuple(reasons),
+    )
 
 
-def _with_words(references: Sequence[str]) -> list[str]:
-    return [text for text in map(normalize, references) if text]
+def _cut(texts: Sequence[str], unit: str) -> tuple[list[str], str]:
+    """Texts as scorers take them; and why coco-caption's would be others, or ""."""
+    if unit == CHARACTER:
+        return [*map(characters, texts)], "it takes each clause for a word"
+    lines = tokenize(texts)
+    lost = "it loses its place at line ends inside captions"
+    return lines.words, "" if lines.exact else lost
 
 
 def _named(values: Sequence[float]) -> dict[str, float]:

@@ -9,7 +9,8 @@ from pycocotools.coco import COCO
 from records.errors import UserError
 from tfcap import cli, evaluation
 from tfcap.config import DecodingConfig, parse_config
-from tfcap.evaluation import evaluate, save
+from tfcap.evaluation import describe_scorer, evaluate, save
+from tfcap.metrics import Scores
 from tfcap.training import Trainer
 from tfcap.workdir import Workdir
 
@@ -61,6 +62,16 @@ def test_the_caption_that_agrees_best_is_scored(trained):
     found = evaluate([workdir], [records], "dev", decoding)
     assert found.settings["consensus"]["regression"]["ridge"] == 0.5
     assert found.scores.corpus["cider"] > 2 * found.shuffled.corpus["cider"]
+
+
+def test_what_scores_are_made_with_is_said():
+    said = describe_scorer(Scores({}, {}))
+    assert said["scored_by"] == "word" and "Penn Treebank" in said["scorer"]
+    assert "pycocoevalcap_differs" not in said
+    said = describe_scorer(Scores({}, {}, "character", ("one", "two")))
+    assert said["scored_by"] == "character"
+    assert said["scorer"].endswith("the references have no spaces between words")
+    assert said["pycocoevalcap_differs"] == "one; two"
 
 
 def test_a_split_without_photos(trained):

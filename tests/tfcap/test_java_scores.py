@@ -128,3 +128,12 @@ def test_a_scorer_that_fails_is_left_out_with_its_words(package, monkeypatch):
     found = java_scores.score(CAPTIONS, CAPTIONS, REFERENCES)
     assert found.scores == {"spice": 0.0}
     assert found.left_out["meteor"].startswith("Java failed: ValueError could not")
+
+
+def test_scripts_without_spaces_are_left_to_the_scores_by_character(monkeypatch):
+    monkeypatch.setattr(java_scores, "missing", lambda name: None)
+    texts = {"a.jpg": "一只狗", "b.jpg": "一只猫"}
+    found = java_scores.score(texts, texts, {p: [t] for p, t in texts.items()})
+    assert found.scores == found.shuffled == {}
+    assert set(found.left_out) == {"meteor", "spice"}
+    assert "no spaces between" in found.left_out["meteor"]

@@ -1,6 +1,9 @@
 import math
 
 import pytest
+from pycocoevalcap.bleu.bleu import Bleu
+from pycocoevalcap.cider.cider import Cider
+from pycocoevalcap.rouge.rouge import Rouge
 
 from records.errors import UserError
 from tfcap import metrics
@@ -19,7 +22,9 @@ PERFECT = {photo: texts[0] for photo, texts in REFERENCES.items()}
         ("A Dog.", "a dog"),
         ("  the dog's\tball ,\n", "the dog 's ball"),
         ("t-shirt!", "t-shirt"),
-        ("CAFE\u0301", "café"),  # a decomposed accent is the same letter
+        ("CAFE\u0301", "cafe\u0301"),  # another word to coco-caption than "café"
+        ("一只狗，在跑。", "一 只 狗 在 跑"),
+        ("สุนัขวิ่ง", "สุ นั ข วิ่ ง"),
         ("...", ""),
     ],
 )
@@ -116,6 +121,58 @@ def test_a_single_photo_is_scored():
 def test_photos_must_be_the_same(captions, references, message):
     with pytest.raises(UserError, match=message):
         metrics.score(captions, references)
+
+
+CHINESE = {
+    "a.jpg": ["一只黑狗在草地上跑。", "一只狗跑过草地"],
+    "b.jpg": ["两只猫睡在红沙发上。", "沙发上的猫"],
+    "c.jpg": ["一个人在爬山"],
+}
+
+
+def test_scripts_without_spaces_are_scored_by_character():
+    captions = {
+        "a.jpg": "一只狗在草地上跑",
+        "b.jpg": "猫，睡在沙发上",
+        "c.jpg": "山 dog",
+    }
+    found = metrics.score(captions, CHINESE)
+    assert found.unit == "character"
+    assert found.differs == ("it takes each clause for a word",)
+    spaced = {
+        p: [" ".join(filter(str.isalpha, t)) for t in CHINESE[p]] for p in CHINESE
+    }
+    results = {p: [" ".join(filter(str.isalnum, t))] for p, t in captions.items()}
+    results["c.jpg"] = ["山 d o g"]
+    for name, scorer in (("cider", Cider()), ("rouge_l", Rouge())):
+        assert found.corpus[name] == scorer.compute_score(spaced, results)[0]
+    bleu, _ = Bleu(4).compute_score(spaced, results, verbose=0)
+    assert [found.corpus[name] for name in metrics.NAMES[:4]] == bleu
+    assert len(metrics.bleu_statistics(captions, CHINESE)) == 3
+
+
+def test_the_references_decide_what_is_compared():
+    mixed = {"p": ["a dog runs", "a 狗 runs"], "q": ["a cat"]}
+    assert metrics.score({"p": "一只狗", "q": "a cat"}, mixed).unit == "word"
+    assert metrics.score(PERFECT, REFERENCES).differs == ()
+
+
+def test_where_coco_caption_would_differ_is_said():
+    references = {"p": ["a dog\u2028runs", "."], "q": ["a cat"]}
+    found = metrics.score({"p": "a dog runs", "q": "a cat"}, references)
+    assert found.differs == (
+        "it loses its place at line ends inside captions",
+        "1 reference(s) without a word are left out here",
+    )
+    assert found.corpus["bleu_1"] == pytest.approx(1)
+
+
+def test_captions_are_cut_in_the_order_of_photos():
+    """As in our results file: a full stop depends on the caption after it."""
+    captions = {"b": "5 dogs", "a": "it is No."}
+    references = {"b": ["5 dogs"], "a": ["it is No."]}
+    texts = metrics.normalized(captions, references)
+    assert texts.found == {"a": ["it is no."], "b": ["5 dogs"]} == texts.truth
 
 
 @pytest.mark.parametrize("photos", [2, 3, 50])

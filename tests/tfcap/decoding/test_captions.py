@@ -35,7 +35,7 @@ def test_a_caption_comes_back_as_the_scorer_reads_it(kind):
     captions = [
         "Two dogs' toys , 2 dogs !",
         " Ein  Café - größer ?",
-        "собака 犬 🐶",
+        "собака 犬",
         "!",
     ]
     tokenizer = Tokenizer(TokenizerConfig(kind=kind, min_count=1))
