@@ -80,8 +80,8 @@ class Statistics(_Part):
     Record sets of before these were counted have 0 words in.
 
     Attributes:
-        photos_in: photos named by captions or split lists or found in the directory,
-            and entries of the source that should name one and do not.
+        photos_in: photos named by captions or split lists, and entries of the source
+            that should name one and do not.
         captions_in: captions of the source, whatever stands in a caption's place among
             them: for Flickr8k, lines of the caption file that are not blank.
         rejected_photos: photos rejected, by reason.
@@ -97,6 +97,8 @@ class Statistics(_Part):
         dropped_words: those, by reason (`records.tokenizer.why_dropped`).
         unspaced_fraction: part of the training captions' words that are in a script
             without spaces, so that each is a whole clause.
+        uncaptioned_files: files of the photo directory that no caption and no list
+            names; they are no photos in.
     """
 
     photos_in: int
@@ -113,6 +115,7 @@ class Statistics(_Part):
     words_kept: int = 0
     dropped_words: dict[str, DroppedWords] = {}
     unspaced_fraction: float = 0.0
+    uncaptioned_files: int = 0
 
     @property
     def words_dropped(self) -> int:

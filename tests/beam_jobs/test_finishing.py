@@ -181,11 +181,14 @@ def refusal(job, **given) -> str:
 
 def test_too_many_rejects(job):
     message = refusal(replace(job, max_reject_fraction=0.2))
-    assert "2 of 8 photos were rejected (1 corrupt_photo, 1 no_caption)" in message
+    assert "2 of 8 photos were rejected, more than --max_reject_fraction 0.2" in message
+    assert "; rejected: corrupt_photo 1 photo and 5 captions, e.g. é.jpg: d" in message
+    assert "; no_caption 1 photo, e.g. c.jpg: detail" in message
+    assert "; not_utf8 1 caption, e.g. f:3: detail" in message
     assert "run the same command with --max_reject_fraction 0.25" in message
     assert f"{job.output}/rejects.jsonl names each" in message
 
 
 def test_no_training_photo(job):
     message = refusal(job, reports=REPORTS[:1], photos=4, captions=8)
-    assert "no training photo" in message and "1 corrupt_photo" in message
+    assert "no training photo" in message and "corrupt_photo 1 photo" in message

@@ -46,6 +46,22 @@ def test_dropped_words_are_shown(data, tmp_path, summary):
     assert "without spaces" not in text
 
 
+def test_files_without_captions_are_counted(data, tmp_path, summary):
+    (data.photos / "notes.txt").write_text("")
+    job = data.job(tmp_path / "out")
+    text = summary(job, build(job))
+    assert f"1 files of {data.photos} have no caption: left alone" in text
+    assert "split dev" not in text
+
+
+def test_a_build_without_dev_photos_says_so(data, tmp_path, summary):
+    data.write_split("dev", ["nobody.jpg"])
+    job = data.job(tmp_path / "out")
+    assert "warning: no photo is in split dev, by which tfcap train" in summary(
+        job, build(job)
+    )
+
+
 def test_some_captions_without_spaces_are_a_warning(data, tmp_path, summary):
     data.add("k.jpg", photo_bytes("k"), [f"k.jpg#{i}\t一只狗在跑" for i in range(5)])
     job = data.job(tmp_path / "out")
