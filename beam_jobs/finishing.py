@@ -98,8 +98,25 @@ def add_up(
         words_kept=taken["words_kept"],
         dropped_words=dropped,
         unspaced_fraction=unspaced_fraction,
+        longest_by_split=longest_by_split(reports),
+        equal_captions=has_equal_captions(reports),
         uncaptioned_files=taken.get("files", 0) - taken.get("files_used", 0),
     )
+
+
+def longest_by_split(reports: list[ShardReport]) -> dict[str, int]:
+    longest: dict[str, int] = {}
+    for report in reports:
+        here = max(report.caption_lengths, default=0)
+        longest[report.split] = max(here, longest.get(report.split, 0))
+    return longest
+
+
+def has_equal_captions(reports: list[ShardReport]) -> bool:
+    """Tells whether there are several training captions, and all have the same ids."""
+    training = [report for report in reports if report.split == "train"]
+    distinct = {tuple(ids) for report in training for ids in report.distinct}
+    return len(distinct) == 1 and sum(r.shard.captions for r in training) > 1
 
 
 def add_up_dropped(

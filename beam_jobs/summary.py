@@ -48,6 +48,11 @@ def what_is_there(job: Job, manifest: Manifest) -> Iterator[str]:
     uncaptioned = manifest.statistics.uncaptioned_files
     if uncaptioned:
         yield f"{uncaptioned} files of {job.photos} have no caption: left alone"
+    if manifest.statistics.equal_captions:
+        yield (
+            "warning: all training captions have the same tokens: a model learns to "
+            "write that one; look at --captions and the tokenizer's settings"
+        )
     if not manifest.photos("dev"):
         yield (
             "warning: no photo is in split dev, by which tfcap train chooses the best "

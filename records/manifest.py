@@ -99,6 +99,9 @@ class Statistics(_Part):
             without spaces, so that each is a whole clause.
         uncaptioned_files: files of the photo directory that no caption and no list
             names; they are no photos in.
+        longest_by_split: `longest_caption` of each split; empty in record sets of
+            before it was counted.
+        equal_captions: whether all training captions have the same tokens.
     """
 
     photos_in: int
@@ -116,6 +119,8 @@ class Statistics(_Part):
     dropped_words: dict[str, DroppedWords] = {}
     unspaced_fraction: float = 0.0
     uncaptioned_files: int = 0
+    longest_by_split: dict[str, int] = {}
+    equal_captions: bool = False
 
     @property
     def words_dropped(self) -> int:
@@ -164,6 +169,11 @@ class Manifest(_Part):
     statistics: Statistics
     configuration: dict[str, Any]
     sources: dict[str, str]
+
+    @property
+    def longest_training_caption(self) -> int:
+        """Ids, `<start>` and `<end>` included; of all splits where that is unknown."""
+        return self.statistics.longest_by_split.get("train", self.longest_caption)
 
     def photos(self, split: str) -> int:
         return sum(shard.photos for shard in self.shards.get(split, []))

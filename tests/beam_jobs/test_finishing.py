@@ -46,6 +46,7 @@ def report(split="train", index=0, photos=2, features=((1.0, 2.0),) * 2) -> Shar
         out_of_vocabulary=1,
         caption_lengths={5: photos},
         photo_formats={"JPEG": photos},
+        distinct=[[1, 4, 2]],
         feature_sum=[sum(column) for column in zip(*features)],
         feature_squares=[sum(x * x for x in column) for column in zip(*features)],
         cells=cells,
@@ -77,6 +78,25 @@ def test_a_sum():
     check_sum("photos", 5, {"written": 3, "rejected": 2})
     with pytest.raises(RuntimeError, match="5 photos in, but 3 written and 1 rejected"):
         check_sum("photos", 5, {"written": 3, "rejected": 1})
+
+
+def test_the_longest_caption_of_each_split():
+    reports = [report("dev"), report(), report(index=1)]
+    longer = reports[0].model_copy(update={"caption_lengths": {5: 1, 9: 1}})
+    numbers = add_up([longer, *reports[1:]], [], TAKEN, DROPPED)
+    assert numbers.longest_by_split == {"dev": 9, "train": 5}
+    assert numbers.longest_caption == 9
+
+
+@pytest.mark.parametrize(
+    ("distinct", "equal"),
+    [([[1, 4, 2]], True), ([[1, 5, 2]], False), ([[1, 4, 2], [1, 5, 2]], False)],
+)
+def test_captions_that_are_all_equal(distinct, equal):
+    other = report(index=1).model_copy(update={"distinct": distinct})
+    dev = report("dev").model_copy(update={"distinct": [[1, 6, 2]]})
+    numbers = add_up([dev, report(), other], [], TAKEN, DROPPED)
+    assert numbers.equal_captions == equal
 
 
 def test_dropped_words_are_the_most_frequent_whatever_their_order():

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from small_data import build, counting, moved, photo_bytes
+from small_data import PHOTOS, build, counting, moved, photo_bytes
 
 from beam_jobs.summary import print_summary
 
@@ -60,6 +60,13 @@ def test_a_build_without_dev_photos_says_so(data, tmp_path, summary):
     assert "warning: no photo is in split dev, by which tfcap train" in summary(
         job, build(job)
     )
+
+
+def test_captions_that_are_all_equal_are_a_warning(data, tmp_path, summary):
+    data.write_lines(data.captions, [f"{photo}#0\tA dog ." for photo in PHOTOS])
+    job = data.job(tmp_path / "out")
+    expected = "warning: all training captions have the same tokens"
+    assert expected in summary(job, build(job))
 
 
 def test_some_captions_without_spaces_are_a_warning(data, tmp_path, summary):
