@@ -28,7 +28,7 @@ def settings(**training) -> Config:
 class Steps:
     """A model and its training step."""
 
-    def __init__(self, config, records, replicas: int = 1):
+    def __init__(self, config, records, replicas: int = 1, losses_of=None):
         self.strategy = make_strategy("cpu")
         if replicas > 1:
             devices = tf.config.list_logical_devices("CPU")[:replicas]
@@ -38,7 +38,9 @@ class Steps:
             self.model = build_model(config, records.manifest, records.vocabulary)
             schedule = make_schedule(training.schedule, 3, training.epochs)
             self.optimizer = make_optimizer(schedule, training, self.model)
-        self.step = make_train_step(self.strategy, self.model, self.optimizer, training)
+        self.step = make_train_step(
+            self.strategy, self.model, self.optimizer, training, None, losses_of
+        )
         counts = RowCounts(records, "train") if training.jit_compile else None
         self.make_batches = lambda epoch: iter(
             self.strategy.distribute_datasets_from_function(

@@ -51,6 +51,7 @@ class Cells(keras.layers.Layer):
                 use_bias=False,
                 trainable=False,
                 name="principal",
+                dtype=self.dtype_policy,
             )
         self.positions = None
         if config.positions and self.count > 1:

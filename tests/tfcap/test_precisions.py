@@ -1,0 +1,61 @@
+"""Every model trains in every precision, by either objective."""
+
+import numpy as np
+import pytest
+from training_steps import Steps
+
+from records.schema import FeatureSpec
+from tfcap.config import parse_config
+from tfcap.self_critical import SelfCritical
+
+SLOW = pytest.mark.slow
+VECTOR = {"image_units": 8, "lstm_units": 8, "embedding_units": 5}
+CELLS = {"components": 2, "embedding_units": 8, "heads": 2}
+ATTENTION = {"lstm_units": 8, "attention_units": 8, "output_units": 8}
+MODELS = {
+    "merge": VECTOR,
+    "init": {**VECTOR, "photo": "init"},
+    "attention": {"name": "attention", **CELLS, **ATTENTION},
+    "transformer": {"name": "transformer", **CELLS, "feed_forward_units": 8},
+}
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+QUICK = {
+    ("attention", "mixed_bfloat16", False),
+    ("merge", "mixed_float16", True),
+    ("transformer", "mixed_float16", True),
+}
+CASES = [
+    pytest.param(*case, marks=() if case in QUICK else SLOW)
+    for name in MODELS
+    for precision in PRECISIONS
+    for case in [(name, precision, False), (name, precision, True)]
+]
+
+
+@pytest.mark.parametrize(("name", "precision", "rewarded"), CASES)
+def test_a_few_steps(make_records, name, precision, rewarded):
+    spec = FeatureSpec(shape=(2, 2, 4), dtype="float16")
+    records = make_records({"train": 8, "dev": 2}, spec)
+    training = {
+        "expansion": "causal",
+        "schedule": {"kind": "constant", "rate": 0.02},
+        "precision": precision,
+        "self_critical": {"samples": 4} if rewarded else None,
+    }
+    decoding = {"max_length": 8}
+    content = {"model": MODELS[name], "training": training, "decoding": decoding}
+    config = parse_config(content, "test")
+    objective = SelfCritical.of(config, records).losses if rewarded else None
+    steps = Steps(config, records, losses_of=objective)
+    steps.model.prepare(records)
+    before, results = steps.model.get_weights(), []
+    for epoch in range(4):
+        steps.start_epoch(epoch)
+        results += steps.take(1)
+    assert np.isfinite(
+        [(result.loss, result.gradient_norm) for result in results]
+    ).all()
+    pairs = zip(before, steps.model.get_weights(), strict=True)
+    assert any(np.any(one != other) for one, other in pairs)
+    if not rewarded:  # the reward of captions drawn falls as well as rises
+        assert results[-1].loss < results[0].loss
