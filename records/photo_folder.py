@@ -1,4 +1,4 @@
-"""Finding a record's photo again, by its id: a path below the photo directory."""
+"""Finding a record's photo again: records name a photo by its file, not its folder."""
 
 import functools
 import hashlib
@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from records.errors import UserError
 from records.files import exists, file_sizes, is_directory, read_file
-from records.photo_ids import base_name, is_below, photo_id
 
 
 class PhotoFile(NamedTuple):
@@ -43,7 +42,7 @@ class PhotoFolder:
         """The photo's path; None if no file or more than one may be it."""
         places = self.places(photo_id)
         first, second = next(places, None), None
-        if first and os.path.relpath(first, self.directory) != photo_id:
+        if first and first != self.direct(photo_id):
             second = next(places, None)
         return None if second else first
 
@@ -59,29 +58,27 @@ class PhotoFolder:
                 other = other or PhotoFile(path, content, same)
         return other
 
-    def places(self, name: str) -> Iterator[str]:
-        """Yields where a photo of this id may lie, first its path as it is written.
-
-        Ids come out of record sets, which may be anybody's: none leads out of the
-        directory.
-        """
-        if not is_below(name):
+    def places(self, photo_id: str) -> Iterator[str]:
+        """Yields where files of this name lie, that in the directory itself first."""
+        if not photo_id or os.path.basename(photo_id) != photo_id:
             return
-        direct = os.path.join(self.directory, name)
+        direct = self.direct(photo_id)
         if is_file(direct):
             yield direct
-        found = self._paths.get(photo_id(name), ())
-        yield from (path for path in found if path != direct)
+        yield from (p for p in self._paths.get(photo_id, ()) if p != direct)
+
+    def direct(self, photo_id: str) -> str:
+        return os.path.join(self.directory, photo_id)
 
     @functools.cached_property
     def _paths(self) -> dict[str, list[str]]:
-        """Id, and name alone of a photo in a folder -> paths."""
+        """Name, made readable as photo ids are -> paths."""
         paths = defaultdict(list)
         with suppress(OSError, UserError):
             for place in file_sizes(self.directory, nested=True):
-                path, found = os.path.join(self.directory, place), photo_id(place)
-                for name in {found, base_name(found)}:
-                    paths[name].append(path)
+                name = os.path.basename(place)
+                readable = name.encode("utf-8", "backslashreplace").decode()
+                paths[readable].append(os.path.join(self.directory, place))
         return paths
 
 

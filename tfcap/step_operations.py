@@ -1,10 +1,14 @@
-"""Parts of a training step in C++, of one operation each instead of many.
+"""Which operations a graph may use beyond those that every device has.
+
+A graph holds operations that exist on every device, for an export made on one machine
+runs on another. Inside `kernels_for` it may hold those of one kind of device: cuDNN's
+LSTM on a GPU; on a CPU parts of a training step in C++, one operation instead of many.
 
 On a CPU the multiplications of a step take two thirds of its time, and the small
 operations around them the rest: an LSTM's gates, cross-entropy and dropout pass over
 their values a dozen times. Here each is one pass (tfcap/kernels). Values are the
 same to rounding, dropout's to the bit. Without a compiler, on a GPU or TPU, in other
-precision than float32 and in what is exported, TensorFlow's operations do it.
+precision than float32, under XLA and in what is exported, TensorFlow's do it.
 """
 
 from collections.abc import Iterator
@@ -21,24 +25,37 @@ SOURCE = Path(__file__).parent / "kernels" / "step.cc"
 # Eigen's 16-bit arithmetic of AVX512-FP16, which TensorFlow 2.21's headers bring and
 # nothing here wants, does not compile with GCC 12.
 OPTIONS = ("-O3", "-U__AVX512FP16__", "-march=native")
-allowed = ContextVar("allowed", default=False)
+target: ContextVar[str | None] = ContextVar("target", default=None)
 
 
 @contextmanager
-def step_in_cpp(wanted: bool) -> Iterator[None]:
-    """What is traced inside may hold our operations, if `wanted`; XLA knows none."""
-    before = allowed.set(wanted)
+def kernels_for(device: str | None) -> Iterator[None]:
+    """Lets what is traced inside use operations that only one kind of device has.
+
+    Args:
+        device: `CPU` or `GPU`, where the graph will run; None for any device and for
+            XLA, which knows none of these operations.
+    """
+    before = target.set(device)
     try:
         yield
     finally:
-        allowed.reset(before)
+        target.reset(before)
+
+
+def device_of(strategy: tf.distribute.Strategy) -> str:
+    """Returns the kind of device that the replicas run on: `CPU`, `GPU` or `TPU`."""
+    first = strategy.extended.worker_devices[0]
+    return tf.DeviceSpec.from_string(first).device_type
 
 
 def operations_for(values: tf.Tensor) -> ModuleType | None:
-    """Our operations, where they can be used on such values here."""
-    if not allowed.get() or values.dtype != tf.float32:
-        return None
-    devices = {device.device_type for device in tf.config.list_logical_devices()}
-    if devices & {"GPU", "TPU"}:
+    """Returns our operations, where the graph being traced can use them on `values`."""
+    if target.get() != "CPU" or values.dtype != tf.float32:
         return None
     return compiled.operations(SOURCE, *OPTIONS)
+
+
+def cudnn_allowed() -> bool:
+    """Returns whether the graph being traced may hold operations of cuDNN."""
+    return target.get() == "GPU"

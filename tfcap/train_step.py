@@ -15,7 +15,7 @@ from tfcap.input_pipeline import Batch
 from tfcap.models.base import Captioner, take
 from tfcap.models.dropout import first_seed, fold_in, row_seeds
 from tfcap.models.text import Text
-from tfcap.step_operations import step_in_cpp
+from tfcap.step_operations import device_of, kernels_for
 
 Losses = Callable[[Captioner, Batch, tf.Tensor | None], tf.Tensor]
 ROW_PARTS = ("photo", "prefix", "target")  # what else a batch has is of each photo
@@ -114,10 +114,11 @@ def make_train_step(
     # Folded with the step below, so that a resumed run draws the same dropout.
     base = first_seed(config.seed)
     losses_of = losses_of or cross_entropy(config.label_smoothing)
+    device = None if config.jit_compile else device_of(strategy)
 
     def differentiate(batch: Batch, tokens: tf.Tensor):
         """Summed loss of these rows, and their share of the mean's scaled gradient."""
-        with step_in_cpp(not config.jit_compile), tf.GradientTape() as tape:
+        with kernels_for(device), tf.GradientTape() as tape:
             seen = with_features(model, batch, True)
             losses = losses_of(model, seen, batch["seed"])
             loss = tf.reduce_sum(losses)
@@ -249,10 +250,11 @@ def make_score_step(
     """
     count = count_photos if losses_of else count_targets
     losses_of = losses_of or cross_entropy(0.0)
+    device = None if padded else device_of(strategy)
 
     def replica_step(batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:
         batch = with_features(model, batch, False)
-        with step_in_cpp(not padded):
+        with kernels_for(device):
             losses = losses_of(model, batch, None)
         return tf.reduce_sum(losses), count(batch)
 

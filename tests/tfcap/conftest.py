@@ -26,7 +26,7 @@ from records.writer import ShardWriter
 from tfcap import record_readers
 from tfcap.config import Config, parse_config
 from tfcap.models import build_model
-from tfcap.step_operations import operations_for, step_in_cpp
+from tfcap.step_operations import kernels_for, operations_for
 from tfcap.workdir import Progress, Workdir
 
 sys.path.insert(0, str(Path(__file__).parent))  # for file_server, chromium
@@ -109,6 +109,21 @@ def browser():
         yield browser
 
 
+@pytest.fixture(scope="module")
+def a_gpu():
+    """Names a GPU to whatever asks TensorFlow for its devices, such as Keras' LSTM."""
+    named = tf.config.list_logical_devices
+    gpu = tf.config.LogicalDevice("/gpu:0", "GPU")
+
+    def list_devices(device_type=None):
+        gpus = [gpu] if device_type in (None, "GPU") else []
+        return [*named(device_type), *gpus]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tf.config, "list_logical_devices", list_devices)
+        yield
+
+
 @pytest.fixture
 def make_records(tmp_path):
     """Returns `write_record_set` for directories in this test's own folder."""
@@ -132,7 +147,7 @@ def own_operations():
 def step_operations():
     """Those of a training step in C++, compiled; skips where they cannot be."""
     skip_without_compiler()
-    with step_in_cpp(True):
+    with kernels_for("CPU"):
         own = operations_for(tf.zeros([]))
     assert own, "there is a compiler, and they do not compile"
     return own

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from tfcap.models.text import Text
-from tfcap.step_operations import step_in_cpp
+from tfcap.step_operations import kernels_for
 from tfcap.train_step import token_losses
 
 BATCH = {
@@ -29,7 +29,7 @@ def losses_and_gradients(model, batch, seed=None, padded=False, in_cpp=False):
 
     @tf.function(autograph=False, input_signature=None if padded else [signature])
     def compute(batch):
-        with step_in_cpp(in_cpp), tf.GradientTape() as tape:
+        with kernels_for("CPU" if in_cpp else None), tf.GradientTape() as tape:
             losses = token_losses(model, batch, 0.1, seed)
             total = tf.reduce_sum(losses)
         gradients = tape.gradient(total, variables)

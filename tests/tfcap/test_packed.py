@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tfcap.models.packed import read_words
 from tfcap.models.text import Text
-from tfcap.step_operations import operations_for, step_in_cpp
+from tfcap.step_operations import kernels_for, operations_for
 
 TOKENS = tf.constant(
     [[1, 5, 7, 0, 0, 0], [1, 2, 3, 4, 5, 6], [1, 0, 0, 0, 0, 0], [1, 4, 2, 0, 0, 0]]
@@ -44,7 +44,7 @@ def outputs_and_gradients(lstm, make_text, words, tokens, state, in_cpp=False):
     def compute(words, tokens, state):
         weights = [weight.value for weight in lstm.weights]
         text = make_text(tokens)
-        with step_in_cpp(in_cpp), tf.GradientTape() as tape:
+        with kernels_for("CPU" if in_cpp else None), tf.GradientTape() as tape:
             tape.watch([words, *state])
             hidden = read_words(lstm, text.words(words), text, state or None)
             hidden = tf.boolean_mask(hidden, text.tokens > 0)
@@ -86,7 +86,7 @@ def test_ours_are_used_where_allowed_alone(step_operations):
         return [operations_for(tf.zeros([1], dtype)) for dtype in values]
 
     assert found(tf.float32) == [None]
-    with step_in_cpp(True):
+    with kernels_for("CPU"):
         assert found(tf.float32, tf.bfloat16) == [step_operations, None]
-        with step_in_cpp(False):
+        with kernels_for(None):
             assert found(tf.float32) == [None]

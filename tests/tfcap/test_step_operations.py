@@ -18,7 +18,7 @@ from tfcap.cross_entropy import smoothed_cross_entropy
 from tfcap.expansions import expand_causal, expand_prefixes
 from tfcap.models.dropout import dropout
 from tfcap.models.photo_attention import attend_in_cpp
-from tfcap.step_operations import OPTIONS, SOURCE, step_in_cpp
+from tfcap.step_operations import OPTIONS, SOURCE, kernels_for
 
 pytestmark = pytest.mark.usefixtures("step_operations")
 
@@ -49,7 +49,7 @@ def random(*shape, seed=0):
 
 
 def values_and_gradients(function, *given, in_cpp):
-    with step_in_cpp(in_cpp), tf.GradientTape() as tape:
+    with kernels_for("CPU" if in_cpp else None), tf.GradientTape() as tape:
         tape.watch(given)
         values = function(*given)
         loss = tf.reduce_sum(values * random(*values.shape, seed=9))
@@ -74,7 +74,7 @@ def test_cross_entropy_is_the_same_for_any_vocabulary(vocabulary, smoothing):
 def test_cross_entropy_of_extremes():
     target = tf.constant([1, 0, 2])
     never = [[1000.0, 0.0, 0.0], [-1e4, 0.0, 1e4], [0.0, -np.inf, 0.0]]
-    with step_in_cpp(True):
+    with kernels_for("CPU"):
         losses = smoothed_cross_entropy(tf.constant(never), target, 0.0)
         broken = smoothed_cross_entropy(
             tf.constant([[0.0, np.nan, 0.0]]), target[:1], 0.1
@@ -110,7 +110,7 @@ def test_dropout_drops_the_same_to_the_bit(shape):
 def test_dropout_drops_what_is_no_number():
     seeds = tf.range(100)
     values = tf.fill([100, 3], np.nan)
-    with step_in_cpp(True):
+    with kernels_for("CPU"):
         found = dropout(values, 0.5, seeds, 1)
     np.testing.assert_array_equal(found, dropout(values, 0.5, seeds, 1))
     assert (found.numpy() == 0).any()
@@ -197,8 +197,8 @@ HASH = """
 import hashlib, sys
 import numpy as np, tensorflow as tf
 tf.config.threading.set_intra_op_parallelism_threads(int(sys.argv[1]))
-from tfcap.step_operations import operations_for, step_in_cpp
-with step_in_cpp(True):
+from tfcap.step_operations import operations_for, kernels_for
+with kernels_for("CPU"):
     own = operations_for(tf.zeros([]))
 rng = np.random.default_rng(0)
 def random(*shape):

@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from tfcap.models.text import Text
-from tfcap.step_operations import operations_for
+from tfcap.step_operations import cudnn_allowed, operations_for
 
 State = list[tf.Tensor]
 
@@ -29,8 +29,9 @@ def read_words(
         text: which words they are.
         state: hidden and cell values to begin with, [rows, units] each; None for zeros.
     """
-    # A GPU has an LSTM of its own, cuDNN's.
-    if text.padded or tf.config.list_logical_devices("GPU"):
+    if text.padded or cudnn_allowed():
+        # Keras takes cuDNN's wherever there is a GPU, for exports and XLA too.
+        lstm.use_cudnn = "auto" if cudnn_allowed() else False
         hidden = lstm(text.rows(words), initial_state=state)
         return tf.ensure_shape(text.words(hidden), [None, lstm.units])
     kernel, recurrent, bias = (tf.cast(w.value, words.dtype) for w in lstm.weights)
