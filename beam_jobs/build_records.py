@@ -39,11 +39,12 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.pvalue import AsDict, AsIter, AsList, AsSingleton
 
 from beam_jobs import dataflow, dry_run, output_folder, progress
+from beam_jobs.checking import MakePlan
 from beam_jobs.counting import CountRejects
 from beam_jobs.elements import REJECTED, Job
 from beam_jobs.facts import DROPPED, TAKEN, ReadText, WriteFacts, file_facts
 from beam_jobs.finishing import Finish
-from beam_jobs.joining import SPLIT_SIZE, TRAINING_WORD, JoinPhotos, make_plan
+from beam_jobs.joining import SPLIT_SIZE, TRAINING_WORD, JoinPhotos
 from beam_jobs.remote_access import use_options
 from beam_jobs.reusing import earlier_places, open_earlier
 from beam_jobs.runners import parse_command, run_pipeline
@@ -145,6 +146,7 @@ def make_job(args: argparse.Namespace, look: bool = True) -> Job:
         features=FeatureSpec(shape=encoder.shape, dtype=config.records.dtype),
         max_reject_fraction=args.max_reject_fraction,
         reuse=args.reuse,
+        split_fractions=args.split_fractions,
     )
     if job.reuse and look:
         open_earlier(job)
@@ -163,8 +165,6 @@ def construct(
     encoder_for: Callable[[EncoderConfig], Encoder] = load_encoder,
 ) -> None:
     """The job graph. It holds paths only: its size does not grow with the data set."""
-    tokenizer, per_shard = job.config.tokenizer, job.config.records.photos_per_shard
-
     # -> (partition, Block of facts); rejected: Reject; taken: (str, int);
     # dropped: ((str, str), int)
     texts = (
@@ -187,37 +187,39 @@ def construct(
         | "facts" >> beam.Flatten()
         | "by partition" >> beam.GroupByKey()
         | "join"
-        >> beam.ParDo(JoinPhotos(job.photos, job.output)).with_outputs(
-            REJECTED, TRAINING_WORD, SPLIT_SIZE, TAKEN, main="ok"
-        )
+        >> beam.ParDo(
+            JoinPhotos(job.photos, job.output, job.split_fractions)
+        ).with_outputs(REJECTED, TRAINING_WORD, SPLIT_SIZE, TAKEN, main="ok")
     )
-    # -> Plan, one
-    word_counts = photos[TRAINING_WORD] | "count words" >> beam.CombinePerKey(sum)
-    split_sizes = photos[SPLIT_SIZE] | "size of splits" >> beam.CombinePerKey(sum)
-    plan = AsSingleton(
-        pipeline
-        | "one plan" >> beam.Create([None])
-        | "plan"
-        >> beam.Map(
-            lambda _, words, photos: make_plan(words, photos, tokenizer, per_shard),
-            AsIter(word_counts),
-            AsIter(split_sizes),
-        )
-    )
-    # -> ShardReport as JSON; Reject
-    reports, unread = photos.ok | "shards" >> WriteShards(job, plan, encoder_for)
-    # -> Reject, as it was
-    rejected = {"text": texts[REJECTED], "joined": photos[REJECTED], "written": unread}
-    rejects = [
-        some | f"count {step} rejects" >> beam.ParDo(CountRejects(step != "written"))
-        for step, some in rejected.items()
-    ]
     # Counted where they come in, apart from what becomes of them.
-    taken = (
+    taken = AsDict(
         [texts[TAKEN], photos[TAKEN]]
         | "all taken" >> beam.Flatten()
         | "count taken" >> beam.CombinePerKey(sum)
     )
+    # -> Reject, as it was
+    early = [
+        some | f"count {step} rejects" >> beam.ParDo(CountRejects(show=True))
+        for step, some in {"text": texts[REJECTED], "joined": photos[REJECTED]}.items()
+    ]
+    # -> Plan, one
+    words = photos[TRAINING_WORD] | "count words" >> beam.CombinePerKey(sum)
+    sizes = photos[SPLIT_SIZE] | "size of splits" >> beam.CombinePerKey(sum)
+    plan = AsSingleton(
+        pipeline
+        | "one plan" >> beam.Create([None])
+        | "plan"
+        >> beam.ParDo(
+            MakePlan(job),
+            AsList(words),
+            AsDict(sizes),
+            AsList(early | "early rejects" >> beam.Flatten()),
+            taken,
+        )
+    )
+    # -> ShardReport as JSON; Reject
+    reports, unread = photos.ok | "shards" >> WriteShards(job, plan, encoder_for)
+    late = unread | "count written rejects" >> beam.ParDo(CountRejects(show=False))
     dropped = texts[DROPPED] | "count dropped words" >> beam.CombinePerKey(sum)
     _ = (
         pipeline
@@ -227,8 +229,8 @@ def construct(
             Finish(job),
             plan,
             AsList(reports),
-            AsList(rejects | "all rejects" >> beam.Flatten()),
-            AsDict(taken),
+            AsList([*early, late] | "all rejects" >> beam.Flatten()),
+            taken,
             AsIter(dropped),
         )
     )

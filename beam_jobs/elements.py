@@ -36,15 +36,11 @@ class InSplit(NamedTuple):
     split: str
 
 
-class AtPath(NamedTuple):
-    """Where a photo lies below the photo directory, if the source names that."""
-
-    photo_id: str
-    path: str
-
-
 class PhotoFile(NamedTuple):
-    """One file of the photo directory; size and time tell a changed photo."""
+    """One file of the photo directory; size and time tell a changed photo.
+
+    Its id is its path below the directory (`records.photo_ids`).
+    """
 
     photo_id: str
     path: str
@@ -113,6 +109,8 @@ class Job:
         features: shape and dtype on disk.
         max_reject_fraction: of photos, above which the build is refused.
         reuse: directory of an earlier record set, to take features from.
+        split_fractions: of photos in train, dev and test, where the source has no
+            splits.
     """
 
     photos: str
@@ -123,3 +121,4 @@ class Job:
     features: FeatureSpec
     max_reject_fraction: float
     reuse: str | None = None
+    split_fractions: tuple[float, float, float] | None = None

@@ -20,7 +20,6 @@ import apache_beam as beam
 from beam_jobs.blocks import Block, BlockFile
 from beam_jobs.elements import (
     REJECTED,
-    AtPath,
     Caption,
     InSplit,
     Job,
@@ -28,13 +27,13 @@ from beam_jobs.elements import (
 )
 from beam_jobs.packing import pack_captions
 from beam_jobs.photo_files import list_photos
+from records.photo_ids import base_name
 from records.tokenizer import SplitCaptions, Tokenizer, why_dropped
 
 # The kinds, each with its value.
 CAPTIONS = "captions"  # as `pack_captions` gives them
 SPLITS = "splits"  # name of a split
-PATHS = "paths"  # below the photo directory, where the source names one
-FILES = "files"  # PhotoFile as a plain tuple
+FILES = "files"  # PhotoFile as a plain tuple; of one in a folder also by its name
 PLACES = "places"  # Place in an earlier record set, as a plain tuple
 Fact = tuple[str, str, Any]
 
@@ -171,8 +170,6 @@ def add_facts(
         found[type(item)].append(item)
     for photo_id, split in found[InSplit]:
         file.add(photo_id, SPLITS, split)
-    for photo_id, path in found[AtPath]:
-        file.add(photo_id, PATHS, path)
     captions, rejects = tokenize(found[Caption], tokenizer, counts)
     for photo_id, own in captions.items():
         file.add(photo_id, CAPTIONS, pack_captions(own))
@@ -200,6 +197,13 @@ def tokenize(
 
 
 def file_facts(directory: str, nested: bool) -> Iterator[Fact]:
-    """The files of a photo directory, as `list_photos` finds them."""
+    """Yields the files of a photo directory, for the join.
+
+    A source may name photos without the folders they lie in: so a file in a folder is
+    there under its name alone as well.
+    """
     for file in list_photos(directory, nested):
         yield file.photo_id, FILES, tuple(file)
+        name = base_name(file.photo_id)
+        if name != file.photo_id:
+            yield name, FILES, tuple(file)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 import apache_beam as beam
 import numpy as np
 
+from beam_jobs.checking import check_rejects
 from beam_jobs.elements import Job, Plan, Reject
 from beam_jobs.output_folder import (
     remove_leftovers,
@@ -15,9 +16,7 @@ from beam_jobs.output_folder import (
     write_rejects,
 )
 from beam_jobs.shard_writing import ShardReport
-from records import rejects as rejects_file
 from records import shards, vocabulary
-from records.errors import UserError
 from records.manifest import (
     FORMAT,
     DroppedWords,
@@ -58,7 +57,8 @@ class Finish(beam.DoFn):
         )
         check_sums(statistics)
         write_rejects(self.job.output, rejects)
-        refuse_if_short(statistics, reports, self.job)
+        training = sum(r.shard.photos for r in reports if r.split == "train")
+        check_rejects(rejects, statistics.photos_in, training, self.job)
         Vocabulary(plan.tokens).save(
             os.path.join(self.job.output, vocabulary.FILE_NAME)
         )
@@ -98,7 +98,25 @@ def add_up(
         words_kept=taken["words_kept"],
         dropped_words=dropped,
         unspaced_fraction=unspaced_fraction,
+        longest_by_split=longest_by_split(reports),
+        equal_captions=has_equal_captions(reports),
+        uncaptioned_files=taken.get("files", 0) - taken.get("files_used", 0),
     )
+
+
+def longest_by_split(reports: list[ShardReport]) -> dict[str, int]:
+    longest: dict[str, int] = {}
+    for report in reports:
+        here = max(report.caption_lengths, default=0)
+        longest[report.split] = max(here, longest.get(report.split, 0))
+    return longest
+
+
+def has_equal_captions(reports: list[ShardReport]) -> bool:
+    """Tells whether there are several training captions, and all have the same ids."""
+    training = [report for report in reports if report.split == "train"]
+    distinct = {tuple(ids) for report in training for ids in report.distinct}
+    return len(distinct) == 1 and sum(r.shard.captions for r in training) > 1
 
 
 def add_up_dropped(
@@ -142,29 +160,6 @@ def check_sum(what: str, taken: int, parts: Mapping[str, int]) -> None:
         )
 
 
-def refuse_if_short(
-    statistics: Statistics, reports: list[ShardReport], job: Job
-) -> None:
-    counts = ", ".join(f"{n} {r}" for r, n in statistics.rejected_photos.items())
-    listed = os.path.join(job.output, rejects_file.FILE_NAME)
-    if not any(r.split == "train" and r.shard.photos for r in reports):
-        raise UserError(
-            "no training photo made it into the records"
-            + (f"; rejected: {counts}" if counts else "")
-            + f". See {listed}; check --photos and --splits"
-        )
-    fraction = statistics.photos_rejected / statistics.photos_in
-    if fraction > job.max_reject_fraction:
-        needed = np.ceil(fraction * 100) / 100
-        raise UserError(
-            f"{statistics.photos_rejected} of {statistics.photos_in} photos were "
-            f"rejected ({counts}), more than --max_reject_fraction "
-            f"{job.max_reject_fraction:g} allows. {listed} names each; if that is as "
-            "it should be, run the same command with --max_reject_fraction "
-            f"{needed:g}: what is finished is not encoded again"
-        )
-
-
 def make_manifest(
     job: Job, plan: Plan, reports: list[ShardReport], statistics: Statistics
 ) -> Manifest:
@@ -190,7 +185,10 @@ def make_manifest(
 
 
 def sources(job: Job) -> dict[str, str]:
-    return {"source": job.source.name, "photos": job.photos, **job.source.files()}
+    found = {"source": job.source.name, "photos": job.photos, **job.source.files()}
+    if job.split_fractions:
+        found["split_fractions"] = ",".join(map(str, job.split_fractions))
+    return found
 
 
 def moments(reports: list[ShardReport]) -> FeatureMoments:

@@ -1,5 +1,7 @@
 """Text steps: join captions with splits and files, plan the shards, cut tokens."""
 
+import hashlib
+import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 
@@ -9,7 +11,7 @@ from apache_beam.transforms.window import GlobalWindows
 
 from beam_jobs.blocks import Block, read_blocks, write_blocks
 from beam_jobs.elements import REJECTED, Caption, Photo, PhotoFile, Plan, Reject
-from beam_jobs.facts import CAPTIONS, FILES, PATHS, PLACES, SPLITS, TAKEN, Fact
+from beam_jobs.facts import CAPTIONS, FILES, PLACES, SPLITS, TAKEN, Fact
 from beam_jobs.packing import (
     PackedPhoto,
     pack_captions,
@@ -18,11 +20,13 @@ from beam_jobs.packing import (
 )
 from records import shards
 from records.errors import UserError
+from records.photo_ids import SPLIT_NAMES, is_below
 from records.scripts import unspaced_words
 from records.tokenizer import Tokenizer
 from records.tokenizer_settings import TokenizerSettings
 from records.vocabulary import Vocabulary
 
+NO_PHOTO = {FILES, PLACES}  # facts that alone make no photo
 TRAINING_WORD, SPLIT_SIZE = "training_word", "split_size"
 MOSTLY = 0.5  # of the words, in a script without spaces: the build is refused
 
@@ -36,15 +40,24 @@ class JoinPhotos(beam.DoFn):
             not the photo's file turns out to be there. Counted a bundle at a time: sent
             on one by one words cost more than all the rest of the text.
         split_size: (split, how many photos).
-        taken: (`photos`, how many came in).
+        taken: (`photos`, how many came in), (`files`, how many lie in the directory),
+            (`files_used`, how many of these are photos that came in).
+
+    A file that nobody captioned is no photo that comes in.
 
     Args:
         directory: of the photos.
         output: directory of the records.
+        fractions: of photos in each split, where the source has no splits.
     """
 
-    def __init__(self, directory: str, output: str):
-        self.directory, self.output = directory, output
+    def __init__(
+        self,
+        directory: str,
+        output: str,
+        fractions: tuple[float, float, float] | None = None,
+    ):
+        self.directory, self.output, self.fractions = directory, output, fractions
 
     def start_bundle(self):
         self.words = Counter()
@@ -55,60 +68,108 @@ class JoinPhotos(beam.DoFn):
             yield beam.pvalue.TaggedOutput(TRAINING_WORD, value)
 
     def process(self, keyed: tuple[int, Iterable[Block]]):
-        found = by_photo(read_blocks(keyed[1]))
+        facts = by_photo(read_blocks(keyed[1]))
+        found = {p: parts for p, parts in facts.items() if parts.keys() - NO_PHOTO}
         joined = [self.join(photo_id, parts) for photo_id, parts in found.items()]
         photos = [one for one in joined if not isinstance(one, Reject)]
         for reject in joined:
             if isinstance(reject, Reject):
                 yield beam.pvalue.TaggedOutput(REJECTED, reject)
-        yield beam.pvalue.TaggedOutput(TAKEN, ("photos", len(joined)))
+        taken = {
+            "photos": len(joined),
+            "files": sum(len(own_files(p, parts)) for p, parts in facts.items()),
+            "files_used": sum(len(candidates(p, parts)) for p, parts in found.items()),
+        }
+        for count in taken.items():
+            yield beam.pvalue.TaggedOutput(TAKEN, count)
         for size in Counter(split for _, split, *_ in photos).items():
             yield beam.pvalue.TaggedOutput(SPLIT_SIZE, size)
         for _, block in write_blocks(self.output, {"photos": photos}):
             yield block
 
     def join(self, photo_id: str, parts: Mapping[str, list]) -> PackedPhoto | Reject:
-        """One photo of its facts' values, by kind.
-
-        Where the source names the photo's path, the file must lie there.
-        """
+        """Joins the values of one photo's facts, by kind."""
         captions, packed = in_order(parts[CAPTIONS])
-        splits, paths = sorted(set(parts[SPLITS])), sorted(set(parts[PATHS]))
-        files = self.at_paths([PhotoFile(*file) for file in parts[FILES]], paths)
+        splits = self.splits(photo_id, parts[SPLITS])
+        files = candidates(photo_id, parts)
         if splits == ["train"]:
             for caption in captions:
                 self.words.update(caption.words)
-        problem = problem_of_text(captions, splits, paths) or self.problem_of_files(
-            files, paths or [photo_id]
+        problem = problem_of_text(captions, splits) or self.problem_of_files(
+            files, photo_id
         )
         if problem:
             return Reject("photo", photo_id, *problem, len(captions))
-        return pack_photo(splits[0], files[0], packed, min(parts[PLACES], default=None))
+        return pack_photo(
+            photo_id, splits[0], files[0], packed, min(parts[PLACES], default=None)
+        )
 
-    def at_paths(self, files: list[PhotoFile], paths: list[str]) -> list[PhotoFile]:
-        named = {FileSystems.join(self.directory, path) for path in paths}
-        return [file for file in files if file.path in named] if named else files
+    def splits(self, photo_id: str, named: list[str]) -> list[str]:
+        """Returns the splits that a photo is in, by the source or by its id."""
+        splits = sorted(set(named))
+        if self.fractions is None:
+            return splits
+        if splits:
+            raise UserError(
+                f"--split_fractions: the captions say that {photo_id} is in split "
+                f"{splits[0]!r}; leave --split_fractions out"
+            )
+        return [draw_split(photo_id, self.fractions)]
 
     def problem_of_files(
-        self, files: list[PhotoFile], paths: list[str]
+        self, files: list[PhotoFile], photo_id: str
     ) -> tuple[str, str] | None:
         if len(files) > 1:
             found = sorted(file.path for file in files)
-            return "two_files", f"the name of {found[0]} and {found[1]}"
+            return "two_files", f"may be {found[0]} or {found[1]}"
         if not files:
-            path = FileSystems.join(self.directory, paths[0])
-            if FileSystems.exists(path):
+            path = FileSystems.join(self.directory, photo_id)
+            if is_below(photo_id) and FileSystems.exists(path):
                 return "not_a_file", f"{path} is no file of the photo directory"
             return "photo_missing", f"no file {path}"
         return None
 
 
 def by_photo(facts: Iterable[Fact]) -> dict[str, dict[str, list]]:
-    """Photo id -> kind -> values; not of photos that only an earlier set has."""
+    """Photo id -> kind -> values."""
     found = defaultdict(lambda: defaultdict(list))
     for photo_id, kind, value in facts:
         found[photo_id][kind].append(value)
-    return {photo: parts for photo, parts in found.items() if parts.keys() != {PLACES}}
+    return found
+
+
+def own_files(photo_id: str, parts: Mapping[str, list]) -> list[PhotoFile]:
+    """Returns the files whose path below the directory is the id."""
+    files = (PhotoFile(*file) for file in parts.get(FILES, ()))
+    return [file for file in files if file.photo_id == photo_id]
+
+
+def candidates(photo_id: str, parts: Mapping[str, list]) -> list[PhotoFile]:
+    """Returns the files that may be a photo: at its path, else of its name.
+
+    One file that is reached by several links is there once.
+    """
+    found = own_files(photo_id, parts) or [PhotoFile(*f) for f in parts.get(FILES, ())]
+    if len(found) < 2:
+        return found
+    ordered = sorted(found, key=lambda file: file.path, reverse=True)
+    return list({os.path.realpath(file.path): file for file in ordered}.values())
+
+
+def draw_split(photo_id: str, fractions: tuple[float, float, float]) -> str:
+    """Returns the split that a photo's id says; other photos do not matter.
+
+    Args:
+        fractions: of train, dev and test; their sum is 1.
+    """
+    digest = hashlib.sha256(b"tfcap split:" + photo_id.encode()).digest()
+    place = int.from_bytes(digest[:8], "big") / 2**64
+    for split, fraction in zip(shards.SPLITS, fractions):
+        place -= fraction
+        if place < 0:
+            return split
+    # Rounding left a little: the last split that has photos.
+    return [s for s, fraction in zip(shards.SPLITS, fractions) if fraction][-1]
 
 
 def in_order(parts: list[str]) -> tuple[list[Caption], str]:
@@ -121,19 +182,17 @@ def in_order(parts: list[str]) -> tuple[list[Caption], str]:
 
 
 def problem_of_text(
-    captions: list[Caption], splits: list[str], paths: list[str]
+    captions: list[Caption], splits: list[str]
 ) -> tuple[str, str] | None:
     """Reason and detail, the first that applies."""
     if len(splits) > 1:
         return "in_two_splits", f"listed in {' and '.join(splits)}"
-    if len(paths) > 1:
-        return "two_paths", f"said to lie at {' and '.join(paths)}"
     if not captions:
         return "no_caption", "no usable caption"
     if not splits:
         return "in_no_split", "in none of the splits"
     if splits[0] not in shards.SPLITS:
-        expected = ", ".join(shards.SPLITS)
+        expected = ", ".join(SPLIT_NAMES)
         return "unknown_split", f"in split {splits[0]!r}; expected one of {expected}"
     return None
 

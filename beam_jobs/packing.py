@@ -26,10 +26,14 @@ def unpack_captions(packed: str) -> list[Caption]:
 
 
 def pack_photo(
-    split: str, file: PhotoFile, captions: str, earlier: Place | None = None
+    photo_id: str,
+    split: str,
+    file: PhotoFile,
+    captions: str,
+    earlier: Place | None = None,
 ) -> PackedPhoto:
     """A photo of a file, with its captions packed."""
-    return file.photo_id, split, tuple(file), captions, earlier and tuple(earlier)
+    return photo_id, split, tuple(file), captions, earlier and tuple(earlier)
 
 
 def unpack_photo(packed: PackedPhoto) -> Photo:

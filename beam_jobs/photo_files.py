@@ -10,7 +10,8 @@ from beam_jobs.elements import PhotoFile
 from beam_jobs.remote_files import escape, match
 from records.errors import UserError
 from records.files import read_file, reason
-from records.storage import StorageUserError, is_remote
+from records.photo_ids import photo_id
+from records.storage import StorageUserError, is_remote, local_files
 from tfcap.photos import PhotoProblem, check_header
 
 AT_A_TIME = 16
@@ -18,35 +19,30 @@ UNREADABLE = "unreadable_file"
 
 
 def list_photos(directory: str, nested: bool = False) -> Iterator[PhotoFile]:
-    """Yields the files of a photo directory; the id is the file's name.
+    """Yields the files of a photo directory; the id is the path below it.
 
     Args:
         directory: on any file system.
-        nested: look into the folders of the directory as well, but not into links to
-            folders.
+        nested: look into the folders of the directory as well; links are followed.
 
     Raises:
-        UserError: the place cannot be listed.
+        UserError: the place cannot be listed, or a link leads back to where it lies.
     """
     if not is_remote(directory):
         yield from list_local(directory, nested)
         return
     pattern = "**" if nested else "*"
+    start = directory.rstrip("/") + "/"
     for file in match_photos(FileSystems.join(escape(directory), pattern)):
-        yield file._replace(photo_id=FileSystems.split(file.photo_id)[1])
+        yield file._replace(photo_id=photo_id(file.path.removeprefix(start)))
 
 
 def list_local(directory: str, nested: bool) -> Iterator[PhotoFile]:
     """As `list_photos`; Beam's way would hold all of the files at once."""
     try:
-        with os.scandir(directory) as entries:
-            for entry in entries:
-                if entry.is_file():
-                    found = entry.stat()
-                    name, modified = readable(entry.name), found.st_mtime
-                    yield PhotoFile(name, entry.path, found.st_size, modified)
-                elif nested and entry.is_dir(follow_symlinks=False):
-                    yield from list_local(entry.path, nested)
+        for entry in local_files(directory, nested):
+            name, found = os.path.relpath(entry.path, directory), entry.stat()
+            yield PhotoFile(photo_id(name), entry.path, found.st_size, found.st_mtime)
     except OSError as error:
         raise UserError(f"cannot list {directory}: {reason(error)}") from None
 

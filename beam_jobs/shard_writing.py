@@ -40,6 +40,7 @@ class ShardReport(Report):
         tokens, out_of_vocabulary: of the written captions, and how many are unknown.
         caption_lengths: ids per caption -> captions.
         photo_formats: file format -> photos.
+        distinct: ids of up to two captions that differ, to tell whether all are equal.
         feature_sum, feature_squares: per channel, over photos and cells; empty
             outside the training split.
         cells: how many values each of those sums has.
@@ -51,6 +52,7 @@ class ShardReport(Report):
     out_of_vocabulary: int
     caption_lengths: dict[int, int]
     photo_formats: dict[str, int]
+    distinct: list[list[int]]
     feature_sum: list[float]
     feature_squares: list[float]
     cells: int
@@ -167,6 +169,7 @@ class Tally:
         self.tokens = self.out_of_vocabulary = 0
         self.lengths: Counter[int] = Counter()
         self.formats: Counter[str] = Counter()
+        self.distinct: dict[tuple[int, ...], None] = {}
         self.features = FeatureSums()
 
     def add(self, photo: Photo, record: PhotoRecord, kind: str) -> None:
@@ -175,6 +178,9 @@ class Tally:
         self.out_of_vocabulary += sum(token not in self.known for token in tokens)
         self.lengths.update(len(ids) for ids in record.ids)
         self.formats[kind] += 1
+        for ids in record.ids:
+            if len(self.distinct) < 2:
+                self.distinct[ids] = None
         if self.measure:
             self.features.add(record.features)
 
@@ -184,6 +190,7 @@ class Tally:
             "out_of_vocabulary": self.out_of_vocabulary,
             "caption_lengths": dict(sorted(self.lengths.items())),
             "photo_formats": dict(sorted(self.formats.items())),
+            "distinct": [list(ids) for ids in self.distinct],
             "feature_sum": self.features.sum.tolist(),
             "feature_squares": self.features.squares.tolist(),
             "cells": self.features.cells,

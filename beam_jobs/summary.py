@@ -45,6 +45,19 @@ def what_is_there(job: Job, manifest: Manifest) -> Iterator[str]:
         f"{manifest.statistics.out_of_vocabulary_rate:.2%} of tokens outside it, "
         f"longest caption {manifest.longest_caption}"
     )
+    uncaptioned = manifest.statistics.uncaptioned_files
+    if uncaptioned:
+        yield f"{uncaptioned} files of {job.photos} have no caption: left alone"
+    if manifest.statistics.equal_captions:
+        yield (
+            "warning: all training captions have the same tokens: a model learns to "
+            "write that one; look at --captions and the tokenizer's settings"
+        )
+    if not manifest.photos("dev"):
+        yield (
+            "warning: no photo is in split dev, by which tfcap train chooses the best "
+            "epoch; list some, or build with --split_fractions 0.9,0.05,0.05"
+        )
     unspaced = manifest.statistics.unspaced_fraction
     if manifest.tokenizer.kind == "word" and unspaced >= NOTICED:
         yield (

@@ -80,8 +80,8 @@ class Statistics(_Part):
     Record sets of before these were counted have 0 words in.
 
     Attributes:
-        photos_in: photos named by captions or split lists or found in the directory,
-            and entries of the source that should name one and do not.
+        photos_in: photos named by captions or split lists, and entries of the source
+            that should name one and do not.
         captions_in: captions of the source, whatever stands in a caption's place among
             them: for Flickr8k, lines of the caption file that are not blank.
         rejected_photos: photos rejected, by reason.
@@ -97,6 +97,11 @@ class Statistics(_Part):
         dropped_words: those, by reason (`records.tokenizer.why_dropped`).
         unspaced_fraction: part of the training captions' words that are in a script
             without spaces, so that each is a whole clause.
+        uncaptioned_files: files of the photo directory that no caption and no list
+            names; they are no photos in.
+        longest_by_split: `longest_caption` of each split; empty in record sets of
+            before it was counted.
+        equal_captions: whether all training captions have the same tokens.
     """
 
     photos_in: int
@@ -113,6 +118,9 @@ class Statistics(_Part):
     words_kept: int = 0
     dropped_words: dict[str, DroppedWords] = {}
     unspaced_fraction: float = 0.0
+    uncaptioned_files: int = 0
+    longest_by_split: dict[str, int] = {}
+    equal_captions: bool = False
 
     @property
     def words_dropped(self) -> int:
@@ -161,6 +169,11 @@ class Manifest(_Part):
     statistics: Statistics
     configuration: dict[str, Any]
     sources: dict[str, str]
+
+    @property
+    def longest_training_caption(self) -> int:
+        """Ids, `<start>` and `<end>` included; of all splits where that is unknown."""
+        return self.statistics.longest_by_split.get("train", self.longest_caption)
 
     def photos(self, split: str) -> int:
         return sum(shard.photos for shard in self.shards.get(split, []))

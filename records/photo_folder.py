@@ -1,4 +1,4 @@
-"""Finding a record's photo again: records name a photo by its file, not its folder."""
+"""Finding a record's photo again, by its id: a path below the photo directory."""
 
 import functools
 import hashlib
@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from records.errors import UserError
 from records.files import exists, file_sizes, is_directory, read_file
+from records.photo_ids import base_name, is_below, photo_id
 
 
 class PhotoFile(NamedTuple):
@@ -42,7 +43,7 @@ class PhotoFolder:
         """The photo's path; None if no file or more than one may be it."""
         places = self.places(photo_id)
         first, second = next(places, None), None
-        if first and first != self.direct(photo_id):
+        if first and os.path.relpath(first, self.directory) != photo_id:
             second = next(places, None)
         return None if second else first
 
@@ -58,27 +59,29 @@ class PhotoFolder:
                 other = other or PhotoFile(path, content, same)
         return other
 
-    def places(self, photo_id: str) -> Iterator[str]:
-        """Yields where files of this name lie, that in the directory itself first."""
-        if not photo_id or os.path.basename(photo_id) != photo_id:
+    def places(self, name: str) -> Iterator[str]:
+        """Yields where a photo of this id may lie, first its path as it is written.
+
+        Ids come out of record sets, which may be anybody's: none leads out of the
+        directory.
+        """
+        if not is_below(name):
             return
-        direct = self.direct(photo_id)
+        direct = os.path.join(self.directory, name)
         if is_file(direct):
             yield direct
-        yield from (p for p in self._paths.get(photo_id, ()) if p != direct)
-
-    def direct(self, photo_id: str) -> str:
-        return os.path.join(self.directory, photo_id)
+        found = self._paths.get(photo_id(name), ())
+        yield from (path for path in found if path != direct)
 
     @functools.cached_property
     def _paths(self) -> dict[str, list[str]]:
-        """Name, made readable as photo ids are -> paths."""
+        """Id, and name alone of a photo in a folder -> paths."""
         paths = defaultdict(list)
         with suppress(OSError, UserError):
             for place in file_sizes(self.directory, nested=True):
-                name = os.path.basename(place)
-                readable = name.encode("utf-8", "backslashreplace").decode()
-                paths[readable].append(os.path.join(self.directory, place))
+                path, found = os.path.join(self.directory, place), photo_id(place)
+                for name in {found, base_name(found)}:
+                    paths[name].append(path)
         return paths
 
 

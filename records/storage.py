@@ -109,6 +109,10 @@ class Storage(ABC):
         """Yields (name, bytes) of the files in a directory.
 
         With `nested` those of its directories as well, named by their path in it.
+        Links to files and directories are followed.
+
+        Raises:
+            UserError: a link leads back to a directory that it lies in.
         """
 
     @abstractmethod
@@ -146,13 +150,8 @@ class LocalStorage(Storage):
         return os.path.getsize(path)
 
     def files(self, directory: str, nested: bool = False) -> Iterator[tuple[str, int]]:
-        with os.scandir(directory) as entries:
-            for entry in entries:
-                if entry.is_file():
-                    yield entry.name, entry.stat().st_size
-                elif nested and entry.is_dir(follow_symlinks=False):
-                    for name, size in self.files(entry.path, nested):
-                        yield os.path.join(entry.name, name), size
+        for entry in local_files(directory, nested):
+            yield os.path.relpath(entry.path, directory), entry.stat().st_size
 
     def make_directory(self, path: str) -> None:
         os.makedirs(path, exist_ok=True)
@@ -162,6 +161,34 @@ class LocalStorage(Storage):
 
     def remove_directory(self, path: str) -> None:
         shutil.rmtree(path)
+
+
+def local_files(
+    directory: str, nested: bool = False, above: tuple[tuple[int, int], ...] = ()
+) -> Iterator[os.DirEntry]:
+    """Yields the files of a directory, with `nested` those of its directories too.
+
+    Links are followed.
+
+    Args:
+        above: device and number of the directories that this one lies in.
+
+    Raises:
+        UserError: a link leads back to a directory that it lies in.
+    """
+    here = os.stat(directory)
+    inside = (*above, (here.st_dev, here.st_ino))
+    if inside[-1] in above:
+        raise UserError(
+            f"{directory} leads back to a directory that it lies in, without end: "
+            f"{os.path.realpath(directory)}. Remove this link"
+        )
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            if entry.is_file():
+                yield entry
+            elif nested and entry.is_dir():
+                yield from local_files(entry.path, nested, inside)
 
 
 class NewLocalFile(NewFile):

@@ -55,7 +55,7 @@ class DecodingConfig(Section):
         beam_width: 1 is greedy. So many captions are found of a photo, best first.
         length_exponent: a caption of n tokens scores log-probability / n**exponent.
         max_length: tokens at most, `<start>` and `<end>` included; null for as many as
-            the longest caption of the records has.
+            the longest training caption has.
         min_length: tokens at least, counted alike.
         no_repeat_ngram: no so many tokens in succession come twice; null allows it.
         with_words: words or phrases that every caption must hold.

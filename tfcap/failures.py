@@ -72,6 +72,20 @@ def explain_not_finite(
     )
 
 
+def remedy_of_memory(config: TrainingConfig) -> str:
+    """Returns what to set where a step does not fit into memory, the best first."""
+    others = (
+        "lower training.global_batch, or cut it into parts by training.accumulate="
+        f"{2 * config.accumulate}"
+    )
+    if config.expansion == "causal":
+        return others
+    return (
+        "set training.expansion=causal, the same objective with a tenth of the rows; "
+        f"or {others}"
+    )
+
+
 def photos_of_step(
     records: RecordSet, config: TrainingConfig, epoch: int, number: int
 ) -> dict[str, bool]:

@@ -1,6 +1,5 @@
 """Captions of a few dev photos after every epoch, beside the photos, in TensorBoard."""
 
-import os
 from collections.abc import Iterator
 from html import escape
 from itertools import islice
@@ -10,6 +9,7 @@ import tensorflow as tf
 
 from records import schema
 from records.files import read_file
+from records.photo_folder import PhotoFolder
 from records.reader import RecordSet, read_shard
 from records.schema import PhotoRecord
 from tfcap.config import Config
@@ -39,7 +39,7 @@ class Samples:
         self, model: Captioner, records: RecordSet, config: Config, photos: str | None
     ):
         self.chosen = choose(records, "dev", COUNT, config.training.seed)
-        folder = photos or records.manifest.sources.get("photos", "")
+        folder = PhotoFolder(photos or records.manifest.sources.get("photos", ""))
         self.pictures = {r.photo_id: picture(r, folder) for r in self.chosen}
         seen = {"features": tf.stack([record.features for record in self.chosen])}
         if model.encoder is not None:
@@ -100,10 +100,10 @@ def pixels_of(chosen: tuple[PhotoRecord, ...], records: RecordSet) -> tf.Tensor:
     return read(tf.constant(names), tf.constant(photos))
 
 
-def picture(record: PhotoRecord, folder: str) -> tf.Tensor | None:
+def picture(record: PhotoRecord, folder: PhotoFolder) -> tf.Tensor | None:
     """The photo, uint8 [height, width, 3], made small; None if it cannot be had."""
     try:
-        encoded = record.encoded or read_file(os.path.join(folder, record.photo_id))
+        encoded = record.encoded or read_file(folder.find(record.photo_id) or "")
         check_header(encoded)
         pixels = tf.io.decode_image(encoded, channels=3, expand_animations=False)
     except (OSError, PhotoProblem, tf.errors.OpError):

@@ -1,5 +1,7 @@
 """Learning rate as a function of the step."""
 
+import sys
+
 import keras
 import tensorflow as tf
 
@@ -33,14 +35,21 @@ def make_schedule(
     config: ScheduleConfig, steps_per_epoch: int, epochs: int
 ) -> Schedule:
     """Learning rate by step (from 0); warm-up steps come before the schedule's own."""
-    schedules = keras.optimizers.schedules
+    schedules, total = keras.optimizers.schedules, steps_per_epoch * epochs
+    if config.warmup_steps >= total:
+        print(
+            f"warning: training.schedule.warmup_steps is {config.warmup_steps}, but "
+            f"training has {total} steps ({epochs} epochs of {steps_per_epoch}): the "
+            f"learning rate never reaches {config.rate:g}",
+            file=sys.stderr,
+        )
     if config.kind == "step":
         rates = [config.rate, *(rate for _, rate in config.steps)]
         # Keras changes the rate after the boundary, we at the epoch's first step.
         ends = [epoch * steps_per_epoch - 1 for epoch, _ in config.steps]
         schedule = schedules.PiecewiseConstantDecay(ends, rates)
     elif config.kind == "cosine":
-        steps = max(1, steps_per_epoch * epochs - config.warmup_steps)
+        steps = max(1, total - config.warmup_steps)
         schedule = schedules.CosineDecay(config.rate, steps, config.final_fraction)
     else:
         schedule = schedules.PiecewiseConstantDecay([1], [config.rate] * 2)

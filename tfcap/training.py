@@ -21,7 +21,7 @@ from tfcap.checkpoints import KeptByTheChief
 from tfcap.cluster import ALONE, Cluster
 from tfcap.config import Config
 from tfcap.curves import Curves
-from tfcap.failures import explain_not_finite, find_damage
+from tfcap.failures import explain_not_finite, find_damage, remedy_of_memory
 from tfcap.input_pipeline import scoring_batches, training_batches
 from tfcap.models import build_model
 from tfcap.optimizers import make_optimizer
@@ -251,8 +251,8 @@ class Trainer:
         """Raises a UserError in the place of an error that a user can put right."""
         if isinstance(error, tf.errors.ResourceExhaustedError):
             raise UserError(
-                f"out of memory at {self.where()}: lower training.global_batch, or cut "
-                "it into parts by training.accumulate, in a new --workdir"
+                f"out of memory at {self.where()}: {remedy_of_memory(self.settings)}, "
+                "in a new --workdir"
             ) from None
         problem = find_damage(self.records, ("train", "dev"))
         if problem:

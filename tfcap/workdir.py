@@ -232,7 +232,8 @@ def held(path: str) -> Iterator[None]:
 def settled(config: Config, records: RecordSet) -> Config:
     """The configuration with the sections that made the records, as they made them.
 
-    A `decoding.max_length` of null becomes the length of their longest caption.
+    A `decoding.max_length` of null becomes the length of their longest training
+    caption: what other splits hold must not tell the search.
 
     Where the encoder's weights lie may differ from one command to the next, and to
     train it they are read again; what features and tokens are may not.
@@ -258,7 +259,9 @@ def settled(config: Config, records: RecordSet) -> Config:
         check_keeps_photos(records)
         files = {name: getattr(config.encoder, name) for name in ("weights", "model")}
         sections["encoder"] = made.encoder.model_copy(update=files)
-    sections["decoding"] = config.decoding.up_to(records.manifest.longest_caption)
+    sections["decoding"] = config.decoding.up_to(
+        records.manifest.longest_training_caption
+    )
     check_words(sections["decoding"], records.vocabulary, records.manifest.tokenizer)
     return config.model_copy(update=sections)
 

@@ -1,8 +1,9 @@
 """Where captions come from: a module per form they are published in.
 
-Each source reads its files to the same four kinds of items, so that everything after
-them, and every byte of the records, is independent of the form. A photo is known by
-its file name; some sources name the folder it lies in as well.
+Each source reads its files to the same three kinds of items, so that everything after
+them, and every byte of the records, is independent of the form. A photo's id is the
+path that the source gives it (`records.photo_ids.photo_id`). A name without a folder
+stands for the file of that name, wherever it lies below the photo directory.
 """
 
 from abc import ABC, abstractmethod
@@ -11,13 +12,11 @@ from typing import Any, ClassVar
 
 from records.errors import UserError
 
-SPLIT_NAMES = {
-    "train": "train",
-    "restval": "train",  # COCO's validation photos that Karpathy trains on
-    "dev": "dev",
-    "val": "dev",
-    "test": "test",
-}
+JSONL_LINE = '{"photo": "a.jpg", "captions": ["A dog runs ."], "split": "train"}'
+ANY_FORM = (
+    "Captions of any other form can be read as JSON lines, --source jsonl, one line a "
+    f"photo: {JSONL_LINE}"
+)
 
 
 class Source(ABC):
@@ -27,7 +26,7 @@ class Source(ABC):
         name: after `--source`.
         needs: which options it needs, in words.
         several: whether `--captions` may be given more than once.
-        takes_splits: whether it needs `--splits`; else the captions' file tells.
+        takes_splits: whether it takes `--splits`; else the captions' file tells.
         nested: whether photos may lie in folders of the photo directory.
     """
 
@@ -38,8 +37,13 @@ class Source(ABC):
     nested: ClassVar[bool] = True
 
     @classmethod
-    def check_options(cls, captions: Sequence[str], splits: str | None) -> None:
+    def check_options(
+        cls, captions: Sequence[str], splits: str | None, drawn: bool = False
+    ) -> None:
         """Looks at the command line alone.
+
+        Args:
+            drawn: whether `--split_fractions` says how photos are split.
 
         Raises:
             UserError: options are missing or too many; says what the source needs.
@@ -48,10 +52,12 @@ class Source(ABC):
             raise cls.usage_error("received no --captions")
         if len(captions) > 1 and not cls.several:
             raise cls.usage_error(f"received {len(captions)} --captions")
-        if cls.takes_splits and not splits:
-            raise cls.usage_error("received no --splits")
+        if cls.takes_splits and not splits and not drawn:
+            raise cls.usage_error("received no --splits and no --split_fractions")
         if splits and not cls.takes_splits:
             raise cls.usage_error("it takes no --splits")
+        if splits and drawn:
+            raise cls.usage_error("received both --splits and --split_fractions")
 
     @classmethod
     def usage_error(cls, problem: str) -> UserError:
@@ -83,8 +89,8 @@ class Source(ABC):
     def items(self, given: Any) -> Iterator[Any]:
         """Reads one of `to_read`.
 
-        Yields Caption; InSplit, AtPath, where the input says so; Reject, of captions
-        and of photos that cannot be named.
+        Yields Caption; InSplit, where the input says so; Reject, of captions and of
+        photos that cannot be named.
 
         Raises:
             UserError: the file as a whole cannot be read.

@@ -6,10 +6,12 @@
                           "caption": "A man with a red helmet ."}]}
 
 The split comes with the file: `--captions train=captions_train2017.json --captions
-dev=captions_val2017.json`, and `test=` where there is one. A photo's id is the last
-part of its `file_name`. Where that names a folder the photo must lie there; else it is
-found by its name in any folder of the photo directory, `train2017/` and `val2017/` say.
-Captions stand in a record by annotation id.
+dev=captions_val2017.json`, and `test=` where there is one; without splits, for
+`--split_fractions`, `--captions captions.json`. A photo's id is its `file_name`. Where
+that names a folder the photo must lie there; else it is found by its name in any folder
+of the photo directory, `train2017/` and `val2017/` say. Captions stand in a record by
+annotation id, or where annotations have none, in the order of the file. Ids may be
+numbers or strings.
 
 Source: Chen et al., "Microsoft COCO Captions: Data Collection and Evaluation Server",
 2015.
@@ -18,23 +20,23 @@ Source: Chen et al., "Microsoft COCO Captions: Data Collection and Evaluation Se
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from beam_jobs.elements import AtPath, Caption, InSplit, Reject
-from beam_jobs.sources import SPLIT_NAMES
+from beam_jobs.elements import Caption, InSplit, Reject
 from beam_jobs.sources.json_files import (
     JsonSource,
     check_starts_an_object,
     entries,
     load_object,
+    parse_option,
 )
 from beam_jobs.sources.json_items import (
     Item,
     ItemError,
     field,
-    file_name,
     path_text,
     shown,
     text,
 )
+from records.errors import UserError
 
 
 def read_coco(option: str) -> Iterator[Item]:
@@ -42,14 +44,19 @@ def read_coco(option: str) -> Iterator[Item]:
 
     One the size of `captions_train2017.json` (97 MB, 118,287 photos) takes 0.4 GiB of
     the worker's memory.
+
+    Raises:
+        UserError: it cannot be read, or holds objects instead of captions.
     """
     split, path = parse_option(option)
     content = load_object(path)
-    photos: dict[int, str] = {}
+    photos: dict[str, str] = {}
     for where, image in entries(content, path, "images"):
         yield from image_items(where, image, split, photos)
-    for where, annotation in entries(content, path, "annotations"):
-        yield read_annotation(where, annotation, photos)
+    annotations = list(entries(content, path, "annotations"))
+    refuse_instances(annotations, path)
+    for index, (where, annotation) in enumerate(annotations):
+        yield read_annotation(where, annotation, photos, index)
 
 
 class Coco(JsonSource):
@@ -58,19 +65,22 @@ class Coco(JsonSource):
     name = "coco"
     needs = (
         "--captions SPLIT=FILE once or more, train among them "
-        "(train=captions_train2017.json, dev=captions_val2017.json)"
+        "(train=captions_train2017.json, dev=captions_val2017.json), or FILE and "
+        "--split_fractions"
     )
     several = True
     reader = staticmethod(read_coco)
 
     @classmethod
-    def check_options(cls, captions: Sequence[str], splits: str | None) -> None:
-        super().check_options(captions, splits)
+    def check_options(
+        cls, captions: Sequence[str], splits: str | None, drawn: bool = False
+    ) -> None:
+        super().check_options(captions, splits, drawn)
         given = {option: parse_option(option) for option in captions}
         for option, (split, path) in given.items():
-            if split not in SPLIT_NAMES.values() or not path:
+            if not path or (split is None) != drawn:
                 raise cls.usage_error(f"received {option!r}")
-        if "train" not in {split for split, _ in given.values()}:
+        if not drawn and "train" not in {split for split, _ in given.values()}:
             raise cls.usage_error("received no file for train")
 
     @classmethod
@@ -82,54 +92,62 @@ class Coco(JsonSource):
 
     @classmethod
     def named(cls, captions: Sequence[str], splits: None) -> "Coco":
-        return cls(tuple("=".join(parse_option(option)) for option in captions))
+        options = map(parse_option, captions)
+        return cls(tuple("=".join(filter(None, option)) for option in options))
 
 
-def parse_option(option: str) -> tuple[str, str]:
-    """`val=a.json` to `("dev", "a.json")`."""
-    name, _, path = option.partition("=")
-    return SPLIT_NAMES.get(name, name), path
+def refuse_instances(annotations: Sequence[tuple[str, Any]], path: str) -> None:
+    """Raises UserError for a file of objects or key points, which has no captions."""
+    _, first = annotations[0]
+    if isinstance(first, dict) and "category_id" in first and "caption" not in first:
+        raise UserError(
+            f"--captions: {path} holds objects and their places, no captions; take "
+            "captions_*.json of the same archive, e.g. captions_train2017.json"
+        )
 
 
 def image_items(
-    where: str, image: Any, split: str, photos: dict[int, str]
+    where: str, image: Any, split: str | None, photos: dict[str, str]
 ) -> Iterator[Item]:
     """All that one entry of `images` says; adds its id to `photos`."""
     try:
         path = path_text(field(image, "file_name"), "file_name")
-        number = integer(field(image, "id"), "id")
-        if number in photos:
-            raise ItemError(
-                "duplicate_id", f"{number} is the id of {photos[number]} too"
-            )
+        key = id_text(field(image, "id"), "id")
+        if key in photos:
+            raise ItemError("duplicate_id", f"{key} is the id of {photos[key]} too")
     except ItemError as bad:
         yield bad.reject("photo", where, 0)
         return
-    photos[number] = photo_id = file_name(path)
-    yield InSplit(photo_id, split)
-    if path != photo_id:
-        yield AtPath(photo_id, path)
+    photos[key] = path
+    if split:
+        yield InSplit(path, split)
 
 
 def read_annotation(
-    where: str, annotation: Any, photos: dict[int, str]
+    where: str, annotation: Any, photos: dict[str, str], index: int
 ) -> Caption | Reject:
-    """One entry of `annotations`."""
+    """One entry of `annotations`; `index` orders those without a number for an id."""
     try:
-        image = integer(field(annotation, "image_id"), "image_id")
+        image = id_text(field(annotation, "image_id"), "image_id")
         if image not in photos:
             raise ItemError("unknown_image", f"no entry of 'images' has the id {image}")
-        number = integer(field(annotation, "id"), "id")
+        number = annotation_number(annotation, index)
         caption = text(field(annotation, "caption"), "caption")
     except ItemError as bad:
         return bad.reject("caption", where, 1)
     return Caption(photos[image], number, where, caption)
 
 
-def integer(value: Any, key: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
+def annotation_number(annotation: dict[str, Any], index: int) -> int:
+    key = id_text(annotation.get("id", index), "id")
+    return int(key) if key.isascii() and key.isdigit() else index
+
+
+def id_text(value: Any, key: str) -> str:
+    """An id as text: `7` and `"7"` are the same one."""
+    if isinstance(value, bool) or not isinstance(value, int | str):
         raise ItemError(
-            "not_an_integer",
-            f"expected {key!r} to be an integer; received {shown(value)}",
+            "not_an_id",
+            f"expected {key!r} to be a number or a string; received {shown(value)}",
         )
-    return value
+    return str(value)

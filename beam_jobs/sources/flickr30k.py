@@ -5,7 +5,7 @@
                               1000092795.jpg| 0| Two young guys with shaggy hair .
 
 The lists of `--splits` have Flickr8k's names or are `train.txt`, `dev.txt` or
-`val.txt`, and `test.txt`; they name photos with `.jpg` or without.
+`val.txt`, and `test.txt`; they name photos with a suffix, or without `.jpg`.
 
 Source: Young, Lai, Hodosh and Hockenmaier, "From Image Descriptions to Visual
 Denotations", TACL 2014.
@@ -18,13 +18,11 @@ from beam_jobs.elements import Caption, Reject
 from beam_jobs.sources import flickr8k
 from beam_jobs.sources.lines import (
     LineSource,
+    check_captions_file,
     find_lists,
     parse_line,
     read_lines,
-    refuse_if_none_is_read,
-    start_of_captions,
 )
-from records.errors import UserError
 
 SPLIT_FILES = {
     "train": ("Flickr_8k.trainImages.txt", "Flickr_30k.trainImages.txt", "train.txt"),
@@ -36,7 +34,7 @@ SPLIT_FILES = {
     ),
     "test": ("Flickr_8k.testImages.txt", "Flickr_30k.testImages.txt", "test.txt"),
 }
-HEADER = re.compile(rb"(\xef\xbb\xbf)?image_name\s*\|\s*comment_number\s*\|.*")
+HEADER = re.compile(rb"image_name\s*\|\s*comment_number\s*\|.*")
 CSV_LINE = re.compile(
     r"(?P<photo>[^|]*[^|\s]\s*)\|\s*(?P<number>\d+)\s*\|(?P<text>.*\S.*)"
 )
@@ -53,17 +51,18 @@ class Flickr30k(LineSource):
     name = "flickr30k"
     needs = (
         "one --captions FILE (results_20130124.token or results.csv) and --splits DIR "
-        "(Flickr8k's lists, or train.txt, dev.txt or val.txt, and test.txt)"
+        "(Flickr8k's lists, or train.txt, dev.txt or val.txt, and test.txt), or "
+        "--split_fractions"
     )
     reader = staticmethod(read_captions)
     suffix = ".jpg"
     lists = SPLIT_FILES
 
     @classmethod
-    def open(cls, captions: Sequence[str], splits: str) -> "Flickr30k":
+    def open(cls, captions: Sequence[str], splits: str | None) -> "Flickr30k":
         (path,) = captions
-        check_captions_file(path)
-        return cls(path, find_lists(splits, SPLIT_FILES))
+        check_captions_file(path, parse_captions)
+        return cls(path, find_lists(splits, SPLIT_FILES) if splits else {})
 
 
 def parse_captions(
@@ -85,15 +84,3 @@ def parse_csv_caption(line: bytes, where: str) -> Caption | Reject:
     'A dog runs .'
     """
     return parse_line(line, where, CSV_LINE, "photo.jpg| number| caption")
-
-
-def check_captions_file(path: str) -> None:
-    """Looks at the first lines, so that a wrong file is refused before any work.
-
-    Raises:
-        UserError: no such file, an empty one, or another format.
-    """
-    parsed = list(parse_captions(path, iter(start_of_captions(path))))
-    if not parsed:
-        raise UserError(f"--captions: {path} has a header and no caption")
-    refuse_if_none_is_read(path, parsed)

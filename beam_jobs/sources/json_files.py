@@ -9,9 +9,12 @@ from typing import Any, ClassVar
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
-from beam_jobs.sources import Source
+from beam_jobs.sources import ANY_FORM, Source
 from beam_jobs.sources.json_items import Item
+from beam_jobs.sources.lines import without_mark
 from records.errors import UserError
+from records.photo_ids import split_name
+from records.shards import SPLITS
 
 
 @dataclass(frozen=True)
@@ -47,34 +50,64 @@ def check_starts_an_object(path: str) -> None:
     Raises:
         UserError: no such file, an empty one, or no JSON object.
     """
-    start = read_start(path).removeprefix(b"\xef\xbb\xbf").lstrip()
+    start = read_start(path)
     if not start:
         raise UserError(f"--captions: {path} is empty")
     if not start.startswith(b"{"):
         raise UserError(
-            f"--captions: {path} is no JSON object; it begins with {start[:40]!r}"
+            f"--captions: {path} is no JSON object; it begins with {start[:40]!r}. "
+            f"{ANY_FORM}"
         )
 
 
 def read_start(path: str) -> bytes:
+    """Returns the first bytes of a document, without white space before it."""
     if not FileSystems.exists(path):
         raise UserError(f"--captions: no file {path}")
     try:
         with FileSystems.open(path, compression_type=CompressionTypes.AUTO) as file:
-            return file.read(4096)
+            start = file.read(4096)
     except (OSError, EOFError, zlib.error) as error:  # the last two: damaged archives
         raise UserError(f"--captions: cannot read {path}: {error}") from None
+    return without_mark(start, path).lstrip()
+
+
+def parse_option(option: str) -> tuple[str | None, str]:
+    """Returns split and path of an option; no split where it names none.
+
+    >>> parse_option("val=a.json"), parse_option("a=b.json")
+    (('dev', 'a.json'), (None, 'a=b.json'))
+    """
+    name, equals, path = option.partition("=")
+    split = split_name(name)
+    if equals and split in SPLITS:
+        return split, path
+    return None, option
 
 
 def load_object(path: str) -> dict[str, Any]:
-    """Reads a JSON document, as a whole, into memory.
+    """Reads a JSON object, as a whole, into memory.
 
     Raises:
         UserError: it cannot be read or is not a JSON object; names the position.
     """
+    content = load_document(path)
+    if not isinstance(content, dict):
+        kind = type(content).__name__
+        raise UserError(f"{path}: expected a JSON object at the top; received a {kind}")
+    return content
+
+
+def load_document(path: str) -> Any:
+    """Reads a JSON document, as a whole, into memory.
+
+    Raises:
+        UserError: it cannot be read; names the position.
+    """
     try:
         with FileSystems.open(path, compression_type=CompressionTypes.AUTO) as file:
-            content = json.loads(file.read().decode("utf-8-sig"))
+            content = file.read()
+        return json.loads(without_mark(content, path))
     except (OSError, EOFError, zlib.error) as error:  # the last two: damaged archives
         raise UserError(f"cannot read {path}: {error}") from None
     except UnicodeDecodeError as error:
@@ -87,10 +120,6 @@ def load_object(path: str) -> dict[str, Any]:
         ) from None
     except (RecursionError, ValueError) as error:  # too deep, or a number too long
         raise UserError(f"{path} cannot be read as JSON: {error}") from None
-    if not isinstance(content, dict):
-        kind = type(content).__name__
-        raise UserError(f"{path}: expected a JSON object at the top; received a {kind}")
-    return content
 
 
 def entries(content: dict[str, Any], path: str, key: str) -> Iterator[tuple[str, Any]]:

@@ -4,14 +4,15 @@ A reject names its place by file and pointer: `dataset.json:images[3].sentences[
 Whatever stands in the place of a caption counts as one caption in.
 """
 
-import posixpath
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
-from beam_jobs.elements import AtPath, Caption, InSplit, Reject
-from beam_jobs.sources import SPLIT_NAMES
+from beam_jobs.elements import Caption, InSplit, Reject
+from records.photo_ids import base_name, photo_id, split_name
 
-Item = Caption | Reject | InSplit | AtPath
+Item = Caption | Reject | InSplit
+MOST = 1 << 16  # captions of an entry: numbers of those of the next one follow
 
 
 class ItemError(Exception):
@@ -29,63 +30,90 @@ def photo_items(
     where: str,
     entry: Any,
     path_of: Callable[[Any], str],
-    key: str,
+    keys: Sequence[str],
     text_of: Callable[[Any], str],
+    split: str | None = None,
+    index: int = 0,
 ) -> Iterator[Item]:
     """All that one entry with a photo, its split and its captions says.
 
     Args:
         where: file and pointer of the entry.
         path_of: the photo's path, from the entry.
-        key: of the array of captions.
+        keys: that the captions may stand under, an array or one alone.
         text_of: a caption, from one item of that array.
+        split: of all photos of the file, if the command line names it.
+        index: of the entry, where several entries of one photo add up.
     """
     try:
-        path = path_of(entry)
+        photo = path_of(entry)
     except ItemError as bad:
-        yield bad.reject("photo", where, count(entry, key))
+        yield bad.reject("photo", where, count(entry, keys))
         return
-    photo_id = file_name(path)
-    yield AtPath(photo_id, path)
-    yield from split_items(photo_id, entry.get("split"))
-    yield from caption_items(f"{where}.{key}", photo_id, entry, key, text_of)
+    splits = list(split_items(photo, entry.get("split")))
+    splits += [InSplit(photo, split)] if split else []
+    found = caption_items(where, photo, entry, keys, text_of)
+    captions = [
+        item._replace(number=index * MOST + item.number)
+        if isinstance(item, Caption)
+        else item
+        for item in found
+    ]
+    yield from (*splits, *captions)
+    if not splits and not captions:  # nothing else would tell of this photo
+        detail = f"an empty array of captions, and no split, for {photo}"
+        yield Reject("caption", where, "no_caption", detail, 0)
 
 
-def split_items(photo_id: str, name: Any) -> Iterator[InSplit]:
+def split_items(photo: str, name: Any) -> Iterator[InSplit]:
     """The photo's split, by any of its names; an unknown one is passed on."""
     if name is not None:
         readable = str(name).encode("utf-8", "backslashreplace").decode()
-        yield InSplit(photo_id, SPLIT_NAMES.get(readable, readable))
+        yield InSplit(photo, split_name(readable))
 
 
 def caption_items(
-    where: str, photo_id: str, entry: dict, key: str, text_of: Callable[[Any], str]
+    where: str,
+    photo: str,
+    entry: dict,
+    keys: Sequence[str],
+    text_of: Callable[[Any], str],
 ) -> Iterator[Caption | Reject]:
     try:
-        texts = array(field(entry, key), key)
+        key, value = first_field(entry, keys)
+        texts = [value] if isinstance(value, str) else array(value, key)
     except ItemError as bad:
         yield bad.reject("caption", where, 1)
         return
     for number, item in enumerate(texts):
-        there = f"{where}[{number}]"
+        there = f"{where}.{key}[{number}]"
         try:
-            yield Caption(photo_id, number, there, text_of(item))
+            yield Caption(photo, number, there, text_of(item))
         except ItemError as bad:
             yield bad.reject("caption", there, 1)
 
 
-def count(entry: Any, key: str) -> int:
+def count(entry: Any, keys: Sequence[str]) -> int:
     """How many captions are lost with an entry that names no photo."""
-    texts = entry.get(key) if isinstance(entry, dict) else None
-    return len(texts) if isinstance(texts, list) else 0
+    with suppress(ItemError):
+        _, texts = first_field(entry, keys)
+        return len(texts) if isinstance(texts, list) else int(isinstance(texts, str))
+    return 0
+
+
+def first_field(entry: Any, keys: Sequence[str]) -> tuple[str, Any]:
+    """Returns the first of some keys that an entry has, and its value."""
+    if not isinstance(entry, dict):
+        raise ItemError("not_an_object", f"expected an object; received {shown(entry)}")
+    for key in keys:
+        if key in entry:
+            return key, entry[key]
+    names = " or ".join(map(repr, keys))
+    raise ItemError("missing_field", f"expected a field {names} in {shown(entry)}")
 
 
 def field(entry: Any, key: str) -> Any:
-    if not isinstance(entry, dict):
-        raise ItemError("not_an_object", f"expected an object; received {shown(entry)}")
-    if key not in entry:
-        raise ItemError("missing_field", f"expected a field {key!r} in {shown(entry)}")
-    return entry[key]
+    return first_field(entry, [key])[1]
 
 
 def array(value: Any, key: str) -> list:
@@ -110,18 +138,13 @@ def text(value: Any, key: str) -> str:
 
 
 def path_text(value: Any, key: str) -> str:
-    """A photo's path below the photo directory; it ends in the photo's name."""
+    """A photo's path below the photo directory, as its id; it ends in a file's name."""
     path = text(value, key)
-    if not file_name(path):
+    if not base_name(path):
         raise ItemError(
             "no_file_name", f"expected {key!r} to name a file; received {shown(value)}"
         )
-    return posixpath.normpath(path)
-
-
-def file_name(path: str) -> str:
-    """A photo's id: its path without the folders."""
-    return path.rpartition("/")[2]
+    return photo_id(path)
 
 
 def shown(value: Any) -> str:

@@ -2,19 +2,31 @@
 
     {"photo": "a.jpg", "captions": ["A dog runs .", "A brown dog ."], "split": "train"}
 
-`photo` is the path below the photo directory; the photo's id is the last part of it.
-`split` is `train`, `dev` (or `val`) or `test`. Lines of one photo add up.
+The photo stands under `photo`, `image`, `file_name` or `filename`, the captions under
+`captions`, `caption` or `text`, an array or one alone: so `metadata.jsonl` of Hugging
+Face's image folders is read as well. A file may also hold one JSON array of such
+objects, as those of BLIP do. Entries of one photo add up, in their order.
+
+The photo's id is its path below the photo directory. `split` is `train`, `dev`
+(`val`, `validation`) or `test`; where the entries have none, `--captions train=FILE`
+names it for a file.
 """
 
+import itertools
 import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from beam_jobs.elements import Reject
-from beam_jobs.sources.json_files import JsonSource
+from beam_jobs.sources.json_files import (
+    JsonSource,
+    load_document,
+    parse_option,
+    read_start,
+)
 from beam_jobs.sources.json_items import (
     Item,
-    field,
+    first_field,
     path_text,
     photo_items,
     text,
@@ -25,51 +37,87 @@ from beam_jobs.sources.lines import (
     start_of_captions,
 )
 
+PHOTO_KEYS = ("photo", "image", "file_name", "filename")
+CAPTION_KEYS = ("captions", "caption", "text")
 
-def read_jsonl(path: str) -> Iterator[Item]:
-    """Reads a file from end to end, so that a reject can name its line."""
-    for number, line in read_lines(path):
-        yield from line_items(line, f"{path}:{number}")
+
+def read_jsonl(option: str) -> Iterator[Item]:
+    """Reads a file, `path` or `split=path`; a reject names its line or entry.
+
+    JSON lines are read one by one, an array as a whole.
+    """
+    split, path = parse_option(option)
+    if read_start(path).startswith(b"["):
+        for index, entry in enumerate(load_document(path)):
+            yield from entry_items(entry, f"{path}:[{index}]", split, index)
+    else:
+        for number, line in read_lines(path):
+            yield from line_items(line, f"{path}:{number}", split, number - 1)
 
 
 class Jsonl(JsonSource):
-    """Any number of files; their lines stand beside each other."""
+    """Any number of files; their entries stand beside each other."""
 
     name = "jsonl"
-    needs = "--captions FILE (one or more; photo, captions and split in each line)"
+    needs = (
+        "--captions FILE or SPLIT=FILE, once or more (photo and captions in each line, "
+        "and split where neither the option nor --split_fractions says it)"
+    )
     several = True
     reader = staticmethod(read_jsonl)
 
     @classmethod
     def open(cls, captions: Sequence[str], splits: None) -> "Jsonl":
-        for path in captions:
-            first = [
-                next(line_items(line, f"{path}:{number}"))
-                for number, line in start_of_captions(path)
-            ]
-            refuse_if_none_is_read(path, first)
+        for option in captions:
+            _, path = parse_option(option)
+            refuse_if_none_is_read(path, list(first_items(path)))
         return cls.named(captions, splits)
 
 
-def line_items(line: bytes, where: str) -> Iterator[Item]:
+def first_items(path: str, count: int = 10) -> Iterator[Item]:
+    """Yields an item of each of the first lines; of an array, all that it begins with.
+
+    Raises:
+        UserError: the file cannot be read, or is empty.
+    """
+    lines = start_of_captions(path)
+    if read_start(path).startswith(b"["):
+        yield from itertools.islice(read_jsonl(path), count)
+    else:
+        for number, line in lines:
+            yield next(line_items(line, f"{path}:{number}"))
+
+
+def line_items(
+    line: bytes, where: str, split: str | None = None, index: int = 0
+) -> Iterator[Item]:
     """All that one line says.
 
-    >>> list(line_items(b'{"photo": "a.jpg", "captions": []}', "f:1"))
-    [AtPath(photo_id='a.jpg', path='a.jpg')]
+    >>> list(line_items(b'{"image": "a.jpg", "caption": "A dog ."}', "f:1"))
+    [Caption(photo_id='a.jpg', number=0, where='f:1.caption[0]', text='A dog .', ...)]
     """
     try:
-        entry = json.loads(line.decode("utf-8-sig"))
+        entry = json.loads(line.decode())
     except UnicodeDecodeError as error:
         yield Reject("photo", where, "not_utf8", str(error), 0)
     except (ValueError, RecursionError) as error:
         detail = f"expected a JSON object; received {line[:80]!r} ({error})"
         yield Reject("photo", where, "malformed_line", detail, 0)
     else:
-        yield from photo_items(where, entry, photo_path, "captions", caption_text)
+        yield from entry_items(entry, where, split, index)
+
+
+def entry_items(
+    entry: Any, where: str, split: str | None, index: int
+) -> Iterator[Item]:
+    return photo_items(
+        where, entry, photo_path, CAPTION_KEYS, caption_text, split, index
+    )
 
 
 def photo_path(entry: Any) -> str:
-    return path_text(field(entry, "photo"), "photo")
+    key, value = first_field(entry, PHOTO_KEYS)
+    return path_text(value, key)
 
 
 def caption_text(value: Any) -> str:

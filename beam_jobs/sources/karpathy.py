@@ -4,8 +4,8 @@
                                      "filepath": "val2014", "split": "test",
                                      "sentences": [{"raw": "A man with a ..."}]}]}
 
-A photo's id is its `filename`; it lies in the photo directory, in the folder `filepath`
-where there is one. `restval` is `train`, `val` is `dev`.
+A photo's id is its `filename`, after the folder `filepath` where there is one: its path
+in the photo directory. `restval` is `train`, `val` is `dev`.
 
 Source: Karpathy and Fei-Fei, "Deep Visual-Semantic Alignments for Generating Image
 Descriptions", CVPR 2015.
@@ -27,6 +27,7 @@ from beam_jobs.sources.json_items import (
     photo_items,
     text,
 )
+from records.photo_ids import photo_id
 
 
 def read_karpathy(path: str) -> Iterator[Item]:
@@ -55,13 +56,13 @@ class Karpathy(JsonSource):
 
 def image_items(where: str, image: Any) -> Iterator[Item]:
     """All that one entry of `images` says."""
-    return photo_items(where, image, photo_path, "sentences", raw_text)
+    return photo_items(where, image, photo_path, ["sentences"], raw_text)
 
 
 def photo_path(image: Any) -> str:
     name = path_text(field(image, "filename"), "filename")
     folder = text(image.get("filepath") or "", "filepath").strip("/")
-    return f"{folder}/{name}" if folder else name
+    return photo_id(f"{folder}/{name}") if folder else name
 
 
 def raw_text(sentence: Any) -> str:

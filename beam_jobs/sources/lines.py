@@ -1,5 +1,6 @@
 """What sources of one caption a line share, split lists among it."""
 
+import codecs
 import itertools
 import re
 import zlib
@@ -11,9 +12,11 @@ from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
 from beam_jobs.elements import Caption, InSplit, Reject
-from beam_jobs.sources import Source
+from beam_jobs.sources import ANY_FORM, Source
 from records.errors import UserError
+from records.photo_ids import photo_id
 
+PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")
 CAPTIONS = "captions"  # the one of a source's files that is no list
 
 
@@ -23,7 +26,7 @@ class LineSource(Source):
 
     Attributes:
         captions: path of the caption file.
-        splits: split -> path of its list.
+        splits: split -> path of its list; none where photos are split by their ids.
         reader: reads a caption file, by its path.
         suffix: of photo file names, where a list may leave it out.
         lists: split -> names that its list may have.
@@ -39,7 +42,9 @@ class LineSource(Source):
     splits: dict[str, str]
 
     @classmethod
-    def named(cls, captions: Sequence[str], splits: str) -> "LineSource":
+    def named(cls, captions: Sequence[str], splits: str | None) -> "LineSource":
+        if splits is None:
+            return cls(captions[0], {})
         first = {split: names[0] for split, names in cls.lists.items()}
         paths = {s: FileSystems.join(splits, name) for s, name in first.items()}
         return cls(captions[0], paths)
@@ -72,7 +77,16 @@ def read_split(split: str, path: str, suffix: str = "") -> Iterator[InSplit]:
             raise UserError(
                 f"{path}:{number} is not UTF-8 ({error.reason}); convert the list"
             ) from None
-        yield InSplit(name.removesuffix(suffix) + suffix, split)
+        yield InSplit(photo_id(with_suffix(name, suffix)), split)
+
+
+def with_suffix(name: str, suffix: str) -> str:
+    """Adds a suffix to a photo's name, unless it ends as photos' names do.
+
+    >>> [with_suffix(name, ".jpg") for name in ("1000", "1000.JPG", "1000.png")]
+    ['1000.jpg', '1000.JPG', '1000.png']
+    """
+    return name if name.lower().endswith(PHOTO_SUFFIXES) else name + suffix
 
 
 def parse_line(
@@ -88,17 +102,39 @@ def parse_line(
         detail = f"expected {expected}; received {text[:80]!r}"
         return Reject("caption", where, "malformed_line", detail, 1)
     text = match["text"].strip()
-    return Caption(match["photo"].strip(), int(match["number"]), where, text)
+    return Caption(photo_id(match["photo"]), int(match["number"]), where, text)
 
 
 def read_lines(path: str) -> Iterator[tuple[int, bytes]]:
-    """Yields (line number from 1, line without its end); blank lines are skipped."""
+    """Yields (line number from 1, line without its end); blank lines are skipped.
+
+    So is the mark that some editors put before UTF-8 text.
+
+    Raises:
+        UserError: the file is UTF-16.
+    """
     with FileSystems.open(path, compression_type=CompressionTypes.AUTO) as file:
         number = 0
         while line := file.readline():
             number += 1
+            if number == 1:
+                line = without_mark(line, path)
             if line.strip():
                 yield number, line.rstrip(b"\r\n")
+
+
+def without_mark(start: bytes, path: str) -> bytes:
+    """Returns the beginning of a file without the byte-order mark of UTF-8.
+
+    Raises:
+        UserError: it has that of UTF-16.
+    """
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise UserError(
+            f"{path} is UTF-16; expected UTF-8. Convert it, e.g. "
+            f"iconv -f UTF-16 -t UTF-8 {path}"
+        )
+    return start.removeprefix(codecs.BOM_UTF8)
 
 
 def first_lines(flag: str, path: str, count: int) -> list[tuple[int, bytes]]:
@@ -122,12 +158,30 @@ def start_of_captions(path: str, count: int = 10) -> list[tuple[int, bytes]]:
     return first
 
 
+def check_captions_file(
+    path: str,
+    parse: Callable[[str, Iterator[tuple[int, bytes]]], Iterator[Caption | Reject]],
+) -> None:
+    """Looks at the first lines, so that a wrong file is refused before any work.
+
+    Args:
+        parse: reads a file's numbered lines.
+
+    Raises:
+        UserError: no such file, an empty one, or another format.
+    """
+    parsed = list(parse(path, iter(start_of_captions(path))))
+    if not parsed:
+        raise UserError(f"--captions: {path} has a header and no caption")
+    refuse_if_none_is_read(path, parsed)
+
+
 def refuse_if_none_is_read(path: str, items: Sequence[object]) -> None:
     """Refuses a file whose first lines are rejected one and all."""
     if all(isinstance(item, Reject) for item in items):
         raise UserError(
             f"--captions: none of the first {len(items)} lines of {path} is a caption "
-            f"({items[0].reason}: {items[0].detail})"
+            f"({items[0].reason}: {items[0].detail}). {ANY_FORM}"
         )
 
 

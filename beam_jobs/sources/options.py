@@ -1,12 +1,13 @@
 """The options of `build_records` that say where captions come from."""
 
 import argparse
-import re
+import math
 
 from beam_jobs.sources import Source
 from beam_jobs.sources.coco import Coco
 from beam_jobs.sources.flickr8k import Flickr8k
 from beam_jobs.sources.flickr30k import Flickr30k
+from beam_jobs.sources.json_files import parse_option
 from beam_jobs.sources.jsonl import Jsonl
 from beam_jobs.sources.karpathy import Karpathy
 from records.errors import UserError
@@ -30,19 +31,43 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="FILE",
-        help="caption file, e.g. Flickr8k.token.txt; for coco train=FILE, repeated",
+        help="caption file, e.g. Flickr8k.token.txt; for coco and jsonl train=FILE, "
+        "repeated",
     )
     parser.add_argument(
         "--splits",
         metavar="DIR",
         help="directory of the split lists, e.g. Flickr_8k.trainImages.txt",
     )
+    parser.add_argument(
+        "--split_fractions",
+        type=fractions,
+        metavar="TRAIN,DEV,TEST",
+        help="split photos by a hash of their ids instead, e.g. 0.9,0.05,0.05: a photo "
+        "stays in its split when others are added",
+    )
+
+
+def fractions(text: str) -> tuple[float, float, float]:
+    """Reads `0.9,0.05,0.05`."""
+    try:
+        parts = tuple(map(float, text.split(",")))
+    except ValueError:
+        parts = ()
+    whole = len(parts) == 3 and all(0 <= part <= 1 for part in parts)
+    if not whole or not parts[0] or not math.isclose(sum(parts), 1, abs_tol=1e-6):
+        raise argparse.ArgumentTypeError(
+            "expected the parts of train, dev and test, with 1 for a sum and train "
+            f"above 0, e.g. 0.9,0.05,0.05; received {text}"
+        )
+    return parts
 
 
 def check_options(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
     """Exits with 2 where the options do not suit the source."""
     try:
-        SOURCES[args.source].check_options(args.captions, args.splits)
+        drawn = args.split_fractions is not None
+        SOURCES[args.source].check_options(args.captions, args.splits, drawn)
     except UserError as error:
         parser.error(str(error))
 
@@ -54,6 +79,6 @@ def open_source(args: argparse.Namespace, look: bool = True) -> Source:
 
 
 def places(args: argparse.Namespace) -> dict[str, list[str]]:
-    """Option -> paths it names; COCO's come after their split."""
-    captions = [re.sub(r"^\w+=", "", option) for option in args.captions]
+    """Option -> paths it names; they may come after their split."""
+    captions = [parse_option(option)[1] for option in args.captions]
     return {"--captions": captions, "--splits": [args.splits] if args.splits else []}

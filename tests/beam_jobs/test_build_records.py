@@ -13,6 +13,7 @@ import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 from small_data import (
     PHOTOS,
+    SPLIT_OF,
     SmallData,
     animated_gif,
     build,
@@ -29,6 +30,7 @@ from beam_jobs.dry_run import prepare
 from beam_jobs.sources.flickr8k import SPLIT_FILES
 from records import schema
 from records.errors import UserError
+from records.manifest import load_manifest
 from records.reader import RecordSet, read_shard
 
 BAD_PHOTOS = {
@@ -101,7 +103,6 @@ EXPECTED_REJECTS = {name: reason for name, (_, reason) in BAD_PHOTOS.items()} | 
     "bad_twice.jpg": "in_two_splits",
     "bad_uncaptioned.jpg": "no_caption",
     "bad_unlisted.jpg": "in_no_split",
-    "caf\\udce9.jpg": "no_caption",
 }
 
 
@@ -131,6 +132,7 @@ def test_in_is_written_and_rejected(worst):
     assert numbers.photos_in == numbers.photos_written + numbers.photos_rejected
     assert numbers.captions_in == len(data.captions.read_bytes().splitlines())
     assert numbers.captions_in == numbers.captions_written + numbers.captions_rejected
+    assert numbers.uncaptioned_files == 1  # caf\xe9.jpg
 
 
 def test_the_manifest_counts_rejects_by_reason(worst):
@@ -223,7 +225,7 @@ def test_an_interrupted_build_goes_on_where_it_stopped(plain, tmp_path):
     broken = counting(breaks_after=4)
     with pytest.raises(RuntimeError, match="switched off"):
         build(job, encoder_for=broken)
-    left = contents(job.output, ".build")
+    left = contents(job.output, ".build", "rejects.jsonl")
     assert 0 < len(left) < 4  # shards
     with pytest.raises(UserError, match="is not a record set"):
         RecordSet.open(job.output)
@@ -244,7 +246,10 @@ def test_too_many_rejects_and_the_flag_that_allows_them(data, tmp_path):
     job, encoder = data.job(tmp_path / "out", max_reject_fraction=0.1), counting()
     with pytest.raises(UserError) as error:
         build(job, encoder_for=encoder)
-    assert "2 of 10 photos were rejected (2 not_an_image)" in str(error.value)
+    assert (
+        "2 of 10 photos were rejected, more than --max_reject_fraction 0.1 allows; "
+        "rejected: not_an_image 2 photos and 10 captions, e.g. c.jpg: "
+    ) in str(error.value)
     assert "--max_reject_fraction 0.2:" in str(error.value)
     with pytest.raises(UserError, match="is not a record set"):
         RecordSet.open(job.output)
@@ -252,6 +257,90 @@ def test_too_many_rejects_and_the_flag_that_allows_them(data, tmp_path):
     build(replace(job, max_reject_fraction=0.2), encoder_for=encoder)
     assert encoder.photos == 8
     assert len(all_records(RecordSet.open(job.output))) == 8
+
+
+def no_list(data):
+    for split in ("train", "dev", "test"):
+        data.write_split(split, ["nobody.jpg"])
+
+
+def no_word(data):
+    lines = [f"{photo}#0\t! 42 ." for photo in PHOTOS]
+    data.write_lines(data.captions, lines)
+
+
+def no_file(data):
+    for photo in data.photos.iterdir():
+        photo.unlink()
+
+
+def other_names(data):
+    lines = [line.replace(".jpg", ".png") for p in PHOTOS for line in caption_lines(p)]
+    data.write_lines(data.captions, lines)
+
+
+def one_photo_twice(data):
+    data.write_split("dev", [f"{letter}.jpg" for letter in SPLIT_OF["train"]])
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reasons"),
+    [
+        (no_list, "in_no_split 10 photos and 50 captions, e.g. a.jpg: in none of the"),
+        (no_word, "no_caption 10 photos, e.g. a.jpg: no usable caption"),
+        (no_word, "no_word_left 10 captions, e.g. "),
+        (no_file, "photo_missing 10 photos and 50 captions, e.g. a.jpg: no file "),
+        (other_names, "in_no_split 10 photos and 50 captions, e.g. a.png: in none"),
+        (other_names, "no_caption 10 photos, e.g. a.jpg: no usable caption"),
+        (one_photo_twice, "in_two_splits 6 photos and 30 captions, e.g. a.jpg: listed"),
+    ],
+)
+def test_without_training_photos_the_reasons_are_named(data, tmp_path, spoil, reasons):
+    spoil(data)
+    job, encoder = data.job(tmp_path / "out"), counting()
+    with pytest.raises(UserError) as error:
+        build(job, encoder_for=encoder)
+    message = str(error.value)
+    assert message.startswith("no training photo is left; rejected: ")
+    assert reasons in message and "min_count" not in message
+    assert encoder.photos == 0
+    lines = Path(job.output, "rejects.jsonl").read_text().splitlines()
+    for line in lines:
+        assert f" {json.loads(line)['reason']} " in message
+
+
+def test_what_must_fail_fails_before_a_photo_is_encoded(data, tmp_path):
+    (data.photos / "a.jpg").unlink()
+    (data.photos / "g.jpg").unlink()
+    job, encoder = data.job(tmp_path / "out", max_reject_fraction=0.1), counting()
+    with pytest.raises(UserError, match=r"2 of 10 .*: photo_missing 2 photos"):
+        build(job, encoder_for=encoder)
+    assert encoder.photos == 0
+    assert len(Path(job.output, "rejects.jsonl").read_text().splitlines()) == 2
+    build(replace(job, max_reject_fraction=0.2), encoder_for=encoder)
+    assert encoder.photos == 8
+
+
+def test_a_build_that_breaks_off_leaves_what_was_rejected(data, tmp_path):
+    data.append(data.captions, ["nonsense"])
+    job = data.job(tmp_path / "out")
+    with pytest.raises(RuntimeError, match="switched off"):
+        build(job, encoder_for=counting(breaks_after=1))
+    (line,) = Path(job.output, "rejects.jsonl").read_text().splitlines()
+    assert json.loads(line)["reason"] == "malformed_line"
+
+
+def test_files_beside_the_photos_are_no_photos(data, tmp_path):
+    """As img2dataset, macOS and Windows leave them."""
+    for photo in PHOTOS:
+        for name in (f"{photo[0]}.txt", f"{photo[0]}.json", f"._{photo}"):
+            (data.photos / name).write_text("")
+    for name in (".DS_Store", "Thumbs.db"):
+        (data.photos / name).write_text("")
+    build(data.job(tmp_path / "out", max_reject_fraction=0.0))
+    numbers = load_manifest(str(tmp_path / "out")).statistics
+    assert (numbers.photos_in, numbers.photos_rejected) == (10, 0)
+    assert numbers.uncaptioned_files == 32
 
 
 def test_shards_that_no_photo_falls_into(data, tmp_path):

@@ -46,6 +46,7 @@ def report(split="train", index=0, photos=2, features=((1.0, 2.0),) * 2) -> Shar
         out_of_vocabulary=1,
         caption_lengths={5: photos},
         photo_formats={"JPEG": photos},
+        distinct=[[1, 4, 2]],
         feature_sum=[sum(column) for column in zip(*features)],
         feature_squares=[sum(x * x for x in column) for column in zip(*features)],
         cells=cells,
@@ -77,6 +78,25 @@ def test_a_sum():
     check_sum("photos", 5, {"written": 3, "rejected": 2})
     with pytest.raises(RuntimeError, match="5 photos in, but 3 written and 1 rejected"):
         check_sum("photos", 5, {"written": 3, "rejected": 1})
+
+
+def test_the_longest_caption_of_each_split():
+    reports = [report("dev"), report(), report(index=1)]
+    longer = reports[0].model_copy(update={"caption_lengths": {5: 1, 9: 1}})
+    numbers = add_up([longer, *reports[1:]], [], TAKEN, DROPPED)
+    assert numbers.longest_by_split == {"dev": 9, "train": 5}
+    assert numbers.longest_caption == 9
+
+
+@pytest.mark.parametrize(
+    ("distinct", "equal"),
+    [([[1, 4, 2]], True), ([[1, 5, 2]], False), ([[1, 4, 2], [1, 5, 2]], False)],
+)
+def test_captions_that_are_all_equal(distinct, equal):
+    other = report(index=1).model_copy(update={"distinct": distinct})
+    dev = report("dev").model_copy(update={"distinct": [[1, 6, 2]]})
+    numbers = add_up([dev, report(), other], [], TAKEN, DROPPED)
+    assert numbers.equal_captions == equal
 
 
 def test_dropped_words_are_the_most_frequent_whatever_their_order():
@@ -181,11 +201,14 @@ def refusal(job, **given) -> str:
 
 def test_too_many_rejects(job):
     message = refusal(replace(job, max_reject_fraction=0.2))
-    assert "2 of 8 photos were rejected (1 corrupt_photo, 1 no_caption)" in message
+    assert "2 of 8 photos were rejected, more than --max_reject_fraction 0.2" in message
+    assert "; rejected: corrupt_photo 1 photo and 5 captions, e.g. é.jpg: d" in message
+    assert "; no_caption 1 photo, e.g. c.jpg: detail" in message
+    assert "; not_utf8 1 caption, e.g. f:3: detail" in message
     assert "run the same command with --max_reject_fraction 0.25" in message
     assert f"{job.output}/rejects.jsonl names each" in message
 
 
 def test_no_training_photo(job):
     message = refusal(job, reports=REPORTS[:1], photos=4, captions=8)
-    assert "no training photo" in message and "1 corrupt_photo" in message
+    assert "no training photo" in message and "corrupt_photo 1 photo" in message

@@ -8,12 +8,13 @@ from apache_beam.pvalue import TaggedOutput
 
 from beam_jobs.blocks import read_blocks, write_blocks
 from beam_jobs.elements import REJECTED, Caption, Photo, PhotoFile, Place, Reject
-from beam_jobs.facts import CAPTIONS, FILES, PATHS, PLACES, SPLITS, TAKEN
+from beam_jobs.facts import CAPTIONS, FILES, PLACES, SPLITS, TAKEN
 from beam_jobs.joining import (
     SPLIT_SIZE,
     TRAINING_WORD,
     JoinPhotos,
     add_tokens,
+    draw_split,
     make_plan,
 )
 from beam_jobs.packing import pack_captions, unpack_photo
@@ -22,21 +23,21 @@ from records.vocabulary import Vocabulary
 from tfcap.config import TokenizerConfig
 
 FILE = PhotoFile("a.jpg", "photos/a.jpg", 9, 1.0)
-IN_FOLDER = FILE._replace(path="photos/b/a.jpg")
+IN_FOLDER = FILE._replace(photo_id="b/a.jpg", path="photos/b/a.jpg")
 CAPTION = Caption("a.jpg", 0, "f:1", "A dog .", ("a", "dog"))
 
 
-def facts_of(photo_id="a.jpg", captions=None, splits=(), files=(), paths=(), places=()):
+def facts_of(photo_id="a.jpg", captions=None, splits=(), files=(), places=()):
     """A photo's facts; captions: None for none at all."""
     packed = [] if captions is None else [pack_captions(captions)]
-    values = {CAPTIONS: packed, SPLITS: splits, FILES: files, PATHS: paths}
+    values = {CAPTIONS: packed, SPLITS: splits, FILES: files}
     for kind, of_kind in {**values, PLACES: places}.items():
         yield from ((photo_id, kind, value) for value in of_kind)
 
 
-def run(output, facts, directory="photos") -> dict[str | None, list]:
+def run(output, facts, directory="photos", fractions=None) -> dict[str | None, list]:
     """What the step gives, by the tag of the output; of blocks, what is in them."""
-    step, found = JoinPhotos(str(directory), str(output)), defaultdict(list)
+    step, found = JoinPhotos(str(directory), str(output), fractions), defaultdict(list)
     blocks = [block for _, block in write_blocks(str(output), {0: list(facts)})]
     step.start_bundle()
     for outcome in [*step.process((0, blocks)), *step.finish_bundle()]:
@@ -50,12 +51,12 @@ def run(output, facts, directory="photos") -> dict[str | None, list]:
 
 @pytest.fixture
 def join(tmp_path):
-    def join(captions=(CAPTION,), splits=("train",), files=(FILE,), paths=(), **others):
+    def join(captions=(CAPTION,), splits=("train",), files=(FILE,), **others):
         """Photo or Reject, and (training word, how often)."""
-        facts = facts_of("a.jpg", captions, splits, files, paths)
+        facts = facts_of("a.jpg", captions, splits, files)
         found = run(tmp_path, facts, **others)
         (outcome,) = found[None] + found[REJECTED]
-        assert found[TAKEN] == [("photos", 1)]
+        assert dict(found[TAKEN])["photos"] == 1
         return outcome, found[TRAINING_WORD]
 
     return join
@@ -109,7 +110,8 @@ def test_photos_of_a_partition_are_counted_by_split(tmp_path):
         "c.jpg",
     ]
     assert sorted(found[SPLIT_SIZE]) == [("dev", 1), ("train", 2)]
-    assert (found[TAKEN], len(found[REJECTED])) == ([("photos", 4)], 1)
+    assert dict(found[TAKEN]) == {"photos": 4, "files": 3, "files_used": 3}
+    assert len(found[REJECTED]) == 1
 
 
 def test_a_place_of_an_earlier_record_is_kept_and_alone_is_no_photo(tmp_path):
@@ -118,8 +120,20 @@ def test_a_place_of_an_earlier_record_is_kept_and_alone_is_no_photo(tmp_path):
     here = facts_of("a.jpg", **whole, places=[other, first])
     found = run(tmp_path, itertools.chain(here, facts_of("b.jpg", places=[other])))
     assert [photo.earlier for photo in found[None]] == [first]
-    assert found[TAKEN] == [("photos", 1)]
+    assert dict(found[TAKEN])["photos"] == 1
     assert not found[REJECTED]
+
+
+def test_files_that_nobody_captioned_are_no_photos(tmp_path):
+    files = [FILE, FILE._replace(photo_id=".DS_Store", path="photos/.DS_Store")]
+    files += [FILE._replace(photo_id=f"c/{n}", path=f"photos/c/{n}") for n in "xy"]
+    facts = [(file.photo_id, FILES, file) for file in files]
+    facts += [(n, FILES, files[2]._replace(photo_id=f"c/{n}")) for n in "xy"]
+    captioned = facts_of("a.jpg", [CAPTION], ["train"])
+    found = run(tmp_path, itertools.chain(facts, captioned))
+    assert [photo.photo_id for photo in found[None]] == ["a.jpg"]
+    assert found[REJECTED] == []
+    assert dict(found[TAKEN]) == {"photos": 1, "files": 4, "files_used": 1}
 
 
 @pytest.mark.parametrize(
@@ -131,21 +145,21 @@ def test_a_place_of_an_earlier_record_is_kept_and_alone_is_no_photo(tmp_path):
         (
             {"splits": ["tset"]},
             "unknown_split",
-            "in split 'tset'; expected one of train, dev, test",
+            "in split 'tset'; expected one of train, training, restval, dev, "
+            "development, val, valid, validation, test, testing",
             1,
         ),
         ({"files": []}, "photo_missing", "no file photos/a.jpg", 1),
-        ({"paths": ["b/a.jpg"]}, "photo_missing", "no file photos/b/a.jpg", 1),
         (
-            {"paths": ["c/a.jpg", "b/a.jpg"]},
-            "two_paths",
-            "said to lie at b/a.jpg and c/a.jpg",
+            {"files": [IN_FOLDER, IN_FOLDER._replace(path="photos/c/a.jpg")]},
+            "two_files",
+            "may be photos/b/a.jpg or photos/c/a.jpg",
             1,
         ),
         (
-            {"files": [IN_FOLDER, FILE]},
+            {"files": [FILE, FILE._replace(path="photos/a.jpg ")]},
             "two_files",
-            "the name of photos/a.jpg and photos/b/a.jpg",
+            "may be photos/a.jpg or photos/a.jpg ",
             1,
         ),
     ],
@@ -155,10 +169,62 @@ def test_a_photo_that_lacks_something(join, parts, reason, detail, captions):
     assert join(**parts)[0] == expected
 
 
-@pytest.mark.parametrize(("path", "file"), [("a.jpg", FILE), ("b/a.jpg", IN_FOLDER)])
-def test_a_path_tells_which_of_two_files_is_meant(join, path, file):
-    photo, _ = join(files=[FILE, IN_FOLDER], paths=[path, path])
-    assert photo.file == file
+def test_a_file_at_the_path_goes_before_others_of_its_name(join):
+    assert join(files=[IN_FOLDER, FILE])[0].file == FILE
+
+
+def test_one_file_by_two_links_is_there_once(join, tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "a.jpg").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    names = ["real/a.jpg", "link/a.jpg"]
+    files = [IN_FOLDER._replace(photo_id=n, path=str(tmp_path / n)) for n in names]
+    photo, _ = join(files=files)
+    assert photo.file.path == str(tmp_path / "link/a.jpg")
+
+
+def test_the_same_name_in_two_folders_is_two_photos(tmp_path):
+    facts = [
+        fact
+        for folder in "bc"
+        for file in [FILE._replace(photo_id=f"{folder}/a.jpg", path=f"p/{folder}")]
+        for fact in facts_of(file.photo_id, [CAPTION], ["train"], [file])
+    ]
+    found = run(tmp_path, facts)
+    assert sorted(photo.photo_id for photo in found[None]) == ["b/a.jpg", "c/a.jpg"]
+    assert found[REJECTED] == []
+
+
+def test_a_path_that_leads_out_of_the_directory_is_not_looked_at(tmp_path):
+    (tmp_path / "secret").touch()
+    facts = facts_of("../secret", [CAPTION], ["train"])
+    (reject,) = run(tmp_path, facts, directory=tmp_path / "photos")[REJECTED]
+    assert reject.reason == "photo_missing"
+
+
+FRACTIONS = (0.8, 0.15, 0.05)
+
+
+def test_photos_are_split_by_their_ids():
+    names = [f"{i}.jpg" for i in range(4000)]
+    found = [draw_split(name, FRACTIONS) for name in names]
+    for split, fraction in zip(("train", "dev", "test"), FRACTIONS):
+        assert abs(found.count(split) / 4000 - fraction) < 0.02
+    assert [found.index(split) for split in ("train", "dev", "test")] == [0, 12, 37]
+    assert {draw_split(name, (1.0, 0.0, 0.0)) for name in names} == {"train"}
+    # 0.1 ten times is less than 1: the last photo is in a split all the same.
+    assert draw_split("x", (5e-324, 0.0, 0.0)) == "train"
+
+
+def test_a_photo_without_a_split_is_given_one(join):
+    photo, words = join(splits=[], fractions=(1.0, 0.0, 0.0))
+    assert photo.split == "train"
+    assert words == [("a", 1), ("dog", 1)]
+
+
+def test_a_source_that_has_splits_is_not_split_again(join):
+    with pytest.raises(UserError, match=r"a\.jpg is in split 'dev'; leave --spl"):
+        join(splits=["dev"], fractions=FRACTIONS)
 
 
 def test_a_file_in_a_folder_is_found_by_its_name(join):

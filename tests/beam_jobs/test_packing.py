@@ -25,7 +25,7 @@ def test_captions_come_back(captions):
 
 @pytest.mark.parametrize("earlier", [None, PLACE])
 def test_a_photo_comes_back(earlier):
-    packed = pack_photo("train", FILE, pack_captions(CAPTIONS), earlier)
+    packed = pack_photo("ä.jpg", "train", FILE, pack_captions(CAPTIONS), earlier)
     assert packed[:2] == ("ä.jpg", "train")
     expected = Photo("ä.jpg", "train", FILE, tuple(CAPTIONS), earlier)
     assert unpack_photo(packed) == expected

@@ -28,15 +28,40 @@ def test_photos_are_files_of_the_directory_itself(tmp_path):
     assert file.modified == os.path.getmtime(tmp_path / "a.jpg")
 
 
-def test_photos_in_folders_are_known_by_their_name_too(tmp_path):
+def test_photos_in_folders_are_known_by_their_path(tmp_path):
     for folder in ("train2017", "val2017/more"):
         (tmp_path / folder).mkdir(parents=True)
         (tmp_path / folder / f"{folder[0]}.jpg").write_bytes(b"")
     (tmp_path / "a.jpg").write_bytes(b"")
-    assert list_photos(tmp_path, nested=True) == ["a.jpg", "t.jpg", "v.jpg"]
+    expected = ["a.jpg", "train2017/t.jpg", "val2017/more/v.jpg"]
+    assert list_photos(tmp_path, nested=True) == expected
     files = photo_files.list_photos(str(tmp_path), nested=True)
     paths = {file.photo_id: file.path for file in files}
-    assert paths["v.jpg"] == str(tmp_path / "val2017" / "more" / "v.jpg")
+    assert paths[expected[2]] == str(tmp_path / "val2017" / "more" / "v.jpg")
+
+
+def test_links_to_folders_are_followed(tmp_path):
+    (tmp_path / "elsewhere" / "deep").mkdir(parents=True)
+    (tmp_path / "elsewhere" / "deep" / "b.jpg").write_bytes(b"")
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    (folder / "train").symlink_to(tmp_path / "elsewhere")
+    (folder / "lost").symlink_to(tmp_path / "nowhere")
+    assert list_photos(folder, nested=True) == ["train/deep/b.jpg"]
+    assert list_photos(folder) == []
+
+
+def test_a_link_that_leads_back_is_named(tmp_path):
+    (tmp_path / "train").mkdir()
+    (tmp_path / "train" / "again").symlink_to(tmp_path)
+    with pytest.raises(UserError, match=r"train/again leads back to a directory"):
+        list_photos(tmp_path, nested=True)
+
+
+def test_names_have_one_spelling(tmp_path):
+    for name in ("cafe\u0301.jpg", " a.jpg "):
+        (tmp_path / name).write_bytes(b"")
+    assert list_photos(tmp_path) == ["a.jpg", "caf\u00e9.jpg"]
 
 
 def test_a_directory_named_like_a_pattern(tmp_path):
@@ -58,14 +83,14 @@ def photos_of_a_store(*names: str) -> list[str]:
     return [f"store://bucket/{name}" for name in names]
 
 
-def test_photos_of_a_store_are_known_by_their_name(memory):
+def test_photos_of_a_store_are_known_by_their_path(memory):
     photos_of_a_store(
         "photos/b.jpg", "photos/a.jpg", "photos/in/c.jpg", "photos2/d.jpg"
     )
     put("store://bucket/photos/", b"")  # as a console marks a folder
     assert list_photos("store://bucket/photos") == ["a.jpg", "b.jpg"]
     nested = list_photos("store://bucket/photos/", nested=True)
-    assert nested == ["a.jpg", "b.jpg", "c.jpg"]
+    assert nested == ["a.jpg", "b.jpg", "in/c.jpg"]
     assert list_photos("store://bucket/none") == []
 
 

@@ -53,8 +53,10 @@ def photo(path: Path) -> Photo:
 
 def blocks(job, photos: list[Photo]) -> list[Block | None]:
     """Of the photos, as they come to a shard."""
-    kept = [(p.split, p.file, pack_captions(p.captions), p.earlier) for p in photos]
-    packed = [pack_photo(*one) for one in kept]
+    packed = [
+        pack_photo(p.photo_id, p.split, p.file, pack_captions(p.captions), p.earlier)
+        for p in photos
+    ]
     lists = {0: packed[:2], 1: packed[2:]}
     return [None, *(block for _, block in write_blocks(job.output, lists))]
 

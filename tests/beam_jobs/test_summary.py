@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from small_data import build, counting, moved, photo_bytes
+from small_data import PHOTOS, build, counting, moved, photo_bytes
 
 from beam_jobs.summary import print_summary
 
@@ -44,6 +44,29 @@ def test_dropped_words_are_shown(data, tmp_path, summary):
     assert "  dropped: digit 3, most often 2 (2), 3rd (1)\n" in text
     assert "  dropped: symbol 1, most often a€ (1)\n" in text
     assert "without spaces" not in text
+
+
+def test_files_without_captions_are_counted(data, tmp_path, summary):
+    (data.photos / "notes.txt").write_text("")
+    job = data.job(tmp_path / "out")
+    text = summary(job, build(job))
+    assert f"1 files of {data.photos} have no caption: left alone" in text
+    assert "split dev" not in text
+
+
+def test_a_build_without_dev_photos_says_so(data, tmp_path, summary):
+    data.write_split("dev", ["nobody.jpg"])
+    job = data.job(tmp_path / "out")
+    assert "warning: no photo is in split dev, by which tfcap train" in summary(
+        job, build(job)
+    )
+
+
+def test_captions_that_are_all_equal_are_a_warning(data, tmp_path, summary):
+    data.write_lines(data.captions, [f"{photo}#0\tA dog ." for photo in PHOTOS])
+    job = data.job(tmp_path / "out")
+    expected = "warning: all training captions have the same tokens"
+    assert expected in summary(job, build(job))
 
 
 def test_some_captions_without_spaces_are_a_warning(data, tmp_path, summary):

@@ -190,8 +190,8 @@ def test_from_photos_to_captions(kind, expansion, tmp_path, capsys):
     options = ["--split=test", "--no_java", "--json"]
     assert cli.main(["evaluate", run, records, *options]) == 0
     found = json.loads(capsys.readouterr().out)
-    longest = RecordSet.open(str(tmp_path / "records")).manifest.longest_caption
-    assert found["settings"]["max_length"] == longest
+    longest = RecordSet.open(str(tmp_path / "records")).manifest
+    assert found["settings"]["max_length"] == longest.longest_training_caption
     assert found["settings"]["tokenizer"]["kind"] == kind
     assert cli.main(["export", run, f"--output={tmp_path / 'export'}"]) == 0
     results = json.loads((tmp_path / "run/evaluation/test/results.json").read_text())

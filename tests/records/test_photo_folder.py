@@ -86,3 +86,41 @@ def test_a_file_that_cannot_be_read(folder):
     (folder / "train/b.jpg").unlink()
     (folder / "train/b.jpg").symlink_to(folder / "gone")
     assert PhotoFolder(str(folder)).read("b.jpg", b"") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("train/b.jpg", "train/b.jpg"),
+        ("dev/c.jpg", "dev/c.jpg"),
+        ("train/2014/c.jpg", "train/2014/c.jpg"),
+        ("train/c.jpg", None),
+    ],
+)
+def test_a_photo_is_found_by_its_path(folder, name, place):
+    expected = place and str(folder / place)
+    assert PhotoFolder(str(folder)).find(name) == expected
+
+
+def test_other_spellings_of_a_name(folder):
+    for name in ("cafe\u0301.jpg", "train/ d.jpg "):
+        (folder / name).write_bytes(b"")
+    photos = PhotoFolder(str(folder))
+    assert photos.find("caf\u00e9.jpg") == str(folder / "cafe\u0301.jpg")
+    assert photos.find("d.jpg") == str(folder / "train/ d.jpg ")
+
+
+@pytest.mark.parametrize("name", ["../secret.jpg", "train/../../secret.jpg", "", "/x"])
+def test_no_id_leads_out_of_the_directory(folder, name):
+    (folder.parent / "secret.jpg").write_bytes(b"secret")
+    photos = PhotoFolder(str(folder))
+    assert photos.find(name) is None
+    assert photos.find(str(folder.parent / "secret.jpg")) is None
+    assert photos.read(name, digest(b"secret")) is None
+
+
+def test_photos_behind_a_link(folder, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / "e.jpg").write_bytes(b"e")
+    (folder / "more").symlink_to(elsewhere)
+    assert PhotoFolder(str(folder)).find("e.jpg") == str(folder / "more/e.jpg")

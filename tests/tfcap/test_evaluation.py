@@ -1,5 +1,6 @@
 """Captions of a split, their scores and files; and the commands around them."""
 
+import dataclasses
 import json
 
 import pytest
@@ -7,12 +8,13 @@ from PIL import Image
 from pycocotools.coco import COCO
 
 from records.errors import UserError
-from tfcap import cli, evaluation
+from tfcap import cli, evaluation, metrics
+from tfcap.commands.evaluate import warn_of
 from tfcap.config import DecodingConfig, parse_config
 from tfcap.evaluation import describe_scorer, evaluate, save
 from tfcap.metrics import Scores
 from tfcap.training import Trainer
-from tfcap.workdir import Workdir
+from tfcap.workdir import Workdir, settled
 
 SETTINGS = {
     "model": {
@@ -72,6 +74,32 @@ def test_what_scores_are_made_with_is_said():
     assert said["scored_by"] == "character"
     assert said["scorer"].endswith("the references have no spaces between words")
     assert said["pycocoevalcap_differs"] == "one; two"
+
+
+@pytest.mark.parametrize(
+    ("captions", "said"),
+    [
+        (["", ""], "warning: all 2 captions are empty"),
+        (["a dog"] * 3, "warning: all 3 captions are the same"),
+        (["a dog", "a cat"], None),
+        (["a dog"], None),
+    ],
+)
+def test_captions_that_tell_nothing_are_said(captions, said):
+    about = metrics.describe({str(n): text for n, text in enumerate(captions)})
+    found = warn_of(about)
+    assert found == said or found.startswith(said)
+
+
+def test_the_search_does_not_know_how_long_captions_of_other_splits_are(make_records):
+    records = make_records({"train": 8, "dev": 8})
+    statistics = records.manifest.statistics
+    known = statistics.model_copy(update={"longest_by_split": {"train": 5, "dev": 7}})
+    shorter = records.manifest.model_copy(update={"statistics": known})
+    config = parse_config({}, "test")
+    assert settled(config, records).decoding.max_length == 7
+    records = dataclasses.replace(records, manifest=shorter)
+    assert settled(config, records).decoding.max_length == 5
 
 
 def test_a_split_without_photos(trained):

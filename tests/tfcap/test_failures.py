@@ -14,7 +14,12 @@ from records.errors import UserError
 from records.reader import RecordSet, read_shard
 from records.schema import FeatureSpec
 from tfcap.config import Config, parse_config
-from tfcap.failures import find_damage, listed, photos_of_step
+from tfcap.failures import (
+    find_damage,
+    listed,
+    photos_of_step,
+    remedy_of_memory,
+)
 from tfcap.input_pipeline import training_batches
 from tfcap.training import Trainer
 
@@ -165,3 +170,35 @@ def test_photos_of_a_step_are_those_that_were_trained_on(make_records, config):
 def test_long_lists_are_cut():
     assert listed(["a", "b"]) == "a, b"
     assert listed([str(i) for i in range(70)]).endswith("62, 63 and 6 more")
+
+
+@pytest.mark.parametrize(
+    ("expansion", "start"),
+    [
+        ("prefix", "set training.expansion=causal, the same objective"),
+        ("causal", "lower training.global_batch, or cut it into parts by training.ac"),
+    ],
+)
+def test_out_of_memory_names_what_saves_most_first(config, expansion, start):
+    settings = config.training.model_copy(
+        update={"expansion": expansion, "accumulate": 2}
+    )
+    remedy = remedy_of_memory(settings)
+    assert remedy.startswith(start)
+    assert remedy.endswith("training.accumulate=4")
+
+
+def test_a_step_that_does_not_fit_into_memory(config, make_records, tmp_path):
+    settings = config.training.model_copy(update={"expansion": "prefix"})
+    trainer = Trainer(
+        config.model_copy(update={"training": settings}),
+        make_records({"train": 8, "dev": 8}),
+        str(tmp_path / "run"),
+    )
+
+    def step(_):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating")
+
+    trainer.train_step = step
+    with pytest.raises(UserError, match=r"out of memory at .*: set training.expansion"):
+        trainer.run()

@@ -1,5 +1,9 @@
 """Word vectors from a GloVe file."""
 
+import gzip
+import io
+import zipfile
+
 import numpy as np
 import pytest
 
@@ -49,6 +53,9 @@ def test_words_are_not_taken_for_special_tokens(write):
         ("dog 1 2 3\n", ":1: 3 numbers, but model.embedding_units is 2"),
         ("the 1 2\ndog one 2\n", ":2: not a word and numbers"),
         ("the 1 2\n", "has none of the 3 words"),
+        ("the 1 2\ndog nan 2\n", ":2: the vector has nan, or an infinite"),
+        ("dog 1 inf\n", ":1: the vector has nan, or an infinite"),
+        ("the 1 2\ndog\n", ":2: 0 numbers, but model.embedding_units is 2"),
     ],
 )
 def test_bad_files(write, text, message):
@@ -59,3 +66,50 @@ def test_bad_files(write, text, message):
 def test_a_missing_file_says_where_to_get_it():
     with pytest.raises(UserError, match=r"cannot read nowhere.*nlp.stanford.edu"):
         load_glove("nowhere", WORDS, 2, 0)
+
+
+VECTORS = b"the 9 9\ndog 1 2\na -1 .5\n"
+
+
+def packed(**members: bytes) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name.replace("_", "."), content)
+    return file.getvalue()
+
+
+FORMS = {
+    "tabs": VECTORS.replace(b" ", b"\t"),
+    "spaces at the ends": VECTORS.replace(b"\n", b" \r\n"),
+    "a byte-order mark": b"\xef\xbb\xbfdog 1 2\na -1 .5\n",
+    "word2vec's header": b"3 2\n" + VECTORS,
+    "tokens with spaces": b"a thing 1 2\ndog at x 3 4\n" + VECTORS,
+    "gzip": gzip.compress(VECTORS),
+    "zip": packed(vectors_txt=VECTORS, readme_md=b""),
+    "zip of several": packed(glove_2d_txt=VECTORS, glove_50d_txt=b"dog 1\n"),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_forms_of_the_file(tmp_path, form):
+    (tmp_path / "file").write_bytes(FORMS[form])
+    table = load_glove(str(tmp_path / "file"), WORDS, 2, seed=0)
+    assert table[4:6].tolist() == [[-1, 0.5], [1, 2]]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (gzip.compress(VECTORS * 99)[:-9], r"cannot read .*\(Compressed file ended"),
+        (b"\x1f\x8bnonsense" * 9, "cannot read "),
+        (b"PKnonsense", r"cannot read .*\(File is not a zip file"),
+        (packed(a_txt=b"", b_txt=b""), r"holds a.txt, b.txt; expected .* \*\.2d\.txt"),
+        (packed(a_md=b""), "holds no text file; expected one"),
+        (gzip.compress(bytes(1 << 22)), r":1 is longer than 1,048,576 bytes"),
+    ],
+)
+def test_files_that_cannot_be_read(tmp_path, content, message):
+    (tmp_path / "file").write_bytes(content)
+    with pytest.raises(UserError, match=message):
+        load_glove(str(tmp_path / "file"), WORDS, 2, seed=0)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from records.photo_folder import PhotoFolder
 from records.schema import FeatureSpec, PhotoRecord
 from tfcap.samples import PIXELS, choose, picture, table
 
@@ -43,17 +44,17 @@ def test_a_few_are_chosen_by_the_seed_in_stored_order(make_records):
 
 def test_a_photo_comes_from_the_record_or_from_its_file(tmp_path):
     (tmp_path / "a.jpg").write_bytes(jpeg(400, 100))
-    from_file = picture(RECORD, str(tmp_path))
+    from_file = picture(RECORD, PhotoFolder(str(tmp_path)))
     assert from_file.shape == (PIXELS // 4, PIXELS, 3) and from_file.dtype == "uint8"
     kept = dataclasses.replace(RECORD, encoded=jpeg(50, 100))
-    assert picture(kept, str(tmp_path)).shape == (PIXELS, PIXELS // 2, 3)
+    assert picture(kept, PhotoFolder(str(tmp_path))).shape == (PIXELS, PIXELS // 2, 3)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no photo", jpeg(40, 40)[:300]])
 def test_without_a_photo_there_is_text_alone(tmp_path, content):
     if content is not None:
         (tmp_path / "a.jpg").write_bytes(content)
-    assert picture(RECORD, str(tmp_path)) is None
+    assert picture(RECORD, PhotoFolder(str(tmp_path))) is None
 
 
 def test_the_table_has_caption_and_references():

@@ -36,3 +36,14 @@ def test_warm_up_rises_linearly_and_comes_first(kind):
 def test_cosine_after_warm_up_still_ends_at_the_last_step():
     found = rates([40], kind="cosine", rate=1.0, warmup_steps=4, final_fraction=0.0)
     assert found == pytest.approx([0.0], abs=1e-6)
+
+
+@pytest.mark.parametrize(("steps", "warned"), [(39, False), (40, True), (99, True)])
+def test_a_warm_up_that_never_ends_is_said(steps, warned, capsys):
+    rates([0], kind="constant", rate=0.5, warmup_steps=steps)
+    said = capsys.readouterr().err
+    expected = (
+        f"warmup_steps is {steps}, but training has 40 steps (4 epochs of 10): the "
+        "learning rate never reaches 0.5"
+    )
+    assert (expected in said) == warned == bool(said)

@@ -157,10 +157,23 @@ def print_scores(found, folder: str) -> None:
     console.print(score_table(found))
     if found.comparison:
         console.print(found.comparison.table())
-    print_settings(console, {**found.settings, **found.summary()["captions"]})
+    about = found.summary()["captions"]
+    print_settings(console, {**found.settings, **about})
+    if warning := warn_of(about):
+        console.print(warning, soft_wrap=True)
     for name, why in found.java.left_out.items():
         console.print(f"{name}: left out: {why}", soft_wrap=True)
     console.print(f"results and references in COCO's formats: {folder}", soft_wrap=True)
+
+
+def warn_of(captions: dict) -> str | None:
+    """Says it where a model writes nothing, or the same of every photo."""
+    number = captions["captions"]
+    if captions["empty_captions"] == number:
+        return f"warning: all {number} captions are empty"
+    if captions["distinct_captions"] == 1 and number > 1:
+        return f"warning: all {number} captions are the same: the photo is not seen"
+    return None
 
 
 def print_settings(console, settings: dict) -> None:

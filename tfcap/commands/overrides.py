@@ -26,6 +26,6 @@ def decoding_config(workdir, args: argparse.Namespace):
                 f"--set {override}: after training only decoding.* can be set"
             )
     decoding = load_config(workdir.folder(CONFIG), args.set).decoding
-    decoding = decoding.up_to(workdir.manifest.longest_caption)
+    decoding = decoding.up_to(workdir.manifest.longest_training_caption)
     check_words(decoding, workdir.vocabulary, workdir.manifest.tokenizer)
     return decoding

@@ -1,10 +1,22 @@
-"""Word vectors from a GloVe text file.
+"""Word vectors from a GloVe text file, as it is published or packed by gzip or zip.
+
+    the 0.418 0.24968 -0.41242 ...      a word and its numbers, by spaces or tabs
+
+A first line of two whole numbers, as word2vec and fastText write it, is skipped.
 
 Source: Pennington, Socher and Manning, "GloVe: Global Vectors for Word Representation",
 EMNLP 2014; files from nlp.stanford.edu/projects/glove.
 """
 
+import codecs
+import gzip
+import re
 import sys
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
 
 import numpy as np
 
@@ -12,6 +24,12 @@ from records.errors import UserError
 from records.vocabulary import END, PAD, START, UNK, Vocabulary
 
 SPECIAL = {PAD, START, END, UNK}
+LONGEST = 1 << 20  # bytes of a line; 300 numbers are 4,000
+GAP, HEADER = re.compile("[ \t]+"), re.compile(rb"\d+[ \t]+\d+\s*")
+REMEDY = (
+    "get glove.6B.zip from nlp.stanford.edu/projects/glove, or learn the embedding "
+    "with --set model.glove=null --set model.embedding_trainable=true"
+)
 
 
 def load_glove(path: str, vocabulary: Vocabulary, units: int, seed: int) -> np.ndarray:
@@ -22,17 +40,19 @@ def load_glove(path: str, vocabulary: Vocabulary, units: int, seed: int) -> np.n
     mean and deviation of those found; `<pad>` gets zeros.
 
     Raises:
-        UserError: no such file, a line that is no word and `units` numbers, or not one
-            word of the vocabulary in it.
+        UserError: the file cannot be read, a line of a word that is wanted is not
+            `units` finite numbers, or not one word of the vocabulary is in it.
     """
     ids = {token: i for i, token in enumerate(vocabulary.tokens)}
     table = np.zeros([len(vocabulary), units], np.float32)
     found = np.zeros(len(vocabulary), bool)
-    for number, word, values in read_lines(path):
+    for number, line in read_lines(path, units):
+        word, *values = GAP.split(line.strip())
         i = None if word in SPECIAL else ids.get(word)
-        if i is not None and not found[i]:
-            table[i] = parse_vector(values, units, f"{path}:{number}")
-            found[i] = True
+        if i is None or found[i] or is_longer_token(values, units):
+            continue
+        table[i] = parse_vector(values, units, f"{path}:{number}")
+        found[i] = True
     words = len(vocabulary) - len(SPECIAL.intersection(vocabulary.tokens))
     if not found.any():
         raise UserError(f"model.glove: {path} has none of the {words} words")
@@ -45,29 +65,84 @@ def load_glove(path: str, vocabulary: Vocabulary, units: int, seed: int) -> np.n
     return table
 
 
-def read_lines(path: str):
-    """Yields (line number, word, rest of the line)."""
+def read_lines(path: str, units: int) -> Iterator[tuple[int, str]]:
+    """Yields (line number, line); the header of word2vec is left out."""
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            for number, line in enumerate(file, 1):
-                word, _, values = line.rstrip("\n").partition(" ")
-                yield number, word, values
-    except OSError as error:
+        with opened(path, units) as file:
+            number = 0
+            while line := file.readline(LONGEST):
+                number += 1
+                if len(line) == LONGEST:
+                    raise UserError(
+                        f"model.glove: {path}:{number} is longer than {LONGEST:,} "
+                        f"bytes: no file of word vectors; {REMEDY}"
+                    )
+                if number == 1:
+                    line = line.removeprefix(codecs.BOM_UTF8)
+                    if HEADER.fullmatch(line):
+                        continue
+                yield number, line.decode("utf-8", "replace")
+    except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+        why = getattr(error, "strerror", None) or error
+        raise UserError(f"model.glove: cannot read {path} ({why}); {REMEDY}") from None
+
+
+@contextmanager
+def opened(path: str, units: int) -> Iterator[BinaryIO]:
+    """Opens a file, or what is packed in it, by its first bytes."""
+    with open(path, "rb") as file:
+        start = file.read(2)
+        file.seek(0)
+        if start == b"\x1f\x8b":
+            yield gzip.GzipFile(fileobj=file)
+        elif start == b"PK":
+            with zipfile.ZipFile(file) as archive:
+                yield archive.open(choose_member(archive, path, units))
+        else:
+            yield file
+
+
+def choose_member(archive: zipfile.ZipFile, path: str, units: int) -> str:
+    """Returns the only text file of an archive, or the one named after `units`."""
+    names = [name for name in archive.namelist() if name.endswith((".txt", ".vec"))]
+    fitting = [name for name in names if f".{units}d." in name]
+    chosen = fitting if len(names) > 1 else names
+    if len(chosen) != 1:
+        held = ", ".join(names[:8]) or "no text file"
         raise UserError(
-            f"model.glove: cannot read {path} ({error.strerror}); get glove.6B.zip "
-            "from nlp.stanford.edu/projects/glove, or learn the embedding with "
-            "--set model.glove=null --set model.embedding_trainable=true"
-        ) from None
+            f"model.glove: {path} holds {held}; expected one text file, or one named "
+            f"*.{units}d.txt (model.embedding_units is {units}). Unpack it, and name "
+            "the file"
+        )
+    return chosen[0]
 
 
-def parse_vector(values: str, units: int, where: str) -> np.ndarray:
+def is_longer_token(values: list[str], units: int) -> bool:
+    """Tells a token with spaces in it (glove.840B has some) from a single word."""
+    return len(values) > units and not is_number(values[0])
+
+
+def is_number(text: str) -> bool:
     try:
-        vector = np.array(values.split(), np.float32)
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def parse_vector(values: list[str], units: int, where: str) -> np.ndarray:
+    try:
+        vector = np.array(values, np.float32)
     except ValueError:
         raise UserError(f"model.glove: {where}: not a word and numbers") from None
     if len(vector) != units:
         raise UserError(
             f"model.glove: {where}: {len(vector)} numbers, but "
             f"model.embedding_units is {units}"
+        )
+    if not np.isfinite(vector).all():
+        raise UserError(
+            f"model.glove: {where}: the vector has nan, or an infinite number; correct "
+            "the line or leave it out"
         )
     return vector

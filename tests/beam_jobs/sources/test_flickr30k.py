@@ -2,11 +2,10 @@
 
 import pytest
 
-from beam_jobs.elements import Caption, InSplit
+from beam_jobs.elements import Caption
 from beam_jobs.sources.flickr30k import (
     SPLIT_FILES,
     Flickr30k,
-    check_captions_file,
     parse_csv_caption,
     read_captions,
 )
@@ -77,13 +76,13 @@ def test_a_line_that_is_no_caption(line, reason):
 def test_a_file_of_another_form_is_refused(tmp_path, content, message):
     (tmp_path / "a").write_bytes(content)
     with pytest.raises(UserError, match=message):
-        check_captions_file(str(tmp_path / "a"))
+        Flickr30k.open([str(tmp_path / "a")], None)
 
 
 def test_lists_name_photos_with_and_without_their_ending(tmp_path):
-    (tmp_path / "train.txt").write_bytes(b"1.jpg\n2\n")
+    (tmp_path / "train.txt").write_bytes(b"1.jpg\n2\n3.JPG\n4.png\n")
     found = list(read_split("train", str(tmp_path / "train.txt"), Flickr30k.suffix))
-    assert found == [InSplit("1.jpg", "train"), InSplit("2.jpg", "train")]
+    assert [photo for photo, _ in found] == ["1.jpg", "2.jpg", "3.JPG", "4.png"]
 
 
 @pytest.mark.parametrize("names", list(zip(*(SPLIT_FILES[s][:3] for s in SPLIT_FILES))))

@@ -7,7 +7,7 @@ import pytest
 from beam_jobs.elements import Caption, InSplit, Reject
 from beam_jobs.sources.flickr8k import (
     SPLIT_FILES,
-    check_captions_file,
+    Flickr8k,
     find_split_files,
     parse_caption,
     read_captions,
@@ -59,7 +59,7 @@ def test_captions_and_rejects_in_order(tmp_path):
 def test_a_compressed_caption_file(tmp_path):
     path = tmp_path / "captions.txt.gz"
     path.write_bytes(gzip.compress(b"1.jpg#0\tA dog .\n"))
-    check_captions_file(str(path))
+    Flickr8k.open([str(path)], None)
     assert [caption.text for caption in read_captions(str(path))] == ["A dog ."]
 
 
@@ -109,10 +109,11 @@ def test_a_list_that_is_a_directory(data):
         ("captions.txt", b"\n \n", "is empty"),
         (
             "captions.txt",
-            b"image,caption\n1.jpg,A dog .\n",
-            "none of the first 2 lines",
+            b"photo;caption\n1.jpg;A dog .\n",
+            r'none of the first 2 lines.*--source jsonl, .* \{"photo": "a.jpg"',
         ),
-        ("captions.txt", b"\xff\xfe1\0.\0", "none of the first 1 lines.*not_utf8"),
+        ("captions.txt", b"image,caption\n", "has a header and no caption"),
+        ("captions.txt", b"\xff\xfe1\0.\0", r"is UTF-16; .* iconv -f UTF-16"),
         ("captions.txt.gz", b"no archive", "cannot read"),
     ],
 )
@@ -120,14 +121,58 @@ def test_a_caption_file_that_is_refused(tmp_path, name, content, message):
     if content is not None:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(UserError, match=message):
-        check_captions_file(str(tmp_path / name))
+        Flickr8k.open([str(tmp_path / name)], None)
 
 
 def test_a_caption_file_that_is_a_directory(tmp_path):
     with pytest.raises(UserError, match="--captions: cannot read"):
-        check_captions_file(str(tmp_path))
+        Flickr8k.open([str(tmp_path)], None)
 
 
 def test_one_bad_line_does_not_condemn_the_caption_file(tmp_path):
     (tmp_path / "captions.txt").write_bytes(b"title\n1.jpg#0\tA dog .\n")
-    check_captions_file(str(tmp_path / "captions.txt"))
+    Flickr8k.open([str(tmp_path / "captions.txt")], None)
+
+
+KAGGLES = b"""\xef\xbb\xbfimage,caption\r
+1.jpg,A dog .\r
+1.jpg,"A dog , it ""runs"" ."\r
+caf\xc3\xa9.jpg,  A cat . \r
+2.jpg,A dog , it runs .
+2.jpg,"A dog
+3.jpg,
+,A dog .
+caf\xe9.jpg,A cat .
+"""
+
+
+def test_kaggles_captions_are_told_by_their_header(tmp_path):
+    path = tmp_path / "captions.txt"
+    path.write_bytes(KAGGLES)
+    read = list(read_captions(str(path)))
+    assert read[:3] == [
+        Caption("1.jpg", 2, f"{path}:2", "A dog ."),
+        Caption("1.jpg", 3, f"{path}:3", 'A dog , it "runs" .'),
+        Caption("café.jpg", 4, f"{path}:4", "A cat ."),
+    ]
+    rejects = [(reject.where, reject.reason) for reject in read[3:]]
+    assert rejects == [
+        *((f"{path}:{line}", "malformed_line") for line in (5, 6, 7, 8)),
+        (f"{path}:9", "not_utf8"),
+    ]
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_name(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"\xef\xbb\xbf1.jpg#0\tA dog .\n")
+    (caption,) = read_captions(str(path))
+    assert caption.photo_id == "1.jpg"
+    path.write_bytes(b"\xef\xbb\xbf1.jpg\n2.jpg\n")
+    assert next(read_split("dev", str(path))) == InSplit("1.jpg", "dev")
+
+
+def test_names_have_one_spelling(tmp_path):
+    path = tmp_path / "file"
+    path.write_text(" cafe\u0301.jpg \n./x//1.jpg\n", "utf-8")
+    read = [item.photo_id for item in read_split("dev", str(path))]
+    assert read == ["caf\u00e9.jpg", "x/1.jpg"]

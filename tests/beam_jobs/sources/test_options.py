@@ -19,8 +19,15 @@ def parse(*flags: str) -> argparse.Namespace:
 
 LINES = ("--captions=a", "--splits=d")
 WRONG = [
-    ((), "flickr8k needs one --captions FILE (Flickr8k.token.txt) and --splits DIR; "),
-    (("--captions=a",), "received no --splits"),
+    ((), "flickr8k needs one --captions FILE (Flickr8k.token.txt, or Kaggle's"),
+    (("--captions=a",), "received no --splits and no --split_fractions"),
+    ((*LINES, "--split_fractions=1,0,0"), "both --splits and --split_fractions"),
+    (("--captions=a", "--split_fractions=0.5,0.4,0.2"), "with 1 for a sum"),
+    (("--captions=a", "--split_fractions=0,0.5,0.5"), "train above 0"),
+    (("--captions=a", "--split_fractions=0.9,0.1"), "received 0.9,0.1"),
+    (("--captions=a", "--split_fractions=nan,1,0"), "received nan,1,0"),
+    (("--captions=a", "--split_fractions=a,b,c"), "e.g. 0.9,0.05,0.05"),
+    (("--source=coco", "--captions=train=a", "--split_fractions=1,0,0"), "'train=a'"),
     (("--splits=d",), "received no --captions"),
     ((*LINES, "--captions=b"), "received 2 --captions"),
     (("--source=flickr30k", "--captions=a"), "results.csv) and --splits DIR"),
@@ -50,6 +57,10 @@ RIGHT = [
     ("--source=coco", "--captions=train=a", "--captions=val=b", "--captions=test=c"),
     ("--source=karpathy", "--captions=a"),
     ("--source=jsonl", "--captions=a", "--captions=b"),
+    ("--source=jsonl", "--captions=train=a", "--captions=val=b"),
+    ("--captions=a", "--split_fractions=0.9,0.05,0.05"),
+    ("--source=flickr30k", "--captions=a", "--split_fractions=1,0,0"),
+    ("--source=coco", "--captions=a", "--split_fractions=0.5,0.5,0"),
 ]
 
 

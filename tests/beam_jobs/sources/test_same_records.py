@@ -9,7 +9,9 @@ from small_data import SmallData, build, contents
 
 from beam_jobs.elements import Job
 from beam_jobs.sources.options import SOURCES
+from records import schema
 from records.manifest import load_manifest
+from records.reader import read_shard
 
 SPLITS = {"train": ["1000.jpg", "1002.jpg", "1003.jpg"], "dev": ["1001.jpg"]}
 SPLITS["test"] = ["1004.jpg"]
@@ -114,11 +116,15 @@ def karpathy_in_folders(folder: Path):
     return karpathy(folder, filepath=FOLDERS, cocoid=dict.fromkeys(PHOTOS, 7))
 
 
-def jsonl(folder: Path):
+def jsonl(folder: Path, named: str = "{photo}"):
     """A file for each split; no matter how the lines are cut."""
     lines = {
         split: [
-            {"photo": photo, "captions": texts(photo), "split": split}
+            {
+                "photo": named.format(photo=photo, split=split),
+                "captions": texts(photo),
+                "split": split,
+            }
             for photo in photos
         ]
         for split, photos in SPLITS.items()
@@ -129,16 +135,51 @@ def jsonl(folder: Path):
     ], None
 
 
+def jsonl_in_folders(folder: Path):
+    return jsonl(folder, "{split}2017//{photo} ")
+
+
+def blip(folder: Path):
+    """An array for each split, which the option names; an entry a caption."""
+    return [
+        f"{split}="
+        + write(
+            folder / f"{split}.json",
+            [
+                json.dumps(
+                    [
+                        {"image": photo, "caption": text}
+                        for photo in photos
+                        for text in texts(photo)
+                    ]
+                )
+            ],
+        )
+        for split, photos in SPLITS.items()
+    ], None
+
+
+def kaggle(folder: Path):
+    _, lists = flickr8k(folder)
+    lines = [f'{photo},"{text}"' for photo, _, text in numbered()]
+    return [write(folder / "captions.txt", ["\ufeffimage,caption", *lines])], lists
+
+
 FOLDERS = {p: f"{split}2017" for split, photos in SPLITS.items() for p in photos}
 FORMS = {
     "flickr30k token": ("flickr30k", flickr30k_token, False),
     "flickr30k csv": ("flickr30k", flickr30k_csv, False),
     "coco": ("coco", coco, False),
     "coco, photos in folders": ("coco", coco, True),
-    "coco, folders named": ("coco", coco_in_folders, True),
     "karpathy": ("karpathy", karpathy, False),
-    "karpathy, folders named": ("karpathy", karpathy_in_folders, True),
     "jsonl": ("jsonl", jsonl, False),
+    "blip": ("jsonl", blip, False),
+    "kaggle": ("flickr8k", kaggle, False),
+}
+FOLDERS_NAMED = {
+    "coco": coco_in_folders,
+    "karpathy": karpathy_in_folders,
+    "jsonl": jsonl_in_folders,
 }
 
 
@@ -176,6 +217,38 @@ def test_every_form_gives_flickr8ks_bytes(expected, tmp_path, form):
     assert (sources["source"], sources["photos"]) == (name, job.photos)
     numbers = load_manifest(job.output).statistics
     assert (numbers.photos_written, numbers.captions_written) == (5, 25)
+
+
+def test_every_form_that_names_folders_gives_the_same_bytes(tmp_path):
+    found = {}
+    for name, write_form in FOLDERS_NAMED.items():
+        job = make_job(tmp_path / name, name, write_form, in_folders=True)
+        build(job)
+        found[name] = (
+            contents(job.output, "dataset.json"),
+            manifest_without_sources(job),
+        )
+    assert found["coco"] == found["karpathy"] == found["jsonl"]
+    ids = {
+        schema.decode(one, job.features).photo_id
+        for one in read_shard(f"{job.output}/dev-00000-of-00001.tfrecord")
+    }
+    assert ids == {"dev2017/1001.jpg"}
+
+
+def test_photos_are_split_by_their_ids_whatever_the_form(tmp_path):
+    fractions, found = (0.6, 0.2, 0.2), []
+    for name, write_form in (("flickr8k", flickr8k), ("flickr30k", flickr30k_csv)):
+        data = SmallData(tmp_path / name, PHOTOS)
+        captions, _ = write_form(tmp_path / name)
+        source = SOURCES[name].open(captions, None)
+        job = replace(data.job(tmp_path / name / "out"), source=source)
+        build(replace(job, split_fractions=fractions))
+        found.append(contents(job.output, "dataset.json"))
+        held = load_manifest(job.output)
+        assert held.sources["split_fractions"] == "0.6,0.2,0.2"
+        assert held.statistics.photos_written == 5
+    assert found[0] == found[1]
 
 
 @pytest.mark.slow

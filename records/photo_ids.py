@@ -1,0 +1,48 @@
+"""Ids of photos, and the splits they are in, whatever the spelling of their names."""
+
+import os
+import posixpath
+import unicodedata
+
+
+def photo_id(path: str) -> str:
+    """Returns a photo's id: its path below the photo directory, in one spelling.
+
+    A letter with an accent is one character (normal form NFC; macOS lists them as two),
+    spaces around names are left out, and so are `.` and doubled slashes. What is not
+    UTF-8 in a file's name is written as `\\udce9`, so that it can be stored as text.
+
+    >>> photo_id("./train//cafe\\u0301.jpg ")
+    'train/café.jpg'
+    """
+    readable = path.encode("utf-8", "backslashreplace").decode()
+    parts = posixpath.normpath(readable.strip()).split("/")
+    return unicodedata.normalize("NFC", "/".join(map(str.strip, parts)))
+
+
+def base_name(path: str) -> str:
+    """Returns the last part of an id or path; empty where it ends in a slash."""
+    return path.rpartition("/")[2]
+
+
+def is_below(path: str) -> bool:
+    """Tells whether a relative path stays in the directory that it is relative to."""
+    parts = path.split("/")
+    return bool(path) and not os.path.isabs(path) and ".." not in parts
+
+
+# Names of splits in use, in lower case; `restval` are photos that Karpathy trains on.
+SPLIT_NAMES = {
+    **dict.fromkeys(("train", "training", "restval"), "train"),
+    **dict.fromkeys(("dev", "development", "val", "valid", "validation"), "dev"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+
+
+def split_name(name: str) -> str:
+    """Returns `train`, `dev` or `test` for any of their names; else the name itself.
+
+    >>> split_name("Validation"), split_name("mine")
+    ('dev', 'mine')
+    """
+    return SPLIT_NAMES.get(name.strip().lower(), name)
