@@ -5,9 +5,9 @@ So a build that must fail for it fails then, and not when everything is encoded;
 was rejected lies in `rejects.jsonl` whatever becomes of the build.
 """
 
-import json
 import math
 import os
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
@@ -88,9 +88,9 @@ def after(rejects: Sequence[Reject]) -> str:
 
 
 def by_reason(rejects: Sequence[Reject]) -> Mapping[str, list[Reject]]:
-    """Reason -> rejects in the order of `rejects.jsonl`; the commonest reason first."""
+    """Returns the rejects of each reason by place, the commonest reason first."""
     found = defaultdict(list)
-    for reject in sorted(rejects, key=lambda one: json.dumps(one._asdict())):
+    for reject in sorted(rejects, key=lambda one: (natural(one.where), one)):
         found[reject.reason].append(reject)
     return dict(sorted(found.items(), key=lambda item: (-len(item[1]), item[0])))
 
@@ -105,9 +105,24 @@ def describe(reason: str, rejects: Sequence[Reject]) -> str:
     captions = sum(reject.captions for reject in rejects)
     numbers = [counted(photos, "photo")] * (photos > 0)
     numbers += [counted(captions, "caption")] * (captions > 0)
-    example = f"{rejects[0].where}: {rejects[0].detail}"
+    example = one_line(f"{rejects[0].where}: {rejects[0].detail}")
     shown = example if len(example) <= SHOWN else f"{example[:SHOWN]}..."
     return f"{reason} {' and '.join(numbers)}, e.g. {shown}"
+
+
+def natural(text: str) -> list[str | tuple[int, str]]:
+    """Returns a key by which line 9 comes before line 10."""
+    parts = re.split("([0-9]+)", text)
+    return [(len(p), p) if i % 2 else p for i, p in enumerate(parts)]
+
+
+def one_line(text: str) -> str:
+    """Returns text that can stand in a message, which ends where a line does.
+
+    Workers pass a message on as text, some with a line's end as a backslash and an n.
+    """
+    readable = (c if c.isprintable() else " " for c in text.replace("\\n", " "))
+    return " ".join("".join(readable).split())
 
 
 def counted(number: int, what: str) -> str:

@@ -36,6 +36,12 @@ class InSplit(NamedTuple):
     split: str
 
 
+class Named(NamedTuple):
+    """That the source names a photo, for where neither a caption nor a split does."""
+
+    photo_id: str
+
+
 class PhotoFile(NamedTuple):
     """One file of the photo directory; size and time tell a changed photo.
 

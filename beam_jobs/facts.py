@@ -23,6 +23,7 @@ from beam_jobs.elements import (
     Caption,
     InSplit,
     Job,
+    Named,
     Reject,
 )
 from beam_jobs.packing import pack_captions
@@ -171,6 +172,8 @@ def add_facts(
     for photo_id, split in found[InSplit]:
         file.add(photo_id, SPLITS, split)
     captions, rejects = tokenize(found[Caption], tokenizer, counts)
+    for (photo_id,) in found[Named]:
+        captions.setdefault(photo_id, [])
     for photo_id, own in captions.items():
         file.add(photo_id, CAPTIONS, pack_captions(own))
     return found[Reject] + rejects
@@ -181,6 +184,8 @@ def tokenize(
 ) -> tuple[dict[str, list[Caption]], list[Reject]]:
     """Photo id -> its captions with words; those of which nothing is left apart.
 
+    A photo of which no caption is left is there with none: the source names it.
+
     A source has a photo's captions one after another: to keep them together spares
     the join most of its work.
     """
@@ -188,8 +193,9 @@ def tokenize(
     counts.add_words(found)
     kept, rejects = defaultdict(list), []
     for caption, words in zip(captions, found.kept, strict=True):
+        captions_of_photo = kept[caption.photo_id]
         if words:
-            kept[caption.photo_id].append(Caption(*caption[:4], tuple(words)))
+            captions_of_photo.append(Caption(*caption[:4], tuple(words)))
         else:
             where, text = caption.where, caption.text
             rejects.append(Reject("caption", where, "no_word_left", text, 1))

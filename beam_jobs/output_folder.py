@@ -4,7 +4,7 @@
     .build/*.json    a report beside each finished shard, gone when the job has ended
     .build/text/     text between the job's steps (`blocks`), gone by then too
     .build/lock      held while a job runs: a second one on this output is refused
-    rejects.jsonl    one line per input that did not make it
+    rejects.jsonl    one line per input that did not make it, as far as the job has got
     (last file)      written last: with it the output is complete
 
 A job started again finds the reports, and does not repeat a shard that would come out
@@ -29,6 +29,7 @@ from records.files import (
     file_sizes,
     is_empty,
     make_directory,
+    named_errors,
     read_file,
     reason,
     remove_directory,
@@ -79,6 +80,8 @@ def prepared(output: str, last_file: str, overwrite: bool) -> Iterator[None]:
 def prepare(output: str, last_file: str, overwrite: bool) -> None:
     """Makes the directory; what is in it is refused, gone on with or replaced.
 
+    The rejects of an earlier job go: whatever ends this one, those there are its own.
+
     Raises:
         UserError: it is complete or holds anything else, and not `overwrite`.
     """
@@ -90,6 +93,7 @@ def prepare(output: str, last_file: str, overwrite: bool) -> None:
         refuse_if_taken(output, last_file)
     make_reports_folder(output)
     remove_text(output)
+    write_rejects(output, [])
 
 
 def make_reports_folder(output: str) -> None:
@@ -173,7 +177,9 @@ def load_report(kind: type[AnyReport], path: str) -> AnyReport | None:
 def write_rejects(output: str, rejected: Iterable[Reject]) -> None:
     lines = [json.dumps(reject._asdict(), ensure_ascii=False) for reject in rejected]
     content = "".join(line + "\n" for line in sorted(lines))
-    write_atomically(os.path.join(output, rejects.FILE_NAME), content.encode())
+    path = os.path.join(output, rejects.FILE_NAME)
+    with named_errors("write", path):
+        write_atomically(path, content.encode())
 
 
 def remove_leftovers(output: str, shards: re.Pattern, kept: Collection[str]) -> None:

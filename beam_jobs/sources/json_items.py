@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
-from beam_jobs.elements import Caption, InSplit, Reject
+from beam_jobs.elements import Caption, InSplit, Named, Reject
 from records.photo_ids import base_name, photo_id, split_name
 
-Item = Caption | Reject | InSplit
+Item = Caption | Reject | InSplit | Named
 MOST = 1 << 16  # captions of an entry: numbers of those of the next one follow
 
 
@@ -60,9 +60,8 @@ def photo_items(
         for item in found
     ]
     yield from (*splits, *captions)
-    if not splits and not captions:  # nothing else would tell of this photo
-        detail = f"an empty array of captions, and no split, for {photo}"
-        yield Reject("caption", where, "no_caption", detail, 0)
+    if not splits and all(isinstance(item, Reject) for item in captions):
+        yield Named(photo)
 
 
 def split_items(photo: str, name: Any) -> Iterator[InSplit]:

@@ -11,7 +11,7 @@ from typing import ClassVar
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
-from beam_jobs.elements import Caption, InSplit, Reject
+from beam_jobs.elements import Caption, InSplit, Named, Reject
 from beam_jobs.sources import ANY_FORM, Source
 from records.errors import UserError
 from records.photo_ids import photo_id
@@ -178,10 +178,11 @@ def check_captions_file(
 
 def refuse_if_none_is_read(path: str, items: Sequence[object]) -> None:
     """Refuses a file whose first lines are rejected one and all."""
-    if all(isinstance(item, Reject) for item in items):
+    rejects = [item for item in items if isinstance(item, Reject)]
+    if rejects and all(isinstance(item, Reject | Named) for item in items):
         raise UserError(
-            f"--captions: none of the first {len(items)} lines of {path} is a caption "
-            f"({items[0].reason}: {items[0].detail}). {ANY_FORM}"
+            f"--captions: none of the first {len(rejects)} lines of {path} is a "
+            f"caption ({rejects[0].reason}: {rejects[0].detail}). {ANY_FORM}"
         )
 
 

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from beam_jobs import output_folder
+from beam_jobs.elements import Reject
 from beam_jobs.output_folder import REPORTS, Report, finished_report, save_report
 from records.errors import UserError
 from records.locking import FILE_NAME
@@ -41,6 +42,21 @@ def test_an_interrupted_job_goes_on(tmp_path):
     assert (tmp_path / REPORTS / "part-0.json").exists()
 
 
+def test_rejects_of_an_earlier_job_go(tmp_path):
+    prepare(tmp_path)
+    output_folder.write_rejects(
+        str(tmp_path), [Reject("photo", "a.jpg", "no_caption", "none", 0)]
+    )
+    prepare(tmp_path)
+    assert (tmp_path / "rejects.jsonl").read_bytes() == b""
+
+
+def test_rejects_that_cannot_be_written_are_named(tmp_path):
+    (tmp_path / "rejects.jsonl").mkdir()
+    with pytest.raises(UserError, match=r"cannot write .*rejects\.jsonl: "):
+        output_folder.write_rejects(str(tmp_path), [])
+
+
 def test_a_finished_output_is_refused(tmp_path):
     (tmp_path / "last.json").write_text("{}")
     with pytest.raises(UserError, match=r"already holds .* add --overwrite"):
@@ -68,7 +84,11 @@ def test_overwriting_removes_what_would_make_the_old_output_count(tmp_path):
     (tmp_path / "last.json").write_text("{}")
     (tmp_path / "thesis.txt").write_text("")
     prepare(tmp_path, overwrite=True)
-    assert {path.name for path in tmp_path.iterdir()} == {REPORTS, "thesis.txt"}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        REPORTS,
+        "thesis.txt",
+        "rejects.jsonl",
+    }
     assert not list((tmp_path / REPORTS).iterdir())
 
 
@@ -112,7 +132,8 @@ def test_a_running_job_loses_nothing_to_a_second(tmp_path, overwrite):
         ):
             pass
         left = {path.name for path in tmp_path.rglob("*")}
-    assert left == {output_folder.REPORTS, "part-0.json", "part-0", FILE_NAME}
+    names = {"part-0.json", "part-0", "rejects.jsonl", FILE_NAME}
+    assert left == {output_folder.REPORTS, *names}
 
 
 @pytest.mark.parametrize("overwrite", [False, True])

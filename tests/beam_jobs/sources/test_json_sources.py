@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from small_data import SmallData, build
 
-from beam_jobs.elements import Caption, InSplit, Reject
+from beam_jobs.elements import Caption, InSplit, Named, Reject
 from beam_jobs.sources.coco import read_coco
 from beam_jobs.sources.json_files import load_object
 from beam_jobs.sources.jsonl import read_jsonl
@@ -17,7 +17,7 @@ from records.errors import UserError
 from records.manifest import load_manifest
 
 READERS = {"coco": read_coco, "karpathy": read_karpathy, "jsonl": read_jsonl}
-NAMES = {Caption: "captions", Reject: "rejected", InSplit: "splits"}
+NAMES = {Caption: "captions", Reject: "rejected", InSplit: "splits", Named: "named"}
 
 
 def as_bytes(source: str, content) -> bytes:
@@ -33,9 +33,9 @@ def given(source: str, path: Path) -> str:
 
 def read(source: str, path: Path) -> dict[str, list]:
     """What a reader yields, by kind."""
-    found = {name: [] for name in NAMES.values()}
+    found = {"captions": [], "rejected": [], "splits": []}
     for item in READERS[source](given(source, path)):
-        found[NAMES[type(item)]].append(item)
+        found.setdefault(NAMES[type(item)], []).append(item)
     return found
 
 
@@ -264,8 +264,9 @@ def test_fields_of_other_names_are_refused_with_those_that_are_read(tmp_path, co
 
 def test_a_photo_without_captions_and_split_is_not_lost(tmp_path):
     content = [{"photo": "a.jpg", "captions": []}]
-    (reject,) = read_content("jsonl", tmp_path / "file", content)["rejected"]
-    assert (reject.reason, reject.captions) == ("no_caption", 0)
+    found = read_content("jsonl", tmp_path / "file", content)
+    assert found.pop("named") == [("a.jpg",)]
+    assert not any(found.values())
 
 
 def test_coco_ids_may_be_strings_and_annotations_may_have_none(tmp_path):
