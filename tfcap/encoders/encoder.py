@@ -37,15 +37,15 @@ class Encoder:
         graph: string [batch] of photo bytes -> float32 [batch, *shape], variables
             folded into constants (1.35 times as fast as the Keras model). A photo that
             cannot be decoded fails the batch.
-        network: the part behind the pixels: float32 [batch, side, side, 3] of 0 to 255
-            -> float32 [batch, *shape].
+        network: the part behind the pixels, a concrete function without variables:
+            float32 [batch, side, side, 3] of 0 to 255 -> [float32 [batch, *shape]].
         side: of those pixels.
         shape: of one photo's features.
         info: what the manifest keeps; its digest tells encoders apart.
     """
 
     graph: Callable[[tf.Tensor], tf.Tensor]
-    network: Callable[[tf.Tensor], tf.Tensor]
+    network: Callable[[tf.Tensor], list[tf.Tensor]]
     side: int
     shape: tuple[int, ...]
     info: EncoderInfo
@@ -151,7 +151,7 @@ def assemble(network: Network, config: EncoderConfig) -> Encoder:
     side = views.photo_side(network.size, config.crops)
     return Encoder(
         graph=reading(side, frozen),
-        network=lambda pixels: frozen(pixels)[0],
+        network=frozen,
         side=side,
         shape=tuple(shape),
         info=describe(network, config),

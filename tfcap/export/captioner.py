@@ -28,7 +28,7 @@ from tfcap.config import DecodingConfig
 from tfcap.decoding import Captions, Voters, detokenize, search
 from tfcap.encoders import Encoder
 from tfcap.encoders.reading import read_what_can_be
-from tfcap.export.halving import with_half_weights
+from tfcap.export.shared_weights import SharedWeights
 from tfcap.models.base import Captioner
 
 Outputs = dict[str, tf.Tensor]
@@ -59,11 +59,11 @@ class PhotoCaptioner:
     ):
         self.encoder, self.model, self.decoding = encoder, model, decoding
         self.vocabulary, self.tokenizer = vocabulary, tokenizer
-        self.stored, self.half, self.voters = stored, half, voters
+        self.stored, self.voters = stored, voters
+        self.weights = SharedWeights(half)
         self.features = tf.TensorSpec([None, *encoder.shape], tf.float32, "features")
-        pixels = tf.TensorSpec([None, encoder.side, encoder.side, 3], tf.float32)
         tokens = tf.TensorSpec([None, None], tf.int32)
-        self._encode = self._frozen(encoder.network, pixels)
+        self._encode = self.weights.share(encoder.network)
         self._write = self._frozen(self._search, self.features)
         self._explain = self._frozen(self._token_by_token, self.features, tokens)
 
@@ -170,11 +170,10 @@ class PhotoCaptioner:
         names[PAD_ID], names[END_ID] = "", "."
         return tf.constant(names)
 
-    def _frozen(self, function: Callable, *specs: tf.TensorSpec):
-        """A graph without variables: signatures share it, and it alone is saved."""
+    def _frozen(self, function: Callable, *specs: tf.TensorSpec) -> Callable:
+        """A graph that signatures share, its variables among `weights`."""
         traced = tf.function(function, autograph=False).get_concrete_function(*specs)
-        frozen = convert_variables_to_constants_v2(traced)
-        return with_half_weights(frozen) if self.half else frozen
+        return self.weights.share(convert_variables_to_constants_v2(traced))
 
 
 def without_bad(outputs: Outputs, error: tf.Tensor) -> Outputs:

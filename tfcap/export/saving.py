@@ -50,6 +50,7 @@ def save(captioner: PhotoCaptioner, path: str) -> None:
     tf.io.gfile.makedirs(os.path.dirname(words))
     captioner.vocabulary.save(words)
     module.vocabulary = tf.saved_model.Asset(words)
+    module.weights = captioner.weights.variables
     tf.saved_model.save(module, path, signatures=signatures)
     tf.io.gfile.rmtree(os.path.dirname(words))
 

@@ -8,6 +8,7 @@ import tensorflow as tf
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from small_encoders import ENCODER, jpeg, own_model
 from tensorflow.core.framework.tensor_pb2 import TensorProto
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from tensorflow.python.framework.convert_to_constants import (
     convert_variables_to_constants_v2,
 )
@@ -27,13 +28,13 @@ from tfcap.export import (
     checking,
     encoder_of_records,
     export,
-    halving,
     model_card,
     photo_captioner,
+    shared_weights,
     warmup,
 )
 from tfcap.export.checking import live_captions
-from tfcap.export.halving import with_half_weights
+from tfcap.export.shared_weights import SharedWeights
 from tfcap.models.merge import MergeCaptioner
 from tfcap.training import Trainer
 from tfcap.workdir import Workdir
@@ -218,7 +219,7 @@ def test_beams_features_and_words_are_of_one_search(model, trained):
 
 
 def test_half_weights_move_scores_but_little(trained, captioner, monkeypatch):
-    monkeypatch.setattr(halving, "LARGE", 8)  # this model is small
+    monkeypatch.setattr(shared_weights, "LARGE", 8)  # this model is small
     photos = tf.constant([jpeg(seed) for seed in range(3)])
     scores = captioner.serve(photos)["score"].numpy()
     half = photo_captioner([trained], DECODING, half=True)
@@ -227,18 +228,64 @@ def test_half_weights_move_scores_but_little(trained, captioner, monkeypatch):
     np.testing.assert_allclose(close, scores, atol=0.01)
 
 
-def test_half_weights_of_a_matrix():
-    weights = tf.Variable(np.linspace(-2, 2, 64 * 64, dtype=np.float32).reshape(64, 64))
-    traced = tf.function(lambda x: [x @ weights, x]).get_concrete_function(
-        tf.TensorSpec([None, 64], tf.float32)
-    )
-    frozen = convert_variables_to_constants_v2(traced)
-    half = with_half_weights(frozen)
+def matrix_times(weights: tf.Variable):
+    """A graph of products: one to fold, others in a loop in a loop behind a loop."""
+
+    def thrice(run):
+        return lambda x: tf.while_loop(
+            lambda i, _: i < 3, lambda i, x: (i + 1, run(x)), (0, x)
+        )[1]
+
+    def products(x):
+        looped = thrice(thrice(lambda x: x @ weights))(thrice(tf.sin)(x))
+        return x @ (2.0 * weights), looped
+
+    traced = tf.function(products, autograph=False)
+    spec = tf.TensorSpec([None, 64], tf.float32)
+    return convert_variables_to_constants_v2(traced.get_concrete_function(spec))
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_graphs_share_weights(half):
+    values = np.linspace(-0.1, 0.1, 64 * 64, dtype=np.float32).reshape(64, 64)
+    weights = SharedWeights(half)
+    before = [tf.Variable(values) for _ in range(2)]
+    functions = [weights.share(matrix_times(one)) for one in before]
+    kept = {np.max(value): value for value in weights.variables}
+    assert {value.dtype for value in kept.values()} == {
+        tf.float16 if half else tf.float32
+    }
+    once, twice = (tf.cast(kept[name], tf.float32) for name in sorted(kept))
+    np.testing.assert_allclose(once, values, rtol=1e-3)
+    np.testing.assert_allclose(twice, 2 * values, rtol=1e-3)  # folded
     given = tf.random.stateless_normal([3, 64], [0, 0])
-    expected = given @ tf.cast(tf.cast(weights, tf.float16), tf.float32)
-    np.testing.assert_allclose(half(given)[0], expected, rtol=1e-6, atol=1e-5)
-    before, after = (f.graph.as_graph_def().ByteSize() for f in (frozen, half))
-    assert after < 0.6 * before
+    expected = tf.sin(tf.sin(tf.sin(given)))
+    for _ in range(9):
+        expected = expected @ once
+    for function in functions:
+        folded, looped = function(given)
+        np.testing.assert_allclose(folded, given @ twice, rtol=1e-3, atol=1e-4)
+        np.testing.assert_allclose(looped, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_weights_are_no_part_of_the_graph(trained, tmp_path, monkeypatch):
+    """Every function and every run of a signature would hold a copy of its own."""
+    monkeypatch.setattr(shared_weights, "LARGE", 100)  # this model is small
+    captioner = photo_captioner([trained], DECODING)
+    path = Path(export(captioner, str(tmp_path)))
+    found = SavedModel.FromString((path / "saved_model.pb").read_bytes())
+    graph = found.meta_graphs[0].graph_def
+    nodes = [*graph.node, *(n for f in graph.library.function for n in f.node_def)]
+    assert not [n for n in nodes if n.op == "Const" and numbers_in(n) >= 100]
+    assert len(captioner.weights.variables) > 2
+
+
+def numbers_in(node) -> int:
+    """Of a constant that is no text."""
+    tensor = node.attr["value"].tensor
+    if tensor.dtype == tf.string.as_datatype_enum:
+        return 0
+    return tf.TensorShape(tensor.tensor_shape).num_elements()
 
 
 def test_what_lies_beside_the_graph(trained, saved):
