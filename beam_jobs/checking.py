@@ -20,7 +20,7 @@ from records import rejects as rejects_file
 from records.errors import UserError
 
 TRAIN = "train"
-SHOWN = 120  # characters of an example
+SHOWN = 120  # characters of an example's detail
 
 
 class MakePlan(beam.DoFn):
@@ -105,9 +105,9 @@ def describe(reason: str, rejects: Sequence[Reject]) -> str:
     captions = sum(reject.captions for reject in rejects)
     numbers = [counted(photos, "photo")] * (photos > 0)
     numbers += [counted(captions, "caption")] * (captions > 0)
-    example = one_line(f"{rejects[0].where}: {rejects[0].detail}")
-    shown = example if len(example) <= SHOWN else f"{example[:SHOWN]}..."
-    return f"{reason} {' and '.join(numbers)}, e.g. {shown}"
+    where, detail = one_line(rejects[0].where), one_line(rejects[0].detail)
+    shown = detail if len(detail) <= SHOWN else f"{detail[:SHOWN]}..."
+    return f"{reason} {' and '.join(numbers)}, e.g. {where}: {shown}"
 
 
 def natural(text: str) -> list[str | tuple[int, str]]:

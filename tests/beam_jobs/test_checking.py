@@ -37,7 +37,7 @@ def test_the_order_of_rejects_does_not_matter():
         ("one\ntwo\r\n three", "one two three"),
         (repr("one\ntwo"), "'one two'"),
         ("\x1b[31mred\x07", "[31mred"),
-        ("x" * 200, "x" * 115 + "..."),
+        ("x" * 200, "x" * 120 + "..."),
     ],
 )
 def test_an_example_is_one_line_of_a_message(detail, shown):

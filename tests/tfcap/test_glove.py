@@ -71,12 +71,19 @@ def test_a_missing_file_says_where_to_get_it():
 VECTORS = b"the 9 9\ndog 1 2\na -1 .5\n"
 
 
-def packed(**members: bytes) -> bytes:
+def packed(members: dict[str, bytes]) -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         for name, content in members.items():
-            archive.writestr(name.replace("_", "."), content)
+            archive.writestr(name, content)
     return file.getvalue()
+
+
+def marked(offset: int, value: int) -> bytes:
+    """A zip with a byte of its member's entry in the directory changed."""
+    content = bytearray(packed({"a.txt": VECTORS}))
+    content[content.index(b"PK\x01\x02") + offset] = value
+    return bytes(content)
 
 
 FORMS = {
@@ -86,8 +93,10 @@ FORMS = {
     "word2vec's header": b"3 2\n" + VECTORS,
     "tokens with spaces": b"a thing 1 2\ndog at x 3 4\n" + VECTORS,
     "gzip": gzip.compress(VECTORS),
-    "zip": packed(vectors_txt=VECTORS, readme_md=b""),
-    "zip of several": packed(glove_2d_txt=VECTORS, glove_50d_txt=b"dog 1\n"),
+    "a token of a space of another kind": "\u00a0 1 7\n\x85 1 8\n".encode() + VECTORS,
+    "zip of macOS": packed({"d/a.2D.TXT": VECTORS, "__MACOSX/d/._a.2D.TXT": b""}),
+    "zip": packed({"vectors.txt": VECTORS, "readme.md": b""}),
+    "zip of several": packed({"glove.2d.txt": VECTORS, "glove.50d.txt": b"dog 1\n"}),
 }
 
 
@@ -104,9 +113,17 @@ def test_forms_of_the_file(tmp_path, form):
         (gzip.compress(VECTORS * 99)[:-9], r"cannot read .*\(Compressed file ended"),
         (b"\x1f\x8bnonsense" * 9, "cannot read "),
         (b"PKnonsense", r"cannot read .*\(File is not a zip file"),
-        (packed(a_txt=b"", b_txt=b""), r"holds a.txt, b.txt; expected .* \*\.2d\.txt"),
-        (packed(a_md=b""), "holds no text file; expected one"),
+        (
+            packed({"a.txt": b"", "b.txt": b""}),
+            r"holds a.txt, b.txt; expected .* \*\.2d\.txt",
+        ),
+        (packed({"a.md": b""}), "holds no text file; expected one"),
         (gzip.compress(bytes(1 << 22)), r":1 is longer than 1,048,576 bytes"),
+        (marked(8, 1), r"cannot read .*is encrypted, password required"),
+        (marked(10, 99), r"cannot read .*compression method is not supported"),
+        (b"", r"none of the 3 words\. The file is empty; expected lines of a word"),
+        (VECTORS.decode().encode("utf-16"), r"The file begins with b'\\xff\\xfet"),
+        (b"dog,1,2\n", r"begins with b'dog,1,2\\n'; expected .* and 2 numbers, by sp"),
     ],
 )
 def test_files_that_cannot_be_read(tmp_path, content, message):

@@ -25,7 +25,11 @@ from records.vocabulary import END, PAD, START, UNK, Vocabulary
 
 SPECIAL = {PAD, START, END, UNK}
 LONGEST = 1 << 20  # bytes of a line; 300 numbers are 4,000
+# Not what macOS adds to an archive: __MACOSX/._glove.6B.50d.txt.
+TEXT_FILE = re.compile(r"(^|/)[^./][^/]*\.(txt|vec)$", re.IGNORECASE)
 GAP, HEADER = re.compile("[ \t]+"), re.compile(rb"\d+[ \t]+\d+\s*")
+# The last one: an archive with a password, or packed in a way unknown to Python.
+UNREADABLE = (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError)
 REMEDY = (
     "get glove.6B.zip from nlp.stanford.edu/projects/glove, or learn the embedding "
     "with --set model.glove=null --set model.embedding_trainable=true"
@@ -47,7 +51,7 @@ def load_glove(path: str, vocabulary: Vocabulary, units: int, seed: int) -> np.n
     table = np.zeros([len(vocabulary), units], np.float32)
     found = np.zeros(len(vocabulary), bool)
     for number, line in read_lines(path, units):
-        word, *values = GAP.split(line.strip())
+        word, *values = GAP.split(line.strip(" \t\r\n"))
         i = None if word in SPECIAL else ids.get(word)
         if i is None or found[i] or is_longer_token(values, units):
             continue
@@ -55,7 +59,11 @@ def load_glove(path: str, vocabulary: Vocabulary, units: int, seed: int) -> np.n
         found[i] = True
     words = len(vocabulary) - len(SPECIAL.intersection(vocabulary.tokens))
     if not found.any():
-        raise UserError(f"model.glove: {path} has none of the {words} words")
+        raise UserError(
+            f"model.glove: {path} has none of the {words} words. {describe_start(path)}"
+            f"; expected lines of a word and {units} numbers, by spaces or tabs, as "
+            "UTF-8, alone or packed by gzip or zip"
+        )
     print(f"GloVe: {found.sum()} of {words} words found in {path}", file=sys.stderr)
     drawn = np.random.default_rng(seed).normal(
         table[found].mean(), table[found].std(), table.shape
@@ -63,6 +71,12 @@ def load_glove(path: str, vocabulary: Vocabulary, units: int, seed: int) -> np.n
     table[~found] = drawn[~found]
     table[ids[PAD]] = 0
     return table
+
+
+def describe_start(path: str) -> str:
+    with open(path, "rb") as file:
+        start = file.read(40)
+    return f"The file begins with {start!r}" if start else "The file is empty"
 
 
 def read_lines(path: str, units: int) -> Iterator[tuple[int, str]]:
@@ -82,7 +96,7 @@ def read_lines(path: str, units: int) -> Iterator[tuple[int, str]]:
                     if HEADER.fullmatch(line):
                         continue
                 yield number, line.decode("utf-8", "replace")
-    except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         why = getattr(error, "strerror", None) or error
         raise UserError(f"model.glove: cannot read {path} ({why}); {REMEDY}") from None
 
@@ -104,8 +118,8 @@ def opened(path: str, units: int) -> Iterator[BinaryIO]:
 
 def choose_member(archive: zipfile.ZipFile, path: str, units: int) -> str:
     """Returns the only text file of an archive, or the one named after `units`."""
-    names = [name for name in archive.namelist() if name.endswith((".txt", ".vec"))]
-    fitting = [name for name in names if f".{units}d." in name]
+    names = [name for name in archive.namelist() if TEXT_FILE.search(name)]
+    fitting = [name for name in names if f".{units}d." in name.lower()]
     chosen = fitting if len(names) > 1 else names
     if len(chosen) != 1:
         held = ", ".join(names[:8]) or "no text file"
