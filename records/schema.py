@@ -160,10 +160,38 @@ def parse_batch(
     return {**parsed, "encoded": columns[ENCODED]} if with_photos else parsed
 
 
-def parse_lengths(serialized: tf.Tensor) -> tf.RaggedTensor:
-    """Tokens of each caption of records, ragged int64 [photos, captions]."""
-    lengths = tf.io.RaggedFeature(tf.int64, row_splits_dtype=tf.int64)
-    return tf.io.parse_example(serialized, {LENGTHS: lengths})[LENGTHS]
+def parse_ids(serialized: tf.Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Parses the captions of records [photos] that need no other columns.
+
+    Returns:
+        Token ids of all captions, int64; tokens of each caption and captions of each
+        photo, int32.
+
+    Raises:
+        UserError: lengths do not add up to the ids.
+    """
+    numbers = tf.io.RaggedFeature(tf.int64, row_splits_dtype=tf.int64)
+    columns = tf.io.parse_example(serialized, {IDS: numbers, LENGTHS: numbers})
+    ids, lengths = columns[IDS], columns[LENGTHS]
+    if tf.reduce_any(tf.reduce_sum(lengths, 1) != ids.row_lengths()):
+        raise UserError("caption lengths do not sum to the number of ids")
+    counts = lengths.values, lengths.row_lengths()
+    return ids.values.numpy(), *(tf.cast(n, tf.int32).numpy() for n in counts)
+
+
+def decode_texts(serialized: bytes) -> tuple[str, tuple[str, ...]]:
+    """Reads photo id and captions of a record that needs no other columns.
+
+    Raises:
+        UserError: the bytes are no such record.
+    """
+    try:
+        columns = tf.train.Example.FromString(serialized).features.feature
+        (photo_id,) = columns[PHOTO_ID].bytes_list.value
+        captions = tuple(text.decode() for text in columns[TEXT].bytes_list.value)
+        return photo_id.decode(), captions
+    except Exception as error:
+        raise UserError(f"not a photo record ({type(error).__name__})") from None
 
 
 def _strings(values: list[bytes]) -> tf.train.Feature:

@@ -3,19 +3,18 @@
 import itertools
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from records import rejects
+from records.caption_reader import read_texts
 from records.reader import RecordSet
-from records.samples import read_split
-from records.schema import PhotoRecord
 from records.shards import in_order
 from records.tokenizer import Tokenizer
 
-# Of each split: a set of grids is large, and the first records are as good as any.
-READ_BYTES = 256 << 20
-TOGETHER = 256  # records whose captions are tokenized at a time
+# Of each split: its first records are as good as any.
+READ_CAPTIONS = 1 << 18
+TOGETHER = 256  # photos whose captions are tokenized at a time
 EXAMPLES = 3
 
 
@@ -52,8 +51,7 @@ def count_words(record_set: RecordSet) -> dict[str, Words]:
 
 def count_split(record_set: RecordSet, split: str, tokenizer: Tokenizer) -> Words:
     found, known = Words(), set(record_set.vocabulary.tokens)
-    for records in batches(first_records(record_set, split)):
-        texts = [text for record in records for text in record.captions]
+    for texts in batches(first_texts(record_set, split)):
         words = tokenizer.words(texts)
         for tokens in tokenizer.tokens(words, record_set.vocabulary):
             found.tokens += len(tokens)
@@ -63,17 +61,20 @@ def count_split(record_set: RecordSet, split: str, tokenizer: Tokenizer) -> Word
     return found
 
 
-def first_records(record_set: RecordSet, split: str) -> Iterator[PhotoRecord]:
-    """The records of a split, up to READ_BYTES of them."""
-    shards = record_set.manifest.shards[split]
-    size = sum(shard.bytes for shard in shards) / record_set.manifest.photos(split)
-    records = (record for _, _, record in read_split(record_set, split))
-    return itertools.islice(records, max(1, int(READ_BYTES / size)))
+def first_texts(record_set: RecordSet, split: str) -> Iterator[tuple[str, ...]]:
+    """Yields the captions of a photo, up to `READ_CAPTIONS` of a split in all."""
+    read = 0
+    for _, captions in read_texts(record_set, split):
+        read += len(captions)
+        if read > READ_CAPTIONS:
+            return
+        yield captions
 
 
-def batches(records: Iterator[PhotoRecord]) -> Iterator[Sequence[PhotoRecord]]:
-    while batch := list(itertools.islice(records, TOGETHER)):
-        yield batch
+def batches(texts: Iterator[tuple[str, ...]]) -> Iterator[list[str]]:
+    """Yields the captions of some photos at a time."""
+    while batch := list(itertools.islice(texts, TOGETHER)):
+        yield list(itertools.chain.from_iterable(batch))
 
 
 def reject_examples(directory: str) -> dict[str, list[rejects.RejectLine]]:

@@ -12,11 +12,11 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from records import schema
+from records.caption_reader import read_texts
 from records.console import number_table
 from records.files import make_output, write_atomically
 from records.photo_folder import PhotoFolder
-from records.reader import RecordSet, read_shard
+from records.reader import RecordSet
 from tfcap import java_scores, metrics
 from tfcap.bootstrap import Result
 from tfcap.coco_files import (
@@ -167,12 +167,7 @@ def describe_scorer(scores: metrics.Scores) -> dict[str, Any]:
 
 def read_references(records: RecordSet, split: str) -> dict[str, tuple[str, ...]]:
     """Photo id -> its captions as in the source."""
-    references = {}
-    for path in records.shard_paths(split):
-        for serialized in read_shard(path):
-            record = schema.decode(serialized, records.manifest.features)
-            references[record.photo_id] = record.captions
-    return references
+    return dict(read_texts(records, split))
 
 
 def range_of(references: References) -> str:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from records import schema
+from records.caption_reader import read_ids
 from records.reader import RecordSet
 from records.vocabulary import START_ID
 
@@ -25,16 +25,15 @@ class Shape(NamedTuple):
 class RowCounts:
     """How many rows each photo of a split gives, of either expansion.
 
-    Reads the split once.
+    Reads the split's captions once.
     """
 
     def __init__(self, records: RecordSet, split: str):
         self.length = max(records.manifest.longest_caption - 1, 1)
-        photos = tf.data.TFRecordDataset(records.shard_paths(split)).batch(256)
-        lengths = list(photos.map(schema.parse_lengths, tf.data.AUTOTUNE))
-        captions = np.concatenate([batch.row_lengths() for batch in lengths])
-        tokens = np.concatenate([tf.reduce_sum(batch, 1) for batch in lengths])
-        self.counts = {"causal": captions, "prefix": tokens - captions}
+        _, lengths, captions = read_ids(records, split)
+        photo = np.repeat(np.arange(len(captions)), captions)
+        rows = np.bincount(photo, lengths - 1, len(captions)).astype(np.int64)
+        self.counts = {"causal": captions, "prefix": rows}
 
     def shape(self, expansion: str, photos: int) -> Shape:
         """The least that any so many photos fit into."""

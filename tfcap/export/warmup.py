@@ -10,6 +10,8 @@ import os
 
 import tensorflow as tf
 
+from records.wire import field
+
 FILE_NAME = os.path.join("assets.extra", "tf_serving_warmup_requests")
 MODEL = "caption"
 SIGNATURES = ("serving_default", "beams", "explain")
@@ -66,14 +68,3 @@ def by_hand(signature: str, photos) -> bytes:
     entry = field(KEY, b"image_bytes") + field(VALUE, photos.SerializeToString())
     request = field(MODEL_SPEC, spec) + field(INPUTS, entry)
     return field(PREDICT_LOG, field(REQUEST, request))
-
-
-def field(number: int, content: bytes) -> bytes:
-    """A field of protobuf's wire format whose content has a length (type 2)."""
-    return varint(number << 3 | 2) + varint(len(content)) + content
-
-
-def varint(value: int) -> bytes:
-    """Seven bits a byte, the lowest first; all but the last have the eighth bit set."""
-    low, rest = value & 0x7F, value >> 7
-    return bytes([low | 0x80]) + varint(rest) if rest else bytes([low])

@@ -1,0 +1,71 @@
+"""A split's captions alone: neither features nor photos are read for them."""
+
+import itertools
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from records import schema
+from records.columns import read_columns
+from records.errors import UserError
+from records.reader import RecordSet
+
+AT_ONCE = 1024  # records parsed at a time
+
+
+class CaptionIds(NamedTuple):
+    """The token ids of a split's captions, in stored order.
+
+    Attributes:
+        tokens: of all captions, one after another, in the smallest type for them.
+        lengths: tokens of each caption, int32.
+        captions: of each photo, int32.
+    """
+
+    tokens: np.ndarray
+    lengths: np.ndarray
+    captions: np.ndarray
+
+
+def read_texts(records: RecordSet, split: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yields each photo's id and its captions as in the source.
+
+    Raises:
+        UserError: names shard and record number where the file is damaged.
+    """
+    for path in records.shard_paths(split):
+        columns = schema.PHOTO_ID, schema.TEXT
+        for number, serialized in enumerate(read_columns(path, columns)):
+            try:
+                photo_id, captions = schema.decode_texts(serialized)
+            except UserError as error:
+                raise UserError(f"{path}: record {number}: {error}") from None
+            yield photo_id, captions
+
+
+def read_ids(records: RecordSet, split: str) -> CaptionIds:
+    """Returns the ids of every caption of a split, `<start>` and `<end>` included.
+
+    Raises:
+        UserError: names the shard where a file is damaged.
+    """
+    smallest = np.min_scalar_type(len(records.vocabulary))
+    parts = [
+        CaptionIds(tokens.astype(smallest), lengths, captions)
+        for path in records.shard_paths(split)
+        for tokens, lengths, captions in parsed_ids(path)
+    ]
+    return CaptionIds(*map(np.concatenate, zip(*parts)))
+
+
+def parsed_ids(path: str) -> Iterator[CaptionIds]:
+    """Yields the ids of some records of a shard at a time."""
+    records = read_columns(path, (schema.IDS, schema.LENGTHS))
+    while some := list(itertools.islice(records, AT_ONCE)):
+        try:
+            yield CaptionIds(*schema.parse_ids(tf.constant(some)))
+        except (tf.errors.InvalidArgumentError, UserError) as error:
+            message = getattr(error, "message", str(error))
+            raise UserError(f"{path}: not photo records: {message}") from None

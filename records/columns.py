@@ -1,0 +1,93 @@
+"""Reading some columns of a shard: large ones that nobody asked for are passed over.
+
+    record       tf.train.Example { features = 1 }
+    features     tf.train.Features { feature = 1, a map: an entry for each column }
+    entry        { key = 1, the column's name; value = 2 }
+
+So captions can be read where features take a hundred times as many bytes.
+"""
+
+from collections.abc import Collection, Iterator
+from typing import BinaryIO
+
+from records.errors import UserError
+from records.files import open_file, reason
+from records.framing import CHECKSUM, HEADER_BYTES, read_body, read_length
+from records.storage import BLOCK, is_remote
+from records.wire import field, read_head
+
+WHOLE = 1 << 14  # bytes: to pass over less saves no time
+BUFFER = 1 << 13  # bytes read at a time
+HEAD = 64  # bytes of an entry that hold its lengths and the column's name
+
+
+def read_columns(path: str, columns: Collection[str]) -> Iterator[bytes]:
+    """Yields a shard's records with these columns, serialised.
+
+    A record of `WHOLE` bytes or less comes whole, and is checked against its checksum.
+    Of a larger one the other columns are not read, so that its checksum cannot be
+    verified.
+
+    Raises:
+        UserError: names shard and record number where the file is damaged.
+    """
+    names = {name.encode() for name in columns}
+    # An object store takes a request for each place: there all is read, by blocks.
+    buffering = BLOCK if is_remote(path) else BUFFER
+    try:
+        with open_file(path, buffering) as file:
+            yield from _records(file, path, names)
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {reason(error)}") from None
+
+
+def _records(file: BinaryIO, path: str, names: set[bytes]) -> Iterator[bytes]:
+    number = place = 0
+    while True:
+        try:
+            length = read_length(file)
+            record = length is not None and _record(file, place, length, names)
+        except EOFError:
+            return
+        except ValueError:
+            record = None
+        if not record:
+            raise UserError(f"{path}: record {number} is damaged")
+        yield record
+        place += HEADER_BYTES + length + CHECKSUM.size
+        number += 1
+
+
+def _record(file: BinaryIO, place: int, length: int, names: set[bytes]) -> bytes | None:
+    """Returns the record whose length was just read; None if it is damaged.
+
+    Raises:
+        ValueError: it is no record of columns.
+    """
+    if length <= WHOLE:
+        return read_body(file, length)
+    start = place + HEADER_BYTES
+    end = start + length
+    kept = b"".join(_entries(file, start, end, names))
+    file.seek(end)
+    return field(1, kept) if len(file.read(CHECKSUM.size)) == CHECKSUM.size else None
+
+
+def _entries(
+    file: BinaryIO, place: int, end: int, names: set[bytes]
+) -> Iterator[bytes]:
+    """Yields the entries of the columns asked for."""
+    head, size = read_head(file.read(HEAD), 0, 1)
+    place += head
+    if place + size != end:
+        raise ValueError("features of another length than the record")
+    while place < end:
+        file.seek(place)
+        data = file.read(HEAD)
+        inside, size = read_head(data, 0, 1)
+        key, key_size = read_head(data, inside, 1)
+        if data[key : key + key_size] in names:
+            yield data[: inside + size] + file.read(max(inside + size - len(data), 0))
+        place += inside + size
+    if place != end:
+        raise ValueError("a column that ends beyond the record")

@@ -1,0 +1,41 @@
+"""Fields of protocol buffers' wire format whose content has a length (type 2).
+
+    number << 3 | 2     varint: seven bits a byte, the lowest first; all bytes but the
+    length              varint  last have the eighth bit set
+    content             length
+
+Source: https://protobuf.dev/programming-guides/encoding/
+"""
+
+
+def field(number: int, content: bytes) -> bytes:
+    """Returns a field as it stands in a message."""
+    return varint(number << 3 | 2) + varint(len(content)) + content
+
+
+def varint(value: int) -> bytes:
+    low, rest = value & 0x7F, value >> 7
+    return bytes([low | 0x80]) + varint(rest) if rest else bytes([low])
+
+
+def read_head(data: bytes, at: int, number: int) -> tuple[int, int]:
+    """Returns where the content of the field at `at` begins, and its length.
+
+    Raises:
+        ValueError: it is another field than `number`, or its head is cut short.
+    """
+    tag, at = read_varint(data, at)
+    if tag != number << 3 | 2:
+        raise ValueError(f"tag {tag} where field {number} was expected")
+    size, at = read_varint(data, at)
+    return at, size
+
+
+def read_varint(data: bytes, at: int) -> tuple[int, int]:
+    """Returns the number at `at`, and where it ends."""
+    value = 0
+    for shift, byte in zip(range(0, 64, 7), data[at : at + 10]):
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at + shift // 7 + 1
+    raise ValueError("a number that does not end")
