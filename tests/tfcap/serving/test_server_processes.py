@@ -1,6 +1,7 @@
 """`tfcap serve` over real connections: crowds, slow clients, strangers, its end."""
 
 import asyncio
+import contextlib
 import itertools
 import re
 import signal
@@ -280,6 +281,36 @@ def test_no_request_takes_longer_than_it_may(narrow):
     assert answer.startswith(b"HTTP/1.1 504") and b"no caption within 4 s" in answer
     assert [read_all(connection) for connection in silent] == [b"", b""]
     assert time.monotonic() - started > 3
+
+
+def ask_and_never_read(server: Server) -> socket.socket:
+    """Asks for long answers until the server waits for them to be read."""
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.connect((server.host, server.port))
+    connection.settimeout(1)
+    files = [("photo", ("n" * 4000, b"no photo"))] * 15 + [("photo", ("a", png()))]
+    asked = httpx.Request("POST", f"{server.url}/caption", files=files)
+    head = b"".join(b"%b: %b\r\n" % header for header in asked.headers.raw)
+    content = b"POST /caption HTTP/1.1\r\n" + head + b"\r\n" + asked.read()
+    with contextlib.suppress(TimeoutError):
+        while True:
+            connection.sendall(content)
+    return connection
+
+
+def test_a_client_that_never_reads_loses_its_place(sizes_model):
+    body = predict_body(png(9, 8))
+    with serving(sizes_model, requests=1, seconds=4) as server:
+        never = ask_and_never_read(server)
+        with server.client() as client:
+            assert client.post(PREDICT, content=body).status_code == 503
+            until = time.monotonic() + START
+            while (answer := client.post(PREDICT, content=body)).status_code == 503:
+                assert time.monotonic() < until
+                time.sleep(0.2)
+        assert captions(answer) == ["9x8"]
+        never.close()
 
 
 def test_a_server_that_is_told_to_end_answers_first(sizes_model):
