@@ -22,6 +22,7 @@ from beam_jobs.photo_files import read_photos
 from beam_jobs.remote_files import local_copy
 from records.files import file_digest, file_sizes, read_file, write_atomically
 from tfcap.captioning import Captioner, caption_within
+from tfcap.memory import named_memory_errors
 from tfcap.photos import MAX_PIXELS, PhotoProblem
 
 SHARD_NAME = re.compile(r"captions-\d{5}-of-\d{5}\.jsonl")
@@ -171,7 +172,8 @@ class CaptionShard(beam.DoFn):
         while batch := list(itertools.islice(remaining, self.job.batch)):
             readable, rejected = read_batch(batch)
             photos = [content for _, content in readable]
-            results = caption_within(self.captioner, photos, MAX_PIXELS)
+            with named_memory_errors(f"lower --batch, {self.job.batch} now"):
+                results = caption_within(self.captioner, photos, MAX_PIXELS)
             for (file, _), result in zip(readable, results, strict=True):
                 if result.error:
                     rejected.append(reject(file, "corrupt_photo", result.error))

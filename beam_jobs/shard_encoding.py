@@ -27,6 +27,7 @@ from beam_jobs.reusing import SHORT, EarlierFeatures
 from records.errors import UserError
 from tfcap.config import EncoderConfig
 from tfcap.encoders import Encoder
+from tfcap.memory import named_memory_errors
 from tfcap.photos import PhotoProblem
 
 AT_A_TIME = 2
@@ -136,7 +137,9 @@ def clocked(
 ) -> tuple[np.ndarray, list[tuple[int, str]], int]:
     """`Encoder.encode`, and the milliseconds it took."""
     started = time.perf_counter()
-    vectors, bad = encoder.encode(photos)
+    remedy = f"lower records.encoder_batch, photos at a time: {len(photos)} now"
+    with named_memory_errors(remedy):
+        vectors, bad = encoder.encode(photos)
     return vectors, bad, milliseconds_since(started)
 
 

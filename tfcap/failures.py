@@ -74,16 +74,19 @@ def explain_not_finite(
 
 def remedy_of_memory(config: TrainingConfig) -> str:
     """Returns what to set where a step does not fit into memory, the best first."""
-    others = (
-        "lower training.global_batch, or cut it into parts by training.accumulate="
-        f"{2 * config.accumulate}"
-    )
-    if config.expansion == "causal":
-        return others
-    return (
-        "set training.expansion=causal, the same objective with a tenth of the rows; "
-        f"or {others}"
-    )
+    remedies = []
+    if config.expansion == "prefix":
+        remedies.append(
+            "set training.expansion=causal, the same objective with a tenth of the rows"
+        )
+    if config.self_critical:
+        remedies.append("lower training.self_critical.samples")
+    remedies.append("lower training.global_batch")
+    if not config.jit_compile:  # which takes no parts of a batch
+        remedies.append(
+            f"cut it into parts by training.accumulate={2 * config.accumulate}"
+        )
+    return "; or ".join(remedies)
 
 
 def photos_of_step(

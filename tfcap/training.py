@@ -23,6 +23,7 @@ from tfcap.config import Config
 from tfcap.curves import Curves
 from tfcap.failures import explain_not_finite, find_damage, remedy_of_memory
 from tfcap.input_pipeline import scoring_batches, training_batches
+from tfcap.memory import is_out_of_memory
 from tfcap.models import build_model
 from tfcap.optimizers import make_optimizer
 from tfcap.samples import Samples
@@ -175,8 +176,8 @@ class Trainer:
 
         Raises:
             UserError: a loss is no number, a shard is damaged, there is no space to
-                save to, or another worker has gone; says where, and what the last good
-                state is.
+                save to, no memory for a step, or another worker has gone; says where,
+                and what the last good state is.
         """
         stopped = None
         with self.stop, self.curves:
@@ -187,8 +188,7 @@ class Trainer:
             except StopTraining:
                 self.save()
                 stopped = self.stop.signal
-            except tf.errors.OpError as error:
-                self.workers.explain(error)
+            except (tf.errors.OpError, MemoryError) as error:
                 self.explain(error)
                 raise
         return Outcome(
@@ -247,13 +247,14 @@ class Trainer:
         elif number % self.settings.log_steps == 0:
             self.stop.heed_any(self.workers.gather(self.stop.signal or 0))
 
-    def explain(self, error: tf.errors.OpError) -> None:
+    def explain(self, error: tf.errors.OpError | MemoryError) -> None:
         """Raises a UserError in the place of an error that a user can put right."""
-        if isinstance(error, tf.errors.ResourceExhaustedError):
+        if is_out_of_memory(error):
             raise UserError(
                 f"out of memory at {self.where()}: {remedy_of_memory(self.settings)}, "
                 "in a new --workdir"
             ) from None
+        self.workers.explain(error)
         problem = find_damage(self.records, ("train", "dev"))
         if problem:
             self.save()  # a batch that could not be read has changed nothing

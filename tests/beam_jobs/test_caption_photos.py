@@ -187,6 +187,16 @@ def test_a_changed_photo_is_captioned_again(step, photos, tmp_path):
     )
 
 
+def test_a_model_without_memory_names_the_batch(step, photos):
+    class Small:
+        def caption(self, photos):
+            raise MemoryError
+
+    step.captioner = Small()
+    with pytest.raises(UserError, match=r"out of memory; lower --batch, \d+ now"):
+        captioned(step, photos)
+
+
 def test_a_shard_without_photos(step, tmp_path):
     *_, report = step.process((0, [None]), 5)
     assert CaptionReport.model_validate_json(report).captions == 0

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from small_data import (
+    INFO,
     CountingEncoder,
     SmallData,
     corrupt_jpeg,
@@ -278,6 +279,19 @@ def test_a_worker_that_finds_another_encoder_refuses(data, job):
 def test_a_shard_broken_off_leaves_nothing(data, job):
     with pytest.raises(RuntimeError, match="switched off"):
         write(job, photos(data), counting(breaks_after=2))
-    assert os.listdir(job.output) == [output_folder.REPORTS]
+    left = {output_folder.REPORTS, "rejects.jsonl"}
+    assert set(os.listdir(job.output)) == left
     reports = os.path.join(job.output, output_folder.REPORTS)
     assert os.listdir(reports) == ["text"]  # what the shard was made of
+
+
+def test_an_encoder_without_memory_names_the_batch(data, job):
+    class Small:
+        info = INFO
+
+        def encode(self, photos):
+            raise MemoryError
+
+    message = r"out of memory; lower records\.encoder_batch, .*: 2 now"
+    with pytest.raises(UserError, match=message):
+        write(job, photos(data), lambda config: Small())

@@ -22,6 +22,7 @@ from tfcap.failures import (
 )
 from tfcap.input_pipeline import training_batches
 from tfcap.training import Trainer
+from tfcap.training_config import SelfCriticalConfig
 
 SPEC = FeatureSpec(shape=(4,), dtype="float32")
 
@@ -176,7 +177,7 @@ def test_long_lists_are_cut():
     ("expansion", "start"),
     [
         ("prefix", "set training.expansion=causal, the same objective"),
-        ("causal", "lower training.global_batch, or cut it into parts by training.ac"),
+        ("causal", "lower training.global_batch; or cut it into parts by training.ac"),
     ],
 )
 def test_out_of_memory_names_what_saves_most_first(config, expansion, start):
@@ -188,7 +189,29 @@ def test_out_of_memory_names_what_saves_most_first(config, expansion, start):
     assert remedy.endswith("training.accumulate=4")
 
 
-def test_a_step_that_does_not_fit_into_memory(config, make_records, tmp_path):
+@pytest.mark.parametrize(
+    ("changes", "remedy"),
+    [
+        ({"jit_compile": True}, "lower training.global_batch"),
+        (
+            {"self_critical": SelfCriticalConfig()},
+            "lower training.self_critical.samples; or lower training.global_batch; "
+            "or cut it into parts by training.accumulate=2",
+        ),
+    ],
+)
+def test_out_of_memory_names_nothing_that_would_be_refused(config, changes, remedy):
+    assert remedy_of_memory(config.training.model_copy(update=changes)) == remedy
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        tf.errors.ResourceExhaustedError(None, None, "OOM when allocating"),
+        MemoryError(),
+    ],
+)
+def test_a_step_that_does_not_fit_into_memory(config, make_records, tmp_path, error):
     settings = config.training.model_copy(update={"expansion": "prefix"})
     trainer = Trainer(
         config.model_copy(update={"training": settings}),
@@ -197,7 +220,7 @@ def test_a_step_that_does_not_fit_into_memory(config, make_records, tmp_path):
     )
 
     def step(_):
-        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating")
+        raise error
 
     trainer.train_step = step
     with pytest.raises(UserError, match=r"out of memory at .*: set training.expansion"):
