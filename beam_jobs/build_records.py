@@ -27,7 +27,6 @@ another vocabulary, tokenizer or split encodes nothing, and new photos only them
 """
 
 import argparse
-import functools
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -173,12 +172,11 @@ def construct(
         | "read text"
         >> beam.ParDo(ReadText(job)).with_outputs(REJECTED, TAKEN, DROPPED, main="ok")
     )
-    facts_of_files = functools.partial(file_facts, nested=job.source.nested)
     # -> (partition, Block of facts)
     files = (
         pipeline
         | "photo directory" >> beam.Create([job.photos])
-        | "list photos" >> beam.ParDo(WriteFacts(job.output, facts_of_files))
+        | "list photos" >> beam.ParDo(WriteFacts(job.output, file_facts))
     )
     earlier = [earlier_places(pipeline, job)] if job.reuse else []
     # -> Block of PackedPhoto; rejected: Reject; the others: (str, int)

@@ -202,13 +202,13 @@ def tokenize(
     return kept, rejects
 
 
-def file_facts(directory: str, nested: bool) -> Iterator[Fact]:
+def file_facts(directory: str) -> Iterator[Fact]:
     """Yields the files of a photo directory, for the join.
 
     A source may name photos without the folders they lie in: so a file in a folder is
     there under its name alone as well.
     """
-    for file in list_photos(directory, nested):
+    for file in list_photos(directory):
         yield file.photo_id, FILES, tuple(file)
         name = base_name(file.photo_id)
         if name != file.photo_id:

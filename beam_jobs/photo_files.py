@@ -18,29 +18,29 @@ AT_A_TIME = 16
 UNREADABLE = "unreadable_file"
 
 
-def list_photos(directory: str, nested: bool = False) -> Iterator[PhotoFile]:
+def list_photos(directory: str) -> Iterator[PhotoFile]:
     """Yields the files of a photo directory; the id is the path below it.
+
+    So are those of its folders; links are followed.
 
     Args:
         directory: on any file system.
-        nested: look into the folders of the directory as well; links are followed.
 
     Raises:
         UserError: the place cannot be listed, or a link leads back to where it lies.
     """
     if not is_remote(directory):
-        yield from list_local(directory, nested)
+        yield from list_local(directory)
         return
-    pattern = "**" if nested else "*"
     start = directory.rstrip("/") + "/"
-    for file in match_photos(FileSystems.join(escape(directory), pattern)):
+    for file in match_photos(FileSystems.join(escape(directory), "**")):
         yield file._replace(photo_id=photo_id(file.path.removeprefix(start)))
 
 
-def list_local(directory: str, nested: bool) -> Iterator[PhotoFile]:
+def list_local(directory: str) -> Iterator[PhotoFile]:
     """As `list_photos`; Beam's way would hold all of the files at once."""
     try:
-        for entry in local_files(directory, nested):
+        for entry in local_files(directory, nested=True):
             name, found = os.path.relpath(entry.path, directory), entry.stat()
             yield PhotoFile(photo_id(name), entry.path, found.st_size, found.st_mtime)
     except OSError as error:

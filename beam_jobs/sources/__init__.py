@@ -27,14 +27,12 @@ class Source(ABC):
         needs: which options it needs, in words.
         several: whether `--captions` may be given more than once.
         takes_splits: whether it takes `--splits`; else the captions' file tells.
-        nested: whether photos may lie in folders of the photo directory.
     """
 
     name: ClassVar[str]
     needs: ClassVar[str]
     several: ClassVar[bool] = False
     takes_splits: ClassVar[bool] = False
-    nested: ClassVar[bool] = True
 
     @classmethod
     def check_options(

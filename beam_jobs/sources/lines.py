@@ -33,7 +33,6 @@ class LineSource(Source):
     """
 
     takes_splits: ClassVar[bool] = True
-    nested: ClassVar[bool] = False
     reader: ClassVar[Callable[[str], Iterator[Caption | Reject]]]
     suffix: ClassVar[str] = ""
     lists: ClassVar[Mapping[str, Sequence[str]]]

@@ -80,7 +80,7 @@ def test_facts_are_written_as_they_come(tmp_path, monkeypatch):
 
 
 def test_files_of_the_photo_directory(data, tmp_path):
-    step = WriteFacts(str(tmp_path), lambda folder: file_facts(folder, nested=False))
+    step = WriteFacts(str(tmp_path), file_facts)
     blocks = [block for _, block in step.process(str(data.photos))]
     found = {
         photo: value for photo, kind, value in read_blocks(blocks) if kind == FILES

@@ -12,16 +12,13 @@ from beam_jobs.photo_files import read_photos
 from records.errors import UserError
 
 
-def list_photos(folder, nested=False) -> list[str]:
-    return sorted(
-        file.photo_id for file in photo_files.list_photos(str(folder), nested)
-    )
+def list_photos(folder) -> list[str]:
+    return sorted(file.photo_id for file in photo_files.list_photos(str(folder)))
 
 
-def test_photos_are_files_of_the_directory_itself(tmp_path):
+def test_photos_are_files(tmp_path):
     (tmp_path / "a.jpg").write_bytes(b"four")
     (tmp_path / "b.jpg").mkdir()
-    (tmp_path / "b.jpg" / "c.jpg").write_bytes(b"")
     (file,) = photo_files.list_photos(str(tmp_path))
     assert file.photo_id == "a.jpg"
     assert (file.path, file.size) == (str(tmp_path / "a.jpg"), 4)
@@ -34,8 +31,8 @@ def test_photos_in_folders_are_known_by_their_path(tmp_path):
         (tmp_path / folder / f"{folder[0]}.jpg").write_bytes(b"")
     (tmp_path / "a.jpg").write_bytes(b"")
     expected = ["a.jpg", "train2017/t.jpg", "val2017/more/v.jpg"]
-    assert list_photos(tmp_path, nested=True) == expected
-    files = photo_files.list_photos(str(tmp_path), nested=True)
+    assert list_photos(tmp_path) == expected
+    files = photo_files.list_photos(str(tmp_path))
     paths = {file.photo_id: file.path for file in files}
     assert paths[expected[2]] == str(tmp_path / "val2017" / "more" / "v.jpg")
 
@@ -47,15 +44,14 @@ def test_links_to_folders_are_followed(tmp_path):
     folder.mkdir()
     (folder / "train").symlink_to(tmp_path / "elsewhere")
     (folder / "lost").symlink_to(tmp_path / "nowhere")
-    assert list_photos(folder, nested=True) == ["train/deep/b.jpg"]
-    assert list_photos(folder) == []
+    assert list_photos(folder) == ["train/deep/b.jpg"]
 
 
 def test_a_link_that_leads_back_is_named(tmp_path):
     (tmp_path / "train").mkdir()
     (tmp_path / "train" / "again").symlink_to(tmp_path)
     with pytest.raises(UserError, match=r"train/again leads back to a directory"):
-        list_photos(tmp_path, nested=True)
+        list_photos(tmp_path)
 
 
 def test_names_have_one_spelling(tmp_path):
@@ -88,9 +84,9 @@ def test_photos_of_a_store_are_known_by_their_path(memory):
         "photos/b.jpg", "photos/a.jpg", "photos/in/c.jpg", "photos2/d.jpg"
     )
     put("store://bucket/photos/", b"")  # as a console marks a folder
-    assert list_photos("store://bucket/photos") == ["a.jpg", "b.jpg"]
-    nested = list_photos("store://bucket/photos/", nested=True)
-    assert nested == ["a.jpg", "b.jpg", "in/c.jpg"]
+    expected = ["a.jpg", "b.jpg", "in/c.jpg"]
+    assert list_photos("store://bucket/photos") == expected
+    assert list_photos("store://bucket/photos/") == expected
     assert list_photos("store://bucket/none") == []
 
 

@@ -35,10 +35,11 @@ def write(path: Path, lines) -> str:
     return str(path)
 
 
-def flickr8k(folder: Path):
-    lines = [f"{photo}#{i}\t{text}" for photo, i, text in numbered()]
+def flickr8k(folder: Path, below: str = ""):
+    lines = [f"{below}{photo}#{i}\t{text}" for photo, i, text in numbered()]
     for split, photos in SPLITS.items():
-        write(folder / "lists" / f"Flickr_8k.{split}Images.txt", photos)
+        names = [below + photo for photo in photos]
+        write(folder / "lists" / f"Flickr_8k.{split}Images.txt", names)
     return [write(folder / "Flickr8k.token.txt", lines)], str(folder / "lists")
 
 
@@ -175,6 +176,7 @@ FORMS = {
     "jsonl": ("jsonl", jsonl, False),
     "blip": ("jsonl", blip, False),
     "kaggle": ("flickr8k", kaggle, False),
+    "kaggle, photos in folders": ("flickr8k", kaggle, True),
 }
 FOLDERS_NAMED = {
     "coco": coco_in_folders,
@@ -234,6 +236,19 @@ def test_every_form_that_names_folders_gives_the_same_bytes(tmp_path):
         for one in read_shard(f"{job.output}/dev-00000-of-00001.tfrecord")
     }
     assert ids == {"dev2017/1001.jpg"}
+
+
+def test_lines_may_name_folders(tmp_path):
+    data = SmallData(tmp_path / "data", PHOTOS)
+    source = SOURCES["flickr8k"].open(*flickr8k(tmp_path, f"{data.photos.name}/"))
+    job = replace(data.job(tmp_path / "out"), source=source)
+    build(replace(job, photos=str(data.photos.parent)))
+    ids = {
+        schema.decode(one, job.features).photo_id
+        for one in read_shard(f"{job.output}/dev-00000-of-00001.tfrecord")
+    }
+    assert ids == {f"{data.photos.name}/1001.jpg"}
+    assert load_manifest(job.output).statistics.photos_written == 5
 
 
 def test_photos_are_split_by_their_ids_whatever_the_form(tmp_path):
