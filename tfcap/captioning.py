@@ -6,7 +6,7 @@ Needs no Keras, no tensorflow_text and no other module of tfcap (`caption_within
     DIR/1/saved_model.pb      a version directory, as TensorFlow Serving wants it;
                               the highest number wins, DIR itself may be the SavedModel
     signature serving_default
-      image_bytes  string  [photos]   JPEG, PNG, GIF or BMP files as they are
+      image_bytes  string  [photos]   JPEG, PNG, GIF, BMP or WebP files as they are
       caption      string  [photos]
       score        float32 [photos]   mean log-probability of the caption's tokens
       error        string  [photos]   why there is no caption; empty if there is one
@@ -25,7 +25,7 @@ SIGNATURE = "serving_default"
 INPUT = "image_bytes"
 CAPTION, SCORE, ERROR = "caption", "score", "error"
 EXPLAIN = "explain"
-UNREADABLE = "not a readable JPEG, PNG, GIF or BMP photo"
+UNREADABLE = "not a readable JPEG, PNG, GIF, BMP or WebP photo"
 
 _EXPORT = "export one with: tfcap export --workdir DIR --output DIR"
 
@@ -112,8 +112,8 @@ class Captioner:
         """Captions photos, all in one batch: its memory grows with their number.
 
         Args:
-            photos: encoded JPEG, PNG, GIF or BMP files; those that cannot be decoded
-                get an error.
+            photos: encoded JPEG, PNG, GIF, BMP or WebP files; those that cannot be
+                decoded get an error.
 
         Returns:
             One `Captioned` per photo, in the same order.
@@ -182,9 +182,9 @@ def caption_within(
     Returns:
         One `Captioned` per photo, in the same order.
     """
-    from tfcap.photos import count_pixels  # trusted photos are captioned without Pillow
+    from tfcap.photos import decoding_cost
 
-    pixels = [count_pixels(photo) for photo in photos]
+    pixels = [decoding_cost(photo) for photo in photos]
     results = [Captioned("", 0.0, _problem(count, max_pixels)) for count in pixels]
     good = [i for i, result in enumerate(results) if result.error is None]
     for group in _groups(good, pixels, max_pixels):
@@ -197,7 +197,11 @@ def caption_within(
 def _problem(pixels: float | None, max_pixels: int) -> str | None:
     if pixels is None:
         return UNREADABLE
-    return f"more than {max_pixels:,} pixels" if pixels > max_pixels else None
+    return too_costly(max_pixels) if pixels > max_pixels else None
+
+
+def too_costly(most: int) -> str:
+    return f"more than {most:,} pixels, the scans of a progressive JPEG counted"
 
 
 def _groups(

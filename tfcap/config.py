@@ -163,7 +163,10 @@ class ServingConfig(Section):
         seconds: for a body to arrive, and for its captions to be there.
         max_body_bytes: of one request.
         max_photos: of one request.
-        max_pixels: of one photo, and of what is decoded at a time.
+        max_pixels: of one photo, and of what is decoded at a time; the scans of a
+            progressive JPEG count as well (`tfcap.photos`).
+        max_request_pixels: of all photos of one request together: at 50 to 200 ns a
+            pixel the model is busy with them for less than `seconds`.
     """
 
     batch: int = Field(8, ge=1)
@@ -174,6 +177,7 @@ class ServingConfig(Section):
     max_body_bytes: int = Field(32 << 20, ge=1)
     max_photos: int = Field(16, ge=1)
     max_pixels: int = Field(50_000_000, ge=1)
+    max_request_pixels: int = Field(150_000_000, ge=1)
 
 
 class Config(Section):

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from records.errors import UserError
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")
 
 
 def photo_paths(given: Sequence[str]) -> list[str]:

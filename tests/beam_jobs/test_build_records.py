@@ -36,7 +36,7 @@ from records.reader import RecordSet, read_shard
 BAD_PHOTOS = {
     "bad_corrupt.jpg": (corrupt_jpeg("x"), "corrupt_photo"),
     "bad_truncated.jpg": (photo_bytes("x")[:-100], "corrupt_photo"),
-    "bad_webp.jpg": (photo_bytes("x", "WEBP"), "unsupported_format"),
+    "bad_webp.jpg": (photo_bytes("x", "TIFF"), "unsupported_format"),
     "bad_empty.jpg": (b"", "empty_file"),
     "bad_text.jpg": (b"this is no photo", "not_an_image"),
     "bad_huge.jpg": (huge_png(), "too_many_pixels"),
@@ -49,6 +49,7 @@ GOOD_PHOTOS = {
     "good_gif.jpg": photo_bytes("x", "GIF"),
     "good_cmyk.jpg": photo_bytes("x", mode="CMYK"),
     "good_rgb.jpg": photo_bytes("x"),
+    "good_webp.jpg": photo_bytes("x", "WEBP"),
 }
 
 
@@ -128,7 +129,7 @@ def test_in_is_written_and_rejected(worst):
     data, records = worst
     numbers = records.manifest.statistics
     assert numbers.photos_in == len(EXPECTED_REJECTS) + len(GOOD_PHOTOS) + len(PHOTOS)
-    assert numbers.photos_written == len(all_records(records)) == 16
+    assert numbers.photos_written == len(all_records(records)) == 17
     assert numbers.photos_in == numbers.photos_written + numbers.photos_rejected
     assert numbers.captions_in == len(data.captions.read_bytes().splitlines())
     assert numbers.captions_in == numbers.captions_written + numbers.captions_rejected
@@ -151,6 +152,7 @@ def test_png_gif_and_bmp_under_a_jpeg_name_are_read(worst):
         "GIF": 2,
         "JPEG": 12,
         "PNG": 1,
+        "WebP": 1,
     }
     for name in ("good_png.jpg", "good_gif.jpg", "good_bmp.jpg"):
         rgb = held["good_rgb.jpg"].features

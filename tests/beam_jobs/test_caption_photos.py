@@ -26,7 +26,7 @@ BAD = {
     "corrupt.jpg": (corrupt_jpeg("x"), "corrupt_photo"),
     "empty.jpg": (b"", "empty_file"),
     "text.jpg": (b"no photo", "not_an_image"),
-    "webp.jpg": (photo_bytes("x", "WEBP"), "unsupported_format"),
+    "webp.jpg": (photo_bytes("x", "TIFF"), "unsupported_format"),
     "huge.jpg": (huge_png(), "too_many_pixels"),
 }
 GOOD = ("a.jpg", "b.jpg", "c.jpg", "deeper/d.jpg", "deeper/still/é.jpg")

@@ -1,20 +1,27 @@
 """Headers of photos, before anything decodes them."""
 
 import io
+import random
 import struct
-import warnings
 import zlib
 
 import pytest
 from PIL import Image
 
 from tfcap import photos
-from tfcap.photos import PhotoProblem, check_header
+from tfcap.photos import PhotoProblem, check_header, decoding_cost, read_header
 
 
 def photo(kind="JPEG", mode="RGB", size=(6, 4), **options) -> bytes:
     file = io.BytesIO()
     Image.new(mode, size).save(file, kind, **options)
+    return file.getvalue()
+
+
+def animated(kind: str) -> bytes:
+    frames = [Image.new("RGB", (6, 4), (i, 9, 9)) for i in (0, 99)]
+    file = io.BytesIO()
+    frames[0].save(file, kind, save_all=True, append_images=frames[1:])
     return file.getvalue()
 
 
@@ -38,18 +45,14 @@ def with_size(width: int, height: int) -> bytes:
         (photo("GIF"), "GIF"),
         (photo("GIF", save_all=True, append_images=[Image.new("RGB", (6, 4))]), "GIF"),
         (photo("BMP"), "BMP"),
+        (photo("WEBP"), "WebP"),
+        (photo("WEBP", lossless=True), "WebP"),
+        (photo("WEBP", mode="RGBA"), "WebP"),
+        (photo("WEBP", exif=b"Exif\0\0MM"), "WebP"),
     ],
 )
 def test_formats_are_told_by_their_bytes(content, kind):
     assert check_header(content) == kind
-
-
-@pytest.fixture(autouse=True)
-def no_warning_of_large_photos():
-    """As in production: tfcap.photos silences it, pytest brings it back."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        yield
 
 
 @pytest.mark.parametrize(
@@ -58,9 +61,20 @@ def no_warning_of_large_photos():
         (b"", "empty_file", "0 bytes"),
         (b"this is text", "not_an_image", "b'this is '"),
         (photo()[:10], "not_an_image", "begins with"),
-        (photo("WEBP"), "unsupported_format", "WEBP; expected JPEG, PNG, GIF or BMP"),
-        (photo("TIFF"), "unsupported_format", "TIFF"),
-        (with_size(60_000, 60_000), "too_many_pixels", "3600000000 pixels"),
+        (photo("TIFF"), "unsupported_format", "TIFF; expected JPEG, PNG, GIF, BMP or"),
+        (b"\0\0\0\x1cftypavif" + bytes(20), "unsupported_format", "AVIF; expected"),
+        (b"\0\0\0\x18ftypheic" + bytes(20), "unsupported_format", "HEIC; expected"),
+        (animated("WEBP"), "unsupported_format", "animated WebP; expected"),
+        (b"RIFF\x04\0\0\0WAVEfmt ", "not_an_image", "begins with b'RIFF"),
+        (b"RIFF\x04\0\0\0WEBPNONE" + bytes(20), "not_an_image", "begins with"),
+        (b"\xff\xd8\xff\xc0\0", "not_an_image", "begins with"),
+        (b"GIF89a", "not_an_image", "begins with"),
+        (b"BM", "not_an_image", "begins with"),
+        (
+            with_size(60_000, 60_000),
+            "too_many_pixels",
+            "60000 x 60000 pixels; 89,478",
+        ),
         (with_size(10_000, 10_000), "too_many_pixels", "10000 x 10000 pixels"),
     ],
 )
@@ -85,3 +99,96 @@ def test_a_gif_frame_larger_than_its_screen_counts():
     with pytest.raises(PhotoProblem) as error:
         check_header(bytes(gif))
     assert error.value.reason == "too_many_pixels"
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        *(("JPEG", {"mode": mode}) for mode in ("RGB", "L", "CMYK")),
+        (
+            "JPEG",
+            {"progressive": True, "comment": b"c" * 9000, "icc_profile": b"i" * 9},
+        ),
+        *(
+            ("PNG", {"mode": mode})
+            for mode in ("RGB", "RGBA", "L", "LA", "P", "1", "I")
+        ),
+        *(("GIF", {"mode": mode}) for mode in ("RGB", "L", "P")),
+        *(("BMP", {"mode": mode}) for mode in ("RGB", "RGBA", "L", "P", "1")),
+        *(("WEBP", {"mode": mode}) for mode in ("RGB", "RGBA")),
+        *(("WEBP", {"mode": m, "lossless": True}) for m in ("RGB", "RGBA")),
+    ],
+)
+@pytest.mark.parametrize("size", [(1, 1), (7, 300), (513, 2), (1000, 1000)])
+def test_sizes_are_those_that_pillow_reads(kind, options, size):
+    header = read_header(photo(kind, size=size, **options))
+    assert (header.width, header.height) == size
+    assert header.pixels == size[0] * size[1]
+
+
+def test_a_bmp_from_top_to_bottom():
+    bmp = bytearray(photo("BMP"))
+    bmp[22:26] = struct.pack("<i", -4)
+    assert read_header(bytes(bmp)).height == 4
+
+
+def test_damaged_headers_are_never_more_than_a_problem():
+    draw = random.Random(0)
+    whole = [photo(k) for k in ("JPEG", "PNG", "GIF", "BMP", "WEBP")]
+    whole += [photo("JPEG", progressive=True), animated("GIF")]
+    for i in range(3000):
+        content = bytearray(whole[i % len(whole)])
+        for _ in range(draw.randrange(1, 8)):
+            content[draw.randrange(4, len(content))] = draw.randrange(256)
+        cost = decoding_cost(bytes(content[: draw.randrange(len(content) + 1)]))
+        assert cost is None or cost >= 0
+
+
+def jpeg_of(segments: bytes) -> bytes:
+    whole = photo()
+    return whole[:2] + segments + whole[2:]
+
+
+GIF_HEAD = b"GIF89a" + struct.pack("<HHBBB", 6, 4, 0, 0, 0)
+# Each some MB of parts of a few bytes, in front of what tells the size.
+MANY_PARTS = {
+    "segments": jpeg_of(b"\xff\xe0\0\x02" * 500_000),
+    "markers alone": jpeg_of(b"\xff\xd0" * 500_000),
+    "bytes that fill": jpeg_of(b"\xff" * 1_000_000),
+    "comments": GIF_HEAD + b"!\xfe\0" * 500_000,
+    "blocks": GIF_HEAD + b"!\xfe" + b"\x01c" * 500_000,
+    "frames": GIF_HEAD + (b"," + bytes(9) + b"\x02\0") * 100_000,
+}
+
+
+@pytest.mark.parametrize("content", MANY_PARTS.values(), ids=MANY_PARTS)
+def test_a_file_of_countless_parts_is_not_walked_to_its_end(content, monkeypatch):
+    steps = []
+    count = photos.Parts.count
+    monkeypatch.setattr(
+        photos.Parts, "count", lambda self: (steps.append(1), count(self))
+    )
+    with pytest.raises(PhotoProblem, match="segments or blocks") as error:
+        check_header(content)
+    assert error.value.reason == "too_many_parts"
+    assert len(steps) <= 4097 + len(content) / 64
+
+
+def test_large_metadata_of_a_camera_is_walked():
+    profile = photo(icc_profile=bytes(3_000_000), exif=b"Exif\0\0" + bytes(60_000))
+    assert check_header(profile) == "JPEG"
+
+
+def test_scans_cost_time(monkeypatch):
+    progressive, plain = photo(progressive=True), photo()
+    assert read_header(plain).scans == 0
+    header = read_header(progressive)
+    assert header.scans == progressive.count(b"\xff\xda") > 5
+    assert decoding_cost(plain) == 24 < decoding_cost(progressive) < 48
+    many = progressive.replace(b"\xff\xd9", b"\xff\xda\0\x02" * 640)
+    assert decoding_cost(many) > 10 * 24
+    monkeypatch.setattr(photos, "MAX_PIXELS", 100)
+    assert check_header(progressive) == "JPEG"
+    with pytest.raises(PhotoProblem, match=r"scans; save it as a JPEG that") as error:
+        check_header(many)
+    assert error.value.reason == "too_costly"

@@ -11,7 +11,7 @@ the evaluation and the exported SavedModel all see a photo alike.
 A network may also be trained along with the captioner: `tuned.py`.
 """
 
-from tfcap.encoders.encoder import Encoder, load_encoder, undecodable
+from tfcap.encoders.encoder import Encoder, load_encoder, unreadable
 from tfcap.encoders.reading import decode_photo
 
-__all__ = ["Encoder", "decode_photo", "load_encoder", "undecodable"]
+__all__ = ["Encoder", "decode_photo", "load_encoder", "unreadable"]

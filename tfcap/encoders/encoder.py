@@ -20,7 +20,7 @@ from tfcap.config import EncoderConfig
 from tfcap.encoders import applications, keras_file, own_model, saved_model, views
 from tfcap.encoders.local_copies import on_disk
 from tfcap.encoders.network import Network, on_one_line
-from tfcap.encoders.reading import decode_photo, read_photo
+from tfcap.encoders.reading import read_photo
 
 # Later came GIF of several frames, BMP, and EXIF's orientation (`reading.py`). The text
 # is part of the digest and stays: of photos that were read before, only those that EXIF
@@ -65,7 +65,7 @@ class Encoder:
             return self._encode_readable(photos)
 
     def _encode_readable(self, photos):
-        reasons = [(i, undecodable(photo)) for i, photo in enumerate(photos)]
+        reasons = [(i, unreadable(photo, self.side)) for i, photo in enumerate(photos)]
         bad = [(i, reason) for i, reason in reasons if reason]
         good = [photo for photo, (_, reason) in zip(photos, reasons) if not reason]
         if not good:
@@ -73,10 +73,10 @@ class Encoder:
         return self.graph(tf.constant(good, tf.string)).numpy(), bad
 
 
-def undecodable(photo: bytes) -> str | None:
-    """Why a photo cannot be decoded; None if it can."""
+def unreadable(photo: bytes, side: int) -> str | None:
+    """Says why a photo cannot be read as the graph reads it; None if it can."""
     try:
-        decode_photo(tf.constant(photo))
+        read_photo(tf.constant(photo), side)
     except tf.errors.InvalidArgumentError as error:
         return error.message.split("}} ")[-1].split(" [Op:")[0]
     return None

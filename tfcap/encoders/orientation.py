@@ -1,4 +1,4 @@
-"""How a camera was held, from the EXIF of a JPEG or PNG file, in graph.
+"""How a camera was held, from the EXIF of a JPEG, PNG or WebP file, in graph.
 
 Source: CIPA DC-008 (Exif 2.32), sections 4.5 and 4.6; PNG 3rd edition, chunk eXIf. A
 file whose EXIF is damaged or absent counts as upright: no photo is lost to it.
@@ -38,6 +38,7 @@ def orientation(photo: tf.Tensor) -> tf.Tensor:
         [
             (begins(photo, b"\xff\xd8\xff"), lambda: in_tiff(exif_of_jpeg(photo))),
             (begins(photo, b"\x89PNG"), lambda: in_tiff(exif_of_png(photo))),
+            (begins(photo, b"RIFF"), lambda: in_tiff(exif_of_webp(photo))),
         ],
         default=lambda: one,
     )
@@ -76,6 +77,27 @@ def exif_of_png(photo: tf.Tensor) -> tf.Tensor:
     pixels = named(b"IDAT")
     step = lambda head: 12 + big(head[:4])  # noqa: E731
     return find(photo, 8, 8, named(b"eXIf"), lambda head: ~pixels(head), step, 8)
+
+
+def exif_of_webp(photo: tf.Tensor) -> tf.Tensor:
+    """The EXIF's bytes, int64 [n]; none if there is no such chunk.
+
+    A chunk is name, length of four bytes, the least significant first (of the content),
+    and content, to an even number of bytes.
+    """
+
+    def is_exif(head: tf.Tensor) -> tf.Tensor:
+        return tf.reduce_all(head[:4] == tf.constant(list(b"EXIF"), tf.int64))
+
+    def step(head: tf.Tensor) -> tf.Tensor:
+        length = big(head[7:3:-1])
+        return 8 + length + length % 2
+
+    content = find(photo, 12, 8, is_exif, lambda head: True, step, 8)
+    name = tf.constant(list(b"Exif\0\0"), tf.int64)
+    head = content[:6]
+    named = (tf.size(head) == 6) & tf.reduce_all(head == name[: tf.size(head)])
+    return tf.cond(named, lambda: content[6:], lambda: content)
 
 
 def find(photo, start, size, is_wanted, goes_on, step, skip) -> tf.Tensor:

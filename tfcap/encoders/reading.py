@@ -6,13 +6,13 @@ import tensorflow as tf
 
 from tfcap.encoders.orientation import begins, numbers, upright
 
-FORMATS = "JPEG, PNG, GIF or BMP"
+FORMATS = "JPEG, PNG, GIF, BMP or WebP"
 # Why a photo has no caption, in words for its owner.
 EMPTY = "empty: no bytes"
 NOT_A_PHOTO = f"not a {FORMATS} photo"
 DAMAGED = "damaged or cut short: cannot be decoded"
 
-MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM")
+MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"RIFF")
 RARE = MAGIC[2:]  # formats that `decode_jpeg` reads not at all or not always
 
 Decoder = Callable[[tf.Tensor], tf.Tensor]
@@ -34,7 +34,8 @@ def resize(pixels: tf.Tensor, side: int) -> tf.Tensor:
 def decode_photo(photo: tf.Tensor) -> tf.Tensor:
     """Photo bytes, string [] -> pixels, uint8 [height, width, 3], as they are stored.
 
-    JPEG, PNG, the first frame of a GIF, or BMP; grey and CMYK become RGB.
+    JPEG, PNG, the first frame of a GIF, BMP, or WebP that is no animation; grey and
+    CMYK become RGB, and what is transparent is left out.
     """
     rare = tf.reduce_any([begins(photo, magic) for magic in RARE])
     return tf.cond(rare, lambda: decode_rare(photo), lambda: decode_common(photo))
@@ -50,13 +51,32 @@ def decode_common(photo: tf.Tensor) -> tf.Tensor:
 
 
 def decode_rare(photo: tf.Tensor) -> tf.Tensor:
-    """As `decode_photo`, for GIF and BMP."""
+    """As `decode_photo`, for GIF, BMP and WebP."""
 
     def of_gif():
         return tf.io.decode_image(photo, channels=3, expand_animations=False)
 
-    pixels = tf.cond(begins(photo, b"BM"), lambda: decode_bmp(photo), of_gif)
+    pixels = tf.case(
+        [
+            (begins(photo, b"BM"), lambda: decode_bmp(photo)),
+            (begins(photo, b"RIFF"), lambda: decode_webp(photo)),
+        ],
+        default=of_gif,
+    )
     return tf.ensure_shape(pixels, [None, None, 3])
+
+
+def decode_webp(photo: tf.Tensor) -> tf.Tensor:
+    """WebP, lossy or lossless.
+
+    TensorFlow 2.21 corrupts its memory when it decodes an animation: none gets there.
+    """
+    extended = tf.strings.substr(photo, 12, 4) == b"VP8X"
+    flags = numbers(tf.strings.substr(photo, 20, 1))
+    is_animation = extended & tf.reduce_any(tf.bitwise.bitwise_and(flags, 2) == 2)
+    with tf.control_dependencies([tf.debugging.assert_equal(is_animation, False)]):
+        photo = tf.identity(photo)
+    return tf.io.decode_webp(photo)[0, ..., :3]
 
 
 def decode_bmp(photo: tf.Tensor) -> tf.Tensor:

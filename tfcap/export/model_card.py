@@ -8,6 +8,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+import tensorflow as tf
 import yaml
 
 from records import shards
@@ -34,8 +35,9 @@ Takes photos, gives one sentence each. Made by tfcap.
     tfcap serve --model DIR
 
 Or `tf.saved_model.load`, or TensorFlow Serving: signature `serving_default` takes
-`image_bytes` (JPEG, PNG, GIF or BMP files) and gives `caption`, `score` (mean
+`image_bytes` (JPEG, PNG, GIF, BMP or WebP files) and gives `caption`, `score` (mean
 log-probability of its tokens) and `error`. Others: `beams`, `explain`, `features`.
+Needs TensorFlow {tensorflow} or later, which decodes WebP.
 
 Not for describing photos to people who have no way to check the words. It says what it
 was trained to say, of whatever it is shown: a confident caption may be wrong.
@@ -79,6 +81,7 @@ def describe(
     workdir = members[0]
     configuration = workdir.config.model_dump(mode="json")
     return CARD.format(
+        tensorflow=".".join(tf.__version__.split(".")[:2]),
         data=data_of(workdir.manifest),
         licence=licence or NO_LICENCE,
         scores="\n\n".join(filter(None, map(scores_of(members), shards.SPLITS)))

@@ -16,9 +16,15 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from tfcap.captioning import UNREADABLE, Captioned, Captioner, Explained
+from tfcap.captioning import (
+    UNREADABLE,
+    Captioned,
+    Captioner,
+    Explained,
+    too_costly,
+)
 from tfcap.config import ServingConfig
-from tfcap.photos import count_pixels
+from tfcap.photos import decoding_cost
 from tfcap.serving import openapi, page, predicting
 from tfcap.serving.batching import Batcher, Full
 from tfcap.serving.limits import BUSY, RETRY_AFTER, BodyLimit, RequestLimit, Token
@@ -164,10 +170,13 @@ class _Service:
             HTTPException: not one of them is to be decoded, no room in the queue, no
                 time left, or nobody waits any more.
         """
-        pixels = await run_in_threadpool(lambda: [count_pixels(p) for p in photos])
+        pixels = await run_in_threadpool(lambda: [decoding_cost(p) for p in photos])
         problems = [self._problem(count) for count in pixels]
         if all(problems):
             raise HTTPException(*problems[0])
+        most = self._config.max_request_pixels
+        if sum(pixels[i] for i, problem in enumerate(problems) if not problem) > most:
+            raise HTTPException(413, f"{too_costly(most)}, in one request")
         good = [i for i, problem in enumerate(problems) if not problem]
         batcher = self._batchers["explain" if explain else "caption"]
         try:
@@ -189,7 +198,7 @@ class _Service:
         if pixels is None:
             return 415, UNREADABLE
         most = self._config.max_pixels
-        return (413, f"more than {most:,} pixels") if pixels > most else None
+        return (413, too_costly(most)) if pixels > most else None
 
     async def _in_time(self, work: Awaitable, status: int) -> Any:
         seconds = self._config.seconds

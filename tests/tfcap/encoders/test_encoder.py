@@ -16,7 +16,7 @@ from tfcap.encoders import (
     applications,
     decode_photo,
     load_encoder,
-    undecodable,
+    unreadable,
 )
 from tfcap.encoders.encoder import describe, loaded, pool
 
@@ -125,10 +125,23 @@ def test_a_cmyk_photo_looks_like_its_rgb_version():
     assert np.abs(cmyk - rgb).mean() < 3
 
 
+@pytest.mark.parametrize(
+    "content", [photo(kind="WEBP"), photo(kind="TIFF"), photo()[:-200], b"", b"RIFF"]
+)
+def test_no_photo_fails_those_beside_it(content):
+    encoder = load_encoder(small())
+    features, bad = encoder.encode([photo(1), content, photo(2)])
+    expected, _ = encoder.encode([photo(1), photo(2)])
+    good = [features[0], features[-1]]
+    np.testing.assert_allclose(good, expected, 1e-4, 1e-6)
+    assert len(features) + len(bad) == 3
+    assert [i for i, _ in bad] == ([] if content[8:12] == b"WEBP" else [1])
+
+
 def test_why_a_photo_cannot_be_decoded():
-    assert undecodable(photo()) is None
-    assert "image file format" in undecodable(b"no photo")
-    assert "JPEG" in undecodable(photo()[:-200])
+    assert unreadable(photo(), 8) is None
+    assert "image file format" in unreadable(b"no photo", 8)
+    assert "JPEG" in unreadable(photo()[:-200], 8)
 
 
 @pytest.mark.parametrize(

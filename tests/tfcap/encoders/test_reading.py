@@ -1,6 +1,8 @@
 """Photos as strangers send them, read in graph, beside what Pillow makes of them."""
 
 import io
+import math
+import time
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ import tensorflow as tf
 from drawn_photos import drawing, encoded, photo
 from PIL import Image, ImageOps
 
+from tfcap.config import ServingConfig
 from tfcap.encoders.orientation import TAG, orientation, upright
 from tfcap.encoders.reading import (
     DAMAGED,
@@ -17,6 +20,7 @@ from tfcap.encoders.reading import (
     read_photo,
     read_what_can_be,
 )
+from tfcap.photos import SCANS, decoding_cost
 
 SIDE = 24
 BYTES = [tf.TensorSpec([], tf.string)]
@@ -31,14 +35,21 @@ read_all = tf.function(
 )
 
 
+def animated_webp() -> bytes:
+    """TensorFlow 2.21 corrupts its memory on it: it must never reach the decoder."""
+    more = [drawing(1), drawing(2)]
+    return encoded(drawing(), "WEBP", save_all=True, append_images=more)
+
+
 def turned(value: int, kind: str = "JPEG") -> bytes:
     """A drawing wider than high whose EXIF holds `value`."""
     exif = Image.Exif()
     exif[TAG] = value
-    return encoded(drawing().crop((0, 0, 64, 40)), kind, exif=exif)
+    options = {"lossless": True} if kind == "WEBP" else {}
+    return encoded(drawing().crop((0, 0, 64, 40)), kind, exif=exif, **options)
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 @pytest.mark.parametrize("value", range(10))
 def test_a_photo_stands_as_its_exif_says(kind, value):
     content = turned(value, kind)
@@ -59,9 +70,10 @@ def test_little_endian_exif():
 
 
 def test_broken_exif_loses_no_photo():
-    rng, whole = np.random.default_rng(0), [turned(6), turned(6, "PNG")]
-    for i in range(300):
-        content = bytearray(whole[i % 2])
+    rng = np.random.default_rng(0)
+    whole = [turned(6, kind) for kind in ("JPEG", "PNG", "WEBP")]
+    for i in range(450):
+        content = bytearray(whole[i % 3])
         for at in rng.integers(0, 120, rng.integers(1, 6)):
             content[at] = rng.integers(0, 256)
         assert 1 <= held(bytes(content[: rng.integers(0, 200)])) <= 8
@@ -70,12 +82,21 @@ def test_broken_exif_loses_no_photo():
 @pytest.mark.parametrize(
     ("kind", "mode"),
     [("BMP", mode) for mode in ("RGB", "RGBA", "L", "P")]
-    + [("JPEG", "CMYK"), ("JPEG", "L"), ("GIF", "P"), ("PNG", "RGBA")],
+    + [("JPEG", "CMYK"), ("JPEG", "L"), ("GIF", "P"), ("PNG", "RGBA")]
+    + [("WEBP", "RGB"), ("WEBP", "L")],
 )
 def test_formats_are_read_as_pillow_reads_them(kind, mode):
     content = photo(kind=kind, mode=mode)
     expected = np.asarray(Image.open(io.BytesIO(content)).convert("RGB")).astype(int)
     assert np.abs(decode_photo(tf.constant(content)).numpy() - expected).max() <= 1
+
+
+def test_transparent_webp_is_what_lies_below():
+    image = drawing().convert("RGBA")
+    image.putalpha(99)
+    content = encoded(image, "WEBP", lossless=True, exact=True)
+    found = decode_photo(tf.constant(content)).numpy()
+    np.testing.assert_array_equal(found, np.asarray(image)[..., :3])
 
 
 def test_of_a_gif_the_first_frame_counts():
@@ -95,7 +116,10 @@ def test_of_a_gif_the_first_frame_counts():
         (photo(kind="BMP")[:300], DAMAGED),
         (b"BM", DAMAGED),
         (b"GIF89a", DAMAGED),
-        (photo(kind="WEBP"), NOT_A_PHOTO),
+        (photo(kind="TIFF"), NOT_A_PHOTO),
+        (photo(kind="WEBP")[:60], DAMAGED),
+        (animated_webp(), DAMAGED),
+        (b"RIFF", DAMAGED),
     ],
 )
 def test_a_bad_photo_costs_only_itself(content, problem):
@@ -112,3 +136,32 @@ def test_no_photo_can_be_read(photos):
     pixels, errors = read_all(tf.constant(photos, tf.string))
     assert pixels.shape == (len(photos), SIDE, SIDE, 3)
     assert all(error for error in errors.numpy())
+
+
+def costliest_png(pixels: int) -> bytes:
+    side = math.isqrt(pixels)
+    return encoded(Image.new("RGB", (side, side)), "PNG", compress_level=1)
+
+
+def costliest_jpeg(pixels: int) -> bytes:
+    """A tenth of the pixels, the last scan so often that it costs as much as all."""
+    side = math.isqrt(pixels // 10)
+    whole = encoded(Image.new("RGB", (side, side)), "JPEG", progressive=True)
+    last = whole.rindex(b"\xff\xda")
+    cost_of_one = side * side / SCANS
+    more = int((pixels - decoding_cost(whole)) / cost_of_one)
+    return whole[:-2] + whole[last:-2] * more + whole[-2:]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("make", [costliest_png, costliest_jpeg])
+def test_the_costliest_request_is_decoded_within_its_time(make):
+    config = ServingConfig()
+    content = make(config.max_pixels)
+    cost = decoding_cost(content)
+    assert 0.9 * config.max_pixels < cost <= config.max_pixels
+    started = time.monotonic()
+    for _ in range(int(config.max_request_pixels / cost)):  # no two in one batch
+        _, errors = read_all([content])
+        assert errors.numpy().tolist() == [b""]
+    assert time.monotonic() - started < config.seconds

@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 
 from records.errors import UserError
 from tfcap import serving
-from tfcap.captioning import UNREADABLE
+from tfcap.captioning import UNREADABLE, too_costly
 from tfcap.config import ServingConfig
 
 LIMITS = ServingConfig()
@@ -35,7 +35,13 @@ def test_upload_of_bad_photos_keeps_the_good_one(serve, captioner):
     contents = [b"", b"text", BROKEN, photo(10, 10), photo()]
     files = [("photo", (f"{i}.png", content)) for i, content in enumerate(contents)]
     rows = client.post("/caption", files=files).json()["captions"]
-    errors = [UNREADABLE, UNREADABLE, UNREADABLE, "more than 50 pixels", None]
+    errors = [
+        UNREADABLE,
+        UNREADABLE,
+        UNREADABLE,
+        too_costly(50),
+        None,
+    ]
     assert [row["error"] for row in rows] == errors
     assert [row["caption"] for row in rows] == ["", "", "", "", "4 by 3"]
     assert [row["score"] for row in rows] == [None, None, None, None, -0.5]
@@ -46,7 +52,11 @@ def test_upload_of_bad_photos_keeps_the_good_one(serve, captioner):
     ("content", "status", "error"),
     [
         (b"text", 415, UNREADABLE),
-        (photo(10, 10), 413, "more than 50 pixels"),
+        (
+            photo(10, 10),
+            413,
+            too_costly(50),
+        ),
     ],
 )
 def test_a_request_of_nothing_but_refused_photos(
@@ -58,6 +68,17 @@ def test_a_request_of_nothing_but_refused_photos(
     predict = client.post(PREDICT, json={"instances": [b64(content)] * 2})
     assert error_of(predict, status) == error
     assert captioner.photos == []
+
+
+def test_photos_of_one_request_share_a_budget(serve, captioner):
+    client = serve(max_pixels=50, max_request_pixels=60)
+    files = [("photo", (f"{i}.png", photo(5, 4))) for i in range(4)]
+    message = "more than 60 pixels, the scans of a progressive JPEG counted, in one req"
+    assert message in error_of(client.post("/caption", files=files), 413)
+    body = {"instances": [b64(photo(5, 4))] * 4}
+    assert message in error_of(client.post(PREDICT, json=body), 413)
+    assert captioner.photos == []
+    assert client.post("/caption", files=files[:3]).status_code == 200
 
 
 def test_an_explained_upload(client):

@@ -3,7 +3,7 @@
 
 // Sending: one photo to the server, and its caption or what is wrong, in words.
 
-const TYPES = ["image/jpeg", "image/png", "image/gif", "image/bmp"];
+const TYPES = ["image/jpeg", "image/png", "image/gif", "image/bmp", "image/webp"];
 const MAX_BYTES = Number(document.body.dataset.maxBytes);
 const ADDRESS = `caption?explain=${document.body.dataset.explains}`;
 const FORM_BYTES = 2048;  // what multipart adds around a photo
