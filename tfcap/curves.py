@@ -28,7 +28,7 @@ from rich.progress import (
 from records.errors import UserError
 from tfcap.checkpoints import in_words
 from tfcap.config import TrainingConfig
-from tfcap.samples import Samples
+from tfcap.samples import Samples, describe_monotony
 from tfcap.train_step import StepResult
 from tfcap.workdir import Workdir
 
@@ -45,6 +45,7 @@ class Curves:
         self.folder = workdir and workdir.folder("tensorboard")
         self.steps_per_epoch, self.epochs = steps_per_epoch, config.epochs
         self.pending: list[StepResult] = []
+        self.monotony = ""
         self.console = Console(stderr=True, quiet=workdir is None)
         self.bar = Progress(
             TextColumn("{task.description}"),
@@ -136,6 +137,7 @@ class Curves:
 
     def show_samples(self, step: int, samples: Samples) -> None:
         captions = samples.captions()
+        self.monotony = describe_monotony(captions)
         with self.writing(), self.dev.as_default():
             samples.draw(step, captions)
 
@@ -144,7 +146,8 @@ class Curves:
             tf.summary.scalar("loss", dev_loss, step)
         self.console.print(
             f"epoch {self.epoch}/{self.epochs}: {self.trained()}"
-            f"dev {dev_loss:.3f}{' (best)' if better else ''}",
+            f"dev {dev_loss:.3f}{' (best)' if better else ''}"
+            f"{', ' * bool(self.monotony)}{self.monotony}",
             highlight=False,
         )
 

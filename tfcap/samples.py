@@ -122,6 +122,18 @@ def table(chosen: tuple[PhotoRecord, ...], captions: list[str]) -> str:
     return "\n".join(["| photo | caption | people's |", "|---|---|---|", *rows])
 
 
+def describe_monotony(captions: list[str]) -> str:
+    """Says it where the captions tell nothing of the photos; else is empty.
+
+    >>> describe_monotony(["a dog", "a dog"])
+    'sample captions all the same'
+    """
+    if not any(captions):
+        return "sample captions all empty"
+    same = len(captions) > 1 and len(set(captions)) == 1
+    return "sample captions all the same" if same else ""
+
+
 def plain(text: str) -> str:
     """Text that Markdown shows as it stands in a table."""
     return escape(text, quote=False).replace("|", "\\|").replace("\n", " ")

@@ -1,6 +1,7 @@
 """Learning rate as a function of the step."""
 
 import sys
+from collections.abc import Iterator
 
 import keras
 import tensorflow as tf
@@ -31,18 +32,31 @@ class WarmUp(Schedule):
         return {"after": self.after, "steps": self.steps}
 
 
+def beyond_training(
+    config: ScheduleConfig, steps_per_epoch: int, epochs: int
+) -> Iterator[str]:
+    """Yields what of a schedule comes after the last step."""
+    total = steps_per_epoch * epochs
+    if config.warmup_steps > total:
+        yield (
+            f"warmup_steps is {config.warmup_steps}, but training has {total} steps "
+            f"({epochs} epochs of {steps_per_epoch}): the learning rate never reaches "
+            f"{config.rate:g}"
+        )
+    late = [f"({epoch}, {rate:g})" for epoch, rate in config.steps if epoch >= epochs]
+    if late:
+        yield (
+            f"steps: {', '.join(late)} come after the last epoch: training has {epochs}"
+        )
+
+
 def make_schedule(
     config: ScheduleConfig, steps_per_epoch: int, epochs: int
 ) -> Schedule:
     """Learning rate by step (from 0); warm-up steps come before the schedule's own."""
     schedules, total = keras.optimizers.schedules, steps_per_epoch * epochs
-    if config.warmup_steps >= total:
-        print(
-            f"warning: training.schedule.warmup_steps is {config.warmup_steps}, but "
-            f"training has {total} steps ({epochs} epochs of {steps_per_epoch}): the "
-            f"learning rate never reaches {config.rate:g}",
-            file=sys.stderr,
-        )
+    for problem in beyond_training(config, steps_per_epoch, epochs):
+        print(f"warning: training.schedule.{problem}", file=sys.stderr)
     if config.kind == "step":
         rates = [config.rate, *(rate for _, rate in config.steps)]
         # Keras changes the rate after the boundary, we at the epoch's first step.

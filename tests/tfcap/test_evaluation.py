@@ -166,6 +166,23 @@ def test_the_table_names_what_was_scored(trained, capsys):
         assert text in out
 
 
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_scores_of_the_same_caption_for_all_come_with_a_warning(
+    trained, capsys, monkeypatch, options
+):
+    workdir, records = trained
+    write = evaluation.caption_split
+
+    def caption_split(*args):
+        captions, likelihoods = write(*args)
+        return dict.fromkeys(captions, "a dog"), likelihoods
+
+    monkeypatch.setattr(evaluation, "caption_split", caption_split)
+    where = ["--workdir", workdir.path, "--records", records.directory]
+    assert cli.main(["evaluate", *where, "--split=dev", "--no_java", *options]) == 0
+    assert "warning: all 16 captions are the same" in capsys.readouterr().err
+
+
 def test_an_empty_caption_is_scored_and_counted(trained, capsys, monkeypatch):
     workdir, records = trained
     write = evaluation.caption_split

@@ -9,7 +9,7 @@ from PIL import Image
 
 from records.photo_folder import PhotoFolder
 from records.schema import FeatureSpec, PhotoRecord
-from tfcap.samples import PIXELS, choose, picture, table
+from tfcap.samples import PIXELS, choose, describe_monotony, picture, table
 
 RECORD = PhotoRecord(
     photo_id="a.jpg",
@@ -62,3 +62,16 @@ def test_the_table_has_caption_and_references():
     assert text.splitlines()[2] == (
         r"| a.jpg | a &lt;unk&gt; dog | A dog . / Two \| dogs . |"
     )
+
+
+@pytest.mark.parametrize(
+    ("captions", "said"),
+    [
+        (["", ""], "sample captions all empty"),
+        (["a dog"] * 4, "sample captions all the same"),
+        (["a dog", "", "a dog"], ""),
+        (["a dog"], ""),
+    ],
+)
+def test_captions_that_tell_nothing_are_said(captions, said):
+    assert describe_monotony(captions) == said

@@ -38,12 +38,21 @@ def test_cosine_after_warm_up_still_ends_at_the_last_step():
     assert found == pytest.approx([0.0], abs=1e-6)
 
 
-@pytest.mark.parametrize(("steps", "warned"), [(39, False), (40, True), (99, True)])
+@pytest.mark.parametrize(("steps", "warned"), [(40, False), (41, True)])
 def test_a_warm_up_that_never_ends_is_said(steps, warned, capsys):
-    rates([0], kind="constant", rate=0.5, warmup_steps=steps)
+    (last,) = rates([39], kind="constant", rate=0.5, warmup_steps=steps)
+    assert (last < 0.5) == warned
     said = capsys.readouterr().err
     expected = (
         f"warmup_steps is {steps}, but training has 40 steps (4 epochs of 10): the "
         "learning rate never reaches 0.5"
     )
+    assert (expected in said) == warned == bool(said)
+
+
+@pytest.mark.parametrize(("epoch", "warned"), [(3, False), (4, True)])
+def test_a_rate_that_is_never_used_is_said(epoch, warned, capsys):
+    rates([0], kind="step", rate=1.0, steps=[(1, 0.5), (epoch, 0.25)])
+    said = capsys.readouterr().err
+    expected = "steps: (4, 0.25) come after the last epoch: training has 4\n"
     assert (expected in said) == warned == bool(said)

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from records.errors import UserError
-from tfcap import cli
+from tfcap import cli, evaluation
 from tfcap.commands.train import RUN_AGAIN, training_config
 from tfcap.commands.train_seeds import for_seed
 from tfcap.evaluation import Evaluation
@@ -121,6 +121,20 @@ def test_scores_of_each_and_their_spread(trained, capsys):
     assert found["deviations"]["bleu_1"] == pytest.approx(deviation)
     assert found["settings"]["seeds"] == [4, 5]
     assert len(found["settings"]["checkpoints"]) == 2
+
+
+def test_a_run_that_writes_one_caption_is_named(trained, capsys, monkeypatch):
+    write = evaluation.caption_split
+
+    def caption_split(*args):
+        captions, likelihoods = write(*args)
+        return dict.fromkeys(captions, ""), likelihoods
+
+    monkeypatch.setattr(evaluation, "caption_split", caption_split)
+    assert cli.main(evaluate(trained, "--json")) == 0
+    err = capsys.readouterr().err
+    for seed in (4, 5):
+        assert f"seed {seed}: warning: all 7 captions are empty" in err
 
 
 def test_the_table_and_the_files(trained, capsys, tmp_path):

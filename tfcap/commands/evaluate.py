@@ -98,6 +98,7 @@ def evaluate_together(args: argparse.Namespace) -> int:
         print(json.dumps(found.summary()))
     else:
         print_scores(found, folder)
+    print_warning(found)
     if args.gallery:
         photos = args.photos or record_sets[0].manifest.sources["photos"]
         page = evaluation.save_gallery(found, photos, args.gallery)
@@ -127,6 +128,8 @@ def evaluate_seeds(args: argparse.Namespace, seeds: dict[int, str]) -> int:
     found = SeedScores(runs)
     folder = args.output or results_folder(args.workdir, args.split)
     found.save(folder)
+    for seed, run in runs.items():
+        print_warning(run, f"seed {seed}: ")
     if args.json:
         print(json.dumps(found.summary()))
         return 0
@@ -157,13 +160,16 @@ def print_scores(found, folder: str) -> None:
     console.print(score_table(found))
     if found.comparison:
         console.print(found.comparison.table())
-    about = found.summary()["captions"]
-    print_settings(console, {**found.settings, **about})
-    if warning := warn_of(about):
-        console.print(warning, soft_wrap=True)
+    print_settings(console, {**found.settings, **found.summary()["captions"]})
     for name, why in found.java.left_out.items():
         console.print(f"{name}: left out: {why}", soft_wrap=True)
     console.print(f"results and references in COCO's formats: {folder}", soft_wrap=True)
+
+
+def print_warning(found, run: str = "") -> None:
+    """Prints on standard error what makes the scores worth little, if anything does."""
+    if warning := warn_of(found.summary()["captions"]):
+        print(f"{run}{warning}", file=sys.stderr)
 
 
 def warn_of(captions: dict) -> str | None:

@@ -1,0 +1,25 @@
+"""What a run shows after an epoch."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from tfcap.config import TrainingConfig
+from tfcap.curves import Curves
+
+
+@pytest.mark.parametrize(
+    ("captions", "end"),
+    [
+        (["a dog", "a dog"], "dev 2.000 (best), sample captions all the same\n"),
+        (["a dog", "a cat"], "dev 2.000 (best)\n"),
+    ],
+)
+def test_the_line_of_an_epoch(tmp_path, capsys, captions, end):
+    samples = SimpleNamespace(captions=lambda: captions, draw=lambda *_: None)
+    workdir = SimpleNamespace(folder=lambda name: str(tmp_path / name))
+    with Curves(workdir, 1, TrainingConfig()) as curves:
+        curves.start_epoch(0, 0)
+        curves.show_samples(1, samples)
+        curves.end_epoch(1, 2.0, True)
+    assert capsys.readouterr().err == f"epoch 1/20: {end}"
