@@ -11,6 +11,7 @@ from records import schema
 from records.columns import read_columns
 from records.errors import UserError
 from records.reader import RecordSet
+from records.vocabulary import PAD_ID
 
 AT_ONCE = 1024  # records parsed at a time
 
@@ -27,6 +28,44 @@ class CaptionIds(NamedTuple):
     tokens: np.ndarray
     lengths: np.ndarray
     captions: np.ndarray
+
+    def parts(self, photos: int) -> Iterator["CaptionIds"]:
+        """Yields those of so many photos at a time."""
+        captions = np.cumsum(self.captions, dtype=np.int64)
+        tokens = np.cumsum(self.lengths, dtype=np.int64)
+        caption = token = 0
+        for some in range(photos, len(captions) + photos, photos):
+            own = slice(caption, captions[min(some, len(captions)) - 1])
+            end = tokens[own.stop - 1] if own.stop else 0
+            of_photos = self.captions[some - photos : some]
+            yield CaptionIds(self.tokens[token:end], self.lengths[own], of_photos)
+            caption, token = own.stop, end
+
+    def of_photos(self, numbers: np.ndarray) -> "CaptionIds":
+        """Returns those of some photos, in stored order."""
+        chosen = np.zeros(len(self.captions), bool)
+        chosen[numbers] = True
+        captions = np.repeat(chosen, self.captions)
+        tokens = np.repeat(captions, self.lengths)
+        return CaptionIds(
+            self.tokens[tokens], self.lengths[captions], self.captions[chosen]
+        )
+
+    def without_first(self) -> "CaptionIds":
+        """Returns them without each caption's first token."""
+        lengths = self.lengths[self.lengths > 0]
+        rest = np.ones(len(self.tokens), bool)
+        rest[np.cumsum(lengths, dtype=np.int64) - lengths] = False
+        shorter = np.maximum(self.lengths - 1, 0)
+        return CaptionIds(self.tokens[rest], shorter, self.captions)
+
+    def padded(self, least: int) -> np.ndarray:
+        """Returns a caption a row, int32 [captions, longest or `least`]."""
+        longest = max(self.lengths.max(initial=0), least)
+        there = np.arange(longest) < self.lengths[:, np.newaxis]
+        rows = np.full(there.shape, PAD_ID, np.int32)
+        rows[there] = self.tokens
+        return rows
 
 
 def read_texts(records: RecordSet, split: str) -> Iterator[tuple[str, tuple[str, ...]]]:

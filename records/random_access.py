@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from records.errors import UserError
 from records.files import open_file, reason
-from records.framing import read_body, read_length
+from records.framing import CHECKSUM, HEADER_BYTES, read_body, read_length
 
 NEAR = 1 << 16
 
@@ -49,6 +49,26 @@ class ShardReader:
             following, record = found
             yield offset, record
             offset = following
+
+    def offsets(self) -> Iterator[int]:
+        """Yields where each record begins; of a record only its length is read.
+
+        Raises:
+            UserError: the file is cut short, or a length does not fit its checksum.
+        """
+        offset = 0
+        try:
+            while True:
+                self._file.seek(offset)
+                length = read_length(self._file)
+                if length is None:
+                    raise UserError(f"{self.path}: no whole record at byte {offset}")
+                yield offset
+                offset += HEADER_BYTES + length + CHECKSUM.size
+        except EOFError:
+            return
+        except OSError as error:
+            raise self._unreadable(error) from None
 
     def _record(self, offset: int) -> tuple[int | None, bytes | None] | None:
         """(where the next begins, record), None for what is damaged; None at the end.

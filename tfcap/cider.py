@@ -13,40 +13,48 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from records import schema
-from records.reader import RecordSet, read_shard
+from records.caption_reader import CaptionIds, read_ids
+from records.reader import RecordSet
 from records.vocabulary import PAD_ID
+from tfcap.ngrams import number, shared_ngrams
 
 ORDERS = (1, 2, 3, 4)
 SIGMA = 6.0  # of the penalty on another length than the reference's
 
 
-class CiderD:
+class CiderD(tf.experimental.ExtensionType):
     """Scores captions of photos against their references.
 
     Captions are token ids without `<start>`, `<end>` included, padded with 0. `<end>`
     counts as a word: else captions learn to break off after "a man in a". Source of
     that: Luo, "A Better Variant of Self-Critical Sequence Training", 2020.
 
-    Args:
-        references: captions of each photo that tell how rare an n-gram is.
+    Its tables are tensors, which every graph that looks something up shares.
+
+    Attributes:
         vocabulary: how many tokens there are.
+        log_photos: logarithm of the photos that tell how rare an n-gram is. So rare
+            are those of one photo and of none, which no table holds.
+        known: of each of `ORDERS`, the n-grams of more photos, int64, ascending.
+        rarity: logarithm of photos for one with the n-gram, float32, in that order.
     """
 
-    def __init__(self, references: Sequence[Sequence[Sequence[int]]], vocabulary: int):
-        self.vocabulary = vocabulary
-        self.log_photos = float(np.log(len(references)))
-        photo = np.repeat(np.arange(len(references)), [len(r) for r in references])
-        captions = pad([caption for own in references for caption in own])
-        self.rarity = {
-            n: rarities(number(captions, n, vocabulary), photo, self.log_photos)
-            for n in ORDERS
-        }
+    vocabulary: int
+    log_photos: float
+    known: tuple[tf.Tensor, ...]
+    rarity: tuple[tf.Tensor, ...]
+
+    @classmethod
+    def of_captions(cls, ids: CaptionIds, vocabulary: int) -> "CiderD":
+        """N-grams are as rare as they are in captions, which are without `<start>`."""
+        log_photos = float(np.log(len(ids.captions)))
+        found = [rarities(ids, n, vocabulary, log_photos) for n in ORDERS]
+        return cls(vocabulary, log_photos, *zip(*found))
 
     @classmethod
     def of_split(cls, records: RecordSet, split: str) -> "CiderD":
         """N-grams are as rare as they are in the captions of a split."""
-        return cls(read_references(records, split), len(records.vocabulary))
+        return cls.of_captions(read_references(records, split), len(records.vocabulary))
 
     def score(
         self, captions: tf.Tensor, references: tf.Tensor, photo: tf.Tensor
@@ -94,26 +102,25 @@ class CiderD:
 
     def weigh(self, numbers: tf.Tensor, n: int) -> tf.Tensor:
         """Logarithm of how many photos there are for one with this n-gram."""
-        at, found = self.find(numbers, n)
-        return tf.where(found, tf.gather(self.rarity[n][1], at), self.log_photos)
-
-    def find(self, numbers: tf.Tensor, n: int) -> tuple[tf.Tensor, tf.Tensor]:
-        """The place of n-grams among those known, int32, and whether it is theirs."""
-        known, _ = self.rarity[n]
-        flat = tf.reshape(numbers, [-1])
-        at = tf.minimum(tf.searchsorted(known, flat), len(known) - 1)
-        found = tf.gather(known, at) == flat
-        shape = tf.shape(numbers)
-        return tf.reshape(at, shape), tf.reshape(found, shape)
+        # Where the tables are: a GPU need not hold them, nor each of several.
+        with tf.device("CPU:0"):
+            at, found = find(self.known[n - 1], numbers)
+            rarity = tf.gather(self.rarity[n - 1], at)
+            return tf.where(found, rarity, self.log_photos)
 
 
-def read_references(records: RecordSet, split: str) -> list[list[tuple[int, ...]]]:
-    """Token ids of each photo's captions, without `<start>`."""
-    return [
-        [ids[1:] for ids in schema.decode(photo, records.manifest.features).ids]
-        for path in records.shard_paths(split)
-        for photo in read_shard(path)
-    ]
+def find(known: tf.Tensor, numbers: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """The place of n-grams among those known, int32, and whether they are theirs."""
+    flat = tf.reshape(numbers, [-1])
+    at = tf.minimum(tf.searchsorted(known, flat), len(known) - 1)
+    found = tf.gather(known, at) == flat
+    shape = tf.shape(numbers)
+    return tf.reshape(at, shape), tf.reshape(found, shape)
+
+
+def read_references(records: RecordSet, split: str) -> CaptionIds:
+    """Token ids of a split's captions, without `<start>`."""
+    return read_ids(records, split).without_first()
 
 
 def similarity(own: Sequence[tf.Tensor], theirs: Sequence[tf.Tensor]) -> tf.Tensor:
@@ -151,56 +158,19 @@ def pairs(captions: tf.Tensor) -> tf.Tensor:
     return tf.maximum(words - 1, 0)
 
 
-def number(captions, n: int, vocabulary: int):
-    """One int64 for each n-gram, [..., length - n + 1]; of arrays and of tensors.
-
-    Up to 55,000 tokens no two 4-grams have the same; beyond, numbers wrap around and
-    two in 10**19 may.
-    """
-    wide = (
-        tf.cast(captions, tf.int64)
-        if tf.is_tensor(captions)
-        else captions.astype(np.int64)
-    )
-    places = captions.shape[-1]
-    places = (tf.shape(captions)[-1] if places is None else places) - n + 1
-    numbers = wide[..., :places]
-    for place in range(1, n):
-        numbers = numbers * vocabulary + wide[..., place : place + places]
-    return numbers
-
-
 def rarities(
-    numbers: np.ndarray, photo: np.ndarray, log_photos: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """N-grams in ascending order, and the logarithm of photos for one with them.
-
-    Args:
-        numbers: int64 [captions, places]; those that run into padding do no harm, for
-            nobody asks for them.
-        photo: int [captions].
-    """
-    flat, whose = numbers.ravel(), np.repeat(photo, numbers.shape[1])
-    order = np.lexsort((whose, flat))
-    flat, whose = flat[order], whose[order]
-    fresh = np.ones(len(flat), bool)
-    fresh[1:] = (flat[1:] != flat[:-1]) | (whose[1:] != whose[:-1])
-    known, photos = np.unique(flat[fresh], return_counts=True)
+    ids: CaptionIds, n: int, vocabulary: int, log_photos: float
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """N-grams in ascending order, and the logarithm of photos for one with them."""
+    known, photos = shared_ngrams(ids, n, vocabulary)
     if not len(known):
         known, photos = np.array([-1]), np.array([1])
-    return known, (log_photos - np.log(photos)).astype(np.float32)
+    rarity = (log_photos - np.log(photos)).astype(np.float32)
+    with tf.device("CPU:0"):
+        return tf.constant(known), tf.constant(rarity)
 
 
 def trimmed(captions: tf.Tensor) -> tf.Tensor:
     """[n, length] less padding but for a 4-gram's: places are compared with places."""
     longest = tf.reduce_max(tf.math.count_nonzero(captions, 1, dtype=tf.int32))
     return tf.pad(captions[:, :longest], [[0, 0], [0, ORDERS[-1] - 1]])
-
-
-def pad(captions: Sequence[Sequence[int]]) -> np.ndarray:
-    """int64 [captions, longest], at least as long as the longest n-gram."""
-    length = max(map(len, captions), default=0)
-    padded = np.full([len(captions), max(length, ORDERS[-1])], PAD_ID, np.int64)
-    for row, caption in zip(padded, captions):
-        row[: len(caption)] = caption
-    return padded

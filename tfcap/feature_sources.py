@@ -42,8 +42,13 @@ class FeatureSource:
         dtype = tf.float32 if self.encoder else features.dtype
         return tf.TensorSpec([None, *features.shape], dtype)
 
-    def batches(self, split: str, size: int) -> Iterator[tuple[list[str], tf.Tensor]]:
+    def batches(
+        self, split: str, size: int, numbers: Sequence[int] | None = None
+    ) -> Iterator[tuple[list[str], tf.Tensor]]:
         """Yields ids of up to `size` photos, and their features as in `spec`.
+
+        Args:
+            numbers: of the photos that are read, ascending; None for all.
 
         Raises:
             UserError: there is an encoder, and the records keep no photos.
@@ -52,7 +57,7 @@ class FeatureSource:
             check_keeps_photos(self.records)
         column = "encoded" if self.encoder else "features"
         encode = self.encoder.graph if self.encoder else tf.identity
-        for batch in photo_batches(self.records, split, size, column):
+        for batch in photo_batches(self.records, split, size, column, numbers):
             ids = [name.decode() for name in batch["photo_id"].numpy()]
             yield ids, encode(batch[column])
 
@@ -63,15 +68,24 @@ def distinct(sources: Sequence[FeatureSource]) -> list[FeatureSource]:
 
 
 def photos_of(
-    sources: Sequence[FeatureSource], split: str, size: int
+    sources: Sequence[FeatureSource],
+    split: str,
+    size: int,
+    numbers: Sequence[int] | None = None,
 ) -> Iterator[tuple[list[str], list[tf.Tensor]]]:
     """Yields photo ids of a batch, and its features of each source.
+
+    Args:
+        numbers: of the photos that are read, ascending; None for all.
 
     Raises:
         UserError: the sources' records do not hold the same photos in the same order.
     """
     first, nothing = sources[0].records, ([], None)
-    each = [source.batches(split, size) for source in sources]
+    for source in sources:
+        held = [records.manifest.photos(split) for records in (first, source.records)]
+        check_same_photos(first, source.records, split, *map(range, held))
+    each = [source.batches(split, size, numbers) for source in sources]
     for parts in zip_longest(*each, fillvalue=nothing):
         ids, features = zip(*parts)
         for source, own in zip(sources, ids):
@@ -83,11 +97,15 @@ def check_same_photos(
     one: RecordSet,
     other: RecordSet,
     split: str,
-    ids: Sequence[str],
-    others: Sequence[str],
+    ids: Sequence,
+    others: Sequence,
 ) -> None:
-    """Raises UserError unless both hold the same photos in the same order."""
-    if list(ids) != list(others):
+    """Raises UserError unless both hold the same photos in the same order.
+
+    Args:
+        ids, others: of the photos, or their numbers.
+    """
+    if ids != others:
         raise UserError(
             f"{one.directory} and {other.directory} do not hold the same photos of "
             f"split {split} in the same order: build both from the same photos with "

@@ -6,11 +6,13 @@ the two forms of a caption are in `expansions`. Where the encoder is trained as 
 `pixels` stand in the place of `features`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 
 import tensorflow as tf
 
 from records import schema
+from records.numbered import read_numbered
 from records.reader import RecordSet
 from tfcap.config import TrainingConfig
 from tfcap.data_service import expanded_by_service
@@ -103,12 +105,17 @@ def scoring_batches(
 
 
 def photo_batches(
-    records: RecordSet, split: str, size: int, column: str = "features"
-) -> tf.data.Dataset:
+    records: RecordSet,
+    split: str,
+    size: int,
+    column: str = "features",
+    numbers: Sequence[int] | None = None,
+) -> Iterable[Batch]:
     """A split in stored order for captioning: `photo_id` [photos] and `features`.
 
     Args:
         column: `encoded` for the photos' bytes instead of features.
+        numbers: of the photos that are read, ascending; None for all.
     """
     with_photos = column == "encoded"
 
@@ -116,6 +123,9 @@ def photo_batches(
         batch = schema.parse_batch(serialized, records.manifest.features, with_photos)
         return {name: batch[name] for name in ("photo_id", column)}
 
+    if numbers is not None:
+        some = read_numbered(records, split, numbers)
+        return map(parse, iter(lambda: list(islice(some, size)), []))
     photos = tf.data.TFRecordDataset(records.shard_paths(split))
     return photos.batch(size).map(parse, tf.data.AUTOTUNE).prefetch(2)
 

@@ -1,16 +1,15 @@
 """Captions of a few dev photos after every epoch, beside the photos, in TensorBoard."""
 
-from collections.abc import Iterator
 from html import escape
-from itertools import islice
 
 import numpy as np
 import tensorflow as tf
 
 from records import schema
 from records.files import read_file
+from records.numbered import read_numbered
 from records.photo_folder import PhotoFolder
-from records.reader import RecordSet, read_shard
+from records.reader import RecordSet
 from records.schema import PhotoRecord
 from tfcap.config import Config
 from tfcap.decoding import detokenize, search
@@ -76,21 +75,10 @@ def choose(
     photos = records.manifest.photos(split)
     rng = np.random.default_rng(seed)
     numbers = sorted(rng.choice(photos, min(count, photos), replace=False).tolist())
-    return tuple(read_numbers(records, split, numbers))
-
-
-def read_numbers(
-    records: RecordSet, split: str, numbers: list[int]
-) -> Iterator[PhotoRecord]:
-    """Records by their number in a split; shards without any are not read."""
-    first = 0
-    for path, info in zip(records.shard_paths(split), records.manifest.shards[split]):
-        here = {n - first for n in numbers if first <= n < first + info.photos}
-        first += info.photos
-        needed = islice(read_shard(path), max(here, default=-1) + 1)
-        for n, serialized in enumerate(needed):
-            if n in here:
-                yield schema.decode(serialized, records.manifest.features)
+    return tuple(
+        schema.decode(serialized, records.manifest.features)
+        for serialized in read_numbered(records, split, numbers)
+    )
 
 
 def pixels_of(chosen: tuple[PhotoRecord, ...], records: RecordSet) -> tf.Tensor:

@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from caption_lists import cider_of, pad
 from pycocoevalcap.cider.cider import Cider
 from pycocoevalcap.cider.cider_scorer import CiderScorer
-
-from tfcap.cider import CiderD, pad
 
 SIZE = 9
 
@@ -41,7 +40,7 @@ def scores(cider, captions, references):
 
 def test_it_is_coco_captions(corpus):
     references, captions = corpus
-    found = scores(CiderD(references, SIZE), captions, references)
+    found = scores(cider_of(references, SIZE), captions, references)
     truth = {i: [text(r) for r in own] for i, own in enumerate(references)}
     for n in range(3):
         results = {i: [text(own[n])] for i, own in enumerate(captions)}
@@ -53,7 +52,7 @@ def test_it_is_coco_captions(corpus):
 def test_rarity_may_come_from_other_photos(corpus):
     references, captions = corpus
     known, asked = references[:20], references[20:]
-    found = scores(CiderD(known, SIZE), captions[20:], asked)
+    found = scores(cider_of(known, SIZE), captions[20:], asked)
     scorer = CiderScorer()
     for own in known:
         scorer += (None, [text(r) for r in own])
@@ -71,13 +70,13 @@ def test_rarity_may_come_from_other_photos(corpus):
 
 def test_a_perfect_caption_of_a_photo_unlike_others_is_ten():
     references = [[[3, 4, 5, 6, 2]], [[7, 8, 7, 8, 1]]]
-    found = scores(CiderD(references, SIZE), references, references)
+    found = scores(cider_of(references, SIZE), references, references)
     assert found[0, 0] == pytest.approx(10)
 
 
 def test_captions_too_short_for_an_n_gram():
     references = [[[2], [3, 2]], [[4, 2]]]
-    cider = CiderD(references, SIZE)
+    cider = cider_of(references, SIZE)
     found = cider.score(
         tf.constant([[[3, 2]], [[2, 0]]]),
         tf.constant([[2, 0], [3, 2], [4, 2]]),

@@ -11,7 +11,7 @@ Translation", 2004.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Optional
 
 import tensorflow as tf
 
@@ -23,7 +23,7 @@ from tfcap.decoding_config import ConsensusConfig
 from tfcap.feature_sources import FeatureSource
 
 
-class Voters(NamedTuple):
+class Voters(tf.experimental.ExtensionType):
     """What a consensus is found by.
 
     Attributes:
@@ -32,7 +32,7 @@ class Voters(NamedTuple):
     """
 
     cider: CiderD
-    people: ExpectedCaptions | None = None
+    people: Optional[ExpectedCaptions] = None  # noqa: UP045  # all that TensorFlow reads
 
     @classmethod
     def of_split(
@@ -48,12 +48,13 @@ class Voters(NamedTuple):
         """
         records = sources[0].records
         captions = read_references(records, split)
-        cider = CiderD(captions, len(records.vocabulary))
+        cider = CiderD.of_captions(captions, len(records.vocabulary))
         if config.regression is None:
             return cls(cider)
+        seen = captions.of_photos(spread(len(captions.captions)))
+        del captions  # of millions of photos half a gigabyte
         regression = Regression.of_split(sources, split, config.regression)
-        seen = [captions[photo] for photo in spread(len(captions))]
-        return cls(cider, ExpectedCaptions(seen, cider, regression))
+        return cls(cider, ExpectedCaptions.of_captions(seen, cider, regression))
 
 
 def by_consensus(
@@ -80,9 +81,10 @@ def by_consensus(
         (tokens, votes),
         fn_output_signature=tf.TensorSpec([None], tf.float32),
     )
-    if voters.people:
-        share = 1 / (1 + voters.people.regression.config.weight)
-        score = share * score + (1 - share) * voters.people.scores(tokens, features)
+    if voters.people is not None:
+        share = 1 / (1 + voters.people.regression.weight)
+        predicted = voters.people.scores(tokens, features, voters.cider)
+        score = share * score + (1 - share) * predicted
     score = tf.where(found.allowed(), score, NEVER)
     score, order = tf.math.top_k(score, found.tokens.shape[1])
     return Captions(

@@ -6,71 +6,82 @@ n-gram they would have, on average over those who write, and how long they would
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from tfcap.cider import ORDERS, CiderD, length_penalty, pad, pairs, trimmed
+from records.caption_reader import CaptionIds
+from tfcap.cider import ORDERS, CiderD, find, length_penalty, pairs, trimmed
 from tfcap.decoding.regression import Regression
 
 AT_ONCE = 4096  # captions taken apart
+NOBODYS = -1  # an n-gram for tables that would have none
 
 
-class Rows(NamedTuple):
+class Rows(tf.experimental.ExtensionType):
     """The n-grams of one length in the captions of the training photos, one a row.
 
     Attributes:
-        gram: its place among those that `CiderD` knows, int32 [rows], ascending.
+        known: each n-gram once, int64, ascending.
+        gram: its place there, int32 [rows], ascending.
         photo: int32 [rows].
         value: what it is of its caption's vector of length 1, divided by the photo's
             captions, float32 [rows].
     """
 
-    gram: np.ndarray
-    photo: np.ndarray
-    value: np.ndarray
+    known: tf.Tensor
+    gram: tf.Tensor
+    photo: tf.Tensor
+    value: tf.Tensor
 
 
-class ExpectedCaptions:
+class ExpectedCaptions(tf.experimental.ExtensionType):
     """Scores captions of a photo against what people would write of it.
 
-    Args:
-        captions: token ids of each training photo's captions, without `<start>`.
-        regression: weighs those photos.
+    Attributes:
+        regression: weighs the training photos.
+        rows: of each of `ORDERS`.
+        lengths: of each training photo's captions on average, float32 [photos].
     """
 
-    def __init__(
-        self,
-        captions: Sequence[Sequence[Sequence[int]]],
-        cider: CiderD,
-        regression: Regression,
-    ):
-        self.cider, self.regression = cider, regression
-        counts = np.array([len(own) for own in captions])
-        photo = np.repeat(np.arange(len(captions)), counts).astype(np.int32)
-        flat = pad([caption for own in captions for caption in own]).astype(np.int32)
-        self.rows = {n: take_apart(flat, photo, counts, cider, n) for n in ORDERS}
-        total = np.bincount(photo, pairs(flat).numpy(), len(captions))
-        lengths = total / np.maximum(counts, 1)
-        self.lengths = lengths.astype(np.float32)
+    regression: Regression
+    rows: tuple[Rows, ...]
+    lengths: tf.Tensor
+
+    @classmethod
+    def of_captions(
+        cls, ids: CaptionIds, cider: CiderD, regression: Regression
+    ) -> "ExpectedCaptions":
+        """Of captions, without `<start>`, of the photos that the regression weighs."""
+        captions = ids.padded(ORDERS[-1])
+        photo = np.repeat(np.arange(len(ids.captions), dtype=np.int32), ids.captions)
+        rows = [take_apart(captions, photo, ids.captions, cider, n) for n in ORDERS]
+        total = np.bincount(photo, pairs(captions).numpy(), len(ids.captions))
+        lengths = total / np.maximum(ids.captions, 1)
+        return cls(regression, rows, lengths.astype(np.float32))
 
     def scores(
-        self, captions: tf.Tensor, features: tf.Tensor | Sequence[tf.Tensor]
+        self,
+        captions: tf.Tensor,
+        features: tf.Tensor | Sequence[tf.Tensor],
+        cider: CiderD,
     ) -> tf.Tensor:
         """Of captions of each photo of a batch, float32 [photos, n].
 
         Args:
             captions: int32 [photos, n, length], without `<start>`.
             features: of the photos, as `Regression.weights` takes them.
+            cider: weighs their n-grams, as it has weighed those of the training photos.
         """
         return tf.map_fn(
-            lambda photo: self.score(*photo),
+            lambda photo: self.score(*photo, cider),
             (captions, self.regression.weights(features)),
             fn_output_signature=tf.TensorSpec([None], tf.float32),
         )
 
-    def score(self, captions: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+    def score(
+        self, captions: tf.Tensor, weights: tf.Tensor, cider: CiderD
+    ) -> tf.Tensor:
         """CIDEr-D to be expected of captions of one photo, 0.5 and not 50, float32 [n].
 
         An n-gram that comes twice counts twice, where CIDEr-D cuts it to what is in the
@@ -81,19 +92,23 @@ class ExpectedCaptions:
             weights: of the training photos, float32 [photos].
         """
         captions = trimmed(captions)
-        alike = tf.add_n([self.similarity(captions, weights, n) for n in ORDERS])
+        each = [
+            similarity(captions, weights, self.rows[n - 1], cider, n) for n in ORDERS
+        ]
         expected = tf.reduce_sum(weights * self.lengths)
-        return 10 * length_penalty(captions, expected) * alike / len(ORDERS)
+        return 10 * length_penalty(captions, expected) * tf.add_n(each) / len(ORDERS)
 
-    def similarity(self, captions: tf.Tensor, weights: tf.Tensor, n: int) -> tf.Tensor:
-        """Cosine of n-grams with those of each training caption, weighed, [n]."""
-        rows, known = self.rows[n], len(self.cider.rarity[n][0])
-        shares = rows.value * tf.gather(weights, rows.photo)
-        expected = tf.math.unsorted_segment_sum(shares, rows.gram, known)
-        numbers, weight, _, norm = self.cider.vector(captions, n)
-        at, found = self.cider.find(numbers, n)
-        theirs = tf.where(found, tf.gather(expected, at), 0.0)
-        return tf.math.divide_no_nan(tf.reduce_sum(weight * theirs, -1), norm)
+
+def similarity(
+    captions: tf.Tensor, weights: tf.Tensor, rows: Rows, cider: CiderD, n: int
+) -> tf.Tensor:
+    """Cosine of n-grams with those of each training caption, weighed, [captions]."""
+    shares = rows.value * tf.gather(weights, rows.photo)
+    expected = tf.math.unsorted_segment_sum(shares, rows.gram, len(rows.known))
+    numbers, weight, _, norm = cider.vector(captions, n)
+    at, found = find(rows.known, numbers)
+    theirs = tf.where(found, tf.gather(expected, at), 0.0)
+    return tf.math.divide_no_nan(tf.reduce_sum(weight * theirs, -1), norm)
 
 
 def take_apart(
@@ -115,10 +130,10 @@ def take_apart(
         value = tf.math.divide_no_nan(weight, norm[:, tf.newaxis]).numpy()
         caption, place = np.nonzero(value)
         whose = photo[some][caption]
-        gram = cider.find(numbers, n)[0].numpy()[caption, place]
-        parts.append((gram, whose, value[caption, place] / counts[whose]))
-    gram, whose, value = map(np.concatenate, zip(*parts))
+        ngrams = numbers.numpy()[caption, place]
+        parts.append((ngrams, whose, value[caption, place] / counts[whose]))
+    ngrams, whose, value = map(np.concatenate, zip(*parts))
+    known, gram = np.unique(np.append(ngrams, NOBODYS), return_inverse=True)
+    gram = gram[:-1].astype(np.int32)
     order = np.argsort(gram, kind="stable")
-    kinds = np.int32, np.int32, np.float32
-    columns = [part[order].astype(t) for part, t in zip((gram, whose, value), kinds)]
-    return Rows(*columns)
+    return Rows(known, gram[order], whose[order], value[order].astype(np.float32))

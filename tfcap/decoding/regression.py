@@ -15,8 +15,7 @@ can choose among captions: Devlin et al., "Exploring Nearest Neighbor Approaches
 Image Captioning", 2015.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -27,12 +26,13 @@ from tfcap.feature_sources import FeatureSource, distinct, photos_of
 
 # Beyond are grids that were flattened: no likeness in that, and gigabytes.
 MOST_CHANNELS = 8192
-# Their kernel is inverted and kept: 256 MB.
+# Their kernel is inverted in 512 MB, and kept in 256.
 MOST_PHOTOS = 8192
 BATCH = 100  # photos whose features are in memory
+SIDE = 512  # of the blocks that a matrix is inverted by
 
 
-class View(NamedTuple):
+class View(tf.experimental.ExtensionType):
     """The training photos as one encoder sees them.
 
     Attributes:
@@ -40,9 +40,9 @@ class View(NamedTuple):
         vectors: standardised and of length 1, float16 [photos, channels].
     """
 
-    mean: np.ndarray
-    scale: np.ndarray
-    vectors: np.ndarray
+    mean: tf.Tensor
+    scale: tf.Tensor
+    vectors: tf.Tensor
 
     @classmethod
     def of(cls, vectors: np.ndarray) -> "View":
@@ -61,26 +61,30 @@ class View(NamedTuple):
         known = tf.cast(self.vectors, tf.float32)
         return tf.matmul(standard, known, transpose_b=True)
 
-    def among_themselves(self) -> np.ndarray:
-        """Cosine of each training photo with each, float64 [photos, photos]."""
-        vectors = self.vectors.astype(np.float32)
-        return (vectors @ vectors.T).astype(np.float64)
 
-
-class Regression:
+class Regression(tf.experimental.ExtensionType):
     """Weighs the training photos for a photo.
 
-    Args:
+    Attributes:
         views: by the place of their encoder's features among those of a batch; photos
             are alike as they are on average over the views.
+        inverse: of the kernel with the ridge, float32 [photos, photos].
+        width: of the kernel.
+        weight: how much what it predicts shall count.
     """
 
-    def __init__(self, views: dict[int, View], config: RegressionConfig):
-        self.views, self.config = views, config
-        alike = sum(view.among_themselves() for view in views.values()) / len(views)
-        kernel = np.exp((alike - 1) / config.width)
-        kernel[np.diag_indices_from(kernel)] += config.ridge
-        self.inverse = np.linalg.inv(kernel).astype(np.float32)
+    views: Mapping[int, View]
+    inverse: tf.Tensor
+    width: float
+    weight: float
+
+    @classmethod
+    def of_views(cls, views: dict[int, View], config: RegressionConfig) -> "Regression":
+        vectors = [view.vectors.numpy() for view in views.values()]
+        matrix = kernel(vectors, config.width)
+        matrix[np.diag_indices_from(matrix)] += config.ridge
+        invert(matrix)
+        return cls(views, matrix.astype(np.float32), config.width, config.weight)
 
     @classmethod
     def of_split(
@@ -96,11 +100,12 @@ class Regression:
                 encoders do not hold the same photos in the same order.
         """
         once, keys = distinct(sources), [source.key for source in sources]
+        means = mean_features(once, split)
         views = {
-            keys.index(source.key): View.of(vectors[spread(len(vectors))])
-            for source, vectors in zip(once, mean_features(once, split))
+            keys.index(source.key): View.of(vectors)
+            for source, vectors in zip(once, means)
         }
-        return cls(views, config)
+        return cls.of_views(views, config)
 
     def weights(self, features: tf.Tensor | Sequence[tf.Tensor]) -> tf.Tensor:
         """Of each training photo, float32 [batch, photos]; their sum is 1.
@@ -111,10 +116,46 @@ class Regression:
         given = [features] if tf.is_tensor(features) else features
         seen = [view.likeness(given[place]) for place, view in self.views.items()]
         alike = tf.add_n(seen) / len(seen)
-        kernel = tf.exp((alike - 1) / self.config.width)
-        found = tf.matmul(kernel, self.inverse)
+        found = tf.matmul(tf.exp((alike - 1) / self.width), self.inverse)
         # What is predicted is the difference from the mean over all photos.
         return found + (1 - tf.reduce_sum(found, 1, keepdims=True)) / found.shape[1]
+
+
+def kernel(views: Sequence[np.ndarray], width: float) -> np.ndarray:
+    """Of each training photo with each, float64 [photos, photos].
+
+    Args:
+        views: the photos' vectors of length 1.
+    """
+    vectors = [own.astype(np.float32) for own in views]
+    photos = len(vectors[0])
+    found = np.empty([photos, photos])
+    for start in range(0, photos, SIDE):
+        rows = found[start : start + SIDE]
+        rows[:] = sum(
+            (own[start : start + SIDE] @ own.T).astype(np.float64) for own in vectors
+        )
+        rows /= len(vectors)
+        np.exp((rows - 1) / width, out=rows)
+    return found
+
+
+def invert(matrix: np.ndarray) -> None:
+    """Inverts a symmetric positive definite matrix in its place, by Gauss and Jordan.
+
+    `numpy.linalg.inv` takes the memory of four such matrices.
+    """
+    for start in range(0, len(matrix), SIDE):
+        own = slice(start, start + SIDE)
+        pivot = np.linalg.inv(matrix[own, own])
+        column, row = matrix[:, own] @ pivot, matrix[own].copy()
+        for other in range(0, len(matrix), SIDE):
+            if other != start:
+                rows = slice(other, other + SIDE)
+                matrix[rows] -= column[rows] @ row
+        matrix[:, own] = -column
+        matrix[own] = pivot @ row
+        matrix[own, own] = pivot
 
 
 def spread(photos: int) -> np.ndarray:
@@ -124,11 +165,16 @@ def spread(photos: int) -> np.ndarray:
 
 
 def mean_features(sources: Sequence[FeatureSource], split: str) -> list[np.ndarray]:
-    """The means of photos' features of each source, float32 [photos, channels]."""
+    """The means of the features of some photos (`spread`), of each source.
+
+    Returns:
+        float32 [photos, channels].
+    """
     for source in sources:
         check_channels(source)
+    numbers = spread(sources[0].records.manifest.photos(split))
     means = [[] for _ in sources]
-    for _, batches in photos_of(sources, split, BATCH):
+    for _, batches in photos_of(sources, split, BATCH, numbers):
         for own, features in zip(means, batches):
             own.append(mean_of_cells(features))
     return [np.concatenate(own) for own in means]

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from caption_lists import cider_of as cider_of_photos
+from caption_lists import ids_of
 
 from records.vocabulary import END_ID
-from tfcap.cider import CiderD
 from tfcap.decoding.captions import NEVER, Captions
 from tfcap.decoding.consensus import Voters, by_consensus
 from tfcap.decoding.expected_captions import ExpectedCaptions
@@ -14,7 +15,7 @@ from tfcap.decoding_config import RegressionConfig
 
 A, DOG, RUNS, CAT, SLEEPS = range(4, 9)
 REFERENCES = [[[A, DOG, RUNS, END_ID]], [[A, CAT, SLEEPS, END_ID]], [[RUNS, END_ID]]]
-CIDER = CiderD(REFERENCES, 9)
+CIDER = cider_of_photos(REFERENCES, 9)
 PLAIN = Voters(CIDER)
 FEATURES = tf.constant([[1.0, 0.0], [0.0, 1.0]])
 # Two photos' captions, likeliest first; the odd one of the first photo is first.
@@ -72,8 +73,12 @@ def test_a_great_weight_leaves_the_likeliest_first(weight):
 def told(captions, **settings) -> Voters:
     """Two training photos: the first is like the first photo, the second the second."""
     view = View.of(np.array([[1.0, 0.0], [0.0, 1.0]], np.float32))
-    regression = Regression({0: view}, RegressionConfig(ridge=1e-6, **settings))
-    return Voters(CIDER, ExpectedCaptions(captions, CIDER, regression))
+    regression = Regression.of_views(
+        {0: view}, RegressionConfig(ridge=1e-6, **settings)
+    )
+    return Voters(
+        CIDER, ExpectedCaptions.of_captions(ids_of(captions), CIDER, regression)
+    )
 
 
 def test_what_people_would_write_comes_first():

@@ -5,12 +5,21 @@ import pytest
 import tensorflow as tf
 
 from records.errors import UserError
+from records.random_access import ShardReader
 from records.reader import RecordSet
 from records.schema import FeatureSpec
 from tfcap.decoding import regression
-from tfcap.decoding.regression import Regression, View, mean_features, spread
+from tfcap.decoding.regression import (
+    Regression,
+    View,
+    invert,
+    kernel,
+    mean_features,
+    spread,
+)
 from tfcap.decoding_config import RegressionConfig
 from tfcap.feature_sources import FeatureSource
+from tfcap.input_pipeline import photo_batches
 
 EAST, NORTH, WEST = [3.0, 1.0], [1.0, 3.0], [-3.0, 1.0]
 PHOTOS = np.array([EAST, NORTH, WEST], np.float32)
@@ -18,7 +27,11 @@ PHOTOS = np.array([EAST, NORTH, WEST], np.float32)
 
 def weights(features, views=None, **settings) -> np.ndarray:
     views = views or {0: View.of(PHOTOS)}
-    return Regression(views, RegressionConfig(**settings)).weights(features).numpy()
+    return (
+        Regression.of_views(views, RegressionConfig(**settings))
+        .weights(features)
+        .numpy()
+    )
 
 
 def sources(*read: RecordSet) -> list[FeatureSource]:
@@ -92,6 +105,41 @@ def test_of_many_photos_an_even_sample_is_taken(make_records, monkeypatch):
     assert found.inverse.shape == (4, 4)
     assert spread(12).tolist() == [0, 4, 7, 11]
     assert spread(3).tolist() == [0, 1, 2]
+
+
+def test_only_photos_of_the_sample_are_read(make_records, monkeypatch):
+    records = make_records({"train": 40})
+    monkeypatch.setattr(regression, "MOST_PHOTOS", 3)
+    read = []
+
+    def reading(self, offset, read_one=ShardReader.read):
+        read.append(offset)
+        return read_one(self, offset)
+
+    monkeypatch.setattr(ShardReader, "read", reading)
+    (means,) = mean_features(sources(records), "train")
+    assert len(means) == len(read) == 3
+    (every,) = (batch["features"] for batch in photo_batches(records, "train", 40))
+    np.testing.assert_array_equal(means, every.numpy()[spread(40)])
+
+
+@pytest.mark.parametrize("size", [1, 8, 29])
+def test_a_matrix_is_inverted_in_its_place(monkeypatch, size):
+    monkeypatch.setattr(regression, "SIDE", 8)
+    rows = np.random.default_rng(0).normal(size=[size, size])
+    matrix = rows @ rows.T + np.eye(size)
+    inverse = np.linalg.inv(matrix)
+    invert(matrix)
+    np.testing.assert_allclose(matrix, inverse, rtol=1e-9, atol=1e-12)
+
+
+def test_the_kernel_is_made_in_blocks(monkeypatch):
+    vectors = [View.of(PHOTOS).vectors.numpy(), View.of(PHOTOS[::-1]).vectors.numpy()]
+    whole = kernel(vectors, 0.5)
+    monkeypatch.setattr(regression, "SIDE", 2)
+    np.testing.assert_allclose(kernel(vectors, 0.5), whole, rtol=1e-6)
+    likeness = sum(v.astype("f") @ v.astype("f").T for v in vectors) / 2
+    np.testing.assert_allclose(whole, np.exp((likeness - 1) / 0.5), rtol=1e-6)
 
 
 def test_records_of_other_photos_are_refused(make_records):

@@ -1,0 +1,42 @@
+"""Some records of a split, by their numbers in stored order."""
+
+from collections.abc import Iterator, Sequence
+
+from records.errors import UserError
+from records.random_access import ShardReader
+from records.reader import RecordSet
+from records.storage import BLOCK, is_remote
+
+BUFFER = 1 << 12  # bytes read at a time: of most records only the length is wanted
+
+
+def read_numbered(
+    records: RecordSet, split: str, numbers: Sequence[int]
+) -> Iterator[bytes]:
+    """Yields serialised records; shards without any of them are not read.
+
+    Args:
+        numbers: from 0, ascending.
+
+    Raises:
+        UserError: a record is damaged or missing; names shard and place.
+    """
+    wanted, first = set(map(int, numbers)), 0
+    for path, info in zip(records.shard_paths(split), records.manifest.shards[split]):
+        here = {n for n in range(info.photos) if first + n in wanted}
+        first += info.photos
+        if here:
+            yield from read_some(path, here)
+
+
+def read_some(path: str, numbers: set[int]) -> Iterator[bytes]:
+    """Yields records of one shard, by their numbers in it."""
+    reader = ShardReader(path, BLOCK if is_remote(path) else BUFFER)
+    left = len(numbers)
+    for number, offset in enumerate(reader.offsets()):
+        if number in numbers:
+            yield reader.read(offset)
+            left -= 1
+        if not left:
+            return
+    raise UserError(f"{path}: record {max(numbers)} is missing")
