@@ -47,7 +47,7 @@ def what_is_there(job: Job, manifest: Manifest) -> Iterator[str]:
     )
     uncaptioned = manifest.statistics.uncaptioned_files
     if uncaptioned:
-        yield f"{uncaptioned} files of {job.photos} have no caption: left alone"
+        yield f"files of {job.photos} without a caption, left alone: {uncaptioned}"
     if manifest.statistics.equal_captions:
         yield (
             "warning: all training captions have the same tokens: a model learns to "

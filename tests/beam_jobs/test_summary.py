@@ -50,7 +50,7 @@ def test_files_without_captions_are_counted(data, tmp_path, summary):
     (data.photos / "notes.txt").write_text("")
     job = data.job(tmp_path / "out")
     text = summary(job, build(job))
-    assert f"1 files of {data.photos} have no caption: left alone" in text
+    assert f"files of {data.photos} without a caption, left alone: 1" in text
     assert "split dev" not in text
 
 
