@@ -161,7 +161,8 @@ class ServingConfig(Section):
         queue: photos that may wait; beyond, the answer is 503.
         requests: with a body, being read or waiting; beyond, the answer is 503.
         seconds: for a body to arrive, and for its captions to be there.
-        max_body_bytes: of one request.
+        max_body_bytes: of one request, as it is sent and unpacked.
+        max_waiting_bytes: of all requests that are here; beyond, the answer is 503.
         max_photos: of one request.
         max_pixels: of one photo, and of what is decoded at a time; the scans of a
             progressive JPEG count as well (`tfcap.photos`).
@@ -175,6 +176,7 @@ class ServingConfig(Section):
     requests: int = Field(128, ge=1)
     seconds: float = Field(30.0, gt=0)
     max_body_bytes: int = Field(32 << 20, ge=1)
+    max_waiting_bytes: int = Field(256 << 20, ge=1)
     max_photos: int = Field(16, ge=1)
     max_pixels: int = Field(50_000_000, ge=1)
     max_request_pixels: int = Field(150_000_000, ge=1)

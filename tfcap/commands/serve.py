@@ -26,8 +26,9 @@ def add_serve(commands) -> None:
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="batch, delay, queue, requests, seconds, max_body_bytes, max_photos or "
-        "max_pixels (see ServingConfig in tfcap/config.py); may be repeated",
+        help="batch, delay, queue, requests, seconds, max_body_bytes, "
+        "max_waiting_bytes, max_photos or max_pixels (see ServingConfig in "
+        "tfcap/config.py); may be repeated",
     )
 
 

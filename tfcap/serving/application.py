@@ -3,11 +3,11 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from python_multipart.exceptions import FormParserError
+from anyio import CapacityLimiter, to_thread
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -27,10 +27,12 @@ from tfcap.config import ServingConfig
 from tfcap.photos import decoding_cost
 from tfcap.serving import openapi, page, predicting
 from tfcap.serving.batching import Batcher, Full
+from tfcap.serving.bodies import read_files, unpack
 from tfcap.serving.limits import BUSY, RETRY_AFTER, BodyLimit, RequestLimit, Token
 from tfcap.serving.metrics import Measured, Metrics
 from tfcap.serving.predicting import MODEL
 
+READERS = 2  # of bodies, at a time
 GONE = 499  # as nginx has it: nobody is there to read the answer
 
 
@@ -68,7 +70,6 @@ def create_app(
         exception_handlers={
             HTTPException: _on_http_error,
             404: _answer(404, f"nothing is here; the only model is {MODEL!r}"),
-            FormParserError: _answer(400, "the body is not multipart form data"),
             ClientDisconnect: _answer(GONE, "the client has gone"),
             # Raised again after the answer: the log has the traceback.
             Exception: _answer(500, "internal error"),
@@ -83,6 +84,7 @@ class _Service:
     ):
         self._captioner, self._config = captioner, config
         self.metrics = Metrics()
+        self._readers = CapacityLimiter(READERS)
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="captioner")
         self._batchers = {
             name: Batcher(run, self._worker, config, self.metrics)
@@ -115,28 +117,33 @@ class _Service:
             raise HTTPException(
                 400, "this model gives captions alone: leave explain out"
             )
-        names, photos = await self._in_time(self._read_form(request), 408)
+        body, kind = await self._read_body(request), request.headers.get("content-type")
+        most = self._config.max_photos
+        files = await self._in_thread(read_files, body, kind or "", most)
+        photos = [file.content for file in files]
         results = await self._captions(request, photos, explain == "true")
-        rows = [_row(name, result) for name, result in zip(names, results)]
+        rows = [_row(file.name, result) for file, result in zip(files, results)]
         return JSONResponse({"captions": rows})
 
-    async def _read_form(self, request: Request) -> tuple[list[str], list[bytes]]:
-        most = self._config.max_photos
-        async with request.form(max_files=most, max_fields=most) as form:
-            files = form.getlist("photo")
-            if not files or any(isinstance(file, str) for file in files):
-                raise HTTPException(400, 'send one or more files in the field "photo"')
-            # A multipart header may declare a charset that yields lone surrogates.
-            names = [f.filename.encode("utf-8", "replace").decode() for f in files]
-            return names, [await file.read() for file in files]
-
     async def predict(self, request: Request) -> Response:
-        body = await self._in_time(request.body(), 408)
-        most = self._config.max_photos
+        body, most = await self._read_body(request), self._config.max_photos
         read = predicting.read_predict_request
-        form, photos = await run_in_threadpool(read, body, most)
+        form, photos = await self._in_thread(read, body, most)
         results = await self._captions(request, photos)
         return JSONResponse(predicting.predictions(form, results))
+
+    async def _read_body(self, request: Request) -> bytes:
+        """Returns the whole body, unpacked."""
+        coding = ", ".join(request.headers.getlist("content-encoding"))
+        packed = await self._in_time(request.body(), 408)
+        most = self._config.max_body_bytes
+        body = await self._in_thread(unpack, packed, coding, most)
+        request.state.hold(len(body) - len(packed))
+        return body
+
+    async def _in_thread(self, read: Callable, *given) -> Any:
+        """Reads a body, few at a time: the event loop must have its turn."""
+        return await to_thread.run_sync(read, *given, limiter=self._readers)
 
     async def status(self, request: Request) -> Response:
         return JSONResponse(predicting.status(self._captioner.version))

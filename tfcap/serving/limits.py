@@ -6,35 +6,49 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from tfcap.config import ServingConfig
+from tfcap.serving.bodies import too_large
 
 OPEN = ("/", "/healthz", "/readyz", "/openapi.json")  # without a token
 RETRY_AFTER = {"Retry-After": "1"}
+BUSY = "too many requests are waiting; try again in a moment"
 
 
 class BodyLimit:
-    """ASGI middleware: a body over `config.max_body_bytes` is 413, announced or not."""
+    """ASGI middleware: 413 for a body over `config.max_body_bytes`, announced or not.
+
+    All bodies that are here hold `config.max_waiting_bytes` together; 503 beyond. What
+    a request unpacks it adds by `request.state.hold(bytes)`.
+    """
 
     def __init__(self, app, config: ServingConfig):
-        self._app, self._most = app, config.max_body_bytes
+        self._app, self._config, self._held = app, config, 0
 
     async def __call__(self, scope, receive, send):
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
+        most, held = self._config.max_body_bytes, 0
         announced = dict(scope["headers"]).get(b"content-length", b"")
-        left = self._most
-        refused = announced.isdigit() and int(announced) > left
+        refused = announced.isdigit() and int(announced) > most
+
+        def hold(size: int) -> None:
+            nonlocal held
+            held, self._held = held + size, self._held + size
+            if self._held > self._config.max_waiting_bytes:
+                raise HTTPException(503, BUSY, RETRY_AFTER)
 
         # Raised where the route reads its body, so that the route's handlers answer.
         async def receive_within_limit():
-            nonlocal left
             message = {} if refused else await receive()
-            left -= len(message.get("body", b""))
-            if refused or left < 0:
-                mebibytes = self._most / 2**20
-                raise HTTPException(413, f"more than {mebibytes:g} MiB in one request")
+            hold(len(message.get("body", b"")))
+            if refused or held > most:
+                raise too_large(most)
             return message
 
-        await self._app(scope, receive_within_limit, send)
+        scope.setdefault("state", {})["hold"] = hold
+        try:
+            await self._app(scope, receive_within_limit, send)
+        finally:
+            self._held -= held
 
 
 class RequestLimit:
@@ -60,21 +74,20 @@ class Token:
 
     def __init__(self, app, token: str | None):
         self._app = app
-        self._expected = token and f"Bearer {token}".encode()
+        self._expected = token and token.encode()
 
     async def __call__(self, scope, receive, send):
         wanted = scope["type"] == "http" and self._expected
         if not wanted or scope["path"] in OPEN:
             return await self._app(scope, receive, send)
         sent = dict(scope["headers"]).get(b"authorization", b"")
-        if not hmac.compare_digest(sent, self._expected):
+        scheme, _, word = sent.partition(b" ")
+        right = hmac.compare_digest(word.strip(), self._expected)
+        if scheme.lower() != b"bearer" or not right:
             challenge = {"WWW-Authenticate": "Bearer"}
             text = "this server asks for a token: Authorization: Bearer TOKEN"
             return await refuse(401, text, scope, receive, send, challenge)
         await self._app(scope, receive, send)
-
-
-BUSY = "too many requests are waiting; try again in a moment"
 
 
 async def refuse(status, text, scope, receive, send, headers) -> None:

@@ -4,8 +4,11 @@ from typing import Any
 
 from tfcap.config import ServingConfig
 
-QUADS, LAST = "([A-Za-z0-9+/]{4})*", "[A-Za-z0-9+/]{2}(==|[A-Za-z0-9+/]=)"
-BASE64 = f"^{QUADS}({LAST})?$"
+# Base64 of either alphabet, blanks anywhere, with or without padding.
+BLANKS = r"[ \t\n\r\f\v]*"
+CHARACTER, PAD = rf"[A-Za-z0-9+/_-]{BLANKS}", f"={BLANKS}"
+LAST = f"({CHARACTER}){{2}}(({PAD}){{2}}|{CHARACTER}({PAD})?)?"
+BASE64 = f"^{BLANKS}(({CHARACTER}){{4}})*({LAST})?$"
 ERROR = {
     "type": "object",
     "required": ["error"],
@@ -35,7 +38,7 @@ REFUSALS = {
     "401": "the token is missing or wrong",
     "408": "the body did not arrive in time",
     "413": "too many bytes or pixels",
-    "415": "not a photo that can be read",
+    "415": "not a photo that can be read, or packed in a way that is not",
     "503": "too many requests are waiting",
     "504": "no caption in time",
 }

@@ -1,7 +1,10 @@
 """What a client may send, around a captioner that needs no model."""
 
 import asyncio
+import gzip
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -9,9 +12,13 @@ pytest.importorskip("starlette", reason="needs the extra: pip install 'tfcap[ser
 pytest.importorskip("httpx", reason="starlette.testclient needs httpx")
 
 from fakes import FORM, FORM_START, GOOD, PREDICT, error_of
+from starlette.testclient import TestClient
 
 from tfcap import serving
+from tfcap.captioning import Captioned
 from tfcap.config import ServingConfig
+
+GZIP = {"Content-Encoding": "gzip"}
 
 
 def post_chunks(app, path, chunks, announced) -> tuple[int, int]:
@@ -58,6 +65,31 @@ def test_a_body_of_just_the_limit(serve):
     assert client.post(PREDICT, content=body).status_code == 200
 
 
+def test_bodies_that_are_too_much_together(captioner, monkeypatch):
+    held, going = threading.Semaphore(0), threading.Event()
+
+    def waits(photos):
+        held.release()
+        assert going.wait(10)
+        return [Captioned("two", -1.0) for _ in photos]
+
+    monkeypatch.setattr(captioner, "caption", waits)
+    body = json.dumps({"instances": [GOOD]}).encode()
+    config = ServingConfig(max_waiting_bytes=2 * len(body) - 1)
+    app = serving.create_app(captioner, config)
+    with TestClient(app) as client, ThreadPoolExecutor(1) as pool:
+        first = pool.submit(client.post, PREDICT, content=body)
+        assert held.acquire(timeout=10)
+        second = client.post(PREDICT, content=body)
+        going.set()
+        assert error_of(second, 503).startswith("too many requests")
+        assert second.headers["retry-after"] == "1"
+        assert first.result().status_code == 200
+        assert client.post(PREDICT, content=body).status_code == 200
+        packed = gzip.compress(body + b" " * 2 * len(body))
+        error_of(client.post(PREDICT, content=packed, headers=GZIP), 503)
+
+
 def test_a_token_is_asked_for(serve):
     client = serve(token="secret")
     for path in ("/", "/healthz", "/readyz", "/openapi.json"):
@@ -67,6 +99,7 @@ def test_a_token_is_asked_for(serve):
         assert "asks for a token" in error_of(response, 401)
         assert response.headers["www-authenticate"] == "Bearer"
         error_of(client.get("/metrics", headers=sent), 401)
-    right = {"Authorization": "Bearer secret"}
-    response = client.post(PREDICT, json={"instances": [GOOD]}, headers=right)
-    assert response.status_code == 200
+    for scheme in ("Bearer", "bearer"):
+        right = {"Authorization": f"{scheme} secret"}
+        response = client.post(PREDICT, json={"instances": [GOOD]}, headers=right)
+        assert response.status_code == 200

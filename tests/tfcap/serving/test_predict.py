@@ -1,6 +1,8 @@
 """TensorFlow Serving's REST form, around a captioner that needs no model."""
 
+import base64
 import json
+import re
 
 import pytest
 
@@ -10,6 +12,8 @@ pytest.importorskip("httpx", reason="starlette.testclient needs httpx")
 from fakes import BROKEN, GOOD, PREDICT, b64, error_of, photo
 
 from tfcap.captioning import UNREADABLE
+from tfcap.serving.openapi import BASE64
+from tfcap.serving.predicting import decode_base64
 
 
 @pytest.mark.parametrize("wrap", [b64, lambda content: {"image_bytes": b64(content)}])
@@ -39,7 +43,7 @@ def test_predict_columns(client, wrap):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b"\xff", b"[" * 100_000, b"9" * 5_000, b"nothing"]
+    "content", [b"", b"{", b"\xff", b"[" * 9_000, b"9" * 5_000, b"nothing"]
 )
 def test_predict_of_no_json(client, content):
     assert (
@@ -67,6 +71,7 @@ def test_predict_of_no_json(client, content):
         ({"instances": [GOOD, {"b64": "*"}]}, "instances[1]: b64 is not base64"),
         ({"instances": [{"b64": "\ud800"}]}, "instances[0]: b64 is not base64"),
         ({"instances": [GOOD] * 17}, "17 photos; at most 16"),
+        ({"instances": [0] * 10_000}, "more than 10,000 values"),
         ({"instances": [GOOD], "signature_name": "x"}, "'serving_default'"),
     ],
 )
@@ -80,3 +85,35 @@ def test_predict_of_a_bad_photo_keeps_the_good_one(client):
     rows = client.post(PREDICT, json=body).json()["predictions"]
     assert [row["error"] for row in rows] == ["", UNREADABLE, UNREADABLE]
     assert [row["caption"] for row in rows] == ["4 by 3", "", ""]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda text: text,
+        lambda text: text.rstrip("="),
+        lambda text: text + "\n",
+        lambda text: "\r\n".join(text[i : i + 76] for i in range(0, len(text), 76)),
+        lambda text: text.replace("+", "-").replace("/", "_"),
+    ],
+    ids=["plain", "no padding", "last newline", "lines", "URL-safe"],
+)
+def test_base64_as_clients_write_it(client, captioner, written):
+    sent = [photo(5, 2) + b"\xfb\xff"[:i] for i in range(3)]  # each another padding
+    texts = [base64.b64encode(content).decode() for content in sent]
+    assert "+" in "".join(texts) or "/" in "".join(texts)
+    body = {"instances": [{"b64": written(text)} for text in texts]}
+    assert client.post(PREDICT, json=body).status_code == 200
+    assert captioner.photos == sent
+
+
+@pytest.mark.parametrize("text", ["A", "AA=", "AAA==", "=AAA", "AA=A", "AAAA=", "AA-é"])
+def test_what_is_no_base64(client, text):
+    response = client.post(PREDICT, json={"instances": [{"b64": text}]})
+    assert error_of(response, 400) == "instances[0]: b64 is not base64"
+    assert not re.search(BASE64, text)
+
+
+@pytest.mark.parametrize("text", ["", "AA", "AAA=", " AAAA\n", "A A-_", "AA=\r\n="])
+def test_base64_is_described_as_it_is_read(text):
+    assert re.search(BASE64, text) and decode_base64(text) is not None

@@ -1,7 +1,9 @@
 """`tfcap serve` over real connections: crowds, slow clients, strangers, its end."""
 
 import asyncio
+import base64
 import contextlib
+import gzip
 import itertools
 import re
 import signal
@@ -189,6 +191,49 @@ def test_a_decompression_bomb_is_never_unpacked(server):
         assert client.post("/caption", files=files).status_code == 413
     assert server.memory() - before < 50
     assert_well(server)
+
+
+def full_bodies(size: int = 32 << 20) -> dict[str, tuple[str, dict, bytes]]:
+    """Path, headers and bytes of the bodies that take the server longest."""
+    form = {"Content-Type": "multipart/form-data; boundary=" + "-" * 70}
+    json_of = b'{"instances": [%b]}'
+    text = json_of % b'{"b64": "%b"}'
+    photo = base64.b64encode(png(9, 9).ljust(size * 2 // 3))
+    return {
+        "values": (PREDICT, {}, json_of % (b"0," * (size // 2 - 20) + b"0")),
+        "digits": (PREDICT, {}, json_of % (b"0." + b"7" * (size - 30))),
+        "lines": (PREDICT, {}, text % b"\\n".join([b"AAAA"] * (size // 6 - 20))),
+        "photo": (PREDICT, {}, text % photo),
+        "packed": (
+            PREDICT,
+            {"Content-Encoding": "gzip"},
+            gzip.compress(text % photo, compresslevel=1),
+        ),
+        "boundaries": ("/caption", form, (b"\r\n--" + b"-" * 69) * (size // 73)),
+    }
+
+
+def test_full_bodies_hold_up_nobody(server):
+    bodies = full_bodies().values()
+
+    def send_all(_: int) -> list[int]:
+        with server.client() as client:
+            return [
+                client.post(path, headers=headers, content=content).status_code
+                for path, headers, content in bodies
+            ]
+
+    with ThreadPoolExecutor(3) as pool, server.client() as client:
+        sending = [pool.submit(send_all, number) for number in range(3)]
+        slowest = 0.0
+        while not all(future.done() for future in sending):
+            started = time.monotonic()
+            assert client.get("/healthz").status_code == 200
+            slowest = max(slowest, time.monotonic() - started)
+            time.sleep(0.01)
+    codes = {code for future in sending for code in future.result()}
+    assert 200 in codes and codes <= {200, 400, 415, 503}
+    assert slowest < 5  # a second, where nothing else runs on the machine
 
 
 def test_no_answer_tells_of_the_server(server):
