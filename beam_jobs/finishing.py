@@ -100,8 +100,13 @@ def add_up(
         unspaced_fraction=unspaced_fraction,
         longest_by_split=longest_by_split(reports),
         equal_captions=has_equal_captions(reports),
-        uncaptioned_files=taken.get("files", 0) - taken.get("files_used", 0),
+        uncaptioned_files=uncaptioned_files(taken),
     )
+
+
+def uncaptioned_files(taken: Mapping[str, int]) -> int:
+    """Returns how many files are no photo's; some may be that of several ids."""
+    return max(0, taken.get("files", 0) - taken.get("files_used", 0))
 
 
 def longest_by_split(reports: list[ShardReport]) -> dict[str, int]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from records import rejects
 from records.errors import UserError
 from records.files import exists, read_file, reason, write_atomically
 from records.schema import FeatureSpec
@@ -191,8 +192,13 @@ class Manifest(_Part):
 
     @property
     def content_digest(self) -> str:
-        """SHA-256 over what training reads: not the configuration or its paths."""
-        content = self.model_dump(mode="json", exclude={"configuration", "sources"})
+        """SHA-256 over what training reads: not the configuration or its paths.
+
+        Nor the statistics: they follow from the shards, but for what was left out, and
+        a newer version counts more of them.
+        """
+        left_out = {"configuration", "sources", "statistics"}
+        content = self.model_dump(mode="json", exclude=left_out)
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
@@ -219,10 +225,13 @@ def load_content(directory: str) -> dict[str, Any]:
         UserError: as `load_manifest`, but fields are not looked at.
     """
     path = os.path.join(directory, FILE_NAME)
+    rejected = os.path.join(directory, rejects.FILE_NAME)
     if not exists(path):
         raise UserError(
             f"{directory} is not a record set: it has no {FILE_NAME}. Either the path "
             "is wrong or the build did not finish; run beam_jobs.build_records again."
+            + f" What was rejected by then is in {rejected}."
+            * bool(exists(rejected))
         )
     try:
         content = json.loads(read_file(path))

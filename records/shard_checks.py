@@ -69,6 +69,7 @@ class Found:
         photos, captions: in records that could be decoded.
         words: ids of all captions but `<start>` and `<end>`.
         lengths: ids per caption -> captions.
+        longest: split -> ids of its longest caption.
         formats: of photos kept in records; None of those not known here.
         features: of the training photos.
         places: photo id -> shard and number of the record it was first met in.
@@ -80,6 +81,7 @@ class Found:
     captions: int = 0
     words: int = 0
     lengths: Counter[int] = field(default_factory=Counter)
+    longest: dict[str, int] = field(default_factory=dict)
     formats: Counter[str | None] = field(default_factory=Counter)
     features: FeatureSums = field(default_factory=FeatureSums)
     places: dict[str, tuple[str, int]] = field(default_factory=dict)
@@ -90,7 +92,9 @@ class Found:
         self.photos += 1
         self.captions += len(record.captions)
         self.words += sum(len(ids) - 2 for ids in record.ids)
-        self.lengths.update(len(ids) for ids in record.ids)
+        lengths, split = [len(ids) for ids in record.ids], shard.partition("-")[0]
+        self.lengths.update(lengths)
+        self.longest[split] = max(*lengths, self.longest.get(split, 0), 0)
         if record.encoded:
             self.formats[photo_format(record.encoded)] += 1
         self.places.setdefault(record.photo_id, (shard, number))

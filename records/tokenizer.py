@@ -165,7 +165,8 @@ class Tokenizer:
             raise UserError(
                 f"nothing in the {len(counts)} distinct words of the training captions "
                 f"occurs {self.settings.min_count} times or more, so the vocabulary is "
-                "empty; check the training list, or lower tokenizer.min_count"
+                f"empty: the commonest word occurs {max(counts.values(), default=0)} "
+                "times. Check the training list, or lower tokenizer.min_count"
             )
         return vocabulary
 

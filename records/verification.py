@@ -15,7 +15,7 @@ from records import rejects, shards
 from records import vocabulary as vocabulary_module
 from records.errors import UserError
 from records.files import exists, file_digest, file_sizes
-from records.manifest import Manifest, load_content, load_manifest
+from records.manifest import Manifest, Statistics, load_content, load_manifest
 from records.re_encoding import ReEncoding, Wish
 from records.record_checks import CaptionCheck
 from records.shard_checks import SHORT, Expected, Found, Problem, ShardCheck
@@ -166,11 +166,21 @@ def check_found(
         ("captions written", numbers.captions_written, found.captions),
         ("longest caption", manifest.longest_caption, max(found.lengths, default=0)),
         *by_key("captions of length", numbers.caption_lengths, found.lengths),
+        *longest_by_split(numbers, found),
         *count_tokens(manifest, found, captions),
         *count_formats(manifest, found),
     ]
     yield from differences(manifest_module.FILE_NAME, rows)
     yield from check_moments(manifest, found)
+
+
+def longest_by_split(
+    numbers: Statistics, found: Found
+) -> Iterator[tuple[str, int, int]]:
+    """Yields the longest captions, where the manifest says them by split."""
+    if numbers.longest_by_split:
+        said = numbers.longest_by_split
+        yield from by_key("longest caption of split", said, found.longest)
 
 
 def count_tokens(

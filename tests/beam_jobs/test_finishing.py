@@ -88,6 +88,12 @@ def test_the_longest_caption_of_each_split():
     assert numbers.longest_caption == 9
 
 
+@pytest.mark.parametrize(("used", "left"), [(1, 2), (4, 0)])
+def test_files_that_are_no_photos(used, left):
+    taken = TAKEN | {"files": 3, "files_used": used}
+    assert add_up(REPORTS, REJECTS, taken, DROPPED).uncaptioned_files == left
+
+
 @pytest.mark.parametrize(
     ("distinct", "equal"),
     [([[1, 4, 2]], True), ([[1, 5, 2]], False), ([[1, 4, 2], [1, 5, 2]], False)],

@@ -23,6 +23,8 @@ def test_content_digest_is_that_of_what_training_reads(record_set, edit_manifest
     before = load_manifest(str(record_set)).content_digest
     edit_manifest(record_set, configuration={"other": 1}, sources={"photos": "/moved"})
     assert load_manifest(str(record_set)).content_digest == before
+    edit_manifest(record_set, statistics__uncaptioned_files=1)
+    assert load_manifest(str(record_set)).content_digest == before
     edit_manifest(record_set, vocabulary_size=99)
     assert load_manifest(str(record_set)).content_digest != before
 
@@ -40,6 +42,13 @@ def test_what_is_said_where_there_is_none(tmp_path):
             UserError, match=rf"{place} is not a record set: it has no dataset\.json"
         ):
             load_manifest(str(place))
+
+
+def test_what_is_said_of_a_build_that_failed(tmp_path):
+    (tmp_path / "rejects.jsonl").write_text("")
+    expected = rf"What was rejected by then is in {tmp_path}/rejects\.jsonl\."
+    with pytest.raises(UserError, match=expected):
+        load_manifest(str(tmp_path))
 
 
 def test_what_is_said_of_a_manifest_that_cannot_be_read(tmp_path):

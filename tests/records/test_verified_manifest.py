@@ -33,6 +33,15 @@ def test_an_edited_statistic(record_set, edit_manifest, field, pattern):
     assert files(found) == {FILE_NAME}
 
 
+@pytest.mark.parametrize("train", [8, 9])
+def test_the_longest_caption_of_a_split(record_set, edit_manifest, train):
+    lengths = {"train": train, "dev": 8, "test": 0}
+    edit_manifest(record_set, statistics__longest_by_split=lengths)
+    expected = "longest caption of split train: the manifest says 9; found 8"
+    found = [(FILE_NAME, None, expected)] if train == 9 else []
+    assert problems(record_set) == found
+
+
 def test_tokens_are_counted_without_the_vocabulary_too(make_record_set, edit_manifest):
     directory = make_record_set(oov="drop")
     (directory / VOCABULARY).unlink()

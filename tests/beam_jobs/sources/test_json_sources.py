@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from small_data import SmallData, build
+from small_data import SmallData, build, photo_bytes
 
 from beam_jobs.elements import Caption, InSplit, Named, Reject
 from beam_jobs.sources.coco import read_coco
@@ -385,3 +385,26 @@ def test_a_photo_in_two_files_of_two_splits(tmp_path):
     assert Reject(**line) == Reject(
         "photo", "a.jpg", "in_two_splits", "listed in dev and train", 2
     )
+
+
+def test_photos_of_coco_without_captions_are_no_photos_in(tmp_path):
+    """`unlabeled2017` lies beside `train2017`."""
+    data = SmallData(tmp_path / "data", [])
+    inputs = []
+    for split, name in {"train": "000001.jpg", "dev": "000002.jpg"}.items():
+        content = {
+            "images": [{"id": 1, "file_name": name}],
+            "annotations": [{"id": 1, "image_id": 1, "caption": "A dog ."}],
+        }
+        inputs.append(f"{split}={tmp_path / split}")
+        (tmp_path / split).write_bytes(as_bytes("coco", content))
+        (data.photos / f"{split}2017").mkdir()
+        (data.photos / f"{split}2017" / name).write_bytes(photo_bytes(name))
+    (data.photos / "unlabeled2017").mkdir()
+    for number in range(3, 9):
+        (data.photos / "unlabeled2017" / f"{number:06d}.jpg").write_bytes(b"")
+    job = data.job(tmp_path / "out", max_reject_fraction=0.0)
+    build(replace(job, source=SOURCES["coco"].open(inputs, None)))
+    numbers = load_manifest(str(tmp_path / "out")).statistics
+    assert (numbers.photos_in, numbers.photos_written) == (2, 2)
+    assert (numbers.rejected_photos, numbers.uncaptioned_files) == ({}, 6)
