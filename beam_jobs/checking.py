@@ -61,9 +61,9 @@ def check_rejects(
     """
     listed = os.path.join(job.output, rejects_file.FILE_NAME)
     if not training:
+        each = f"{listed} names each; " if rejects else ""
         raise UserError(
-            f"no training photo is left{after(rejects)}. {listed} names each; check "
-            "--photos, --captions and the splits"
+            f"no training photo is left{after(rejects)}. {each}{remedy(rejects, job)}"
         )
     rejected = sum(reject.what == "photo" for reject in rejects)
     fraction = rejected / photos
@@ -81,10 +81,22 @@ def after(rejects: Sequence[Reject]) -> str:
     """Says what was rejected, by reason, with the first example of each."""
     reasons = by_reason(rejects)
     if not reasons:
-        return ", though nothing was rejected: no photo is in split train"
+        return ": no photo is in split train"
     return "; rejected: " + "; ".join(
         describe(reason, found) for reason, found in reasons.items()
     )
+
+
+def remedy(rejects: Sequence[Reject], job: Job) -> str:
+    """Says what to do where no training photo is left."""
+    if job.split_fractions and not rejects:
+        return "take more photos, or a larger part for train in --split_fractions"
+    if not rejects or any(reject.reason == "in_no_split" for reject in rejects):
+        return (
+            "name the photos of split train, or leave splits out everywhere and add "
+            "--split_fractions 0.9,0.05,0.05"
+        )
+    return "check --photos, --captions and the splits"
 
 
 def by_reason(rejects: Sequence[Reject]) -> Mapping[str, list[Reject]]:
@@ -105,7 +117,7 @@ def describe(reason: str, rejects: Sequence[Reject]) -> str:
     captions = sum(reject.captions for reject in rejects)
     numbers = [counted(photos, "photo")] * (photos > 0)
     numbers += [counted(captions, "caption")] * (captions > 0)
-    where, detail = one_line(rejects[0].where), one_line(rejects[0].detail)
+    where, detail = one_line(rejects[0].where), one_line(rejects[0].detail or "''")
     shown = detail if len(detail) <= SHOWN else f"{detail[:SHOWN]}..."
     return f"{reason} {' and '.join(numbers)}, e.g. {where}: {shown}"
 

@@ -123,8 +123,10 @@ class JoinPhotos(beam.DoFn):
             found = sorted(file.path for file in files)
             return "two_files", f"may be {found[0]} or {found[1]}"
         if not files:
+            if not is_below(photo_id):
+                return "photo_missing", f"expected a path below {self.directory}"
             path = FileSystems.join(self.directory, photo_id)
-            if is_below(photo_id) and FileSystems.exists(path):
+            if FileSystems.exists(path):
                 return "not_a_file", f"{path} is no file of the photo directory"
             return "photo_missing", f"no file {path}"
         return None

@@ -54,9 +54,14 @@ def what_is_there(job: Job, manifest: Manifest) -> Iterator[str]:
             "write that one; look at --captions and the tokenizer's settings"
         )
     if not manifest.photos("dev"):
+        remedy = (
+            "take more photos, or a larger part for it in --split_fractions"
+            if job.split_fractions
+            else "list some, or build with --split_fractions 0.9,0.05,0.05"
+        )
         yield (
             "warning: no photo is in split dev, by which tfcap train chooses the best "
-            "epoch; list some, or build with --split_fractions 0.9,0.05,0.05"
+            f"epoch; {remedy}"
         )
     unspaced = manifest.statistics.unspaced_fraction
     if manifest.tokenizer.kind == "word" and unspaced >= NOTICED:

@@ -17,6 +17,9 @@ from records.errors import UserError
 from records.photo_ids import photo_id
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")
+CONVERT = (
+    "Convert it to UTF-8 from the encoding it has, e.g. iconv -f LATIN1 -t UTF-8 {}"
+)
 CAPTIONS = "captions"  # the one of a source's files that is no list
 
 
@@ -176,12 +179,16 @@ def check_captions_file(
 
 
 def refuse_if_none_is_read(path: str, items: Sequence[object]) -> None:
-    """Refuses a file whose first lines are rejected one and all."""
+    """Refuses a file whose first lines are rejected one and all, or that has none."""
     rejects = [item for item in items if isinstance(item, Reject)]
+    if not items:
+        raise UserError(f"--captions: {path} holds no caption. {ANY_FORM}")
     if rejects and all(isinstance(item, Reject | Named) for item in items):
+        first = rejects[0]
+        remedy = CONVERT.format(path) if first.reason == "not_utf8" else ANY_FORM
         raise UserError(
-            f"--captions: none of the first {len(rejects)} lines of {path} is a "
-            f"caption ({rejects[0].reason}: {rejects[0].detail}). {ANY_FORM}"
+            f"--captions: no caption at the head of {path} ({first.where}, "
+            f"{first.reason}: {first.detail}). {remedy}"
         )
 
 

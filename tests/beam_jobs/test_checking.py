@@ -37,6 +37,7 @@ def test_the_order_of_rejects_does_not_matter():
         ("one\ntwo\r\n three", "one two three"),
         (repr("one\ntwo"), "'one two'"),
         ("\x1b[31mred\x07", "[31mred"),
+        ("", "''"),
         ("x" * 200, "x" * 120 + "..."),
     ],
 )
@@ -111,11 +112,26 @@ def test_without_training_photos_the_cause_is_named(build_jsonl, cause):
     message, rejects = build_jsonl(content)
     assert message.startswith("no training photo is left; rejected: ")
     assert expected in message and "min_count" not in message
-    assert message.endswith("check --photos, --captions and the splits")
+    remedy = "split_fractions 0.9,0.05,0.05" if cause == "no split" else "the splits"
+    assert message.endswith(remedy)
     for one in rejects:
         assert f" {one['reason']} " in message
     # Each of the photos is there, whatever became of its captions.
     assert sum(one["what"] == "photo" for one in rejects) == 10
+
+
+@pytest.mark.parametrize(
+    ("split", "fractions", "remedy"),
+    [
+        ("dev", None, "name the photos of split train, or leave splits out everywhere"),
+        (None, (1e-9, 1.0, 0.0), "take more photos, or a larger part for train in"),
+    ],
+)
+def test_a_build_of_other_splits_alone(build_jsonl, split, fractions, remedy):
+    message, rejects = build_jsonl(entries(split=split), split_fractions=fractions)
+    start = "no training photo is left: no photo is in split train. "
+    assert message.startswith(start + remedy)
+    assert rejects == []
 
 
 def test_words_that_are_all_rare_are_no_matter_of_rejects(data, tmp_path):

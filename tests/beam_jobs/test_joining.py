@@ -199,7 +199,8 @@ def test_a_path_that_leads_out_of_the_directory_is_not_looked_at(tmp_path):
     (tmp_path / "secret").touch()
     facts = facts_of("../secret", [CAPTION], ["train"])
     (reject,) = run(tmp_path, facts, directory=tmp_path / "photos")[REJECTED]
-    assert reject.reason == "photo_missing"
+    expected = f"expected a path below {tmp_path / 'photos'}"
+    assert (reject.reason, reject.detail) == ("photo_missing", expected)
 
 
 FRACTIONS = (0.8, 0.15, 0.05)

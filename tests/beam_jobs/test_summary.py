@@ -57,9 +57,12 @@ def test_files_without_captions_are_counted(data, tmp_path, summary):
 def test_a_build_without_dev_photos_says_so(data, tmp_path, summary):
     data.write_split("dev", ["nobody.jpg"])
     job = data.job(tmp_path / "out")
-    assert "warning: no photo is in split dev, by which tfcap train" in summary(
-        job, build(job)
-    )
+    result = build(job)
+    text = summary(job, result)
+    assert "warning: no photo is in split dev, by which tfcap train" in text
+    assert "list some, or build with --split_fractions 0.9,0.05,0.05\n" in text
+    drawn = summary(replace(job, split_fractions=(0.9, 0.05, 0.05)), result)
+    assert "take more photos, or a larger part for it in --split_fractions\n" in drawn
 
 
 def test_captions_that_are_all_equal_are_a_warning(data, tmp_path, summary):

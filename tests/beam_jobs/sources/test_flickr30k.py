@@ -69,8 +69,8 @@ def test_a_line_that_is_no_caption(line, reason):
     ("content", "message"),
     [
         (HEADER, "has a header and no caption"),
-        (HEADER + b"1.jpg,0,A dog .\n", "none of the first 1 lines"),
-        (b"image,caption\n1.jpg,A dog .\n", "none of the first 2 lines"),
+        (HEADER + b"1.jpg,0,A dog .\n", "no caption at the head of .*/a:2, mal"),
+        (b"image,caption\n1.jpg,A dog .\n", "no caption at the head of .*/a:1, mal"),
     ],
 )
 def test_a_file_of_another_form_is_refused(tmp_path, content, message):

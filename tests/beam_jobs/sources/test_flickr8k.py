@@ -110,9 +110,10 @@ def test_a_list_that_is_a_directory(data):
         (
             "captions.txt",
             b"photo;caption\n1.jpg;A dog .\n",
-            r'none of the first 2 lines.*--source jsonl, .* \{"photo": "a.jpg"',
+            r'no caption at the head of .*--source jsonl, .* \{"photo": "a.jpg"',
         ),
         ("captions.txt", b"image,caption\n", "has a header and no caption"),
+        ("captions.txt", b"1.jpg#0\tcaf\xe9", r"not_utf8: .*iconv -f LATIN1 -t UTF-8 "),
         ("captions.txt", b"\xff\xfe1\0.\0", r"is UTF-16; .* iconv -f UTF-16"),
         ("captions.txt.gz", b"no archive", "cannot read"),
     ],

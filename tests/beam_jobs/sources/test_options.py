@@ -97,8 +97,15 @@ def test_a_directory_is_refused(flags, tmp_path, monkeypatch):
 def test_another_form_is_refused(flags, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a").write_bytes(b"photo,caption\na.jpg,A dog .\n")
-    with pytest.raises(UserError, match=r"--captions: .*a (is no|is a) "):
+    with pytest.raises(UserError, match=r"--captions: (a is no|.* head of a) "):
         options.open_source(parse(*flags))
+
+
+def test_an_array_of_nothing_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a").write_bytes(b" []")
+    with pytest.raises(UserError, match="--captions: a holds no caption"):
+        options.open_source(parse("--source=jsonl", "--captions=train=a"))
 
 
 def test_names_of_a_split_are_one(tmp_path):
