@@ -18,6 +18,7 @@ import yaml
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from records.errors import UserError
+from tfcap.yaml_files import BoundedLoader
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -69,7 +70,7 @@ def known_options() -> dict[str, argparse.Action]:
 def read_mapping(path: str) -> Mapping[Any, Any]:
     try:
         with open(path, encoding="utf-8") as file:
-            content = yaml.safe_load(file)
+            content = yaml.load(file, BoundedLoader)
     except OSError as error:
         raise UserError(
             f"--beam_options: cannot read {path}: {error.strerror}"

@@ -168,8 +168,16 @@ def digest_of(path: Path) -> str:
 
 
 def compiler() -> list[str]:
-    """The command that compiles, `$CXX` or `c++`."""
-    return shlex.split(os.environ.get("CXX", "c++"))
+    """Returns the command that compiles, `$CXX` or `c++`.
+
+    Raises:
+        RuntimeError: a quotation mark in `$CXX` has no other.
+    """
+    given = os.environ.get("CXX", "")
+    try:
+        return shlex.split(given) or ["c++"]
+    except ValueError as error:
+        raise RuntimeError(f"CXX={given!r} is no command ({error})") from None
 
 
 def processor() -> str:

@@ -7,6 +7,16 @@ from collections.abc import Callable
 from records.errors import UserError
 
 INTERRUPTED = 130
+# What moves the cursor, colours or renames a terminal (C0 but tab and newline, C1), and
+# what turns the order of letters about.
+CONTROLS = {
+    code: f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+    for codes in (
+        *(range(0x09), range(0x0B, 0x20), range(0x7F, 0xA0)),
+        *(range(0x2028, 0x202F), range(0x2066, 0x206A)),
+    )
+    for code in codes
+}
 
 
 def run_command(main: Callable[[], int | None]) -> int:
@@ -14,7 +24,7 @@ def run_command(main: Callable[[], int | None]) -> int:
     try:
         return main() or 0
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print_plain(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -26,11 +36,27 @@ def run_command(main: Callable[[], int | None]) -> int:
         return 0
 
 
+def visible(text: str) -> str:
+    """Returns a text in which what a terminal would obey can be seen instead.
+
+    >>> visible("a\x1b[2Jb")
+    'a\\\\x1b[2Jb'
+    """
+    return text.translate(CONTROLS)
+
+
+def print_plain(text: str, **where) -> None:
+    """Prints what may hold other people's text."""
+    print(visible(text), **where)
+
+
 def plain_console():
     """A rich console for tables of other people's text: it is printed as it stands."""
     from rich.console import Console
 
     console = Console(markup=False, emoji=False, highlight=False)
+    render = console.render_str
+    console.render_str = lambda text, **style: render(visible(text), **style)
     console.on_broken_pipe = reraise  # for run_command; rich itself would exit with 1
     return console
 

@@ -57,6 +57,14 @@ def is_directory(path: str) -> bool:
     return storage_of(path).is_directory(path)
 
 
+def is_file(path: str) -> bool:
+    """Whether there is a file that ends: no directory, pipe or device.
+
+    To be asked before a path is read that data names.
+    """
+    return storage_of(path).is_file(path)
+
+
 def is_empty(path: str) -> bool:
     """Whether there is nothing, or a directory with nothing in it."""
     return not exists(path) or storage_of(path).is_empty_directory(path)

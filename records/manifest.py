@@ -3,9 +3,9 @@
 import hashlib
 import json
 import os
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from records import rejects
 from records.errors import UserError
@@ -23,8 +23,13 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+# A directory may be anybody's: what it names stays in it, and what is counted is small.
+Name = Annotated[str, Field(pattern=r"^[^/\\\x00-\x1f]+$")]
+Length = Annotated[int, Field(ge=0, le=1_000_000)]
+
+
 class ShardInfo(_Part):
-    name: str
+    name: Name
     photos: int
     captions: int
     bytes: int
@@ -113,7 +118,7 @@ class Statistics(_Part):
     rejected_captions: dict[str, int]
     tokens: int
     out_of_vocabulary: int
-    caption_lengths: dict[int, int]
+    caption_lengths: dict[Length, int]
     photo_formats: dict[str, int]
     words_in: int = 0
     words_kept: int = 0
@@ -159,7 +164,7 @@ class Manifest(_Part):
     """All of `dataset.json`."""
 
     format: int
-    shards: dict[str, list[ShardInfo]]
+    shards: dict[Name, list[ShardInfo]]
     features: FeatureSpec
     moments: FeatureMoments
     encoder: EncoderInfo

@@ -108,14 +108,14 @@ def split_rows(manifest: Manifest, words: Mapping[str, Words]) -> str:
 
 def flow_rows(manifest: Manifest) -> str:
     return "".join(
-        table_row(escape(name), f"{photos:,}", f"{captions:,}")
+        table_row(name, f"{photos:,}", f"{captions:,}")
         for name, photos, captions in in_and_out_rows(describe_in_and_out(manifest))
     )
 
 
 def table_row(name: str, *cells: str) -> str:
     numbers = "".join(f"<td>{cell}</td>" for cell in cells)
-    return f'<tr><th scope="row">{name}</th>{numbers}</tr>\n'
+    return f'<tr><th scope="row">{escape(name)}</th>{numbers}</tr>\n'
 
 
 def dropped_list(manifest: Manifest) -> str:

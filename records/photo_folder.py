@@ -3,13 +3,15 @@
 import functools
 import hashlib
 import os
+import sys
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import NamedTuple
 
+from records.console import print_plain
 from records.errors import UserError
-from records.files import exists, file_sizes, is_directory, read_file
+from records.files import file_sizes, is_directory, is_file, read_file
 from records.photo_ids import base_name, is_below, photo_id
 
 
@@ -68,7 +70,7 @@ class PhotoFolder:
         if not is_below(name):
             return
         direct = os.path.join(self.directory, name)
-        if is_file(direct):
+        if is_readable(direct):
             yield direct
         found = self._paths.get(photo_id(name), ())
         yield from (path for path in found if path != direct)
@@ -85,11 +87,26 @@ class PhotoFolder:
         return paths
 
 
-def is_file(path: str) -> bool:
+def is_readable(path: str) -> bool:
     """False also of a place that cannot be looked at."""
     with suppress(OSError, UserError):
-        return exists(path) and not is_directory(path)
+        return is_file(path)
     return False
+
+
+def named_folder(sources: Mapping[str, str], given: str | None) -> PhotoFolder:
+    """Returns the folder that was given, or else the one that a manifest names.
+
+    A manifest may be anybody's: standard error says what folder it has us read.
+    """
+    named = sources.get("photos", "")
+    if named and not given:
+        print_plain(
+            f"photos are read from {named}, which dataset.json names; --photos DIR "
+            "names another folder",
+            file=sys.stderr,
+        )
+    return PhotoFolder(given or named)
 
 
 def check_directory(given: str | None) -> None:

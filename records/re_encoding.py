@@ -26,7 +26,7 @@ from records import schema
 from records.errors import UserError
 from records.files import is_directory
 from records.manifest import FILE_NAME, EncoderInfo, Manifest, ShardInfo
-from records.photo_folder import PhotoFolder, check_directory
+from records.photo_folder import PhotoFolder, check_directory, named_folder
 from records.random_access import ShardReader
 from records.schema import FeatureSpec, PhotoRecord
 from records.shard_checks import Place, Problem
@@ -195,7 +195,7 @@ class ReEncoding:
 
 def photo_directory(manifest: Manifest, given: str | None) -> str:
     """Where the photos are, which need not be anywhere if the records keep them."""
-    directory = given or manifest.sources.get("photos", "")
+    directory = named_folder(manifest.sources, given).directory
     kept = manifest.configuration.get("records", {}).get("keep_photos")
     check_directory(given)
     if kept or is_directory(directory):

@@ -9,7 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from records.errors import UserError
-from records.photo_folder import PhotoFile, PhotoFolder, check_directory
+from records.photo_folder import (
+    PhotoFile,
+    PhotoFolder,
+    check_directory,
+    named_folder,
+)
 from records.reader import RecordSet, read_shard
 from records.schema import PhotoRecord, decode
 from records.shards import in_order
@@ -91,7 +96,7 @@ def sample_splits(
     """
     manifest = record_set.manifest
     check_directory(photos)
-    folder = PhotoFolder(photos or manifest.sources.get("photos", ""))
+    folder = named_folder(manifest.sources, photos)
     tokenizer = Tokenizer(manifest.tokenizer)
     return {
         split: list(

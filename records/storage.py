@@ -97,6 +97,10 @@ class Storage(ABC):
     @abstractmethod
     def is_directory(self, path: str) -> bool: ...
 
+    def is_file(self, path: str) -> bool:
+        """Whether there is a file that ends: no directory, pipe or device."""
+        return self.exists(path) and not self.is_directory(path)
+
     @abstractmethod
     def is_empty_directory(self, path: str) -> bool: ...
 
@@ -142,6 +146,9 @@ class LocalStorage(Storage):
 
     def is_directory(self, path: str) -> bool:
         return os.path.isdir(path)
+
+    def is_file(self, path: str) -> bool:
+        return os.path.isfile(path)
 
     def is_empty_directory(self, path: str) -> bool:
         return os.path.isdir(path) and not os.listdir(path)

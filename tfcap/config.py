@@ -24,11 +24,12 @@ from tfcap.decoding_config import DecodingConfig
 from tfcap.model_config import MODELS, MergeConfig, Model
 from tfcap.sections import Section
 from tfcap.training_config import TrainingConfig
+from tfcap.yaml_files import BoundedLoader
 
 NETWORK = {"name": "inception_v3", "weights": "imagenet"}  # the encoder by default
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(BoundedLoader):
     """YAML 1.1, but `1e-3` is a number, as in YAML 1.2 and everywhere else."""
 
 

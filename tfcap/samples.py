@@ -8,7 +8,7 @@ import tensorflow as tf
 from records import schema
 from records.files import read_file
 from records.numbered import read_numbered
-from records.photo_folder import PhotoFolder
+from records.photo_folder import PhotoFolder, named_folder
 from records.reader import RecordSet
 from records.schema import PhotoRecord
 from tfcap.config import Config
@@ -38,7 +38,7 @@ class Samples:
         self, model: Captioner, records: RecordSet, config: Config, photos: str | None
     ):
         self.chosen = choose(records, "dev", COUNT, config.training.seed)
-        folder = PhotoFolder(photos or records.manifest.sources.get("photos", ""))
+        folder = named_folder(records.manifest.sources, photos)
         self.pictures = {r.photo_id: picture(r, folder) for r in self.chosen}
         seen = {"features": tf.stack([record.features for record in self.chosen])}
         if model.encoder is not None:

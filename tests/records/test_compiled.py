@@ -119,6 +119,18 @@ def test_no_compiler_is_said(make_source, monkeypatch, capfd):
     assert "answer.cc is not compiled: there is no C++ compiler 'no-such" in said
 
 
+def test_a_compiler_that_is_no_command_is_said(make_source, monkeypatch, capfd):
+    monkeypatch.setenv("CXX", "g++ 'unbalanced")
+    said = said_without(make_source(), capfd)
+    assert 'not compiled: CXX="g++ \'unbalanced" is no command (No closing' in said
+
+
+@pytest.mark.parametrize("given", ["", "  "])
+def test_an_empty_compiler_is_the_usual_one(monkeypatch, given):
+    monkeypatch.setenv("CXX", given)
+    assert compiled.compiler() == ["c++"]
+
+
 def test_the_compilers_first_error_is_said(make_source, compiler, capfd):
     compiler("echo In file included from here >&2; echo a.cc:1: error: odd >&2; exit 1")
     assert "not compiled: a.cc:1: error: odd." in said_without(make_source(), capfd)

@@ -52,3 +52,28 @@ def test_a_reader_that_goes_away_is_no_failure(line):
 def test_the_console_prints_text_as_it_stands(capsys):
     console.plain_console().print("[red]a[/red] dog :dog: 3 [/]")
     assert capsys.readouterr().out == "[red]a[/red] dog :dog: 3 [/]\n"
+
+
+HOSTILE = "a\x1b[2J\x07\r\x9b1m\u202eb\tc"
+SEEN = "a\\x1b[2J\\x07\\x0d\\x9b1m\\u202eb\tc"
+
+
+def test_what_a_terminal_would_obey_is_seen_instead(capsys):
+    console.print_plain(HOSTILE)
+    assert console.run_command(fail(UserError(HOSTILE))) == 1
+    assert capsys.readouterr() == (f"{SEEN}\n", f"error: {SEEN}\n")
+
+
+def test_tables_show_it_too(capsys):
+    table = console.number_table(HOSTILE, title="\x1b]0;title\x07")
+    table.add_row("\x1b[31mred")
+    terminal = console.plain_console()
+    terminal.print(table, "\x1b[31mred", soft_wrap=True)
+    printed = capsys.readouterr().out
+    assert "\x1b" not in printed and "\x07" not in printed
+    assert printed.count("\\x1b[31mred") == 2 and "\\x1b]0;title" in printed
+
+
+@pytest.mark.parametrize("text", ["a\nb\tc", "שלום\u200f", "👩\u200d🚀", "é"])
+def test_other_text_stays(text):
+    assert console.visible(text) == text

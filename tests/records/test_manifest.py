@@ -122,3 +122,24 @@ def test_derived_statistics(record_set):
     rate = statistics.out_of_vocabulary / statistics.tokens
     assert statistics.out_of_vocabulary_rate == pytest.approx(rate)
     assert 0 < rate < 1
+
+
+@pytest.mark.parametrize("name", ["../elsewhere", "a/b", "", "a\nb", "\x1b[2J", "a\\b"])
+def test_names_stay_in_the_directory(record_set, edit_manifest, name):
+    shards = json.loads((record_set / FILE_NAME).read_text())["shards"]
+    edit_manifest(record_set, shards={**shards, name: []})
+    with pytest.raises(UserError, match="is damaged: shards"):
+        load_manifest(str(record_set))
+    shards["train"][0]["name"] = name
+    edit_manifest(record_set, shards=shards)
+    with pytest.raises(UserError, match=r"is damaged: shards\.train\.0\.name"):
+        load_manifest(str(record_set))
+
+
+@pytest.mark.parametrize("length", ["-1", "1000000000000"])
+def test_lengths_can_be_drawn(record_set, edit_manifest, length):
+    statistics = json.loads((record_set / FILE_NAME).read_text())["statistics"]
+    statistics["caption_lengths"][length] = 1
+    edit_manifest(record_set, statistics=statistics)
+    with pytest.raises(UserError, match=r"is damaged: statistics\.caption_lengths"):
+        load_manifest(str(record_set))

@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import io
 import json
+import os
 import re
 from html.parser import HTMLParser
 
@@ -184,3 +185,22 @@ def test_no_other_file_is_replaced(record_set, name, capsys):
 def test_a_place_that_is_not_there(record_set, capsys):
     assert main(["inspect", str(record_set), "--html", "/nowhere/page.html"]) == 1
     assert "cannot write /nowhere/page.html: " in capsys.readouterr().err
+
+
+def test_what_strangers_wrote_is_no_markup(record_set, tmp_path):
+    """Whatever a manifest names, and wherever that is shown."""
+    mark = "<script>alert(1)<x onload=y>".replace("/", "")
+    path = os.path.join(record_set, "dataset.json")
+    with open(path, encoding="utf-8") as file:
+        content = json.load(file)
+    content["shards"][mark] = content["shards"].pop("dev")
+    content["sources"] |= {"photos": mark, mark: mark}
+    content["encoder"] |= dict.fromkeys(("name", "weights", "preprocessing"), mark)
+    content["statistics"]["photo_formats"] = {mark: 1}
+    content["statistics"]["rejected_photos"][mark] = 1
+    content["configuration"] = {mark: mark}
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(content, file)
+    text = draw(record_set, tmp_path)
+    assert "<script" not in text and "<x" not in text
+    assert text.count("&lt;script&gt;") >= 9

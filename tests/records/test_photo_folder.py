@@ -1,8 +1,9 @@
 import hashlib
+import os
 
 import pytest
 
-from records.photo_folder import PhotoFolder
+from records.photo_folder import PhotoFolder, named_folder
 
 
 def digest(content: bytes) -> bytes:
@@ -124,3 +125,29 @@ def test_photos_behind_a_link(folder, tmp_path_factory):
     (elsewhere / "e.jpg").write_bytes(b"e")
     (folder / "more").symlink_to(elsewhere)
     assert PhotoFolder(str(folder)).find("e.jpg") == str(folder / "more/e.jpg")
+
+
+def test_only_files_that_end_are_read(folder):
+    os.mkfifo(folder / "pipe.jpg")
+    os.symlink("/dev/zero", folder / "zero.jpg")
+    (folder / "folder.jpg").mkdir()
+    os.symlink(folder / "a.jpg", folder / "link.jpg")
+    photos = PhotoFolder(str(folder))
+    for name in ("pipe.jpg", "zero.jpg", "folder.jpg"):
+        assert photos.find(name) is None and photos.read(name, bytes(32)) is None
+    assert photos.read("link.jpg", digest(b"a")).same
+
+
+@pytest.mark.parametrize("directory", ["/dev/zero", "/dev/null", "/nowhere"])
+def test_a_folder_that_is_none(directory):
+    assert PhotoFolder(directory).read("a.jpg", digest(b"a")) is None
+
+
+def test_a_folder_that_a_manifest_names_is_said(capsys):
+    sources = {"photos": "/photos\x1b[2J"}
+    assert named_folder(sources, "given").directory == "given"
+    assert capsys.readouterr().err == ""
+    assert named_folder(sources, None).directory == sources["photos"]
+    said = capsys.readouterr().err
+    assert said.startswith("photos are read from /photos\\x1b[2J, which dataset.json")
+    assert named_folder({}, None).directory == "" and capsys.readouterr().err == ""

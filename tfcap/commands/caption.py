@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 
-from records.console import add_command
+from records.console import add_command, print_plain, visible
 
 BATCH = 32
 
@@ -51,7 +51,7 @@ def caption(args: argparse.Namespace) -> int:
     for row in caption_files(Captioner.load(args.model), paths, args.best, pictures):
         rows.append(row)
         if row["error"]:
-            print(f"{row['photo']}: {row['error']}", file=sys.stderr)
+            print_plain(f"{row['photo']}: {row['error']}", file=sys.stderr)
         elif not args.json:
             print_captions(row)
     if args.json:
@@ -82,9 +82,12 @@ def places(paths: Sequence[str], explain: str) -> dict[str, str]:
 
 
 def print_captions(row: dict) -> None:
-    print(f"{row['score']:7.3f}  {row['photo']}  {row['caption']}")
+    print_plain(f"{row['score']:7.3f}  {row['photo']}  {row['caption']}")
     for other in row.get("best", [])[1:]:
-        print(f"{other['score']:7.3f}  {'':{len(row['photo'])}}  {other['caption']}")
+        print_plain(
+            f"{other['score']:7.3f}  {'':{len(visible(row['photo']))}}  "
+            f"{other['caption']}"
+        )
 
 
 def caption_files(
