@@ -24,10 +24,18 @@ class WeightAverage(tf.Module):
         self.decay = decay
         self.averages = [tf.Variable(v, trainable=False) for v in variables]
 
-    def update(self, variables: Sequence[tf.Variable], updates: tf.Tensor) -> None:
-        """Takes the weights in after `updates` of them; in a replica's context."""
+    def update(
+        self, variables: Sequence[tf.Variable], updates: tf.Tensor, since: tf.Tensor
+    ) -> None:
+        """Takes the weights in after `updates` of them; in a replica's context.
+
+        Args:
+            since: the updates before the step; as many, where its gradient overflowed
+                and it was left out.
+        """
         t = tf.cast(updates, tf.float32)
         goes = 1 - tf.minimum(self.decay, (1 + t) / (10 + t))
+        goes = tf.where(updates == since, 0.0, goes)
         for average, variable in zip(self.averages, variables, strict=True):
             average.assign_sub(goes * (average - variable))
 

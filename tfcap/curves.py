@@ -1,7 +1,7 @@
 """What a run shows: a progress bar, a line per epoch, TensorBoard curves.
 
 tensorboard/train   every `log_steps` steps:
-    loss             mean per target token, nats
+    loss             mean per target token, nats; by self_critical minus mean reward
     learning_rate    of the step that comes next
     gradient_norm    of the last step, before clipping
     loss_scale       what its loss was multiplied by; 1 but in mixed_float16
@@ -93,7 +93,7 @@ class Curves:
 
     def start_epoch(self, epoch: int, done: int) -> None:
         self.epoch = epoch + 1
-        self.loss = self.rows = self.seconds = 0.0
+        self.loss = self.count = self.rows = self.seconds = 0.0
         self.pending, self.since = [], time.monotonic()
         self.bar.update(
             self.task,
@@ -116,11 +116,11 @@ class Curves:
         """Adds a point to each curve; a row is a (prefix, next token) pair."""
         if not results:
             return
-        loss, rows = (sum(r[i] for r in results) for i in range(2))
+        loss, count, rows = (sum(r[i] for r in results) for i in range(3))
         now = time.monotonic()
         seconds, self.since = now - self.since, now
         points = {
-            "loss": loss / rows,
+            "loss": loss / count,
             "learning_rate": learning_rate,
             "gradient_norm": results[-1].gradient_norm,
             "loss_scale": results[-1].loss_scale,
@@ -130,10 +130,10 @@ class Curves:
         with self.writing(), self.train.as_default():
             for name, value in points.items():
                 tf.summary.scalar(name, value, step)
-        self.loss, self.rows = self.loss + loss, self.rows + rows
-        self.seconds += seconds
+        self.loss, self.count = self.loss + loss, self.count + count
+        self.rows, self.seconds = self.rows + rows, self.seconds + seconds
         rate = self.rows / self.seconds
-        self.bar.update(self.task, loss=loss / rows, rate=rate)
+        self.bar.update(self.task, loss=loss / count, rate=rate)
 
     def show_samples(self, step: int, samples: Samples) -> None:
         captions = samples.captions()
@@ -158,5 +158,5 @@ class Curves:
         rate = self.rows / self.seconds
         return (
             f"{self.seconds:.0f} s, {rate:,.0f} rows/s, "
-            f"loss {self.loss / self.rows:.3f}, "
+            f"loss {self.loss / self.count:.3f}, "
         )

@@ -55,7 +55,7 @@ def explain_not_finite(
     epoch, number = divmod(step, steps_per_epoch)
     photos = photos_of_step(records, config, epoch, number)
     told = (
-        f"the loss is {result.loss / result.tokens:g}, the gradient norm "
+        f"the loss is {result.loss / result.count:g}, the gradient norm "
         f"{result.gradient_norm:g} at step {step + 1} (epoch {epoch + 1}, step "
         f"{number + 1} of {steps_per_epoch}). Its photos: {listed(list(photos))}. "
     )

@@ -19,7 +19,7 @@ from tfcap.data_service import expanded_by_service
 from tfcap.photo_order import PhotoOrder
 from tfcap.photo_pixels import PixelReader, pixel_reader
 from tfcap.record_readers import Reader, reader_of
-from tfcap.static_shapes import RowCounts, pad_batch
+from tfcap.static_shapes import RowCounts, never_empty, pad_batch
 
 Batch = dict[str, tf.Tensor]
 
@@ -39,7 +39,8 @@ def training_batches(
     one data set: TensorFlow makes its operations once, and not anew for each epoch. A
     global batch is cut by photo: `replicas` successive elements, spread over the hosts,
     make up the same photos for any number of replicas. The last one of an epoch may be
-    short, some of its parts even empty; none is dropped.
+    short, and none is dropped; a part without a photo has one without a caption, of
+    zeros.
 
     Args:
         records: the record set.
@@ -194,6 +195,8 @@ def expander(
             seen = {"pixels": pixels(parsed["photo_id"], parsed["encoded"], epoch)}
         rows = reader.expand(expansion, parsed["photo"], parsed["tokens"])
         batch = {**seen, **rows}
-        return pad_batch(batch, counts.shape(expansion, share)) if counts else batch
+        if counts:
+            return pad_batch(batch, counts.shape(expansion, share))
+        return never_empty(batch)
 
     return parse_and_expand

@@ -8,7 +8,17 @@ from tfcap.schedules import Schedule
 from tfcap.training_config import TrainingConfig
 
 
-class AdamOfTwoRates(keras.optimizers.Adam):
+class Adam(keras.optimizers.Adam):
+    """Adam for gradients that are summed over the replicas already.
+
+    They must be, to be clipped by their norm; Keras would sum them up once more.
+    """
+
+    def _all_reduce_sum_gradients(self, grads_and_vars):
+        return grads_and_vars
+
+
+class AdamOfTwoRates(Adam):
     """Adam whose last variables have a learning rate of their own.
 
     Args:
@@ -36,7 +46,7 @@ def make_optimizer(
     after 2,000 steps in which none did. Source: Micikevicius et al., "Mixed Precision
     Training", 2018, section 3.2.
     """
-    optimizer = keras.optimizers.Adam(schedule)
+    optimizer = Adam(schedule)
     if config.fine_tuning:
         last = len(model.encoder.trainable_variables)
         first = len(model.trainable_variables) - last

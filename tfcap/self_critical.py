@@ -29,22 +29,46 @@ from tfcap.training_config import SelfCriticalConfig
 
 
 @dataclass(frozen=True)
+class GreedyReward:
+    """The objective of the dev split: minus the reward of greedy captions.
+
+    Attributes:
+        decoding: maximum length; nothing else of it is heeded.
+        rules: which tokens are barred.
+        rewards: of captions of the split's photos.
+    """
+
+    decoding: DecodingConfig
+    rules: Rules
+    rewards: CiderD
+
+    def losses(self, model: Captioner, batch: Batch, seed: None = None) -> tf.Tensor:
+        """Returns minus the reward of each photo's caption, float32 [photos]."""
+        context = model.encode(batch["features"])
+        written = greedy_search(model, context, self.decoding, self.rules).tokens
+        return -reward_of(self.rewards, written, batch)[:, 0]
+
+    def count(self, batch: Batch) -> tf.Tensor:
+        return count_described(batch)
+
+
+@dataclass(frozen=True)
 class SelfCritical:
-    """The loss in the place of cross-entropy, for `make_train_step`.
+    """The objective in the place of cross-entropy, for `make_train_step`.
 
     Attributes:
         config: how many captions are drawn, and what they are compared with.
         decoding: maximum length; nothing else of it is heeded.
         rules: barred tokens are neither drawn nor in the distribution trained.
         rewards: of captions of the training photos.
-        dev_rewards: of captions of the dev photos.
+        dev: the objective of the dev split.
     """
 
     config: SelfCriticalConfig
     decoding: DecodingConfig
     rules: Rules
     rewards: CiderD
-    dev_rewards: CiderD
+    dev: GreedyReward
 
     @classmethod
     def of(cls, config: Config, records: RecordSet) -> "SelfCritical":
@@ -53,20 +77,20 @@ class SelfCritical:
             max_length=config.decoding.max_length,
             sampling=SamplingConfig(),
         )
+        rules = Rules.of(decoding, records.vocabulary)
         return cls(
             config.training.self_critical,
             decoding,
-            Rules.of(decoding, records.vocabulary),
+            rules,
             CiderD.of_split(records, "train"),
-            CiderD.of_split(records, "dev"),
+            GreedyReward(decoding, rules, CiderD.of_split(records, "dev")),
         )
 
     def losses(self, model: Captioner, batch: Batch, seed: tf.Tensor) -> tf.Tensor:
         """Minus the reward of each caption drawn, float32 [photos * samples].
 
         Its gradient is that of the expected reward (the score function's), not of the
-        value. Both are scaled by target tokens a caption drawn, for the step divides
-        the sum by the batch's target tokens.
+        value.
 
         Args:
             batch: of the causal expansion; its targets are the references.
@@ -83,7 +107,7 @@ class SelfCritical:
 
         drawn = draw(model, seen, self.decoding, self.rules, samples, numbers)
         written = drawn.tokens
-        reward = self.reward(self.rewards, written, batch)
+        reward = reward_of(self.rewards, written, batch)
         advantage = tf.stop_gradient(reward - self.baseline(model, reward, batch))
         if not self.config.dropout:
             seed = seeds = None
@@ -91,35 +115,19 @@ class SelfCritical:
         written = tf.reshape(written, [photos * samples, -1])
         surprise = self.surprise(model, rows, written, seeds)
         moved = tf.reshape(advantage, [-1]) * surprise
-        value = tf.stop_gradient(-tf.reshape(reward, [-1]) - moved) + moved
-        tokens = tf.math.count_nonzero(batch["target"] != PAD_ID, dtype=tf.float32)
-        drawn = tf.cast(tf.size(reward), tf.float32)
-        return value * tf.math.divide_no_nan(tokens, drawn)
+        return tf.stop_gradient(-tf.reshape(reward, [-1]) - moved) + moved
+
+    def count(self, batch: Batch) -> tf.Tensor:
+        """Returns the number of captions drawn, int64."""
+        return count_described(batch) * self.config.samples
 
     def baseline(self, model: Captioner, reward: tf.Tensor, batch: Batch) -> tf.Tensor:
         """What each caption's reward is compared with, float32, like `reward`."""
         if self.config.baseline == "greedy":
-            return self.greedy_reward(model, batch, self.rewards)[:, tf.newaxis]
+            greedy = GreedyReward(self.decoding, self.rules, self.rewards)
+            return -greedy.losses(model, batch)[:, tf.newaxis]
         others = tf.reduce_sum(reward, 1, keepdims=True) - reward
         return others / (self.config.samples - 1)
-
-    def greedy_reward(
-        self, model: Captioner, batch: Batch, rewards: CiderD
-    ) -> tf.Tensor:
-        """Of the captions that greedy search finds, float32 [photos]."""
-        context = model.encode(batch["features"])
-        written = greedy_search(model, context, self.decoding, self.rules).tokens
-        return self.reward(rewards, written, batch)[:, 0]
-
-    def dev_losses(self, model: Captioner, batch: Batch, seed: None) -> tf.Tensor:
-        """Minus the dev reward of greedy captions, float32 [photos]."""
-        return -self.greedy_reward(model, batch, self.dev_rewards)
-
-    @staticmethod
-    def reward(rewards: CiderD, written: tf.Tensor, batch: Batch) -> tf.Tensor:
-        """Of captions int32 [photos, n, length] with `<start>`, float32 [photos, n]."""
-        target = tf.pad(batch["target"], [[0, 0], [0, 3]])  # room for a 4-gram
-        return rewards.score(written[:, :, 1:], target, batch["photo"])
 
     def surprise(
         self,
@@ -128,13 +136,33 @@ class SelfCritical:
         written: tf.Tensor,
         seeds: tf.Tensor | None,
     ) -> tf.Tensor:
-        """Minus the log-probability of captions [rows, length], float32 [rows]."""
-        # A replica's share may have no photo.
-        longest = tf.maximum(tf.reduce_max(tf.math.count_nonzero(written, 1)), 2)
+        """Minus the log-probability of captions [rows, length], float32 [rows].
+
+        `<end>` at the last place does not count: nothing else could come there.
+        """
+        longest = tf.reduce_max(tf.math.count_nonzero(written, 1, dtype=tf.int32))
         prefix, target = written[:, : longest - 1], written[:, 1:longest]
+        drawn = tf.range(1, longest) < self.decoding.max_length - 1
+        target = tf.where(drawn, target, PAD_ID)
         text = Text.of(tf.where(target != PAD_ID, prefix, PAD_ID))
         hidden = model.read(context, text, seeds)
         logits = model.predict_token(hidden, text.seeds(seeds)) + self.rules.always
         each = smoothed_cross_entropy(logits, text.words(target), 0.0)
         # Not a segment sum: threads would add in an order of their own.
         return tf.reduce_sum(text.rows(each), 1)
+
+
+def reward_of(rewards: CiderD, written: tf.Tensor, batch: Batch) -> tf.Tensor:
+    """Rewards captions int32 [photos, n, length] with `<start>`: float32 [photos, n].
+
+    A photo that nobody described has a reward of 0.
+    """
+    target = tf.pad(batch["target"], [[0, 0], [0, 3]])  # room for a 4-gram
+    return rewards.score(written[:, :, 1:], target, batch["photo"])
+
+
+def count_described(batch: Batch) -> tf.Tensor:
+    """Returns the number of photos that have a caption, int64."""
+    has_words = batch["target"][:, 0] != PAD_ID
+    photos = tf.unique(tf.boolean_mask(batch["photo"], has_words)).y
+    return tf.size(photos, tf.int64)

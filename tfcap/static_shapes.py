@@ -1,7 +1,8 @@
-"""Batches of one size, for XLA and TPUs: one compilation serves all of them.
+"""Batches of one size, for XLA and TPUs, and batches of one photo instead of none.
 
-Every batch is padded to the largest that could be: as many rows as the photos with the
-most of them would give, and the longest caption. Padding weighs nothing in the loss.
+One compilation serves batches of one size: each is padded to the largest that could be,
+as many rows as the photos with the most of them would give, and the longest caption.
+Padding weighs nothing in the loss.
 """
 
 from typing import NamedTuple
@@ -11,7 +12,7 @@ import tensorflow as tf
 
 from records.caption_reader import read_ids
 from records.reader import RecordSet
-from records.vocabulary import START_ID
+from records.vocabulary import PAD_ID, START_ID
 
 
 class Shape(NamedTuple):
@@ -57,6 +58,31 @@ def pad_batch(batch: dict[str, tf.Tensor], shape: Shape) -> dict[str, tf.Tensor]
     starts = tf.where(empty, START_ID, padded["prefix"][:, 0])
     prefix = tf.concat([starts[:, None], padded["prefix"][:, 1:]], 1)
     return {**padded, "prefix": prefix}
+
+
+def never_empty(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """Returns the batch; of one without a caption, a row that has no target.
+
+    cuDNN's LSTM refuses a batch of no row, and TensorFlow 2.21 fails on a CPU at a
+    convolution of no photo with batch norm behind it. Shares of the last global batch
+    and parts of a batch may be empty.
+    """
+
+    def filled() -> dict[str, tf.Tensor]:
+        row = {
+            "photo": tf.constant([0]),
+            "prefix": tf.constant([[START_ID]]),
+            "target": tf.fill([1] * batch["target"].shape.rank, PAD_ID),
+        }
+        return {name: row.get(name, one_at_least(batch[name])) for name in batch}
+
+    return tf.cond(tf.size(batch["photo"]) > 0, lambda: dict(batch), filled)
+
+
+def one_at_least(values: tf.Tensor) -> tf.Tensor:
+    """Returns values [n, ...], or zeros [1, ...] where n is 0."""
+    missing = 1 - tf.minimum(tf.shape(values)[0], 1)
+    return tf.pad(values, [[0, missing], *[[0, 0]] * (values.shape.rank - 1)])
 
 
 def pad_to(values: tf.Tensor, size: list[int]) -> tf.Tensor:

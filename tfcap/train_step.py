@@ -1,8 +1,9 @@
 """Loss and update of one global batch, on any number of replicas."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from math import isfinite
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import keras
 import tensorflow as tf
@@ -15,9 +16,9 @@ from tfcap.input_pipeline import Batch
 from tfcap.models.base import Captioner, take
 from tfcap.models.dropout import first_seed, fold_in, row_seeds
 from tfcap.models.text import Text
+from tfcap.static_shapes import never_empty
 from tfcap.step_operations import device_of, kernels_for
 
-Losses = Callable[[Captioner, Batch, tf.Tensor | None], tf.Tensor]
 ROW_PARTS = ("photo", "prefix", "target")  # what else a batch has is of each photo
 
 
@@ -25,14 +26,16 @@ class StepResult(NamedTuple):
     """Of one global batch; each a scalar.
 
     Attributes:
-        loss: summed over the target tokens, float32.
-        tokens: how many there are, int64.
+        loss: summed over what the objective counts, float32.
+        count: how many of these there are, int64.
+        tokens: how many target tokens there are, int64.
         gradient_norm: before clipping, float32.
         loss_scale: what the loss was multiplied by; 1 but in mixed_float16, float32.
         input_wait: seconds until the batch was there, float64.
     """
 
     loss: tf.Tensor
+    count: tf.Tensor
     tokens: tf.Tensor
     gradient_norm: tf.Tensor
     loss_scale: tf.Tensor
@@ -42,6 +45,37 @@ class StepResult(NamedTuple):
         """Whether the update was sound: finite, or left out as a scaled loss may be."""
         left_out = self.loss_scale > 1
         return isfinite(self.loss) and (left_out or isfinite(self.gradient_norm))
+
+
+class Objective(Protocol):
+    """A sum of losses, and what the mean of the global batch is taken over."""
+
+    def losses(
+        self, model: Captioner, batch: Batch, seed: tf.Tensor | None
+    ) -> tf.Tensor:
+        """Returns losses whose sum is that of the batch, float32 [n].
+
+        Args:
+            seed: of each photo's random numbers, int32 [photos]; None in scoring.
+        """
+
+    def count(self, batch: Batch) -> tf.Tensor:
+        """Returns how many losses count, int64."""
+
+
+@dataclass(frozen=True)
+class CrossEntropy:
+    """Cross-entropy, of which the mean is over the target tokens."""
+
+    label_smoothing: float = 0.0
+
+    def losses(
+        self, model: Captioner, batch: Batch, seed: tf.Tensor | None
+    ) -> tf.Tensor:
+        return token_losses(model, batch, self.label_smoothing, seed)
+
+    def count(self, batch: Batch) -> tf.Tensor:
+        return count_targets(batch)
 
 
 def token_losses(
@@ -76,18 +110,7 @@ def with_features(model: Captioner, batch: Batch, training: bool) -> Batch:
         return batch
     rest = {name: values for name, values in batch.items() if name != "pixels"}
     encode = model.encoder.of_view if training else model.encoder.of_photos
-    pixels = batch["pixels"]
-    features = encode(at_least_one(pixels))[: tf.shape(pixels)[0]]
-    return {"features": features, **rest}
-
-
-def at_least_one(pixels: tf.Tensor) -> tf.Tensor:
-    """A black photo in the place of none.
-
-    TensorFlow 2.21 fails on CPU at a convolution of no photo with batch norm behind it.
-    """
-    black = tf.zeros([1, *pixels.shape[1:]])
-    return tf.cond(tf.shape(pixels)[0] > 0, lambda: pixels, lambda: black)
+    return {"features": encode(batch["pixels"]), **rest}
 
 
 def make_train_step(
@@ -96,33 +119,32 @@ def make_train_step(
     optimizer: keras.optimizers.Optimizer,
     config: TrainingConfig,
     average: WeightAverage | None = None,
-    losses_of: Losses | None = None,
+    objective: Objective | None = None,
 ):
     """Returns the compiled function that takes the next global batch of an iterator.
 
     It is traced once: an iterator's batches all have the same partly known shape.
 
     Args:
-        losses_of: what is summed up, of (model, batch, seed); None for `token_losses`.
+        objective: None for cross-entropy.
 
-    The loss is the mean over all target tokens of the global batch, wherever they are:
-    it does not depend on how many replicas there are, nor on the parts that a batch is
-    cut into. A step whose loss or gradient is not finite is for the caller to find, in
-    the result: to look here would make every step wait for its own end. Only a scaled
-    loss may overflow, and such a step leaves everything as it was.
+    The loss is the mean over all that the objective counts in the global batch,
+    wherever it is: it does not depend on how many replicas there are, nor on the parts
+    that a batch is cut into. A step whose loss or gradient is not finite is for the
+    caller to find, in the result: to look here would make every step wait for its own
+    end. Only a scaled loss may overflow, and such a step leaves everything as it was.
     """
     # Folded with the step below, so that a resumed run draws the same dropout.
     base = first_seed(config.seed)
-    losses_of = losses_of or cross_entropy(config.label_smoothing)
+    objective = objective or CrossEntropy(config.label_smoothing)
     device = None if config.jit_compile else device_of(strategy)
 
-    def differentiate(batch: Batch, tokens: tf.Tensor):
+    def differentiate(batch: Batch, count: tf.Tensor):
         """Summed loss of these rows, and their share of the mean's scaled gradient."""
         with kernels_for(device), tf.GradientTape() as tape:
             seen = with_features(model, batch, True)
-            losses = losses_of(model, seen, batch["seed"])
-            loss = tf.reduce_sum(losses)
-            mean = optimizer.scale_loss(loss / tf.cast(tokens, tf.float32))
+            loss = tf.reduce_sum(objective.losses(model, seen, batch["seed"]))
+            mean = optimizer.scale_loss(loss / tf.cast(count, tf.float32))
         variables = [variable.value for variable in model.trainable_variables]
         # Dense: the norm of IndexedSlices would miss words that occur twice.
         return loss, [tf.convert_to_tensor(g) for g in tape.gradient(mean, variables)]
@@ -137,15 +159,16 @@ def make_train_step(
         photos = batch["features"] if model.encoder is None else batch["pixels"]
         place = tf.range(tf.shape(photos)[0])
         place += tf.cast(replica.replica_id_in_sync_group, tf.int32) * share
-        seed = fold_in(base, tf.cast(optimizer.iterations, tf.int32))
+        updates = tf.convert_to_tensor(optimizer.iterations.value)
+        seed = fold_in(base, tf.cast(updates, tf.int32))
         batch = {**batch, "seed": fold_in(seed, place)}
-        tokens = tf.math.count_nonzero(batch["target"] != PAD_ID)
-        tokens = replica.all_reduce("sum", tokens)
+        counts = objective.count(batch), count_targets(batch)
+        count, tokens = replica.all_reduce("sum", counts)
         if config.accumulate == 1:
-            loss, gradients = differentiate(batch, tokens)
+            loss, gradients = differentiate(batch, count)
         else:
             loss, gradients = sum_over_parts(
-                lambda part: differentiate(part, tokens),
+                lambda part: differentiate(part, count),
                 batch,
                 config.accumulate,
                 model.trainable_variables,
@@ -155,14 +178,12 @@ def make_train_step(
         norm = tf.linalg.global_norm(gradients)
         if config.clip_norm:
             gradients, _ = tf.clip_by_global_norm(gradients, config.clip_norm, norm)
-        # The optimizer sums over the replicas once more, and takes the scale away;
-        # clipping had to come after a sum of our own.
-        shares = [g * scale / replica.num_replicas_in_sync for g in gradients]
-        optimizer.apply(shares, model.trainable_variables)
+        # The optimizer takes the scale away.
+        optimizer.apply([g * scale for g in gradients], model.trainable_variables)
         if average:
             values = [variable.value for variable in model.trainable_variables]
-            average.update(values, optimizer.iterations)
-        return replica.all_reduce("sum", loss), tokens, norm, scale
+            average.update(values, optimizer.iterations, since=updates)
+        return replica.all_reduce("sum", loss), count, tokens, norm, scale
 
     @tf.function
     def step(batches) -> StepResult:
@@ -212,56 +233,51 @@ def sum_over_parts(
 
 
 def part_of(batch: Batch, number: tf.Tensor, parts: int) -> Batch:
-    """Part `number`, from 0, of a batch cut by photo into parts of like size."""
+    """Part `number`, from 0, of a batch cut by photo into parts of like size.
+
+    A part that no photo is left for has one without a caption.
+    """
     seen = {name: batch[name] for name in batch if name not in ROW_PARTS}
     photos = tf.size(batch["seed"])
     first, end = number * photos // parts, (number + 1) * photos // parts
     here = (batch["photo"] >= first) & (batch["photo"] < end)
     rows = {name: tf.boolean_mask(batch[name], here) for name in ROW_PARTS}
     rows["photo"] -= first
-    return {**{name: seen[name][first:end] for name in seen}, **rows}
-
-
-def cross_entropy(label_smoothing: float) -> Losses:
-    return lambda model, batch, seed: token_losses(model, batch, label_smoothing, seed)
+    return never_empty({**{name: seen[name][first:end] for name in seen}, **rows})
 
 
 def count_targets(batch: Batch) -> tf.Tensor:
-    return tf.math.count_nonzero(batch["target"])
-
-
-def count_photos(batch: Batch) -> tf.Tensor:
-    return tf.shape(batch["features"], tf.int64)[0]
+    """Returns the number of target tokens, int64."""
+    return tf.math.count_nonzero(batch["target"] != PAD_ID)
 
 
 def make_score_step(
     strategy: tf.distribute.Strategy,
     model: Captioner,
     padded: bool = False,
-    losses_of: Losses | None = None,
+    objective: Objective | None = None,
 ):
     """Returns the compiled function that scores an iterator's next global batch.
 
-    It gives the summed loss and the number of target tokens. Of `padded` batches, all
+    It gives the summed loss and what its mean is taken over. Of `padded` batches, all
     of one size, it makes one compilation, as TPUs need.
 
     Args:
-        losses_of: gives a loss for each photo; the number is then that of photos.
+        objective: None for cross-entropy.
     """
-    count = count_photos if losses_of else count_targets
-    losses_of = losses_of or cross_entropy(0.0)
+    objective = objective or CrossEntropy()
     device = None if padded else device_of(strategy)
 
     def replica_step(batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:
         batch = with_features(model, batch, False)
         with kernels_for(device):
-            losses = losses_of(model, batch, None)
-        return tf.reduce_sum(losses), count(batch)
+            losses = objective.losses(model, batch, None)
+        return tf.reduce_sum(losses), objective.count(batch)
 
     @tf.function
     def step(batches) -> tuple[tf.Tensor, tf.Tensor]:
-        loss, tokens = strategy.run(replica_step, [next(batches)])
+        loss, count = strategy.run(replica_step, [next(batches)])
         sum_ = tf.distribute.ReduceOp.SUM
-        return strategy.reduce(sum_, loss, None), strategy.reduce(sum_, tokens, None)
+        return strategy.reduce(sum_, loss, None), strategy.reduce(sum_, count, None)
 
     return step

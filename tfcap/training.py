@@ -32,7 +32,7 @@ from tfcap.self_critical import SelfCritical
 from tfcap.static_shapes import RowCounts
 from tfcap.stopping import StopRequest, StopTraining
 from tfcap.strategies import check_global_batch, make_strategy
-from tfcap.train_step import Losses, make_score_step, make_train_step
+from tfcap.train_step import Objective, make_score_step, make_train_step
 from tfcap.workdir import Progress, Workdir, settled
 from tfcap.workers import Workers
 
@@ -102,17 +102,19 @@ class Trainer:
             with self.strategy.scope():
                 self.make_state()
             self.restore()
-        losses, dev_losses = self.objective()
+        objective, dev_objective = self.objectives()
         self.train_step = make_train_step(
             self.strategy,
             self.model,
             self.optimizer,
             self.settings,
             self.average,
-            losses,
+            objective,
         )
         padded = self.settings.jit_compile
-        self.score_step = make_score_step(self.strategy, self.model, padded, dev_losses)
+        self.score_step = make_score_step(
+            self.strategy, self.model, padded, dev_objective
+        )
         self.counts = {
             split: RowCounts(records, split) if padded else None
             for split in ("train", "dev")
@@ -134,12 +136,12 @@ class Trainer:
         if decay is not None:
             self.average = WeightAverage(self.weights, decay)
 
-    def objective(self) -> tuple[Losses | None, Losses | None]:
-        """The losses of training and of the dev split; None for cross-entropy."""
+    def objectives(self) -> tuple[Objective | None, Objective | None]:
+        """Those of training and of the dev split; None for cross-entropy."""
         if self.settings.self_critical is None:
             return None, None
         rewarded = SelfCritical.of(self.config, self.records)
-        return rewarded.losses, rewarded.dev_losses
+        return rewarded, rewarded.dev
 
     def restore(self) -> None:
         """Goes back to the newest checkpoint; without one, gets the model ready."""

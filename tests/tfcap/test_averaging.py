@@ -15,7 +15,7 @@ def weights():
 def test_at_first_the_decay_is_less(weights):
     average = WeightAverage(weights, 0.5)
     weights[0].assign([3.0, 4.0])
-    average.update(weights, tf.constant(0))  # (1 + 0) / (10 + 0) stays
+    average.update(weights, tf.constant(0), tf.constant(-1))  # (1 + 0) / (10 + 0) stays
     np.testing.assert_allclose(average.averages[0], [2.8, 3.8], rtol=1e-6)
     np.testing.assert_allclose(average.averages[1], 5.0)
 
@@ -23,7 +23,7 @@ def test_at_first_the_decay_is_less(weights):
 def test_later_it_is_the_one_that_was_asked_for(weights):
     average = WeightAverage(weights, 0.5)
     weights[0].assign([3.0, 4.0])
-    average.update(weights, tf.constant(1000))
+    average.update(weights, tf.constant(1000), tf.constant(999))
     np.testing.assert_allclose(average.averages[0], [2.0, 3.0])
 
 
@@ -45,7 +45,8 @@ def test_replicas_keep_the_same_average():
         weights = [tf.Variable([1.0, 2.0], aggregation=tf.VariableAggregation.MEAN)]
         average = WeightAverage(weights, 0.5)
     weights[0].assign([3.0, 4.0])
-    strategy.run(tf.function(lambda: average.update(weights, tf.constant(1000))))
+    updates = tf.constant(1000), tf.constant(999)
+    strategy.run(tf.function(lambda: average.update(weights, *updates)))
     for copy in strategy.experimental_local_results(average.averages[0]):
         np.testing.assert_allclose(copy, [2.0, 3.0])
     with average.in_place_of(weights):

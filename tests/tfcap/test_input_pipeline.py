@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from records.schema import FeatureSpec
+from records.vocabulary import PAD_ID, START_ID
 from tfcap.config import TrainingConfig
 from tfcap.input_pipeline import (
     photo_batches,
@@ -28,8 +29,16 @@ def parts(replicas, hosts=1, host=0):
 
 
 def photos_of(dataset):
-    """Per batch, its photos as a sorted list of feature vectors."""
-    return [sorted(map(tuple, batch["features"].numpy())) for batch in dataset]
+    """Per batch, its captioned photos as a sorted list of feature vectors."""
+    return [
+        sorted(map(tuple, batch["features"].numpy()[captioned(batch)]))
+        for batch in dataset
+    ]
+
+
+def captioned(batch):
+    targets = batch["target"].numpy().reshape(len(batch["photo"]), -1)
+    return np.unique(batch["photo"].numpy()[targets.any(1)])
 
 
 def merged(batches, replicas):
@@ -160,6 +169,17 @@ def test_replicas_share_the_same_global_batches(make_records, replicas):
     cut = photos_of(training_batches(records, config(), 1, context=parts(replicas)))
     assert len(cut) == len(whole) * replicas
     assert merged(cut, replicas) == whole
+
+
+@pytest.mark.parametrize("expansion", ["prefix", "causal"])
+def test_a_replica_without_a_photo_has_one_without_a_caption(make_records, expansion):
+    # 21 photos, 4 a step: of the last step three replicas have none.
+    settings, context = config(expansion=expansion), parts(4)
+    *_, batch = training_batches(make_records(), settings, 1, context=context)
+    np.testing.assert_array_equal(batch["features"], [[0, 0, 0, 0]])
+    np.testing.assert_array_equal(batch["photo"], [0])
+    np.testing.assert_array_equal(batch["prefix"], [[START_ID]])
+    assert batch["target"].numpy().ravel().tolist() == [PAD_ID]
 
 
 def test_hosts_share_the_reading(make_records):

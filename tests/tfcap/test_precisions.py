@@ -45,8 +45,8 @@ def test_a_few_steps(make_records, name, precision, rewarded):
     decoding = {"max_length": 8}
     content = {"model": MODELS[name], "training": training, "decoding": decoding}
     config = parse_config(content, "test")
-    objective = SelfCritical.of(config, records).losses if rewarded else None
-    steps = Steps(config, records, losses_of=objective)
+    objective = SelfCritical.of(config, records) if rewarded else None
+    steps = Steps(config, records, objective=objective)
     steps.model.prepare(records)
     before, results = steps.model.get_weights(), []
     for epoch in range(4):

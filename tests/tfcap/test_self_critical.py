@@ -3,13 +3,25 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from test_training import assert_same_state, run, settings, stop_at, use_replicas
+from test_training import (
+    SLOW,
+    assert_same_state,
+    run,
+    settings,
+    stop_at,
+    use_replicas,
+)
+from training_steps import Steps
 
 from records.errors import UserError
 from tfcap import cli
-from tfcap.config import load_config
+from tfcap.config import DecodingConfig, load_config
+from tfcap.expansions import expand_causal
+from tfcap.models.base import take
 from tfcap.models.dropout import fold_in
+from tfcap.record_readers import pad
 from tfcap.self_critical import SelfCritical
+from tfcap.static_shapes import never_empty
 from tfcap.training import Trainer
 from tfcap.workdir import CONFIG, Workdir
 
@@ -25,7 +37,8 @@ def first(write_records, tmp_path_factory):
 def second(first, **training):
     """The configuration of a run from there."""
     training = {"baseline": "mean", "samples": 5} | training
-    options = {key: training.pop(key) for key in ("baseline", "samples")}
+    keys = [key for key in ("baseline", "samples", "dropout") if key in training]
+    options = {key: training.pop(key) for key in keys}
     return settings(
         init=first.workdir.path,
         self_critical=options,
@@ -65,7 +78,7 @@ def test_a_resumed_run_ends_as_an_uninterrupted_one(first, tmp_path, monkeypatch
     assert_same_state(run(config, records, tmp_path / "parts"), whole)
 
 
-@pytest.mark.slow
+@SLOW
 def test_two_replicas_draw_for_their_own_photos(first, tmp_path, monkeypatch):
     trainer, records = first
     use_replicas(monkeypatch, 2)
@@ -82,14 +95,14 @@ def test_the_gradient_is_that_of_the_expected_reward(first):
         trainer.config.model_copy(update={"training": config.training}), records
     )
     batch = next(iter_batches(trainer, records))
-    tokens = tf.math.count_nonzero(batch["target"], dtype=tf.float32)
+    drawn = float(rewarded.count(batch))
     bias = trainer.model.output_layer.bias
 
     @tf.function
     def estimate(seed):
         with tf.GradientTape() as tape:
             losses = rewarded.losses(trainer.model, batch, seed)
-            loss = tf.reduce_sum(losses) / tokens
+            loss = tf.reduce_sum(losses) / drawn
         return loss, tape.gradient(loss, bias.value)
 
     photo = tf.range(len(batch["features"]))
@@ -104,6 +117,81 @@ def test_the_gradient_is_that_of_the_expected_reward(first):
     bias.assign(start)
     slope = (losses[1] - losses[0]) / (2 * step)
     assert slope == pytest.approx(np.linalg.norm(gradient), rel=0.3)
+
+
+# Photos described by captions of unlike numbers and lengths.
+IDS = tf.ragged.constant(
+    [
+        *([[1, 4, 5, 2], [1, 4, 2], [1, 6, 7, 8, 9, 10, 2]], [[1, 5, 6, 2]]),
+        *([[1, 4, 7, 2], [1, 8, 2]], [[1, 11, 2]], [[1, 4, 5, 6, 2], [1, 5, 2]]),
+    ],
+    dtype=tf.int64,
+)
+FEATURES = np.random.default_rng(0).normal(size=[5, 4]).astype(np.float32)
+BATCH = {
+    "features": tf.TensorSpec([None, 4]),
+    "photo": tf.TensorSpec([None], tf.int32),
+    "prefix": tf.TensorSpec([None, None], tf.int32),
+    "target": tf.TensorSpec([None, None], tf.int32),
+}
+
+
+def shares(replicas: int):
+    """A global batch of 8 photos that has 5, cut as training batches are."""
+    share = 8 // replicas
+    for first in range(0, 8, share):
+        part = slice(first, first + share)
+        rows = expand_causal(*pad(IDS[part]))
+        yield never_empty({"features": tf.constant(FEATURES[part]), **rows})
+
+
+@pytest.mark.parametrize(
+    ("replicas", "accumulate", "baseline"),
+    [
+        (1, 3, "mean"),
+        pytest.param(2, 1, "greedy", marks=SLOW),
+        pytest.param(4, 2, "mean", marks=SLOW),
+    ],
+)
+def test_replicas_and_parts_reward_as_one(first, replicas, accumulate, baseline):
+    trainer, records = first
+    found = []
+    for count, parts in ((1, 1), (replicas, accumulate)):
+        config = second(trainer, baseline=baseline, dropout=True, accumulate=parts)
+        config = config.model_copy(update={"decoding": DecodingConfig(max_length=8)})
+        objective = SelfCritical.of(config, records)
+        steps = Steps(config, records, count, objective)
+        steps.model.set_weights(trainer.model.get_weights())
+        steps.batches = iter(
+            steps.strategy.distribute_datasets_from_function(
+                lambda _, count=count: tf.data.Dataset.from_generator(
+                    lambda: shares(count), output_signature=BATCH
+                )
+            )
+        )
+        found.append((steps.take(1)[0], steps.model.get_weights()))
+    (one, weights), (other, its_weights) = found
+    assert one.count == other.count == 5 * 5
+    assert one.tokens == other.tokens == np.size(IDS.flat_values) - 9
+    assert other.loss == pytest.approx(one.loss, rel=1e-5)
+    assert other.gradient_norm == pytest.approx(one.gradient_norm, rel=1e-4)
+    for a, b in zip(weights, its_weights, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5)
+
+
+def test_an_end_that_was_not_drawn_has_no_gradient(first):
+    """At the last place nothing else could come."""
+    trainer, records = first
+    config = second(trainer).model_copy(
+        update={"decoding": DecodingConfig(max_length=4), "model": trainer.config.model}
+    )
+    rewarded, model = SelfCritical.of(config, records), trainer.model
+    written = tf.constant([[1, 4, 5, 2], [1, 4, 2, 0]])
+    context = take(model.encode(tf.ones([1, 4])), tf.constant([0, 0]))
+    found = tf.function(rewarded.surprise)(model, context, written, None)
+    logits = model.predict_tokens(context, written[:, :-1]) + rewarded.rules.always
+    chosen = tf.gather(tf.nn.log_softmax(logits), written[:, 1:], batch_dims=2)
+    np.testing.assert_allclose(found, -tf.reduce_sum(chosen[:, :2], 1), rtol=1e-5)
 
 
 def iter_batches(trainer, records):

@@ -3,10 +3,13 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from training_steps import Steps, settings
+from training_steps import Steps, settings, strategy_of
 
+from tfcap.input_pipeline import scoring_batches
+from tfcap.models import build_model
+from tfcap.models.packed import read_words
 from tfcap.models.text import Text
-from tfcap.train_step import StepResult, part_of
+from tfcap.train_step import StepResult, make_score_step, part_of
 
 SLOW = pytest.mark.slow
 
@@ -53,6 +56,50 @@ def test_parts_are_cut_by_photo():
 
 
 @pytest.mark.parametrize(
+    ("replicas", "accumulate"), [(1, 8), pytest.param(4, 1, marks=SLOW)]
+)
+def test_no_layer_gets_an_empty_batch(make_records, monkeypatch, replicas, accumulate):
+    # 21 photos, 8 a step: of the last step one replica has no photo, or three parts.
+    records, seen = make_records(), []
+
+    def checked(lstm, words, text, state=None):
+        seen.append(text)
+        sizes = tf.concat([text.size, tf.shape(text.lengths), tf.shape(words)], 0)
+        with tf.control_dependencies([tf.debugging.assert_positive(sizes)]):
+            return read_words(lstm, tf.identity(words), text, state)
+
+    monkeypatch.setattr("tfcap.models.merge.read_words", checked)
+    Steps(settings(accumulate=accumulate), records, replicas).take(3)
+    strategy = strategy_of(replicas)
+    with strategy.scope():
+        model = build_model(settings(), records.manifest, records.vocabulary)
+    score = make_score_step(strategy, model)
+    batches = strategy.distribute_datasets_from_function(
+        lambda context: scoring_batches(records, "dev", settings().training, context)
+    )
+    _, tokens = score(iter(batches))
+    assert seen and tokens == 7 * (6 + 3)
+
+
+def test_gradients_are_summed_over_replicas_once(make_records, monkeypatch):
+    reduced = []
+    inside = tf.distribute.ReductionToOneDevice.batch_reduce_implementation
+
+    def counted(self, operation, values, options):
+        reduced.extend(value.values[0].shape for value, _ in values)
+        return inside(self, operation, values, options)
+
+    monkeypatch.setattr(
+        tf.distribute.ReductionToOneDevice, "batch_reduce_implementation", counted
+    )
+    steps = Steps(settings(), make_records(), 2)
+    steps.take(1)
+    gradients = [shape for shape in reduced if shape.rank]
+    assert gradients == [v.shape for v in steps.model.trainable_variables]
+    assert len(reduced) == len(gradients) + 3  # loss, its count, and target tokens
+
+
+@pytest.mark.parametrize(
     "precision", ["mixed_bfloat16", pytest.param("mixed_float16", marks=SLOW)]
 )
 def test_layers_compute_in_half_precision_and_weights_stay_whole(
@@ -78,19 +125,25 @@ def test_layers_compute_in_half_precision_and_weights_stay_whole(
 
 @pytest.mark.parametrize("replicas", [1, pytest.param(2, marks=SLOW)])
 def test_a_scaled_loss_that_overflows_changes_the_scale_alone(make_records, replicas):
-    steps = Steps(settings(precision="mixed_float16"), make_records(), replicas)
+    config = settings(precision="mixed_float16", average_decay=0.9)
+    steps = Steps(config, make_records(), replicas)
+    steps.average.averages[0].assign_add(tf.ones(steps.average.averages[0].shape))
     steps.optimizer.dynamic_scale.assign(2.0**100)
     before = steps.model.get_weights()
+    averages = [value.numpy() for value in steps.average.averages]
     (result,) = steps.take(1)
     assert result.is_good() and np.isfinite(result.loss)
     assert not np.isfinite(result.gradient_norm)
     for one, other in zip(before, steps.model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
+    for one, other in zip(averages, steps.average.averages, strict=True):
+        np.testing.assert_array_equal(one, other.numpy())
     assert steps.optimizer.dynamic_scale.value.numpy() == 2.0**99
     steps.optimizer.dynamic_scale.assign(2.0**10)
     (result,) = steps.take(1)
     assert np.isfinite(result.gradient_norm) and result.loss_scale == 2.0**10
     assert not np.array_equal(before[0], steps.model.get_weights()[0])
+    assert not np.array_equal(averages[0], steps.average.averages[0].numpy())
 
 
 @pytest.mark.parametrize(
@@ -104,4 +157,4 @@ def test_a_scaled_loss_that_overflows_changes_the_scale_alone(make_records, repl
     ],
 )
 def test_what_counts_as_a_good_step(loss, norm, scale, good):
-    assert StepResult(loss, 3.0, norm, scale, 0.0).is_good() == good
+    assert StepResult(loss, 3.0, 3.0, norm, scale, 0.0).is_good() == good

@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from tfcap.averaging import WeightAverage
 from tfcap.config import Config, parse_config
 from tfcap.input_pipeline import training_batches
 from tfcap.models import build_model
@@ -25,21 +26,33 @@ def settings(**training) -> Config:
     return parse_config({"model": units | dropout, "training": training}, "test")
 
 
+def strategy_of(replicas: int) -> tf.distribute.Strategy:
+    """So many replicas, each on a logical CPU."""
+    devices = tf.config.list_logical_devices("CPU")[:replicas]
+    return mirrored(devices) if replicas > 1 else make_strategy("cpu")
+
+
 class Steps:
     """A model and its training step."""
 
-    def __init__(self, config, records, replicas: int = 1, losses_of=None):
-        self.strategy = make_strategy("cpu")
-        if replicas > 1:
-            devices = tf.config.list_logical_devices("CPU")[:replicas]
-            self.strategy = mirrored(devices)
+    def __init__(self, config, records, replicas: int = 1, objective=None):
+        self.strategy = strategy_of(replicas)
         training = config.training
         with self.strategy.scope():
             self.model = build_model(config, records.manifest, records.vocabulary)
             schedule = make_schedule(training.schedule, 3, training.epochs)
             self.optimizer = make_optimizer(schedule, training, self.model)
+            self.average = None
+            if training.average_decay is not None:
+                weights = [v.value for v in self.model.trainable_variables]
+                self.average = WeightAverage(weights, training.average_decay)
         self.step = make_train_step(
-            self.strategy, self.model, self.optimizer, training, None, losses_of
+            self.strategy,
+            self.model,
+            self.optimizer,
+            training,
+            self.average,
+            objective,
         )
         counts = RowCounts(records, "train") if training.jit_compile else None
         self.make_batches = lambda epoch: iter(
