@@ -112,7 +112,7 @@ class CiderD(tf.experimental.ExtensionType):
 def find(known: tf.Tensor, numbers: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """The place of n-grams among those known, int32, and whether they are theirs."""
     flat = tf.reshape(numbers, [-1])
-    at = tf.minimum(tf.searchsorted(known, flat), len(known) - 1)
+    at = tf.minimum(tf.searchsorted(known, flat), known.shape[0] - 1)
     found = tf.gather(known, at) == flat
     shape = tf.shape(numbers)
     return tf.reshape(at, shape), tf.reshape(found, shape)

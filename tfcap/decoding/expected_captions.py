@@ -104,7 +104,7 @@ def similarity(
 ) -> tf.Tensor:
     """Cosine of n-grams with those of each training caption, weighed, [captions]."""
     shares = rows.value * tf.gather(weights, rows.photo)
-    expected = tf.math.unsorted_segment_sum(shares, rows.gram, len(rows.known))
+    expected = tf.math.unsorted_segment_sum(shares, rows.gram, rows.known.shape[0])
     numbers, weight, _, norm = cider.vector(captions, n)
     at, found = find(rows.known, numbers)
     theirs = tf.where(found, tf.gather(expected, at), 0.0)

@@ -64,8 +64,8 @@ class PhotoCaptioner:
         self.features = tf.TensorSpec([None, *encoder.shape], tf.float32, "features")
         tokens = tf.TensorSpec([None, None], tf.int32)
         self._encode = self.weights.share(encoder.network)
-        self._write = self._frozen(self._search, self.features)
-        self._explain = self._frozen(self._token_by_token, self.features, tokens)
+        self._write = self._frozen(self._search, [self.features], voters)
+        self._explain = self._frozen(self._token_by_token, [self.features, tokens])
 
     def signatures(self) -> dict[str, Callable]:
         """By name; see the module."""
@@ -125,12 +125,14 @@ class PhotoCaptioner:
         tokens = tf.ensure_shape(tokens, [None, None, length])
         return tokens, tf.ensure_shape(scores, [None, None])
 
-    def _search(self, features: tf.Tensor) -> list[tf.Tensor]:
+    def _search(
+        self, features: tf.Tensor, voters: Voters | None = None
+    ) -> list[tf.Tensor]:
         rounded = tf.cast(features, self.stored)
-        found = self.search(rounded)
+        found = self.search(rounded, voters)
         return [found.tokens, found.mean_log_probability()]
 
-    def search(self, stored: tf.Tensor) -> Captions:
+    def search(self, stored: tf.Tensor, voters: Voters | None) -> Captions:
         """By the decoding of the export; features as they are in records."""
         return search(
             self.model,
@@ -138,7 +140,7 @@ class PhotoCaptioner:
             self.decoding,
             self.vocabulary,
             self.tokenizer,
-            self.voters,
+            voters,
         )
 
     def _token_by_token(self, features, tokens) -> list[tf.Tensor]:
@@ -170,10 +172,24 @@ class PhotoCaptioner:
         names[PAD_ID], names[END_ID] = "", "."
         return tf.constant(names)
 
-    def _frozen(self, function: Callable, *specs: tf.TensorSpec) -> Callable:
-        """A graph that signatures share, its variables among `weights`."""
+    def _frozen(
+        self,
+        function: Callable,
+        specs: list[tf.TensorSpec],
+        tables: Voters | None = None,
+    ) -> Callable:
+        """A graph that signatures share, its variables among `weights`.
+
+        Args:
+            tables: what the function takes last. They are among `weights` too, but
+                never in the graph: they may be larger than a graph can be.
+        """
+        given = [] if tables is None else [tables]
+        specs = [*specs, *map(tf.type_spec_from_value, given)]
         traced = tf.function(function, autograph=False).get_concrete_function(*specs)
-        return self.weights.share(convert_variables_to_constants_v2(traced))
+        shared = self.weights.share(convert_variables_to_constants_v2(traced))
+        flat = tf.nest.flatten(given, expand_composites=True)
+        return self.weights.supply(shared, (tensor.numpy() for tensor in flat))
 
 
 def without_bad(outputs: Outputs, error: tf.Tensor) -> Outputs:

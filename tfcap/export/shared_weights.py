@@ -6,7 +6,7 @@ runs it: 97 MB of weights took 1.5 GB. A variable is in memory once.
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -45,13 +45,17 @@ class SharedWeights:
         graph, weights = without_weights(fold_constants(frozen))
         # Folding changes functions, and keeps their names, which others know by now.
         graph.library.CopyFrom(frozen.graph.as_graph_def().library)
-        readers = [self._reader(const) for const in weights.values()]
+        values = (tf.make_ndarray(n.attr["value"].tensor) for n in weights.values())
         function = import_graph(graph, frozen, list(weights))
+        return self.supply(function, values)
+
+    def supply(self, function: Callable, values: Iterable[np.ndarray]) -> Callable:
+        """Keeps the values of a function's last inputs; returns it without these."""
+        readers = [self._reader(value) for value in values]
         return lambda *inputs: function(*inputs, *(read() for read in readers))
 
-    def _reader(self, node) -> Callable[[], tf.Tensor]:
-        """Keeps the value of a constant; returns the function that reads it."""
-        value = tf.make_ndarray(node.attr["value"].tensor)
+    def _reader(self, value: np.ndarray) -> Callable[[], tf.Tensor]:
+        """Keeps a value; returns the function that reads it."""
         # Vectors stay whole: biases are small, and what bars a token is beyond float16.
         if not self._half or value.dtype != np.float32 or value.ndim < 2:
             return self._variable(value).read_value
@@ -60,8 +64,9 @@ class SharedWeights:
         return lambda: tf.cast(variable.read_value(), tf.float32)
 
     def _variable(self, value: np.ndarray) -> tf.Variable:
-        about = f"{value.dtype}{value.shape}".encode()
-        digest = hashlib.sha256(about + value.tobytes()).digest()
+        about = hashlib.sha256(f"{value.dtype}{value.shape}".encode())
+        about.update(np.ascontiguousarray(value).data)
+        digest = about.digest()
         if digest not in self._variables:
             self._variables[digest] = tf.Variable(value, trainable=False)
         return self._variables[digest]

@@ -87,6 +87,31 @@ def test_what_people_would_write_comes_first():
     assert first_of(ordered) == [ODD, OTHER]
 
 
+def test_a_graph_takes_each_table_once_and_holds_none():
+    rng = np.random.default_rng(0)
+    photos = [[rng.integers(3, 30, 12).tolist()] * 2 for _ in range(300)]
+    cider = cider_of_photos(photos, 30)
+    view = View.of(rng.normal(size=[300, 2]).astype(np.float32))
+    regression = Regression.of_views({0: view}, RegressionConfig())
+    people = ExpectedCaptions.of_captions(ids_of(photos), cider, regression)
+    voters = Voters(cider, people)
+
+    @tf.function(autograph=False)
+    def order(features):
+        return by_consensus(found([-1.0, -2.0, -3.0]), features, voters, 0.1).tokens
+
+    traced = order.get_concrete_function(FEATURES)
+    taken = [id(tensor) for tensor in traced.captured_inputs]
+    large = [t for t in tf.nest.flatten(voters, True) if tf.size(t) > 128]
+    assert len(large) > 15
+    assert [taken.count(id(tensor)) for tensor in large] == [1] * len(large)
+    graph = traced.graph.as_graph_def()
+    inner = [node for function in graph.library.function for node in function.node_def]
+    for node in [*graph.node, *inner]:
+        shape = tf.TensorShape(node.attr["value"].tensor.tensor_shape)
+        assert node.op != "Const" or shape.num_elements() <= 128
+
+
 def test_with_no_weight_to_speak_of_it_changes_nothing():
     voters, captions = told([[ODD], [ODD]], weight=1e-6), found([-1.0, -2.0, -3.0])
     with_it = by_consensus(captions, FEATURES, voters, 0.5)

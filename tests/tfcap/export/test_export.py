@@ -121,9 +121,23 @@ def test_consensus_is_exported_with_what_it_compares_by(start, tmp_path):
     with pytest.raises(UserError, match=r"consensus compares .* say with --records"):
         photo_captioner([trained], decoding)
     captioner = photo_captioner([trained], decoding, records=records.directory)
-    exported = Captioner.load(export(captioner, str(tmp_path / "out"))).caption(photos)
+    path = export(captioner, str(tmp_path / "out"))
+    exported = Captioner.load(path).caption(photos)
     live = live_captions(captioner, photos)
     assert [e.caption for e in exported] == [one.caption for one in live]
+    kept = [variable.numpy() for variable in captioner.weights.variables]
+    tables = [t.numpy() for t in tf.nest.flatten(captioner.voters, True)]
+    assert len(tables) > 20
+    for table in tables:
+        assert sum(np.array_equal(table, one) for one in kept) == 1
+    constants = [
+        tf.make_ndarray(node.attr["value"].tensor)
+        for node in nodes_of(path)
+        if node.op == "Const"
+    ]
+    for table in tables:
+        same = [one for one in constants if np.array_equal(one, table)]
+        assert not same or table.size < 10
 
 
 def test_another_encoder_is_refused(start):
@@ -272,12 +286,16 @@ def test_weights_are_no_part_of_the_graph(trained, tmp_path, monkeypatch):
     """Every function and every run of a signature would hold a copy of its own."""
     monkeypatch.setattr(shared_weights, "LARGE", 100)  # this model is small
     captioner = photo_captioner([trained], DECODING)
-    path = Path(export(captioner, str(tmp_path)))
-    found = SavedModel.FromString((path / "saved_model.pb").read_bytes())
-    graph = found.meta_graphs[0].graph_def
-    nodes = [*graph.node, *(n for f in graph.library.function for n in f.node_def)]
+    nodes = nodes_of(export(captioner, str(tmp_path)))
     assert not [n for n in nodes if n.op == "Const" and numbers_in(n) >= 100]
     assert len(captioner.weights.variables) > 2
+
+
+def nodes_of(path: str) -> list:
+    """Of an export's graph and functions."""
+    content = Path(path, "saved_model.pb").read_bytes()
+    graph = SavedModel.FromString(content).meta_graphs[0].graph_def
+    return [*graph.node, *(n for f in graph.library.function for n in f.node_def)]
 
 
 def numbers_in(node) -> int:
