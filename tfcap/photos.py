@@ -22,6 +22,7 @@ from typing import NamedTuple
 MAX_PIXELS = 89_478_485
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WebP")
 READABLE = "JPEG, PNG, GIF, BMP or WebP"
+MAX_SIDE = 65_535  # as in a JPEG: to make a wider photo small takes gigabytes
 MOST_PARTS = 4096  # and one more for every `PART` bytes
 PART = 64
 SCANS = 32  # of a progressive JPEG, that take as long as all of its pixels once
@@ -115,13 +116,21 @@ def read_header(photo: bytes) -> Header:
     try:
         for magic, read in READERS.items():
             if photo.startswith(magic):
-                return read(photo)
+                return within_sides(read(photo))
     except (struct.error, IndexError):  # cut short
         raise not_an_image(photo) from None
     for pattern, kind in OTHERS.items():
         if re.match(pattern, photo, re.DOTALL):
             raise unsupported(kind)
     raise not_an_image(photo)
+
+
+def within_sides(header: Header) -> Header:
+    """Raises PhotoProblem where a photo is wider or higher than any is."""
+    if max(header.width, header.height) > MAX_SIDE:
+        size = f"{header.width} x {header.height} pixels"
+        raise PhotoProblem("too_many_pixels", f"{size}; no side above {MAX_SIDE:,}")
+    return header
 
 
 def read_jpeg(photo: bytes) -> Header:

@@ -75,6 +75,8 @@ def test_formats_are_told_by_their_bytes(content, kind):
             "too_many_pixels",
             "60000 x 60000 pixels; 89,478",
         ),
+        (with_size(1_000_000, 40), "too_many_pixels", "1000000 x 40 pixels; no side"),
+        (with_size(40, 65_536), "too_many_pixels", "40 x 65536 pixels; no side above"),
         (with_size(10_000, 10_000), "too_many_pixels", "10000 x 10000 pixels"),
     ],
 )
