@@ -12,6 +12,7 @@ a full stop is one ("t-shirt"); brackets, and signs such as "$", stay as words.
 
 import itertools
 import re
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -23,6 +24,12 @@ START = 2  # the automaton's state before a token: traditional treebank
 NEWLINE, SKIPPED = 5, (1, 7, 23)
 LINE_ENDS = re.compile("[\r\v\f\u2028\u2029]")
 LONE = re.compile("[\ud800-\udfff]")
+WORD = re.compile("(?:[cw]m*(?:jm*(?=[cw]))?|dm*)+")  # of kinds of letters
+IDEOGRAPHS = re.compile("[\u3005\u3041-\u30fe\u3400-\u9fff\uf900-\ufaff]")
+MODIFIERS = re.compile(
+    "[\u02b0-\u02b8\u02c0-\u02c1\u02e0-\u02e4\u0345\u037a\u1d2c-\u1d61"
+    "\u2160-\u217f\u24b6-\u24e9]"
+)
 
 
 class Lines(NamedTuple):
@@ -55,15 +62,20 @@ def tokenize(captions: Sequence[str]) -> Lines:
 
 
 def join_words(tokens: Sequence["Token"], count: int) -> list[str]:
-    """Joins the tokens of each of `count` lines, punctuation dropped."""
+    """Joins the tokens of each of `count` lines, punctuation dropped.
+
+    As there, a line is cut again at its spaces, which a tag has inside, after white
+    space at its end is cut off, which an address may end with (U+00A0).
+    """
     lines: list[list[str]] = [[] for _ in range(count)]
     number = 0
     for token in tokens:
         if token.text is None:
             number += 1
-        elif token.text not in PUNCTUATION:
+        else:
             lines[number].append(token.text)
-    return [" ".join(line) for line in lines]
+    rows = (" ".join(line).rstrip().split(" ") for line in lines)
+    return [" ".join(word for word in row if word not in PUNCTUATION) for row in rows]
 
 
 class Token(NamedTuple):
@@ -85,8 +97,41 @@ def lex(text: str) -> Iterator[Token]:
         if action == NEWLINE:
             yield Token(start, None)
         elif found is not None:
-            yield Token(start, LONE.sub("?", found.lower()))
+            yield Token(start, LONE.sub("?", lower(found)))
         start = end
+
+
+def lower(text: str) -> str:
+    """Returns a text in lower case as Java gives it.
+
+    Java and Python choose the form of a capital sigma alike but for what a word is,
+    which to Java goes on over digits, and over one hyphen, quote or full stop.
+
+    >>> lower("ΟΔΟΣ"), lower("ΟΔΟΣ-Α")
+    ('οδος', 'οδοσ-α')
+    """
+    if "Σ" not in text:
+        return text.lower()
+    kinds = "".join(map(kind_of_letter, text))
+    for word in WORD.finditer(kinds):
+        first, last = kinds.find("c", *word.span()), kinds.rfind("c", *word.span())
+        if first < last and text[last] == "Σ":
+            text = text[:last] + "ς" + text[last + 1 :]
+    return text.replace("Σ", "\u03c3").lower()
+
+
+def kind_of_letter(character: str) -> str:
+    """Returns `c` where it has cases, `w` where not, `d`igit, `m`ark, or `j`oint."""
+    kind = unicodedata.category(character)
+    if kind in ("Lu", "Ll", "Lt") or MODIFIERS.match(character):
+        return "c"
+    if kind in ("Pd", "Pc") or character in "\u2027\"'.":
+        return "j"
+    if kind in ("Mn", "Me", "Cf"):
+        return "m"
+    if kind[0] == "N":
+        return "d"
+    return "w" if kind[0] in "LM" and not IDEOGRAPHS.match(character) else " "
 
 
 class Lexer:

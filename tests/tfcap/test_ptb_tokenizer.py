@@ -64,6 +64,8 @@ CAPTIONS = {
     ),
     "more'n d'ye whaddya 'tis": "more 'n d'ye whaddya 't is",
     "İstanbul \U0001d400": "i\u0307stanbul",
+    "ΟΔΟΣ-Α ΟΔΟΣ Σ": "οδοσ-α οδος σ",
+    "see a.com/b?c#d/\u00a0": "see a.com/b?c#d/",
     "...": "",
     "": "",
 }
@@ -132,7 +134,16 @@ Q&A don`t don´t it´s ALLCAPS McDonald's 犬が走る。 一只狗， 개가 �
 """
 FRAGMENTS = TEXT.split()
 FRAGMENTS += ["cafe\u0301", "soft\u00adhyphen", "\u00ad", "\u200b", "\u200d", "\ufeff"]
-FRAGMENTS += ["\u00a0", "\u3000", "\x85", "\U00010400", "\U0001d400"]
+FRAGMENTS += [
+    "ΟΔΟΣ-Α",
+    "ΑΣ'",
+    "http://a.b/c/\u00a0",
+    "\u00a0",
+    "\u3000",
+    "\x85",
+    "\U00010400",
+    "\U0001d400",
+]
 BLOCKS = [(0x20, 0x7E), (0xA0, 0x17F), (0x2B0, 0x36F), (0x370, 0x3FF), (0x400, 0x4FF)]
 BLOCKS += [(0x530, 0x5FF), (0x600, 0x6FF), (0x900, 0x9FF), (0xB80, 0xBFF)]
 BLOCKS += [(0xE00, 0xE7F), (0xF00, 0xFFF), (0x10A0, 0x139F), (0x1780, 0x17FF)]
