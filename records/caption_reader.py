@@ -30,7 +30,7 @@ class CaptionIds(NamedTuple):
     captions: np.ndarray
 
     def parts(self, photos: int) -> Iterator["CaptionIds"]:
-        """Yields those of so many photos at a time."""
+        """Yields the captions of a number of photos at a time."""
         captions = np.cumsum(self.captions, dtype=np.int64)
         tokens = np.cumsum(self.lengths, dtype=np.int64)
         caption = token = 0

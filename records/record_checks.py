@@ -14,6 +14,7 @@ from records.vocabulary import END_ID, START_ID, Vocabulary
 SHA256_BYTES = 32
 # What photo files begin with, under the names that the manifest counts them by.
 FORMATS = {b"\xff\xd8\xff": "JPEG", b"\x89PNG": "PNG", b"GIF8": "GIF"}
+FORMATS |= {b"BM": "BMP", b"RIFF": "WebP"}
 
 
 def record_problems(record: PhotoRecord, vocabulary_size: int) -> Iterator[str]:

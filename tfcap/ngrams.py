@@ -9,7 +9,7 @@ from records.caption_reader import CaptionIds
 
 AT_ONCE = 1 << 25  # n-grams sorted together: 256 MB
 PHOTOS = 1 << 13  # taken apart together
-SAMPLE = 1 << 10  # one n-gram of so many tells how large the numbers are
+SAMPLE = 1 << 10  # one n-gram in 1,024 tells how large the numbers are
 
 
 def number(captions, n: int, vocabulary: int):

@@ -13,6 +13,7 @@ from records.reader import RecordSet
 from records.schema import PhotoRecord
 from tfcap.config import Config
 from tfcap.decoding import detokenize, search
+from tfcap.encoders import decode_photo
 from tfcap.models.base import Captioner
 from tfcap.photo_pixels import whole_photos
 from tfcap.photos import PhotoProblem, check_header
@@ -93,7 +94,7 @@ def picture(record: PhotoRecord, folder: PhotoFolder) -> tf.Tensor | None:
     try:
         encoded = record.encoded or read_file(folder.find(record.photo_id) or "")
         check_header(encoded)
-        pixels = tf.io.decode_image(encoded, channels=3, expand_animations=False)
+        pixels = decode_photo(tf.constant(encoded))
     except (OSError, PhotoProblem, tf.errors.OpError):
         return None
     small = tf.image.resize(pixels, [PIXELS, PIXELS], preserve_aspect_ratio=True)

@@ -10,6 +10,7 @@ from verified import files, problems, says
 
 from records.__main__ import main
 from records.manifest import FILE_NAME
+from records.record_checks import photo_format
 from records.rejects import FILE_NAME as REJECTS
 from records.verification import verify
 
@@ -253,3 +254,18 @@ def test_no_manifest_is_a_users_error(record_set, capsys):
     (record_set / FILE_NAME).unlink()
     assert main(["verify", str(record_set)]) == 1
     assert "is not a record set" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("start", "kind"),
+    [
+        (b"\xff\xd8\xff\xe0", "JPEG"),
+        (b"\x89PNG\r\n", "PNG"),
+        (b"GIF89a", "GIF"),
+        (b"BM6\0", "BMP"),
+        (b"RIFF\x10\0\0\0WEBP", "WebP"),
+        (b"II*\0", None),
+    ],
+)
+def test_every_format_that_a_build_reads_is_known(start, kind):
+    assert photo_format(start) == kind

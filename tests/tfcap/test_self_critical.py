@@ -119,7 +119,7 @@ def test_the_gradient_is_that_of_the_expected_reward(first):
     assert slope == pytest.approx(np.linalg.norm(gradient), rel=0.3)
 
 
-# Photos described by captions of unlike numbers and lengths.
+# Photos whose captions differ in number and length.
 IDS = tf.ragged.constant(
     [
         *([[1, 4, 5, 2], [1, 4, 2], [1, 6, 7, 8, 9, 10, 2]], [[1, 5, 6, 2]]),

@@ -27,7 +27,7 @@ def settings(**training) -> Config:
 
 
 def strategy_of(replicas: int) -> tf.distribute.Strategy:
-    """So many replicas, each on a logical CPU."""
+    """Makes a number of replicas, each on a logical CPU."""
     devices = tf.config.list_logical_devices("CPU")[:replicas]
     return mirrored(devices) if replicas > 1 else make_strategy("cpu")
 
