@@ -50,6 +50,12 @@ def test_a_photo_comes_from_the_record_or_from_its_file(tmp_path):
     assert picture(kept, PhotoFolder(str(tmp_path))).shape == (PIXELS, PIXELS // 2, 3)
 
 
+def test_a_transparent_webp_is_shown(tmp_path):
+    Image.new("RGBA", (40, 20)).save(tmp_path / "a.jpg", "WEBP")
+    shown = picture(RECORD, PhotoFolder(str(tmp_path)))
+    assert shown.shape == (PIXELS // 2, PIXELS, 3)
+
+
 @pytest.mark.parametrize("content", [None, b"", b"no photo", jpeg(40, 40)[:300]])
 def test_without_a_photo_there_is_text_alone(tmp_path, content):
     if content is not None:
