@@ -19,6 +19,7 @@ from tfcap.encoders.reading import (
     decode_photo,
     read_photo,
     read_what_can_be,
+    resize,
 )
 from tfcap.photos import SCANS, decoding_cost
 
@@ -138,6 +139,16 @@ def test_no_photo_can_be_read(photos):
     assert all(error for error in errors.numpy())
 
 
+@pytest.mark.parametrize("shape", [[24, 24], [300, 201], [7, 900]])
+def test_bytes_are_resized_as_numbers_are(shape):
+    pixels = np.random.default_rng(0).integers(0, 256, [*shape, 3], np.uint8)
+    numbers = tf.constant(pixels, tf.float32)
+    expected = tf.image.resize(numbers, [SIDE, SIDE], "bilinear", antialias=True)
+    found = resize(tf.constant(pixels), SIDE)
+    assert found.dtype == tf.float32
+    np.testing.assert_array_equal(found, expected)
+
+
 def costliest_png(pixels: int) -> bytes:
     side = math.isqrt(pixels)
     return encoded(Image.new("RGB", (side, side)), "PNG", compress_level=1)
@@ -153,15 +164,23 @@ def costliest_jpeg(pixels: int) -> bytes:
     return whole[:-2] + whole[last:-2] * more + whole[-2:]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("make", [costliest_png, costliest_jpeg])
-def test_the_costliest_request_is_decoded_within_its_time(make):
-    config = ServingConfig()
-    content = make(config.max_pixels)
-    cost = decoding_cost(content)
-    assert 0.9 * config.max_pixels < cost <= config.max_pixels
-    started = time.monotonic()
-    for _ in range(int(config.max_request_pixels / cost)):  # no two in one batch
+def seconds_per_pixel(content: bytes) -> float:
+    """Of what the photo costs; the best of three."""
+    times = []
+    for _ in range(3):
+        started = time.monotonic()
         _, errors = read_all([content])
         assert errors.numpy().tolist() == [b""]
-    assert time.monotonic() - started < config.seconds
+        times.append(time.monotonic() - started)
+    return min(times) / decoding_cost(content)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("make", [costliest_png, costliest_jpeg])
+def test_the_costliest_photo_takes_little_more_than_its_cost(make):
+    """6 times as long as an ordinary one of the same cost; at most 15."""
+    most = ServingConfig().max_pixels
+    content = make(most)
+    assert 0.9 * most < decoding_cost(content) <= most
+    ordinary = encoded(drawing().resize((4000, 3000)), "JPEG")
+    assert seconds_per_pixel(content) < 15 * seconds_per_pixel(ordinary)
