@@ -26,6 +26,7 @@ from tfcap.input_pipeline import scoring_batches, training_batches
 from tfcap.memory import is_out_of_memory
 from tfcap.models import build_model
 from tfcap.optimizers import make_optimizer
+from tfcap.run_summary import print_summary
 from tfcap.samples import Samples
 from tfcap.schedules import make_schedule
 from tfcap.self_critical import SelfCritical
@@ -182,6 +183,8 @@ class Trainer:
                 and what the last good state is.
         """
         stopped = None
+        if self.cluster.is_chief:
+            print_summary(self)
         with self.stop, self.curves:
             try:
                 for epoch, batches in self.epochs_left():

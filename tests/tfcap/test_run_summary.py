@@ -1,0 +1,65 @@
+"""What `tfcap train` says at its start."""
+
+import re
+
+import pytest
+import tensorflow as tf
+from test_training import settings
+
+from tfcap import run_summary
+from tfcap.strategies import make_strategy, mirrored
+from tfcap.training import Trainer
+
+
+def test_a_run_says_what_trains_on_what(make_records, tmp_path, capsys):
+    records = make_records()
+    trainer = Trainer(settings(epochs=1), records, str(tmp_path / "run"))
+    trainer.run()
+    said = capsys.readouterr().err.splitlines()
+    said = said[[line.split()[0] for line in said].index("devices") :]
+    photos, steps = records.manifest.photos("train"), trainer.steps_per_epoch
+    trained = sum(variable.numpy().size for variable in trainer.weights)
+    assert re.fullmatch(
+        r"devices +1 CPU \(\d+ cores?\); OneDeviceStrategy, 1 replica", said[0]
+    )
+    assert said[1] == "precision   float32"
+    assert said[2].startswith(f"photos      {photos} to train on, ")
+    assert said[2].endswith(f"8 a step, {steps} steps an epoch")
+    assert said[3].startswith(f"parameters  {trained:,} trained")
+
+
+def test_replicas_and_workers_are_counted():
+    devices = tf.config.list_logical_devices("CPU")
+    said = run_summary.describe_devices(mirrored(devices[:2]), workers=3)
+    assert said.startswith("2 CPUs (")
+    assert said.endswith(" on each of 3 workers; MirroredStrategy, 2 replicas")
+    assert "workers" not in run_summary.describe_devices(make_strategy("cpu"))
+
+
+@pytest.mark.parametrize(
+    ("visible", "seen", "is_told"),
+    [
+        (None, 0, True),
+        ("0", 0, True),
+        ("", 0, False),
+        ("-1", 0, False),
+        (None, 1, False),
+    ],
+)
+def test_gpus_that_tensorflow_cannot_use(monkeypatch, tmp_path, visible, seen, is_told):
+    (tmp_path / "0000:01:00.0").mkdir()
+    monkeypatch.setattr(run_summary, "NVIDIA_GPUS", str(tmp_path))
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda _: ["GPU"] * seen)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    hint = run_summary.unused_gpus()
+    assert bool(hint) == is_told
+    if is_told:
+        assert hint.startswith("1 NVIDIA GPU in this machine")
+        assert "pip install 'tfcap[cuda]'" in hint
+
+
+def test_a_machine_without_gpus_gets_no_hint(monkeypatch, tmp_path):
+    monkeypatch.setattr(run_summary, "NVIDIA_GPUS", str(tmp_path / "none"))
+    assert run_summary.unused_gpus() is None
