@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from records import rejects
 from records.errors import UserError
 from records.files import exists, read_file, reason, write_atomically
+from records.formats import refuse_newer
 from records.schema import FeatureSpec
 from records.tokenizer_settings import TokenizerSettings
 
@@ -17,6 +18,8 @@ FILE_NAME = "dataset.json"
 FORMAT = 1
 # Beside the manifest's own fields: whether a person has changed any of them.
 CHECKSUM = "checksum"
+# Work directories hold a manifest as well.
+REMEDY = "Put it back from a copy, or build the records again"
 
 
 class _Part(BaseModel):
@@ -210,17 +213,35 @@ class Manifest(_Part):
 def load_manifest(directory: str) -> Manifest:
     """Reads and checks `dataset.json`.
 
+    A field that older sets lack has the default that tells of them.
+
     Raises:
-        UserError: no record set there, another format version, or a damaged file.
+        UserError: no record set there, one of a newer version, or a damaged file.
     """
     path, content = os.path.join(directory, FILE_NAME), load_content(directory)
-    content.pop(CHECKSUM, None)
+    said = content.pop(CHECKSUM, None)
     try:
         return Manifest.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"]))
-        raise UserError(f"{path} is damaged: {field}: {first['msg']}") from None
+        what = explain(error)
+    if said != checksum(content):
+        raise UserError(
+            f"{path} is damaged or was edited, for its checksum does not fit: {what}. "
+            f"{REMEDY}"
+        )
+    raise UserError(
+        f"{path} is whole, but this tfcap cannot read it: {what}. A newer tfcap wrote "
+        "it, or somebody edited it: install a newer tfcap, or build the records again"
+    )
+
+
+def explain(error: ValidationError) -> str:
+    """The first thing wrong, in words."""
+    first = error.errors()[0]
+    field = ".".join(map(str, first["loc"]))
+    if first["type"] == "extra_forbidden":
+        return f"unknown key {field!r}"
+    return f"{field}: {first['msg']}"
 
 
 def load_content(directory: str) -> dict[str, Any]:
@@ -242,14 +263,12 @@ def load_content(directory: str) -> dict[str, Any]:
         content = json.loads(read_file(path))
     except OSError as error:
         raise UserError(f"cannot read {path}: {reason(error)}") from None
-    except ValueError as error:
-        raise UserError(f"{path} is damaged: not JSON ({error})") from None
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} is damaged: not JSON ({error}). {REMEDY}") from None
     version = content.get("format") if isinstance(content, dict) else None
+    refuse_newer(version, FORMAT, path, ", or build the records with this one")
     if version != FORMAT:
-        raise UserError(
-            f"{path} is of format {version!r}; this version reads format {FORMAT}. "
-            "Build the records again."
-        )
+        raise UserError(f"{path} is damaged: its format is {version!r}. {REMEDY}")
     return content
 
 

@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from records.__main__ import main
+from records.manifest import FILE_NAME
 
 
 @pytest.mark.parametrize("command", [[], ["inspect"], ["verify"]])
@@ -48,3 +49,37 @@ def test_as_a_process_stdout_is_json_and_stderr_is_silent(record_set):
     assert process.stderr == ""
     assert json.loads(process.stdout)["whole"] is True
     assert process.returncode == 0
+
+
+def newer(path):
+    path.write_text(json.dumps({**json.loads(path.read_text()), "format": 2}))
+
+
+def with_an_unknown_key(path):
+    path.write_text(json.dumps({**json.loads(path.read_text()), "colour": 1}))
+
+
+def cut_short(path):
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+@pytest.mark.parametrize("command", ["inspect", "verify"])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (newer, "was written by a newer tfcap (format 2, this one reads 1): install"),
+        (
+            with_an_unknown_key,
+            "is damaged or was edited, for its checksum does not fit",
+        ),
+        (cut_short, "is damaged: not JSON"),
+    ],
+)
+def test_another_manifest_is_one_sentence(record_set, command, change, message, capsys):
+    path = record_set / FILE_NAME
+    change(path)
+    assert main([command, str(record_set)]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"error: {path} {message}")
+    assert "Traceback" not in err

@@ -3,7 +3,19 @@ import json
 import pytest
 
 from records.errors import UserError
-from records.manifest import FILE_NAME, Manifest, Statistics, load_manifest
+from records.manifest import (
+    CHECKSUM,
+    FILE_NAME,
+    DroppedWords,
+    EncoderInfo,
+    FeatureMoments,
+    Manifest,
+    ShardInfo,
+    Statistics,
+    checksum,
+    load_manifest,
+)
+from records.schema import FeatureSpec
 
 
 def test_round_trip(record_set):
@@ -63,12 +75,23 @@ def test_what_is_said_of_a_manifest_that_cannot_be_read(tmp_path):
         (b"", "is damaged: not JSON"),
         (b"{", "is damaged: not JSON"),
         (b"\xff\xfe", "is damaged: not JSON"),
-        (b"[]", "is of format None; this version reads format 1"),
-        (b"{}", "is of format None; this version reads format 1"),
-        (b'{"format": 2}', "is of format 2; this version reads format 1. Build the"),
-        (b'{"format": "1"}', "is of format '1'; this version reads format 1"),
-        (b'{"format": 1}', "is damaged: shards: Field required"),
+        (b"[" * 100_000, "is damaged: not JSON"),
+        (b"[]", "is damaged: its format is None. Put it back from a copy, or"),
+        (b"{}", "is damaged: its format is None"),
+        (b'{"format": "1"}', "is damaged: its format is '1'"),
+        (b'{"format": 0}', "is damaged: its format is 0"),
+        (
+            b'{"format": 2, "colour": 1}',
+            r"was written by a newer tfcap \(format 2, this one reads 1\): install a "
+            "newer tfcap, or build the records with this one",
+        ),
+        (
+            b'{"format": 1}',
+            "is damaged or was edited, for its checksum does not fit: shards: Field "
+            "required. Put it back from a copy, or build the records again",
+        ),
     ],
+    ids=range(10),
 )
 def test_what_is_said_of_other_content(tmp_path, content, message):
     (tmp_path / FILE_NAME).write_bytes(content)
@@ -79,8 +102,8 @@ def test_what_is_said_of_other_content(tmp_path, content, message):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"colour": 1}, "colour: Extra inputs are not permitted"),
-        ({"statistics__lost": 1}, r"statistics\.lost: Extra inputs are not permitted"),
+        ({"colour": 1}, "unknown key 'colour'"),
+        ({"statistics__lost": 1}, r"unknown key 'statistics\.lost'"),
         ({"vocabulary_size": "many"}, "vocabulary_size: Input should be a valid int"),
         ({"features__dtype": "int8"}, r"features\.dtype: Input should be 'float32'"),
         ({"shards__dev": [{}]}, r"shards\.dev\.0\.name: Field required"),
@@ -88,7 +111,13 @@ def test_what_is_said_of_other_content(tmp_path, content, message):
 )
 def test_what_is_said_of_a_field(record_set, edit_manifest, change, message):
     edit_manifest(record_set, **change)
-    with pytest.raises(UserError, match=rf"dataset\.json is damaged: {message}"):
+    said = rf"cannot read it: {message}.*\. A newer tfcap wrote it, or somebody edited"
+    with pytest.raises(UserError, match=rf"dataset\.json is whole, but .* {said}"):
+        load_manifest(str(record_set))
+    path = record_set / FILE_NAME
+    path.write_text(path.read_text().replace("/captions.txt", "/caption.txt"))
+    said = f"is damaged or was edited, for its checksum does not fit: {message}"
+    with pytest.raises(UserError, match=rf"dataset\.json {said}.*from a copy"):
         load_manifest(str(record_set))
 
 
@@ -98,8 +127,53 @@ def test_no_field_may_be_missing(record_set, field):
     content = json.loads(path.read_text())
     del content[field]
     path.write_text(json.dumps(content))
-    with pytest.raises(UserError, match=f"{field}: Field required|format None"):
+    with pytest.raises(UserError, match=f"{field}: Field required|format is None"):
         load_manifest(str(record_set))
+
+
+# Fields of `dataset.json` that the first record sets lack, and what these were.
+LATER = {
+    EncoderInfo: {
+        "kind": "application",
+        "signature": None,
+        "crops": 1,
+        "flip": False,
+    },
+    Statistics: {
+        "words_in": 0,
+        "words_kept": 0,
+        "dropped_words": {},
+        "unspaced_fraction": 0.0,
+        "uncaptioned_files": 0,
+        "longest_by_split": {},
+        "equal_captions": False,
+    },
+}
+PARTS = (
+    *(DroppedWords, EncoderInfo, FeatureMoments, FeatureSpec, Manifest, ShardInfo),
+    Statistics,
+)
+
+
+@pytest.mark.parametrize("part", PARTS, ids=lambda part: part.__name__)
+def test_a_field_that_may_be_missing_came_later(part):
+    """A new one says here what the record sets that lack it are."""
+    fields = part.model_fields.items()
+    missing = {n: field.default for n, field in fields if not field.is_required()}
+    assert missing == LATER.get(part, {})
+
+
+def test_a_manifest_of_before_these_fields(record_set):
+    path = record_set / FILE_NAME
+    content = json.loads(path.read_text())
+    for name, part in (("encoder", EncoderInfo), ("statistics", Statistics)):
+        content[name] = {k: v for k, v in content[name].items() if k not in LATER[part]}
+    content[CHECKSUM] = checksum(content)
+    path.write_text(json.dumps(content))
+    manifest = load_manifest(str(record_set))
+    for part in (manifest.encoder, manifest.statistics):
+        later = LATER[type(part)]
+        assert {name: getattr(part, name) for name in later} == later
 
 
 def test_statistics_of_nothing():
@@ -128,11 +202,11 @@ def test_derived_statistics(record_set):
 def test_names_stay_in_the_directory(record_set, edit_manifest, name):
     shards = json.loads((record_set / FILE_NAME).read_text())["shards"]
     edit_manifest(record_set, shards={**shards, name: []})
-    with pytest.raises(UserError, match="is damaged: shards"):
+    with pytest.raises(UserError, match="cannot read it: shards"):
         load_manifest(str(record_set))
     shards["train"][0]["name"] = name
     edit_manifest(record_set, shards=shards)
-    with pytest.raises(UserError, match=r"is damaged: shards\.train\.0\.name"):
+    with pytest.raises(UserError, match=r"cannot read it: shards\.train\.0\.name"):
         load_manifest(str(record_set))
 
 
@@ -141,5 +215,5 @@ def test_lengths_can_be_drawn(record_set, edit_manifest, length):
     statistics = json.loads((record_set / FILE_NAME).read_text())["statistics"]
     statistics["caption_lengths"][length] = 1
     edit_manifest(record_set, statistics=statistics)
-    with pytest.raises(UserError, match=r"is damaged: statistics\.caption_lengths"):
+    with pytest.raises(UserError, match=r"cannot read it: statistics\.caption_lengths"):
         load_manifest(str(record_set))

@@ -46,7 +46,7 @@ def test_no_manifest(record_set):
 
 def test_another_format(record_set, edit_manifest):
     edit_manifest(record_set, format=2)
-    refused(record_set, "is of format 2; this version reads format 1")
+    refused(record_set, r"a newer tfcap \(format 2, this one reads 1\)")
 
 
 def test_a_missing_shard(record_set):

@@ -116,18 +116,6 @@ def test_another_vocabulary_is_shown_beside_the_one_it_was(make_records, tmp_pat
         start(tmp_path / "run", other)
 
 
-def test_another_format_is_shown_beside_the_one_that_is_read(make_records, tmp_path):
-    records = make_records()
-    start(tmp_path / "run", records)
-    path = tmp_path / "run" / "dataset.json"
-    content = json.loads(path.read_text())
-    path.write_text(json.dumps({**content, "format": content["format"] - 1}))
-    now, then = content["format"], content["format"] - 1
-    message = f"run/dataset.json is of format {then}; .* reads format {now}"
-    with pytest.raises(UserError, match=message):
-        start(tmp_path / "run", records)
-
-
 def test_no_space_for_the_first_files(make_records, tmp_path, monkeypatch):
     def fail(*_):
         raise OSError(28, "No space left on device")
