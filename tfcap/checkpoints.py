@@ -1,10 +1,11 @@
 """Checkpoints of which it is known that they are whole.
 
     last/17/state.index, state.data-...   as tf.train.Checkpoint writes them
-    last/17/digests.json                  bytes and SHA-256 of each, written last
+    last/17/digests.json                  bytes and SHA-256 of each, format; is last
 
 A checkpoint without digests was never finished, and is not looked at. One that no
-longer fits them is torn: the one before it is taken. There is no list of checkpoints
+longer fits them is torn: the one before it is taken. One of a newer version is whole,
+and nothing is taken in its place. There is no list of checkpoints
 beside them that could say otherwise than what is there.
 """
 
@@ -27,9 +28,11 @@ from records.files import (
     remove_if_there,
     write_atomically,
 )
+from records.formats import refuse_newer
 from records.reader import TENSORFLOWS_OWN
 
 STATE, DIGESTS = "state", "digests.json"
+FORMAT = 1  # of a checkpoint
 
 
 class Checkpoints:
@@ -59,8 +62,9 @@ class Checkpoints:
         try:
             make_directory(folder)
             checkpoint.write(os.path.join(folder, STATE))
-            content = json.dumps(digests(folder), indent=1) + "\n"
-            write_atomically(os.path.join(folder, DIGESTS), content.encode())
+            content = {"format": FORMAT, "files": digests(folder)}
+            text = json.dumps(content, indent=1) + "\n"
+            write_atomically(os.path.join(folder, DIGESTS), text.encode())
         except (OSError, tf.errors.OpError, UserError) as error:
             remove_directory(folder)
             raise UserError(
@@ -75,7 +79,7 @@ class Checkpoints:
         """Folder of the newest whole checkpoint; None if none was ever finished.
 
         Raises:
-            UserError: all are torn.
+            UserError: all are torn, or a newer version wrote it.
         """
         return next(self.whole(), None)
 
@@ -85,7 +89,7 @@ class Checkpoints:
         Says on standard error which ones it passes over.
 
         Raises:
-            UserError: all are torn.
+            UserError: all are torn, or a newer version wrote one.
         """
         problems, finished, found = [], self.finished(), False
         for number in sorted(set(self.there()) - set(finished)):
@@ -175,10 +179,13 @@ def digests(folder: str) -> dict[str, dict[str, int | str]]:
 
 
 def find_problem(folder: str) -> str | None:
-    """What does not fit the digests of a checkpoint; None if all does."""
+    """What does not fit the digests of a checkpoint; None if all does.
+
+    Raises:
+        UserError: a newer version wrote it.
+    """
     try:
-        said = json.loads(read_file(os.path.join(folder, DIGESTS)))
-        found = digests(folder)
+        said, found = saved_digests(os.path.join(folder, DIGESTS)), digests(folder)
         for name, at_first in said.items():
             if name not in found:
                 return f"{name} is missing"
@@ -189,9 +196,25 @@ def find_problem(folder: str) -> str | None:
                 return f"{name} has another SHA-256 than what was saved"
     except OSError as error:
         return f"cannot be read: {reason(error)}"
-    except (ValueError, AttributeError, LookupError, TypeError):
+    except (ValueError, AttributeError, LookupError, TypeError, RecursionError):
         return f"{DIGESTS} is damaged"
     return None
+
+
+def saved_digests(path: str) -> dict[str, dict[str, int | str]]:
+    """What `digests` gave when a checkpoint was saved.
+
+    Raises:
+        UserError: a newer version wrote it.
+        ValueError, AttributeError, LookupError: it is damaged.
+    """
+    said = json.loads(read_file(path))
+    if "format" not in said:  # of before it was said
+        said = {"format": FORMAT, "files": said}
+    refuse_newer(said["format"], FORMAT, path)
+    if said["format"] != FORMAT or not said["files"]:
+        raise ValueError(said)
+    return said["files"]
 
 
 def in_words(error: Exception) -> str:

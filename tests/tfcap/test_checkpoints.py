@@ -1,5 +1,6 @@
 """Checkpoints that are whole, torn, unfinished; a disk that is full."""
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -57,6 +58,11 @@ def test_there_is_none_at_first(tmp_path):
     assert Checkpoints(str(tmp_path / "last"), keep=2).newest() is None
 
 
+def say(path: Path, version) -> None:
+    """Gives the digests another format."""
+    path.write_text(json.dumps({**json.loads(path.read_text()), "format": version}))
+
+
 TEARS = [
     (DATA, truncate, r"data-00000-of-00001 has \d+ bytes, \d+ were saved"),
     (DATA, flip_bit, "data-00000-of-00001 has another SHA-256"),
@@ -67,10 +73,14 @@ TEARS = [
     (DIGESTS, truncate, "digests.json is damaged"),
     (DIGESTS, lambda path: path.write_bytes(b""), "digests.json is damaged"),
     (DIGESTS, lambda path: path.write_bytes(b"[1]"), "digests.json is damaged"),
+    (DIGESTS, lambda path: path.write_bytes(b"{}"), "digests.json is damaged"),
+    (DIGESTS, lambda path: path.write_bytes(b"[" * 100_000), "digests.json is damaged"),
+    (DIGESTS, lambda path: say(path, 0), "digests.json is damaged"),
+    (DIGESTS, lambda path: say(path, "2"), "digests.json is damaged"),
 ]
 
 
-@pytest.mark.parametrize(("name", "tear", "message"), TEARS)
+@pytest.mark.parametrize(("name", "tear", "message"), TEARS, ids=range(len(TEARS)))
 def test_a_torn_one_falls_back_to_the_one_before_and_says_so(
     saved, capsys, name, tear, message
 ):
@@ -79,6 +89,28 @@ def test_a_torn_one_falls_back_to_the_one_before_and_says_so(
     said = capsys.readouterr().err
     assert f"{saved.folder}/3 is torn: " in said and "the one before it" in said
     assert re.search(message, said)
+
+
+def test_one_of_before_the_format_was_said(saved):
+    path = Path(saved.folder, "3", DIGESTS)
+    path.write_text(json.dumps(json.loads(path.read_text())["files"]))
+    assert read_newest(saved) == 3.0
+    truncate(Path(saved.folder, "3", DATA))
+    assert read_newest(saved) == 2.0
+
+
+def test_one_of_a_newer_version_is_not_torn(saved, capsys):
+    """None before it is taken in its place."""
+    path = Path(saved.folder, "3", DIGESTS)
+    path.write_text('{"format": 2, "of": "something else"}')
+    with pytest.raises(UserError) as error:
+        saved.newest()
+    assert str(error.value) == (
+        f"{path} was written by a newer tfcap (format 2, this one reads 1): install a "
+        "newer tfcap"
+    )
+    assert "torn" not in capsys.readouterr().err
+    assert names(saved) == ["2", "3"]
 
 
 def test_the_one_gone_back_to_outlives_the_torn_one(saved):
