@@ -5,36 +5,17 @@ like any other, but not trained on. Source: Vaswani et al., "Attention Is All Yo
 2017, section 6.1.
 """
 
-import json
-from dataclasses import dataclass
-from typing import Literal
-
 import numpy as np
 import tensorflow as tf
 
 from records.errors import UserError
-from records.files import is_empty, write_atomically
+from records.files import is_empty
 from tfcap import checkpoints
+from tfcap.average_file import FILE_NAME as AVERAGE
+from tfcap.average_file import Average, Kind
 from tfcap.models import build_model
 from tfcap.models.base import Captioner
-from tfcap.workdir import AVERAGE, Progress, Workdir
-
-Kind = Literal["last", "best"]
-
-
-@dataclass(frozen=True)
-class Average:
-    """Of which checkpoints it is the mean.
-
-    Attributes:
-        run: whose they are, its work directory.
-        kind: `last`, the newest states; `best`, those with the lowest dev loss.
-        steps: global batches each was trained on, in ascending order.
-    """
-
-    run: str
-    kind: Kind
-    steps: tuple[int, ...]
+from tfcap.workdir import Progress, Workdir
 
 
 def average(run: Workdir, count: int, kind: Kind, output: str) -> Average:
@@ -54,8 +35,8 @@ def average(run: Workdir, count: int, kind: Kind, output: str) -> Average:
     mean = Workdir(output, run.config, run.manifest, run.vocabulary)
     _, best = mean.last_and_best()
     best.save(tf.train.Checkpoint(model=model, progress=progress))
-    about = Average(run.path, kind, tuple(sorted(taken)))
-    write_atomically(mean.folder(AVERAGE), f"{json.dumps(vars(about))}\n".encode())
+    about = Average(run=run.path, kind=kind, steps=tuple(sorted(taken)))
+    about.save(mean.folder(AVERAGE))
     mean.write()
     return about
 

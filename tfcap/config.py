@@ -13,12 +13,13 @@ import difflib
 import json
 import re
 from collections.abc import Sequence
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from records.errors import UserError
+from records.files import named_errors, read_file
 from records.tokenizer_settings import Kind, TokenizerSettings
 from tfcap.decoding_config import DecodingConfig
 from tfcap.model_config import MODELS, MergeConfig, Model
@@ -65,6 +66,14 @@ class EncoderConfig(Section):
             With 5 crops, 10 views (Krizhevsky, Sutskever and Hinton 2012).
         seed: of `random` weights.
     """
+
+    came_later: ClassVar = {
+        "model": None,
+        "signature": None,
+        "preprocessing": None,
+        "crops": 1,
+        "flip": False,
+    }
 
     name: str | None = None
     weights: str | None = None
@@ -183,12 +192,17 @@ class ServingConfig(Section):
     max_request_pixels: int = Field(150_000_000, ge=1)
 
 
-class Config(Section):
-    """A whole experiment."""
+class RecipeOfRecords(Section):
+    """The sections that the Beam job reads."""
 
     encoder: EncoderConfig = EncoderConfig()
     tokenizer: TokenizerConfig = TokenizerConfig()
     records: RecordsConfig = RecordsConfig()
+
+
+class Config(RecipeOfRecords):
+    """A whole experiment."""
+
     model: Model = MergeConfig()
     training: TrainingConfig = TrainingConfig()
     decoding: DecodingConfig = DecodingConfig()
@@ -209,25 +223,29 @@ class Config(Section):
 
 
 def load_config(
-    path: str, overrides: Sequence[str] = (), base: str | None = None
+    path: str, overrides: Sequence[str] = (), base: Config | None = None
 ) -> Config:
     """Reads a configuration file and applies `key=value` overrides.
 
     >>> load_config("configs/demo.yaml", ["training.global_batch=64"])
 
     Args:
-        base: another file, of what the first one leaves out.
+        base: of what the file leaves out.
 
     Raises:
         UserError: the file cannot be read or holds an unknown key or a wrong value;
             says where, and names the nearest valid key.
     """
-    content = _read_yaml(path)
+    with named_errors("read", path):
+        content = parse_yaml(read_file(path), path)
     if base:
-        content = _merged(_read_yaml(base), content)
-    for override in overrides:
-        _apply(content, override)
-    return parse_config(content, path)
+        content = _merged(base.model_dump(mode="json"), content)
+    return _overridden(content, overrides, path)
+
+
+def override(config: Config, overrides: Sequence[str], origin: str) -> Config:
+    """The same with `key=value` overrides; raises UserError as `load_config`."""
+    return _overridden(config.model_dump(mode="json"), overrides, origin)
 
 
 def parse_config(content: dict[str, Any], origin: str) -> Config:
@@ -235,7 +253,7 @@ def parse_config(content: dict[str, Any], origin: str) -> Config:
     try:
         # Through JSON: strict models then take arrays for tuples and 1 for 1.0, but
         # still never "64" for 64.
-        return Config.model_validate_json(json.dumps(content))
+        return Config.model_validate_json(json.dumps(content, default=str))
     except ValidationError as error:
         raise UserError(f"{origin}: {explain(error, Config)}") from None
 
@@ -273,12 +291,10 @@ def explain(error: ValidationError, root: type[BaseModel]) -> str:
     return f"{where}: {message}{received}"
 
 
-def _read_yaml(path: str) -> dict[str, Any]:
+def parse_yaml(text: bytes, path: str) -> dict[str, Any]:
+    """Sections by name; raises UserError where there are none."""
     try:
-        with open(path, encoding="utf-8") as file:
-            content = yaml.load(file, _Loader)
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from None
+        content = yaml.load(text, _Loader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     if content is None:
@@ -286,6 +302,12 @@ def _read_yaml(path: str) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise UserError(f"{path} must hold sections such as `training:`")
     return content
+
+
+def _overridden(content: dict[str, Any], overrides: Sequence[str], origin: str):
+    for key_and_value in overrides:
+        _apply(content, key_and_value)
+    return parse_config(content, origin)
 
 
 def _merged(base: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:

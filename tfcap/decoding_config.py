@@ -1,5 +1,7 @@
 """Configuration of the search for captions: the section `decoding`."""
 
+from typing import ClassVar
+
 from pydantic import Field, model_validator
 
 from tfcap.sections import Section
@@ -44,6 +46,8 @@ class ConsensusConfig(Section):
         regression: and with what people would write; null: the others found alone.
     """
 
+    came_later: ClassVar = {"regression": None}
+
     weight: float = Field(0.1, ge=0)
     regression: RegressionConfig | None = None
 
@@ -64,6 +68,15 @@ class DecodingConfig(Section):
         consensus: put the caption first that agrees best with the others found, by
             CIDEr-D; null: the one with the best score.
     """
+
+    came_later: ClassVar = {
+        "min_length": 2,
+        "no_repeat_ngram": None,
+        "with_words": (),
+        "without_words": (),
+        "sampling": None,
+        "consensus": None,
+    }
 
     beam_width: int = Field(3, ge=1)
     length_exponent: float = Field(1.0, ge=0)

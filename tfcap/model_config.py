@@ -1,6 +1,6 @@
 """Configuration of the models: the section `model`, told apart by `name`."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -23,6 +23,8 @@ class MergeConfig(Section):
         text_dropout: fraction of each word's vector dropped.
         output_dropout: fraction of the last hidden layer dropped.
     """
+
+    came_later: ClassVar = {"photo": "merge"}
 
     name: Literal["merge"] = "merge"
     photo: Literal["merge", "init"] = "merge"

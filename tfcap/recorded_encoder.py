@@ -8,8 +8,9 @@ from collections.abc import Mapping
 
 from records.errors import UserError
 from records.manifest import FILE_NAME, Manifest
-from tfcap.config import EncoderConfig, parse_config
+from tfcap.config import EncoderConfig
 from tfcap.encoders import Encoder, load_encoder
+from tfcap.saved_config import parse_recipe
 
 
 def load_recorded(manifest: Manifest, files: Mapping[str, str]) -> Encoder:
@@ -26,9 +27,8 @@ def load_recorded(manifest: Manifest, files: Mapping[str, str]) -> Encoder:
     Raises:
         UserError: no such encoder or no such file; says how to name it.
     """
-    section = manifest.configuration.get("encoder", {})
-    config = parse_config({"encoder": section}, f"configuration in {FILE_NAME}")
-    config = moved(config.encoder, files)
+    made = parse_recipe(manifest.configuration, f"configuration in {FILE_NAME}")
+    config = moved(made.encoder, files)
     try:
         return load_encoder(config)
     except UserError as error:

@@ -1,7 +1,7 @@
 """Configuration of a run: the section `training`."""
 
 import math
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -120,6 +120,18 @@ class TrainingConfig(Section):
         fine_tuning: train the encoder as well, from photos that the records keep
             (`records.keep_photos`); null takes the records' features as they are.
     """
+
+    came_later: ClassVar = {
+        "data_service": None,
+        "precision": "float32",
+        "accumulate": 1,
+        "jit_compile": False,
+        "average_decay": None,
+        "keep_checkpoints": 2,
+        "init": None,
+        "self_critical": None,
+        "fine_tuning": None,
+    }
 
     expansion: Literal["prefix", "causal"] = "prefix"
     global_batch: int = Field(64, ge=1)

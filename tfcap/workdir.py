@@ -1,6 +1,6 @@
 """The work directory of a run: what it was started with, and its checkpoints.
 
-config.yaml       the whole configuration, defaults and overrides included
+config.yaml       format of it all, and the whole configuration, defaults included
 lock              held while a run trains here: a second one is refused
 dataset.json      the manifest of the records it was trained on
 vocabulary.txt    their vocabulary
@@ -11,34 +11,34 @@ evaluation/       captions and scores
 average.json      of the mean of another run's checkpoints: which ones
 """
 
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import tensorflow as tf
-import yaml
 
 from records import manifest as manifest_module
 from records import vocabulary as vocabulary_module
 from records.errors import UserError
-from records.files import exists, make_output, read_file, write_atomically
+from records.files import exists, make_output
 from records.locking import locked
 from records.manifest import Manifest, load_manifest
 from records.reader import RecordSet, check_vocabulary
 from records.vocabulary import Vocabulary
 from tfcap import checkpoints
+from tfcap.average_file import FILE_NAME as AVERAGE
+from tfcap.average_file import load_average
 from tfcap.checkpoints import Checkpoints
-from tfcap.config import Config, load_config, parse_config
+from tfcap.config import Config, RecipeOfRecords
 from tfcap.decoding import check_words
 from tfcap.models import build_model
 from tfcap.models.base import Captioner
 from tfcap.photo_pixels import check_keeps_photos
+from tfcap.saved_config import load_saved, parse_recipe, save_config
 
-CONFIG, AVERAGE = "config.yaml", "average.json"
-# Sections that only the Beam job reads, and what of the encoder decides the features.
-MADE_WITH = ("encoder", "tokenizer", "records")
+CONFIG = "config.yaml"
+# What of the encoder decides the features.
 ENCODER_KEYS = {
     "encoder.name",
     "encoder.layer",
@@ -124,17 +124,14 @@ class Workdir:
                 f"tfcap train --config FILE --records DIR --workdir {path}"
             )
         manifest = load_manifest(path)
-        return cls(
-            path, load_config(config), manifest, check_vocabulary(path, manifest)
-        )
+        return cls(path, load_saved(config), manifest, check_vocabulary(path, manifest))
 
     def write(self) -> None:
         """Writes all but checkpoints; config.yaml, which makes it one, is the last."""
         make_output(self.path, "--workdir")
         self.manifest.save(self.path)
         self.vocabulary.save(self.folder(vocabulary_module.FILE_NAME))
-        content = yaml.safe_dump(self.config.model_dump(mode="json"), sort_keys=False)
-        write_atomically(self.folder(CONFIG), content.encode())
+        save_config(self.config, self.folder(CONFIG))
 
     def folder(self, *names: str) -> str:
         return os.path.join(self.path, *names)
@@ -164,9 +161,7 @@ class Workdir:
         """What the best state is, in words, given the epoch it is from."""
         if not exists(self.folder(AVERAGE)):
             return f"best dev loss, epoch {epoch}"
-        mean = json.loads(read_file(self.folder(AVERAGE)))
-        steps = ", ".join(map(str, mean["steps"]))
-        return f"mean of the {mean['kind']} checkpoints, after steps {steps}"
+        return load_average(self.folder(AVERAGE)).in_words()
 
     def give_weights(self, model: Captioner, taker: "Workdir") -> None:
         """Sets another run's model to the weights of this run's best checkpoint.
@@ -241,8 +236,8 @@ def settled(config: Config, records: RecordSet) -> Config:
     Raises:
         UserError: encoder or tokenizer is not that of the records.
     """
-    made = parse_config(
-        {name: records.manifest.configuration.get(name, {}) for name in MADE_WITH},
+    made = parse_recipe(
+        records.manifest.configuration,
         os.path.join(records.directory, manifest_module.FILE_NAME),
     )
     old, new = flatten(made.model_dump()), flatten(config.model_dump())
@@ -254,7 +249,7 @@ def settled(config: Config, records: RecordSet) -> Config:
                 f"{old[key]!r}, but the configuration says {new[key]!r}; use the "
                 "configuration they were made with, or build them again"
             )
-    sections = {name: getattr(made, name) for name in MADE_WITH}
+    sections = {name: getattr(made, name) for name in RecipeOfRecords.model_fields}
     if config.training.fine_tuning:
         check_keeps_photos(records)
         files = {name: getattr(config.encoder, name) for name in ("weights", "model")}

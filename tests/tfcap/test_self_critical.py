@@ -23,7 +23,7 @@ from tfcap.record_readers import pad
 from tfcap.self_critical import SelfCritical
 from tfcap.static_shapes import never_empty
 from tfcap.training import Trainer
-from tfcap.workdir import CONFIG, Workdir
+from tfcap.workdir import Workdir
 
 
 @pytest.fixture(scope="module")
@@ -225,6 +225,6 @@ def test_another_model_than_that_of_the_first_run(first, tmp_path):
     path = str(tmp_path / "own.yaml")
     (tmp_path / "own.yaml").write_text("model: {embedding_units: 6}\n")
     init = [f"training.init={trainer.workdir.path}"]
-    config = load_config(path, init, trainer.workdir.folder(CONFIG))
+    config = load_config(path, init, trainer.workdir.config)
     with pytest.raises(UserError, match=r"has model\.embedding_units: 5, this run 6"):
         Trainer(config, records, str(tmp_path / "run"))

@@ -16,16 +16,14 @@ def add_set(parser) -> None:
 def decoding_config(workdir, args: argparse.Namespace):
     """The run's decoding settings with this command's overrides."""
     from records.errors import UserError
-    from tfcap.config import load_config
+    from tfcap.config import override
     from tfcap.decoding import check_words
     from tfcap.workdir import CONFIG
 
-    for override in args.set:
-        if not override.startswith("decoding."):
-            raise UserError(
-                f"--set {override}: after training only decoding.* can be set"
-            )
-    decoding = load_config(workdir.folder(CONFIG), args.set).decoding
+    for given in args.set:
+        if not given.startswith("decoding."):
+            raise UserError(f"--set {given}: after training only decoding.* can be set")
+    decoding = override(workdir.config, args.set, workdir.folder(CONFIG)).decoding
     decoding = decoding.up_to(workdir.manifest.longest_training_caption)
     check_words(decoding, workdir.vocabulary, workdir.manifest.tokenizer)
     return decoding

@@ -102,11 +102,11 @@ def exit_code(outcome) -> int:
 def training_config(args: argparse.Namespace):
     """The configuration; with --init on top of that of the run it starts from."""
     from tfcap.config import load_config
-    from tfcap.workdir import CONFIG, Workdir
+    from tfcap.workdir import Workdir
 
     if not args.init:
         return load_config(args.config, args.set)
-    base = Workdir.open(args.init).folder(CONFIG)
+    base = Workdir.open(args.init).config
     start = f"training.init={json.dumps(args.init)}"
     return load_config(args.config, [*args.set, start], base)
 

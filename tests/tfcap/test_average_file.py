@@ -1,0 +1,45 @@
+"""`average.json`: of this version, an earlier one, a newer one, and damaged."""
+
+import pytest
+
+from records.errors import UserError
+from tfcap.average_file import Average, load_average
+
+OLDEST = '{"run": "runs/a", "kind": "last", "steps": [3, 6]}'
+ABOUT = Average(run="runs/a", kind="last", steps=(3, 6))
+EDITED = r"\. Make the mean again: tfcap average$"
+
+
+def test_what_is_saved_is_read_again(tmp_path):
+    path = str(tmp_path / "average.json")
+    ABOUT.save(path)
+    assert load_average(path) == ABOUT
+    assert ABOUT.in_words() == "mean of the last checkpoints, after steps 3, 6"
+
+
+def test_the_oldest_says_no_format(tmp_path):
+    path = tmp_path / "average.json"
+    path.write_text(OLDEST)
+    assert load_average(str(path)) == ABOUT
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('{"format": 2, "of": "more"}', r"was written by a newer tfcap \(format 2, "),
+        ('{"format": 0}', f"format: .*{EDITED}"),
+        (OLDEST[:-1] + ', "colour": 1}', "unknown key 'colour'. A newer tfcap wrote"),
+        (OLDEST.replace("last", "first"), f"kind: .*{EDITED}"),
+        (OLDEST.replace("[3, 6]", "3"), f"steps: .*{EDITED}"),
+        (OLDEST[:-9], f"the file: Invalid JSON.*{EDITED}"),
+        ("[]", f"the file: .*{EDITED}"),
+        ("", f"the file: .*{EDITED}"),
+        ("[" * 100_000, f"the file: .*{EDITED}"),
+    ],
+    ids=range(9),
+)
+def test_another_version_an_unknown_key_and_damage(tmp_path, content, message):
+    path = tmp_path / "average.json"
+    path.write_text(content)
+    with pytest.raises(UserError, match=rf"^{path}:? (is damaged: )?{message}"):
+        load_average(str(path))

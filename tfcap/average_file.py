@@ -1,0 +1,68 @@
+"""`average.json`: of a work directory that is the mean of a run's checkpoints."""
+
+import json
+from contextlib import suppress
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from records.errors import UserError
+from records.files import named_errors, read_file, write_atomically
+from records.formats import refuse_newer
+
+FILE_NAME = "average.json"
+FORMAT = 1
+
+Kind = Literal["last", "best"]
+
+
+class Average(BaseModel):
+    """Of which checkpoints it is the mean.
+
+    Attributes:
+        format: of the file.
+        run: whose they are, its work directory.
+        kind: `last`, the newest states; `best`, those with the lowest dev loss.
+        steps: global batches each was trained on, in ascending order.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal[1] = FORMAT
+    run: str
+    kind: Kind
+    steps: tuple[int, ...]
+
+    def save(self, path: str) -> None:
+        write_atomically(path, f"{self.model_dump_json()}\n".encode())
+
+    def in_words(self) -> str:
+        steps = ", ".join(map(str, self.steps))
+        return f"mean of the {self.kind} checkpoints, after steps {steps}"
+
+
+def load_average(path: str) -> Average:
+    """Reads the file.
+
+    Raises:
+        UserError: a newer version wrote it, it has an unknown key, or it is damaged.
+    """
+    with named_errors("read", path):
+        content = read_file(path)
+    # What says no format, or is no JSON, is looked at below.
+    with suppress(ValueError, LookupError, TypeError, RecursionError):
+        refuse_newer(json.loads(content)["format"], FORMAT, path)
+    try:
+        return Average.model_validate_json(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+    field = ".".join(map(str, first["loc"])) or "the file"
+    if first["type"] == "extra_forbidden":
+        raise UserError(
+            f"{path}: unknown key {field!r}. A newer tfcap wrote it, or somebody "
+            "edited it: install a newer tfcap, or make the mean again: tfcap average"
+        )
+    raise UserError(
+        f"{path} is damaged: {field}: {first['msg']}. Make the mean again: tfcap "
+        "average"
+    )

@@ -1,0 +1,85 @@
+"""Configurations that tfcap has written: in work directories and in manifests.
+
+They are whole. A key that one lacks came later, and `Section.came_later` says what was
+done before it came; an unknown key is of a newer tfcap, or somebody's own.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import ValidationError
+
+from records.errors import UserError
+from records.files import named_errors, read_file, write_atomically
+from records.formats import refuse_newer
+from tfcap.config import Config, RecipeOfRecords, explain, parse_yaml
+from tfcap.sections import SAVED, Section
+
+FORMAT = 1  # of a work directory
+END = b"\n..."
+REMEDY = "It is damaged or was edited: put it back as it was"
+# Of what a newer version knows and this one does not.
+UNKNOWN = {"extra_forbidden", "union_tag_invalid", "literal_error"}
+
+AnySection = TypeVar("AnySection", bound=Section)
+
+
+def save_config(config: Config, path: str) -> None:
+    content = {"format": FORMAT, **config.model_dump(mode="json")}
+    text = yaml.safe_dump(content, sort_keys=False, explicit_end=True)
+    write_atomically(path, text.encode())
+
+
+def load_saved(path: str) -> Config:
+    """Reads what `save_config` wrote, in this version or an earlier one.
+
+    Raises:
+        UserError: a newer version wrote it, it has an unknown key, or it is damaged.
+    """
+    with named_errors("read", path):
+        text = read_file(path)
+    try:
+        content = parse_yaml(text, path)
+    except UserError as error:
+        raise UserError(f"{error}. {REMEDY}") from None
+    version = content.pop("format", None)
+    refuse_newer(version, FORMAT, path)
+    if version is not None:  # older ones say neither format nor end
+        check_whole(version, text, path)
+    return parse_saved(content, path, Config)
+
+
+def check_whole(version: Any, text: bytes, path: str) -> None:
+    if version != FORMAT:
+        raise UserError(f"{path}: its format is {version!r}. {REMEDY}")
+    if not text.rstrip().endswith(END):  # without its end, YAML is YAML still
+        raise UserError(f"{path}: its end, '...', is missing. {REMEDY}")
+
+
+def parse_recipe(configuration: Mapping[str, Any], origin: str) -> RecipeOfRecords:
+    """How records were made, of the configuration that their manifest keeps.
+
+    Raises:
+        UserError: as `load_saved`.
+    """
+    names = RecipeOfRecords.model_fields
+    made = {name: configuration[name] for name in names if name in configuration}
+    return parse_saved(made, origin, RecipeOfRecords)
+
+
+def parse_saved(
+    content: dict[str, Any], origin: str, kind: type[AnySection]
+) -> AnySection:
+    try:
+        text = json.dumps(content, default=str)
+        return kind.model_validate_json(text, context=SAVED)
+    except ValidationError as error:
+        remedy = REMEDY
+        if error.errors()[0]["type"] in UNKNOWN:
+            remedy = (
+                "A newer tfcap wrote it, or somebody edited it: install a newer tfcap, "
+                "or put it back as it was"
+            )
+        raise UserError(f"{origin}: {explain(error, kind)}. {remedy}") from None
