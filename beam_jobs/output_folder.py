@@ -1,6 +1,7 @@
 """The folder a job writes to: taken over or refused, gone on with, tidied up.
 
     shards ...       each under its own name only when it is whole
+    .build/started   the format of what a job leaves here, for one that goes on
     .build/*.json    a report beside each finished shard, gone when the job has ended
     .build/text/     text between the job's steps (`blocks`), gone by then too
     .build/lock      held while a job runs: a second one on this output is refused
@@ -36,10 +37,12 @@ from records.files import (
     remove_if_there,
     write_atomically,
 )
+from records.formats import refuse_newer
 from records.locking import locked
 
 REPORTS = ".build"
 STARTED = "started"
+FORMAT = 1
 TEMPORARY = re.compile(r"\..+\.tmp")
 
 
@@ -89,6 +92,7 @@ def prepare(output: str, last_file: str, overwrite: bool) -> None:
         # The last file goes first: from here on nothing is complete.
         remove_if_there(os.path.join(output, last_file))
         remove_each_report(output)
+        remove_if_there(os.path.join(output, REPORTS, STARTED))
     else:
         refuse_if_taken(output, last_file)
     make_reports_folder(output)
@@ -98,16 +102,19 @@ def prepare(output: str, last_file: str, overwrite: bool) -> None:
 
 def make_reports_folder(output: str) -> None:
     reports = os.path.join(output, REPORTS)
+    started = os.path.join(reports, STARTED)
     try:
         make_directory(reports)
-        if not exists(reports):  # an object store: a folder is there while a file is
-            write_atomically(os.path.join(reports, STARTED), b"a job began here\n")
+        if not exists(started):
+            content = json.dumps({"format": FORMAT}) + "\n"
+            write_atomically(started, content.encode())
     except OSError as error:
         raise UserError(f"--output: cannot make {output}: {reason(error)}") from None
 
 
 def refuse_if_taken(output: str, last_file: str) -> None:
     last, reports = os.path.join(output, last_file), os.path.join(output, REPORTS)
+    refuse_newer_job(os.path.join(reports, STARTED))
     if exists(last):
         raise UserError(
             f"--output: {output} already holds a finished job's output; choose another "
@@ -118,6 +125,15 @@ def refuse_if_taken(output: str, last_file: str) -> None:
             f"--output: {output} is not an empty directory, and not an interrupted "
             "job's output; choose another, or add --overwrite"
         )
+
+
+def refuse_newer_job(started: str) -> None:
+    """Raises UserError where a newer version began: its shards are not made anew."""
+    try:
+        found = json.loads(read_file(started))["format"]
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return  # none, or of before the format was said
+    refuse_newer(found, FORMAT, started, ", or add --overwrite to begin anew")
 
 
 def text_folder(output: str) -> str:
@@ -167,7 +183,10 @@ def finished_report(
 
 
 def load_report(kind: type[AnyReport], path: str) -> AnyReport | None:
-    """A report; None where there is none, or one of another version."""
+    """A report; None where there is none, a damaged one, or one of another version.
+
+    Its shard is written anew.
+    """
     try:
         return kind.model_validate_json(read_file(path))
     except (FileNotFoundError, ValidationError):

@@ -8,7 +8,13 @@ import pytest
 
 from beam_jobs import output_folder
 from beam_jobs.elements import Reject
-from beam_jobs.output_folder import REPORTS, Report, finished_report, save_report
+from beam_jobs.output_folder import (
+    REPORTS,
+    STARTED,
+    Report,
+    finished_report,
+    save_report,
+)
 from records.errors import UserError
 from records.locking import FILE_NAME
 
@@ -40,6 +46,44 @@ def test_an_interrupted_job_goes_on(tmp_path):
     (tmp_path / REPORTS / "part-0.json").write_text("{}")
     prepare(tmp_path)
     assert (tmp_path / REPORTS / "part-0.json").exists()
+
+
+def test_a_job_of_a_newer_version_is_not_begun_anew_unasked(tmp_path):
+    prepare(tmp_path)
+    started = tmp_path / REPORTS / STARTED
+    (tmp_path / REPORTS / "part-0.json").write_text("{}")
+    assert started.read_text() == '{"format": 1}\n'
+    started.write_text('{"format": 2}')
+    message = rf"{started} was written by a newer tfcap \(format 2, .* add --overwrite"
+    with pytest.raises(UserError, match=message):
+        prepare(tmp_path)
+    with pytest.raises(UserError, match=message), prepared(tmp_path):
+        pass
+    assert (tmp_path / REPORTS / "part-0.json").exists()
+    prepare(tmp_path, overwrite=True)
+    assert started.read_text() == '{"format": 1}\n'
+
+
+@pytest.mark.parametrize("said", [None, "a job began here\n", '{"form', "[]"])
+def test_a_job_of_before_the_format_was_said_goes_on(tmp_path, said):
+    prepare(tmp_path)
+    started = tmp_path / REPORTS / STARTED
+    started.unlink() if said is None else started.write_text(said)
+    (tmp_path / REPORTS / "part-0.json").write_text("{}")
+    prepare(tmp_path)
+    assert (tmp_path / REPORTS / "part-0.json").exists()
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", '{"plan": "p"}', '{"plan": "p", "colour": 1}']
+)
+def test_the_shard_of_a_damaged_report_is_written_anew(tmp_path, content):
+    prepare(tmp_path)
+    report = tmp_path / REPORTS / "part-0.json"
+    report.write_text(content)
+    (tmp_path / "part-0").write_bytes(b"abc")
+    assert finished_report(Report, str(tmp_path), "part-0", "p") is None
+    assert not report.exists()
 
 
 def test_rejects_of_an_earlier_job_go(tmp_path):
@@ -89,7 +133,7 @@ def test_overwriting_removes_what_would_make_the_old_output_count(tmp_path):
         "thesis.txt",
         "rejects.jsonl",
     }
-    assert not list((tmp_path / REPORTS).iterdir())
+    assert [path.name for path in (tmp_path / REPORTS).iterdir()] == [STARTED]
 
 
 def test_a_report_counts_only_beside_its_whole_shard(tmp_path):
@@ -132,7 +176,7 @@ def test_a_running_job_loses_nothing_to_a_second(tmp_path, overwrite):
         ):
             pass
         left = {path.name for path in tmp_path.rglob("*")}
-    names = {"part-0.json", "part-0", "rejects.jsonl", FILE_NAME}
+    names = {"part-0.json", "part-0", "rejects.jsonl", FILE_NAME, STARTED}
     assert left == {output_folder.REPORTS, *names}
 
 
