@@ -5,6 +5,7 @@ Needs no Keras, no tensorflow_text and no other module of tfcap (`caption_within
 
     DIR/1/saved_model.pb      a version directory, as TensorFlow Serving wants it;
                               the highest number wins, DIR itself may be the SavedModel
+    DIR/1/assets.extra/tfcap.json   the format of all this; older exports have none
     signature serving_default
       image_bytes  string  [photos]   JPEG, PNG, GIF, BMP or WebP files as they are
       caption      string  [photos]
@@ -13,6 +14,7 @@ Needs no Keras, no tensorflow_text and no other module of tfcap (`caption_within
     signature explain                 beams and words, see tfcap/export/captioner.py
 """
 
+import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,7 +22,10 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from records.errors import UserError
+from records.formats import refuse_newer
 
+FORMAT = 1
+FORMAT_FILE = os.path.join("assets.extra", "tfcap.json")
 SIGNATURE = "serving_default"
 INPUT = "image_bytes"
 CAPTION, SCORE, ERROR = "caption", "score", "error"
@@ -94,10 +99,11 @@ class Captioner:
         """Loads the newest version in `directory`, or `directory` itself.
 
         Raises:
-            UserError: there is no SavedModel, it cannot be loaded, or it lacks the
-                signature described above.
+            UserError: there is no SavedModel, a newer version wrote it, it cannot be
+                loaded, or it lacks the signature described above.
         """
         path, version = _find(os.fspath(directory))
+        _check_format(os.path.join(path, FORMAT_FILE))
         try:
             model = tf.saved_model.load(path)
         except (OSError, ValueError, tf.errors.OpError) as error:
@@ -243,6 +249,21 @@ def _versions(directory: str) -> list[str]:
     # Object stores list a folder's name with a slash at its end.
     names = (name.rstrip("/") for name in tf.io.gfile.listdir(directory))
     return [name for name in names if name.isdecimal()]
+
+
+def _check_format(path: str) -> None:
+    if not tf.io.gfile.exists(path):
+        return
+    try:
+        with tf.io.gfile.GFile(path, "rb") as file:
+            found = json.loads(file.read())["format"]
+    except tf.errors.OpError as error:
+        raise UserError(f"cannot read {path}: {error.message}; {_EXPORT}") from None
+    except (ValueError, LookupError, TypeError, RecursionError):
+        raise UserError(f"{path} is damaged: it says no format; {_EXPORT}") from None
+    refuse_newer(found, FORMAT, path, f", or {_EXPORT}")
+    if found != FORMAT:
+        raise UserError(f"{path} is damaged: its format is {found!r}; {_EXPORT}")
 
 
 def _check_signature(model, path: str) -> None:

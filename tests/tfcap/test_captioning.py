@@ -13,7 +13,9 @@ import tensorflow as tf
 from PIL import Image
 
 from records.errors import UserError
+from tfcap import cli
 from tfcap.captioning import (
+    FORMAT_FILE,
     UNREADABLE,
     Captioned,
     Captioner,
@@ -124,6 +126,36 @@ def test_a_damaged_saved_model(tmp_path):
     (tmp_path / "saved_model.pb").write_bytes(b"\xff damaged")
     with pytest.raises(UserError, match=r"cannot load the SavedModel in .*tfcap expor"):
         Captioner.load(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('{"format": 2}', "was written by a newer tfcap (format 2, this one reads 1)"),
+        ('{"format": 0}', "is damaged: its format is 0; export one with: tfcap export"),
+        ('{"form', "is damaged: it says no format; export one with: tfcap export"),
+        ("[" * 100_000, "is damaged: it says no format"),
+        ("[]", "is damaged: it says no format"),
+    ],
+    ids=range(5),
+)
+def test_an_export_of_another_version(tmp_path, content, message, capsys):
+    path = tmp_path / "1" / FORMAT_FILE
+    path.parent.mkdir(parents=True)
+    path.write_text(content)
+    (tmp_path / "1" / "saved_model.pb").write_bytes(b"of whatever version")
+    argv = ["caption", "--model", str(tmp_path), str(tmp_path / "photo.jpg")]
+    assert cli.main(argv) == 1
+    out, err = capsys.readouterr()
+    assert err.startswith(f"error: {path} {message}") and not out
+
+
+def test_an_export_of_this_version(export, tmp_path):
+    shutil.copytree(os.path.join(export, "1"), tmp_path / "1")
+    path = tmp_path / "1" / FORMAT_FILE
+    path.parent.mkdir(exist_ok=True)
+    path.write_text('{"format": 1}')
+    assert Captioner.load(tmp_path).version == "1"
 
 
 def test_a_model_that_is_no_captioner(tmp_path):

@@ -6,6 +6,7 @@ operations, so that TF Serving, or a process that imports TensorFlow alone, can 
     DIR/1/saved_model.pb                  signatures: `captioner.py`
     DIR/1/assets/vocabulary.txt           a token a line
     DIR/1/assets.extra/tf_serving_warmup_requests
+    DIR/1/assets.extra/tfcap.json         the export's format
     DIR/1/model_card.md                   data, scores and how they were made, settings
 """
 

@@ -1,5 +1,6 @@
 """Writing an export."""
 
+import json
 import os
 
 import tensorflow as tf
@@ -7,6 +8,7 @@ import tensorflow as tf
 from records.errors import UserError
 from records.files import file_sizes, write_atomically
 from records.vocabulary import FILE_NAME
+from tfcap.captioning import FORMAT, FORMAT_FILE
 from tfcap.export import warmup
 from tfcap.export.captioner import PhotoCaptioner
 
@@ -36,6 +38,8 @@ def export(
     try:
         save(captioner, path)
         warmup.write(path)
+        content = json.dumps({"format": FORMAT}) + "\n"
+        write_atomically(os.path.join(path, FORMAT_FILE), content.encode())
     except (OSError, tf.errors.OpError) as error:
         raise UserError(f"cannot write {path}: {error}") from None
     if card is not None:

@@ -316,6 +316,7 @@ def test_what_lies_beside_the_graph(trained, saved):
     requests = saved / "assets.extra" / "tf_serving_warmup_requests"
     held = [r.numpy() for r in tf.data.TFRecordDataset(str(requests))]
     assert len(held) == 6
+    assert (saved / "assets.extra" / "tfcap.json").read_text() == '{"format": 1}\n'
 
 
 def test_scores_on_the_model_card():
