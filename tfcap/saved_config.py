@@ -23,6 +23,9 @@ REMEDY = "It is damaged or was edited: put it back as it was"
 # Of what a newer version knows and this one does not.
 UNKNOWN = {"extra_forbidden", "union_tag_invalid", "literal_error"}
 
+# Keys that earlier versions had, with the value that did nothing.
+GONE = {"decoding.mirror": False, "decoding.consensus.neighbours": None}
+
 AnySection = TypeVar("AnySection", bound=Section)
 
 
@@ -48,6 +51,7 @@ def load_saved(path: str) -> Config:
     refuse_newer(version, FORMAT, path)
     if version is not None:  # older ones say neither format nor end
         check_whole(version, text, path)
+    take_out_gone(content, path)
     return parse_saved(content, path, Config)
 
 
@@ -56,6 +60,22 @@ def check_whole(version: Any, text: bytes, path: str) -> None:
         raise UserError(f"{path}: its format is {version!r}. {REMEDY}")
     if not text.rstrip().endswith(END):  # without its end, YAML is YAML still
         raise UserError(f"{path}: its end, '...', is missing. {REMEDY}")
+
+
+def take_out_gone(content: dict[str, Any], origin: str) -> None:
+    """Removes keys that have gone; raises UserError where one did something."""
+    for path, nothing in GONE.items():
+        *sections, key = path.split(".")
+        held = content
+        for name in sections:
+            held = held.get(name) if isinstance(held, dict) else None
+        if not isinstance(held, dict) or key not in held:
+            continue
+        if held.pop(key) != nothing:
+            raise UserError(
+                f"{origin}: {path} is a key of an earlier tfcap, and this one cannot "
+                "do what it says: use that version, or take it out and do without"
+            )
 
 
 def parse_recipe(configuration: Mapping[str, Any], origin: str) -> RecipeOfRecords:

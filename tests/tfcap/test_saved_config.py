@@ -149,6 +149,19 @@ def test_a_configuration_of_a_person_need_not_be_whole():
     assert changed.decoding.sampling.top_p == 1.0
 
 
+def test_keys_that_have_gone(saved):
+    text = OLDEST.replace("34}", "34, mirror: false, consensus: {weight: 0.1, %s}}")
+    saved.write_text(text % "neighbours: null")
+    assert load_saved(str(saved)).decoding.consensus == ConsensusConfig()
+    saved.write_text(text % "neighbours: {count: 20}")
+    message = r"decoding\.consensus\.neighbours is a key of an earlier .* take it out"
+    with pytest.raises(UserError, match=message):
+        load_saved(str(saved))
+    saved.write_text("decoding: null")
+    with pytest.raises(UserError, match="damaged or was edited"):
+        load_saved(str(saved))
+
+
 NEWER = r"install a newer tfcap, or put it back as it was$"
 EDITED = r"\. It is damaged or was edited: put it back as it was$"
 
