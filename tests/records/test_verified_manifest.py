@@ -33,6 +33,29 @@ def test_an_edited_statistic(record_set, edit_manifest, field, pattern):
     assert files(found) == {FILE_NAME}
 
 
+def test_words_of_before_they_were_counted_are_not_cut_again(
+    make_record_set, edit_manifest
+):
+    """Then `man’s` was no word."""
+
+    def rearrange(arranged):
+        first = arranged["train"][0][0]
+        text = f"{first.captions[0]} man’s"
+        arranged["train"][0][0] = dataclasses.replace(
+            first, captions=(text, *first.captions[1:])
+        )
+
+    directory = make_record_set(rearrange=rearrange)
+    assert any("where its text gives" in what for _, _, what in problems(directory))
+    numbers = json.loads((directory / FILE_NAME).read_text())["statistics"]
+    for name in ("words_in", "words_kept", "dropped_words"):
+        del numbers[name]
+    numbers["tokens"] -= 1
+    numbers["out_of_vocabulary"] -= 1
+    edit_manifest(directory, statistics=numbers)
+    assert problems(directory) == []
+
+
 @pytest.mark.parametrize("train", [8, 9])
 def test_the_longest_caption_of_a_split(record_set, edit_manifest, train):
     lengths = {"train": train, "dev": 8, "test": 0}
