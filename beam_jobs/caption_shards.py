@@ -21,9 +21,9 @@ from beam_jobs.output_folder import Report, finished_report, save_report
 from beam_jobs.photo_files import read_photos
 from beam_jobs.remote_files import local_copy
 from records.files import file_digest, file_sizes, read_file, write_atomically
+from records.photos import PhotoProblem
 from tfcap.captioning import Captioner, caption_within
 from tfcap.memory import named_memory_errors
-from tfcap.photos import MAX_PIXELS, PhotoProblem
 
 SHARD_NAME = re.compile(r"captions-\d{5}-of-\d{5}\.jsonl")
 
@@ -173,7 +173,7 @@ class CaptionShard(beam.DoFn):
             readable, rejected = read_batch(batch)
             photos = [content for _, content in readable]
             with named_memory_errors(f"lower --batch, {self.job.batch} now"):
-                results = caption_within(self.captioner, photos, MAX_PIXELS)
+                results = caption_within(self.captioner, photos)
             for (file, _), result in zip(readable, results, strict=True):
                 if result.error:
                     rejected.append(reject(file, "corrupt_photo", result.error))

@@ -11,8 +11,8 @@ from beam_jobs.remote_files import escape, match
 from records.errors import UserError
 from records.files import read_file, reason
 from records.photo_ids import photo_id
+from records.photos import PhotoProblem, check_header
 from records.storage import StorageUserError, is_remote, local_files
-from tfcap.photos import PhotoProblem, check_header
 
 AT_A_TIME = 16
 UNREADABLE = "unreadable_file"
@@ -111,4 +111,4 @@ def read_photo(path: str) -> tuple[bytes, str]:
                 "the same command goes on"
             ) from None
         raise PhotoProblem(UNREADABLE, reason(error)) from None
-    return content, check_header(content)
+    return content, check_header(content).kind

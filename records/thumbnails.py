@@ -6,23 +6,28 @@ import io
 import numpy as np
 
 from records.errors import UserError
+from records.photos import PhotoProblem, check_header
 
 QUALITY = 80
 
 
 class Unreadable(Exception):  # noqa: N818
-    """Bytes that are no photo that Pillow can open."""
+    """Bytes that are no photo, or one that is not to be decoded."""
 
 
 def thumbnail(photo: bytes, side: int):
     """A photo, upright and no larger than `side` pixels squared, as a Pillow image.
 
     Raises:
-        Unreadable: the bytes are no photo.
+        Unreadable: the bytes are no photo, or decoding it would cost too much.
     """
     pillow, upright = load_pillow()
     try:
-        image = pillow.open(io.BytesIO(photo))
+        kind = check_header(photo).kind
+    except PhotoProblem as problem:
+        raise Unreadable(problem.describe()) from None
+    try:
+        image = pillow.open(io.BytesIO(photo), formats=[kind.upper()])
         image.thumbnail((side, side))
         return upright(image).convert("RGB")
     except Exception as error:  # whatever a broken file makes Pillow's readers raise

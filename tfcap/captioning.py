@@ -1,7 +1,6 @@
 """Captions from an exported model: photo bytes in, captions out, with TensorFlow alone.
 
-Needs no Keras, no tensorflow_text and no other module of tfcap (`caption_within` takes
-`tfcap.photos` and Pillow as well). The export it reads:
+Needs no Keras, no tensorflow_text and no other module of tfcap. The export it reads:
 
     DIR/1/saved_model.pb      a version directory, as TensorFlow Serving wants it;
                               the highest number wins, DIR itself may be the SavedModel
@@ -14,15 +13,18 @@ Needs no Keras, no tensorflow_text and no other module of tfcap (`caption_within
     signature explain                 beams and words, see tfcap/export/captioner.py
 """
 
+import functools
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import tensorflow as tf
 
 from records.errors import UserError
 from records.formats import refuse_newer
+from records.photos import MAX_PIXELS, PhotoProblem, check_header
 
 FORMAT = 1
 FORMAT_FILE = os.path.join("assets.extra", "tfcap.json")
@@ -72,6 +74,9 @@ class Explained:
     def looks_at_places(self) -> bool:
         """Whether there is more than one cell to look at."""
         return bool(self.attention) and sum(map(len, self.attention[0])) > 1
+
+
+Row = TypeVar("Row", Captioned, Explained)
 
 
 class Captioner:
@@ -178,7 +183,7 @@ def explained(found: dict) -> Explained:
 
 
 def caption_within(
-    captioner: Captioner, photos: Sequence[bytes], max_pixels: int
+    captioner: Captioner, photos: Sequence[bytes], max_pixels: int = MAX_PIXELS
 ) -> list[Captioned]:
     """Captions photos from strangers: decoding never holds more than `max_pixels`.
 
@@ -188,39 +193,51 @@ def caption_within(
     Returns:
         One `Captioned` per photo, in the same order.
     """
-    from tfcap.photos import decoding_cost
-
-    pixels = [decoding_cost(photo) for photo in photos]
-    results = [Captioned("", 0.0, _problem(count, max_pixels)) for count in pixels]
-    good = [i for i, result in enumerate(results) if result.error is None]
-    for group in _groups(good, pixels, max_pixels):
-        captioned = captioner.caption([photos[i] for i in group])
-        for i, result in zip(group, captioned, strict=True):
-            results[i] = result
-    return results
+    refused = functools.partial(Captioned, "", 0.0)
+    return _within(captioner.caption, refused, photos, max_pixels)
 
 
-def _problem(pixels: float | None, max_pixels: int) -> str | None:
-    if pixels is None:
-        return UNREADABLE
-    return too_costly(max_pixels) if pixels > max_pixels else None
+def explain_within(
+    captioner: Captioner, photos: Sequence[bytes], max_pixels: int = MAX_PIXELS
+) -> list[Explained]:
+    """As `caption_within`, but explains them."""
+
+    def refused(error: str) -> Explained:
+        return Explained(error=error)
+
+    return _within(captioner.explain, refused, photos, max_pixels)
+
+
+def _within(
+    run: Callable[[Sequence[bytes]], list[Row]],
+    refused: Callable[[str], Row],
+    photos: Sequence[bytes],
+    most: int,
+) -> list[Row]:
+    rows, costs = {}, {}
+    for i, photo in enumerate(photos):
+        try:
+            costs[i] = check_header(photo, most).cost
+        except PhotoProblem as problem:
+            rows[i] = refused(problem.describe())
+    for group in _groups(costs, most):
+        rows |= zip(group, run([photos[i] for i in group]), strict=True)
+    return [rows[i] for i in range(len(photos))]
 
 
 def too_costly(most: int) -> str:
     return f"more than {most:,} pixels, the scans of a progressive JPEG counted"
 
 
-def _groups(
-    photos: Sequence[int], pixels: Sequence[float], most: int
-) -> Iterator[list[int]]:
-    """Cuts photos, given by index, into groups of at most `most` pixels."""
+def _groups(costs: Mapping[int, float], most: int) -> Iterator[list[int]]:
+    """Cuts photos, index -> pixels, into groups of at most `most` pixels."""
     group, held = [], 0
-    for i in photos:
-        if group and held + pixels[i] > most:
+    for i, pixels in costs.items():
+        if group and held + pixels > most:
             yield group
             group, held = [], 0
         group.append(i)
-        held += pixels[i]
+        held += pixels
     if group:
         yield group
 

@@ -175,7 +175,7 @@ class ServingConfig(Section):
         max_waiting_bytes: of all requests that are here; beyond, the answer is 503.
         max_photos: of one request.
         max_pixels: of one photo, and of what is decoded at a time; the scans of a
-            progressive JPEG count as well (`tfcap.photos`).
+            progressive JPEG count as well (`records.photos`).
         max_request_pixels: of all photos of one request together: at 50 to 200 ns a
             pixel the model is busy with them for less than `seconds`.
     """

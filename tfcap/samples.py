@@ -9,6 +9,7 @@ from records import schema
 from records.files import read_file
 from records.numbered import read_numbered
 from records.photo_folder import PhotoFolder, named_folder
+from records.photos import PhotoProblem, check_header
 from records.reader import RecordSet
 from records.schema import PhotoRecord
 from tfcap.config import Config
@@ -16,7 +17,6 @@ from tfcap.decoding import detokenize, search
 from tfcap.encoders import decode_photo
 from tfcap.models.base import Captioner
 from tfcap.photo_pixels import whole_photos
-from tfcap.photos import PhotoProblem, check_header
 from tfcap.train_step import with_features
 
 COUNT = 4

@@ -40,6 +40,16 @@ def test_what_is_no_photo(content):
         thumbnail(content, 20)
 
 
+def test_a_photo_that_is_refused_is_not_opened(monkeypatch):
+    monkeypatch.setattr(Image, "open", lambda *_, **__: pytest.fail("opened"))
+    with pytest.raises(Unreadable, match=r"^unsupported format: TIFF; expected"):
+        thumbnail(photo(kind="TIFF"), 20)
+    png = bytearray(photo())
+    png[16:24] = (60_000).to_bytes(4) * 2
+    with pytest.raises(Unreadable, match=r"^too many pixels: 60000 x 60000 pixels"):
+        thumbnail(bytes(png), 20)
+
+
 def test_without_pillow(monkeypatch):
     real = builtins.__import__
 

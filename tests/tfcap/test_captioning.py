@@ -13,16 +13,17 @@ import tensorflow as tf
 from PIL import Image
 
 from records.errors import UserError
+from records.photos import decoding_cost
 from tfcap import cli
 from tfcap.captioning import (
     FORMAT_FILE,
     UNREADABLE,
     Captioned,
     Captioner,
+    Explained,
     caption_within,
-    too_costly,
+    explain_within,
 )
-from tfcap.photos import decoding_cost
 
 
 class SizeModel(tf.Module):
@@ -223,13 +224,24 @@ class CountingCaptioner:
         self.batches.append(list(photos))
         return [Captioned(str(len(photo)), -1.0) for photo in photos]
 
+    def explain(self, photos):
+        return [Explained((one,)) for one in self.caption(photos)]
 
-def test_photos_run_in_batches_of_bounded_pixels():
+
+@pytest.mark.parametrize("within", [caption_within, explain_within])
+def test_photos_run_in_batches_of_bounded_pixels(within):
     small, large, too_large = photo(4, 3), photo(10, 9), photo(11, 10)
     captioner = CountingCaptioner()
     photos = [small, too_large, large, b"no photo", small, small]
-    results = caption_within(captioner, photos, max_pixels=100)
+    results = within(captioner, photos, max_pixels=100)
     assert captioner.batches == [[small], [large], [small, small]]
-    errors = [result.error for result in results]
-    assert errors == [None, too_costly(100), None, UNREADABLE, None, None]
-    assert results[2].caption == str(len(large))
+    assert [result.error for result in results] == [
+        None,
+        "too many pixels: 11 x 10 pixels; 100 at most",
+        None,
+        "not an image: begins with b'no photo'",
+        None,
+        None,
+    ]
+    best = getattr(results[2], "beams", results[2:])[0]
+    assert best.caption == str(len(large))

@@ -1,6 +1,7 @@
 """The `tfcap` command: usage, exit codes, errors in one sentence."""
 
 import json
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -72,15 +73,21 @@ def test_records_that_are_none(tmp_path, capsys):
     assert "is not a record set: it has no dataset.json" in capsys.readouterr().err
 
 
+# Headers of photos of one pixel, which is all that is read here.
+GOOD = b"GIF89a" + struct.pack("<HHBBB", 1, 1, 0, 0, 0)
+BAD = GOOD + b";bad"
+LARGE = b"GIF89a" + struct.pack("<HHBBB", 30_000, 30_000, 0, 0, 0)
+
+
 class FakeCaptioner:
-    """Says how long a photo is; cannot read photos that begin with `bad`."""
+    """Says how long a photo is; cannot read photos that end with `bad`."""
 
     def caption(self, photos):
         from tfcap.captioning import Captioned
 
         return [
             Captioned("", 0.0, "not a photo")
-            if photo.startswith(b"bad")
+            if photo.endswith(b"bad")
             else Captioned(f"{len(photo)} bytes", -0.5)
             for photo in photos
         ]
@@ -89,15 +96,15 @@ class FakeCaptioner:
 @pytest.fixture
 def photos(tmp_path, monkeypatch):
     monkeypatch.setattr("tfcap.captioning.Captioner.load", lambda _: FakeCaptioner())
-    (tmp_path / "a.jpg").write_bytes(b"abc")
-    (tmp_path / "b.jpg").write_bytes(b"bad")
+    (tmp_path / "a.jpg").write_bytes(GOOD)
+    (tmp_path / "b.jpg").write_bytes(BAD)
     return [str(tmp_path / name) for name in ("a.jpg", "b.jpg", "none.jpg")]
 
 
 def test_captions_are_printed_and_errors_named(photos, capsys):
     assert cli.main(["caption", "--model", "m", *photos]) == 1
     out, err = capsys.readouterr()
-    assert out == f" -0.500  {photos[0]}  3 bytes\n"
+    assert out == f" -0.500  {photos[0]}  13 bytes\n"
     assert f"{photos[1]}: not a photo" in err
     assert f"{photos[2]}: No such file" in err
     assert cli.main(["caption", "--model", "m", photos[0]]) == 0
@@ -107,8 +114,24 @@ def test_captions_as_json(photos, capsys):
     assert cli.main(["caption", "--model", "m", "--json", *photos]) == 1
     rows = json.loads(capsys.readouterr().out)["captions"]
     assert [row["photo"] for row in rows] == photos
-    assert rows[0]["caption"] == "3 bytes" and rows[0]["error"] is None
+    assert rows[0]["caption"] == "13 bytes" and rows[0]["error"] is None
     assert rows[2]["error"].startswith("No such file")
+
+
+@pytest.mark.parametrize("options", [[], ["--best", "2"]], ids=["caption", "explain"])
+def test_a_photo_is_refused_by_its_header_and_no_other(
+    explaining, tmp_path, capsys, options
+):
+    contents = {"large.gif": LARGE, "text.jpg": b"this is text", "good.gif": GOOD}
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    paths = [str(tmp_path / name) for name in contents]
+    assert cli.main(["caption", "--model", "m", *options, *paths]) == 1
+    out, err = capsys.readouterr()
+    assert out.startswith(" -0.") and f"  {paths[2]}  " in out
+    size = "30000 x 30000 pixels; 89,478,485 at most"
+    assert f"large.gif: too many pixels: {size}\n" in err
+    assert "text.jpg: not an image: begins with b'this is '\n" in err
 
 
 @pytest.fixture
@@ -121,7 +144,7 @@ def explaining(photos, monkeypatch):
         look = [[[0.5, 0.5]]] * 2
         found = Explained(beams, ("caption", "."), (0.9, 0.8), look)
         bad = Explained(error="not a photo")
-        return [bad if c.startswith(b"bad") else found for c in contents]
+        return [bad if c.endswith(b"bad") else found for c in contents]
 
     monkeypatch.setattr(FakeCaptioner, "explain", explain, raising=False)
     return photos
@@ -156,16 +179,16 @@ def test_a_picture_of_each_photo(explaining, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(drawing, lambda photo, _: photo)
     again = tmp_path / "deep" / "a.jpg"
     again.parent.mkdir()
-    again.write_bytes(b"again")
+    again.write_bytes(GOOD + b";")
     argv = ["caption", "--model", "m", "--json"]
     where = ["--explain", str(tmp_path / "looks")]
     assert cli.main([*argv, *where, explaining[0], str(again)]) == 0
     rows = json.loads(capsys.readouterr().out)["captions"]
     contents = [Path(row["picture"]).read_bytes() for row in rows]
-    assert contents == [b"abc", b"again"]  # of one name, but none lost
+    assert contents == [GOOD, GOOD + b";"]  # of one name, but none lost
     one = str(tmp_path / "one.png")
     assert cli.main([*argv, "--explain", one, explaining[0]]) == 0
-    assert Path(one).read_bytes() == b"abc"
+    assert Path(one).read_bytes() == GOOD
     assert cli.main([*argv, "--explain", one, explaining[0], str(again)]) == 1
     assert "for 2 photos; name a directory" in capsys.readouterr().err
 

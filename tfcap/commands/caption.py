@@ -93,19 +93,21 @@ def print_captions(row: dict) -> None:
 def caption_files(
     captioner, paths: Sequence[str], count: int, pictures: dict[str, str]
 ) -> Iterator[dict]:
-    """Yields a row a photo; that of a file that cannot be read has its error.
+    """Yields a row a photo; that of one that cannot be read has its error.
 
     Args:
         count: captions of each.
         pictures: path of a photo -> of the picture to draw of it.
     """
+    from tfcap.captioning import caption_within
+
     for start in range(0, len(paths), BATCH):
         batch = paths[start : start + BATCH]
         photos, rows = read(batch)
         if count > 1 or pictures:
             rows |= described(captioner, photos, count, pictures)
         else:
-            found = captioner.caption(list(photos.values()))
+            found = caption_within(captioner, list(photos.values()))
             rows |= {path: vars(one) for path, one in zip(photos, found)}
         yield from ({"photo": path, **rows[path]} for path in batch)
 
@@ -126,8 +128,10 @@ def described(
     captioner, photos: dict[str, bytes], count: int, pictures: dict[str, str]
 ) -> dict[str, dict]:
     """Rows with the other captions found and, if asked for, a picture."""
+    from tfcap.captioning import explain_within
+
     rows = {}
-    for path, found in zip(photos, captioner.explain(list(photos.values()))):
+    for path, found in zip(photos, explain_within(captioner, list(photos.values()))):
         if found.error:
             rows[path] = {"caption": "", "score": 0.0, "error": found.error}
             continue

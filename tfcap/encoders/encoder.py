@@ -16,6 +16,7 @@ from tensorflow.python.framework.convert_to_constants import (
 from records.errors import UserError
 from records.files import exists, is_directory
 from records.manifest import EncoderInfo
+from records.photos import refusal
 from tfcap.config import EncoderConfig
 from tfcap.encoders import applications, keras_file, own_model, saved_model, views
 from tfcap.encoders.local_copies import on_disk
@@ -59,6 +60,8 @@ class Encoder:
             Features float32 [readable photos, *shape] in order, and (index, reason) of
             each photo that could not be decoded.
         """
+        if any(map(refusal, photos)):
+            return self._encode_readable(photos)
         try:
             return self.graph(tf.constant(photos, tf.string)).numpy(), []
         except tf.errors.InvalidArgumentError:
@@ -74,7 +77,12 @@ class Encoder:
 
 
 def unreadable(photo: bytes, side: int) -> str | None:
-    """Says why a photo cannot be read as the graph reads it; None if it can."""
+    """Says why a photo cannot be read as the graph reads it; None if it can.
+
+    One that its header refuses is not decoded.
+    """
+    if refused := refusal(photo):
+        return refused
     try:
         read_photo(tf.constant(photo), side)
     except tf.errors.InvalidArgumentError as error:

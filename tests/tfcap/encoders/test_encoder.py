@@ -138,9 +138,21 @@ def test_no_photo_fails_those_beside_it(content):
     assert [i for i, _ in bad] == ([] if content[8:12] == b"WEBP" else [1])
 
 
+def test_a_photo_that_its_header_refuses_is_not_decoded(encoder, monkeypatch):
+    png = bytearray(photo(kind="PNG"))
+    png[16:24] = (60_000).to_bytes(4) * 2
+    read = []
+    monkeypatch.setattr(
+        "tfcap.encoders.encoder.read_photo", lambda content, _: read.append(content)
+    )
+    features, bad = encoder.encode([photo(1), bytes(png)])
+    assert bad == [(1, "too many pixels: 60000 x 60000 pixels; 89,478,485 at most")]
+    assert (len(features), len(read)) == (1, 1)
+
+
 def test_why_a_photo_cannot_be_decoded():
     assert unreadable(photo(), 8) is None
-    assert "image file format" in unreadable(b"no photo", 8)
+    assert unreadable(b"no photo", 8) == "not an image: begins with b'no photo'"
     assert "JPEG" in unreadable(photo()[:-200], 8)
 
 

@@ -10,6 +10,7 @@ import tensorflow as tf
 from drawn_photos import drawing, encoded, photo
 from PIL import Image, ImageOps
 
+from records.photos import SCANS, decoding_cost
 from tfcap.config import ServingConfig
 from tfcap.encoders.orientation import TAG, orientation, upright
 from tfcap.encoders.reading import (
@@ -21,7 +22,6 @@ from tfcap.encoders.reading import (
     read_what_can_be,
     resize,
 )
-from tfcap.photos import SCANS, decoding_cost
 
 SIDE = 24
 BYTES = [tf.TensorSpec([], tf.string)]
