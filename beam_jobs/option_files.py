@@ -14,11 +14,10 @@ import difflib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import yaml
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from records.errors import UserError
-from tfcap.yaml_files import BoundedLoader
+from tfcap.yaml_files import BoundedLoader, read_yaml
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -68,16 +67,7 @@ def known_options() -> dict[str, argparse.Action]:
 
 
 def read_mapping(path: str) -> Mapping[Any, Any]:
-    try:
-        with open(path, encoding="utf-8") as file:
-            content = yaml.load(file, BoundedLoader)
-    except OSError as error:
-        raise UserError(
-            f"--beam_options: cannot read {path}: {error.strerror}"
-        ) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        problem = " ".join(str(error).split())
-        raise UserError(f"--beam_options: {path} is not YAML: {problem}") from None
+    content = read_yaml(path, BoundedLoader, "--beam_options: ")
     if not isinstance(content or {}, dict):
         raise UserError(f"--beam_options: {path} must hold lines such as `region: x`")
     return content or {}

@@ -11,7 +11,7 @@ from beam_jobs.remote_files import escape, match
 from records.errors import UserError
 from records.files import read_file, reason
 from records.photo_ids import photo_id
-from records.photos import PhotoProblem, check_header
+from records.photos import MAX_BYTES, PhotoProblem, check_header
 from records.storage import StorageUserError, is_remote, local_files
 
 AT_A_TIME = 16
@@ -100,7 +100,7 @@ def read_photo(path: str) -> tuple[bytes, str]:
             That is no fault of the photo, and a build without it would not be the same.
     """
     try:
-        content = read_file(path)
+        content = read_file(path, MAX_BYTES)
     except OSError as error:
         if isinstance(error, StorageUserError) and not error.refused:
             raise

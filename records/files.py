@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
 from records.errors import UserError
-from records.storage import BLOCK, NewFile, storage_of
+from records.storage import BLOCK, NewFile, StorageUserError, storage_of
 
 
 def open_file(path: str, buffering: int = BLOCK) -> BinaryIO:
@@ -23,9 +23,26 @@ def new_file(path: str) -> NewFile:
     return storage_of(path).create(path)
 
 
-def read_file(path: str) -> bytes:
+def read_file(path: str, most: int | None = None) -> bytes:
+    """Reads a whole file.
+
+    Args:
+        most: bytes that it may have.
+
+    Raises:
+        StorageUserError: it is larger.
+    """
     with open_file(path) as file:
-        return file.read()
+        if most is None:
+            return file.read()
+        blocks, left = [], most
+        while block := file.read(BLOCK):
+            blocks.append(block)
+            left -= len(block)
+            if left < 0:
+                problem = f"it is larger than {most:,} bytes, the most that is read"
+                raise StorageUserError.about(path, problem, refused=True)
+    return b"".join(blocks)
 
 
 def write_atomically(path: str, content: bytes) -> None:

@@ -16,6 +16,7 @@ from records.tokenizer_settings import TokenizerSettings
 
 FILE_NAME = "dataset.json"
 FORMAT = 1
+MAX_BYTES = 64 << 20  # of the file: the moments of 131,072 features take 6 MiB
 # Beside the manifest's own fields: whether a person has changed any of them.
 CHECKSUM = "checksum"
 # Work directories hold a manifest as well.
@@ -260,7 +261,7 @@ def load_content(directory: str) -> dict[str, Any]:
             * bool(exists(rejected))
         )
     try:
-        content = json.loads(read_file(path))
+        content = json.loads(read_file(path, MAX_BYTES))
     except OSError as error:
         raise UserError(f"cannot read {path}: {reason(error)}") from None
     except (ValueError, RecursionError) as error:

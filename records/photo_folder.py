@@ -13,6 +13,7 @@ from records.console import print_plain
 from records.errors import UserError
 from records.files import file_sizes, is_directory, is_file, read_file
 from records.photo_ids import base_name, is_below, photo_id
+from records.photos import MAX_BYTES
 
 
 class PhotoFile(NamedTuple):
@@ -54,7 +55,7 @@ class PhotoFolder:
         other = None
         for path in self.places(photo_id):
             with suppress(OSError, UserError):
-                content = read_file(path)
+                content = read_file(path, MAX_BYTES)
                 same = hashlib.sha256(content).digest() == sha256
                 if same:
                     return PhotoFile(path, content, same)

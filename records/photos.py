@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 # Beyond it a file is taken for a decompression bomb, as by Pillow.
 MAX_PIXELS = 89_478_485
+MAX_BYTES = 512 << 20  # of a file: more than a BMP of so many pixels has
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WebP")
 READABLE = "JPEG, PNG, GIF, BMP or WebP"
 MAX_SIDE = 65_535  # as in a JPEG: to make a wider photo small takes gigabytes

@@ -2,14 +2,16 @@
 
 import os
 from collections import Counter
+from collections.abc import Iterator
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from records.errors import UserError
-from records.files import read_file, reason
+from records.files import open_file, reason
 
 FILE_NAME = "rejects.jsonl"
+LONGEST = 1 << 20  # bytes of a line
 
 
 class RejectLine(BaseModel):
@@ -57,9 +59,11 @@ def parse_line(line: bytes, where: str) -> RejectLine:
         raise UserError(f"{where} is damaged: {problem}") from None
 
 
-def read_lines(path: str) -> list[bytes]:
+def read_lines(path: str) -> Iterator[bytes]:
+    """Yields the lines; of a very long one parts, neither of which is a reject."""
     try:
-        return read_file(path).splitlines()
+        with open_file(path) as file:
+            yield from iter(lambda: file.readline(LONGEST), b"")
     except FileNotFoundError:
         raise UserError(f"{path} is missing") from None
     except OSError as error:

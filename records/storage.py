@@ -8,10 +8,12 @@ Every other module of this package goes through `records.files`, which picks the
 storage of a path.
 """
 
+import errno
 import io
 import os
 import re
 import shutil
+import stat
 import tempfile
 import uuid
 from abc import ABC, abstractmethod
@@ -23,11 +25,17 @@ from records.errors import UserError
 
 BLOCK = 1 << 20
 IN_MEMORY = 16 << 20
+OTHER_KINDS = (
+    ("a pipe", stat.S_ISFIFO),
+    ("a device", stat.S_ISCHR),
+    ("a device", stat.S_ISBLK),
+    ("a socket", stat.S_ISSOCK),
+)
 SCHEME = re.compile(r"([a-zA-Z][-a-zA-Z0-9+.]*)://")
 
 
 class StorageUserError(UserError, OSError):
-    """What a remote file system says; where nobody catches it, a person reads it.
+    """What a file system says; where nobody catches it, a person reads it.
 
     Attributes:
         refused: access to the file is denied; otherwise another try may do.
@@ -83,7 +91,8 @@ class Storage(ABC):
     def open(self, path: str, buffering: int = BLOCK) -> BinaryIO:
         """Opens a file for reading at any place, so many bytes at a time.
 
-        One that cannot be read may show only when it is read.
+        One that cannot be read may show only when it is read. On a disk it must be a
+        regular file: no pipe, no device.
         """
 
     @abstractmethod
@@ -136,7 +145,7 @@ class LocalStorage(Storage):
     """This machine's file system."""
 
     def open(self, path: str, buffering: int = BLOCK) -> BinaryIO:
-        return open(path, "rb", buffering)
+        return open_regular(path, buffering)
 
     def create(self, path: str) -> NewFile:
         return NewLocalFile(path)
@@ -168,6 +177,33 @@ class LocalStorage(Storage):
 
     def remove_directory(self, path: str) -> None:
         shutil.rmtree(path)
+
+
+def open_regular(path: str, buffering: int = BLOCK) -> BinaryIO:
+    """Opens a file that ends: to open or to read another may take for ever.
+
+    It is asked once it is open, for a name may lead elsewhere by then.
+
+    Raises:
+        StorageUserError: a pipe, a socket or a device.
+    """
+    # Without O_NONBLOCK a pipe is open only when somebody writes to it.
+    file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    try:
+        check_regular(path, os.fstat(file).st_mode)
+        return open(file, "rb", buffering)
+    except BaseException:
+        os.close(file)
+        raise
+
+
+def check_regular(path: str, mode: int) -> None:
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+    if not stat.S_ISREG(mode):
+        kind = next((name for name, is_one in OTHER_KINDS if is_one(mode)), "no file")
+        problem = f"it is {kind}; expected a regular file. Copy it to one"
+        raise StorageUserError.about(path, problem, refused=True)
 
 
 def local_files(

@@ -9,6 +9,7 @@ from records.files import read_file, reason, write_atomically
 PAD, START, END, UNK = "<pad>", "<start>", "<end>", "<unk>"
 PAD_ID, START_ID, END_ID, UNK_ID = 0, 1, 2, 3
 FILE_NAME = "vocabulary.txt"
+MAX_BYTES = 64 << 20  # of the file: a million words take some 10 MiB
 
 
 def special_tokens(keep_unknown: bool) -> list[str]:
@@ -55,7 +56,7 @@ class Vocabulary:
     @classmethod
     def load(cls, path: str) -> "Vocabulary":
         try:
-            text = read_file(path).decode("utf-8")
+            text = read_file(path, MAX_BYTES).decode("utf-8")
         except FileNotFoundError:
             raise UserError(f"no vocabulary at {path}") from None
         except OSError as error:

@@ -89,5 +89,5 @@ def read_json(path: str) -> Any:
             f"cannot read {path}: {reason(error)}. `tfcap evaluate` writes "
             f"{RESULTS} and, beside it, {REFERENCES}"
         ) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is not JSON: {error}") from None

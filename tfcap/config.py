@@ -19,22 +19,21 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from records.errors import UserError
-from records.files import named_errors, read_file
 from records.tokenizer_settings import Kind, TokenizerSettings
 from tfcap.decoding_config import DecodingConfig
 from tfcap.model_config import MODELS, MergeConfig, Model
 from tfcap.sections import Section
 from tfcap.training_config import TrainingConfig
-from tfcap.yaml_files import BoundedLoader
+from tfcap.yaml_files import BoundedLoader, read_yaml
 
 NETWORK = {"name": "inception_v3", "weights": "imagenet"}  # the encoder by default
 
 
-class _Loader(BoundedLoader):
+class ConfigLoader(BoundedLoader):
     """YAML 1.1, but `1e-3` is a number, as in YAML 1.2 and everywhere else."""
 
 
-_Loader.add_implicit_resolver(
+ConfigLoader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
     re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+"),
     list("-+.0123456789"),
@@ -236,8 +235,7 @@ def load_config(
         UserError: the file cannot be read or holds an unknown key or a wrong value;
             says where, and names the nearest valid key.
     """
-    with named_errors("read", path):
-        content = parse_yaml(read_file(path), path)
+    content = check_sections(read_yaml(path, ConfigLoader), path)
     if base:
         content = _merged(base.model_dump(mode="json"), content)
     return _overridden(content, overrides, path)
@@ -291,12 +289,8 @@ def explain(error: ValidationError, root: type[BaseModel]) -> str:
     return f"{where}: {message}{received}"
 
 
-def parse_yaml(text: bytes, path: str) -> dict[str, Any]:
-    """Sections by name; raises UserError where there are none."""
-    try:
-        content = yaml.load(text, _Loader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+def check_sections(content: Any, path: str) -> dict[str, Any]:
+    """Returns the sections of a YAML file by name; raises UserError without any."""
     if content is None:
         return {}
     if not isinstance(content, dict):
@@ -332,7 +326,7 @@ def _apply(content: dict[str, Any], override: str) -> None:
         if not isinstance(content, dict):
             raise UserError(f"--set {override}: {section!r} is no section")
     try:
-        content[name] = yaml.load(value, _Loader)
+        content[name] = yaml.load(value, ConfigLoader)
     except yaml.YAMLError:
         raise UserError(f"--set {override}: the value is not YAML") from None
 

@@ -9,7 +9,7 @@ from records import schema
 from records.files import read_file
 from records.numbered import read_numbered
 from records.photo_folder import PhotoFolder, named_folder
-from records.photos import PhotoProblem, check_header
+from records.photos import MAX_BYTES, PhotoProblem, check_header
 from records.reader import RecordSet
 from records.schema import PhotoRecord
 from tfcap.config import Config
@@ -92,7 +92,10 @@ def pixels_of(chosen: tuple[PhotoRecord, ...], records: RecordSet) -> tf.Tensor:
 def picture(record: PhotoRecord, folder: PhotoFolder) -> tf.Tensor | None:
     """The photo, uint8 [height, width, 3], made small; None if it cannot be had."""
     try:
-        encoded = record.encoded or read_file(folder.find(record.photo_id) or "")
+        encoded = record.encoded
+        if not encoded:
+            path = folder.find(record.photo_id) or ""
+            encoded = read_file(path, MAX_BYTES)
         check_header(encoded)
         pixels = decode_photo(tf.constant(encoded))
     except (OSError, PhotoProblem, tf.errors.OpError):

@@ -14,8 +14,15 @@ from pydantic import ValidationError
 from records.errors import UserError
 from records.files import named_errors, read_file, write_atomically
 from records.formats import refuse_newer
-from tfcap.config import Config, RecipeOfRecords, explain, parse_yaml
+from tfcap.config import (
+    Config,
+    ConfigLoader,
+    RecipeOfRecords,
+    check_sections,
+    explain,
+)
 from tfcap.sections import SAVED, Section
+from tfcap.yaml_files import MAX_BYTES, parse_yaml
 
 FORMAT = 1  # of a work directory
 END = b"\n..."
@@ -42,9 +49,9 @@ def load_saved(path: str) -> Config:
         UserError: a newer version wrote it, it has an unknown key, or it is damaged.
     """
     with named_errors("read", path):
-        text = read_file(path)
+        text = read_file(path, MAX_BYTES)
     try:
-        content = parse_yaml(text, path)
+        content = check_sections(parse_yaml(text, path, ConfigLoader), path)
     except UserError as error:
         raise UserError(f"{error}. {REMEDY}") from None
     version = content.pop("format", None)

@@ -1,8 +1,41 @@
 """Reading YAML that somebody else wrote: small files stay small."""
 
+from typing import Any
+
 import yaml
 
+from records.errors import UserError
+from records.files import read_file, reason
+
 MOST_ALIASES = 16
+MAX_BYTES = 1 << 20
+
+
+def read_yaml(path: str, loader: type["BoundedLoader"], prefix: str = "") -> Any:
+    """Reads a YAML file.
+
+    Args:
+        prefix: of messages: which option names the file.
+
+    Raises:
+        UserError: it cannot be read, is no regular file, is too large or not YAML.
+    """
+    try:
+        text = read_file(path, MAX_BYTES)
+    except OSError as error:
+        raise UserError(f"{prefix}cannot read {path}: {reason(error)}") from None
+    return parse_yaml(text, path, loader, prefix)
+
+
+def parse_yaml(
+    text: bytes, path: str, loader: type["BoundedLoader"], prefix: str = ""
+) -> Any:
+    """As `read_yaml`, of what a file holds."""
+    try:
+        return yaml.load(text.decode(), loader)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        problem = " ".join(str(error).split())
+        raise UserError(f"{prefix}{path} is not YAML: {problem}") from None
 
 
 class BoundedLoader(yaml.SafeLoader):

@@ -1,17 +1,15 @@
 """One JSON document as a whole: reading it, and what is wrong with all of it."""
 
 import json
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
 from beam_jobs.sources import ANY_FORM, Source
 from beam_jobs.sources.json_items import Item
-from beam_jobs.sources.lines import without_mark
+from beam_jobs.sources.lines import UNREADABLE, open_source, why, without_mark
 from records.errors import UserError
 from records.photo_ids import split_name
 from records.shards import SPLITS
@@ -65,10 +63,10 @@ def read_start(path: str) -> bytes:
     if not FileSystems.exists(path):
         raise UserError(f"--captions: no file {path}")
     try:
-        with FileSystems.open(path, compression_type=CompressionTypes.AUTO) as file:
+        with open_source(path) as file:
             start = file.read(4096)
-    except (OSError, EOFError, zlib.error) as error:  # the last two: damaged archives
-        raise UserError(f"--captions: cannot read {path}: {error}") from None
+    except UNREADABLE as error:
+        raise UserError(f"--captions: cannot read {path}: {why(error)}") from None
     return without_mark(start, path).lstrip()
 
 
@@ -105,11 +103,11 @@ def load_document(path: str) -> Any:
         UserError: it cannot be read; names the position.
     """
     try:
-        with FileSystems.open(path, compression_type=CompressionTypes.AUTO) as file:
+        with open_source(path) as file:
             content = file.read()
         return json.loads(without_mark(content, path))
-    except (OSError, EOFError, zlib.error) as error:  # the last two: damaged archives
-        raise UserError(f"cannot read {path}: {error}") from None
+    except UNREADABLE as error:
+        raise UserError(f"cannot read {path}: {why(error)}") from None
     except UnicodeDecodeError as error:
         raise UserError(
             f"{path} is not UTF-8 at byte {error.start}: {error.reason}"

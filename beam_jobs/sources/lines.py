@@ -2,11 +2,12 @@
 
 import codecs
 import itertools
+import os
 import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import BinaryIO, ClassVar
 
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
@@ -15,11 +16,13 @@ from beam_jobs.elements import Caption, InSplit, Named, Reject
 from beam_jobs.sources import ANY_FORM, Source
 from records.errors import UserError
 from records.photo_ids import photo_id
+from records.storage import check_regular, is_remote
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")
 CONVERT = (
     "Convert it to UTF-8 from the encoding it has, e.g. iconv -f LATIN1 -t UTF-8 {}"
 )
+UNREADABLE = (OSError, EOFError, zlib.error)  # the last two: damaged archives
 CAPTIONS = "captions"  # the one of a source's files that is no list
 
 
@@ -115,7 +118,7 @@ def read_lines(path: str) -> Iterator[tuple[int, bytes]]:
     Raises:
         UserError: the file is UTF-16.
     """
-    with FileSystems.open(path, compression_type=CompressionTypes.AUTO) as file:
+    with open_source(path) as file:
         number = 0
         while line := file.readline():
             number += 1
@@ -123,6 +126,17 @@ def read_lines(path: str) -> Iterator[tuple[int, bytes]]:
                 line = without_mark(line, path)
             if line.strip():
                 yield number, line.rstrip(b"\r\n")
+
+
+def open_source(path: str) -> BinaryIO:
+    """Opens a file of captions or a list, unpacked.
+
+    Raises:
+        StorageUserError: it is a pipe or a device, which may have no end.
+    """
+    if not is_remote(path):
+        check_regular(path, os.stat(path).st_mode)
+    return FileSystems.open(path, compression_type=CompressionTypes.AUTO)
 
 
 def without_mark(start: bytes, path: str) -> bytes:
@@ -142,8 +156,13 @@ def without_mark(start: bytes, path: str) -> bytes:
 def first_lines(flag: str, path: str, count: int) -> list[tuple[int, bytes]]:
     try:
         return list(itertools.islice(read_lines(path), count))
-    except (OSError, EOFError, zlib.error) as error:  # the last two: damaged archives
-        raise UserError(f"{flag}: cannot read {path}: {error}") from None
+    except UNREADABLE as error:
+        raise UserError(f"{flag}: cannot read {path}: {why(error)}") from None
+
+
+def why(error: Exception) -> str:
+    """What went wrong, without the name of the file where it is known apart."""
+    return getattr(error, "strerror", None) or str(error)
 
 
 def start_of_captions(path: str, count: int = 10) -> list[tuple[int, bytes]]:

@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 
@@ -83,3 +84,25 @@ def test_another_manifest_is_one_sentence(record_set, command, change, message, 
     assert out == ""
     assert err.startswith(f"error: {path} {message}")
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "dataset.json",
+        "vocabulary.txt",
+        "rejects.jsonl",
+        "train-00000-of-00003.tfrecord",
+    ],
+)
+@pytest.mark.parametrize("command", ["inspect", "verify"])
+def test_a_pipe_in_a_record_set_keeps_no_command_waiting(
+    record_set, tmp_path, capsys, command, name
+):
+    (record_set / name).unlink()
+    os.mkfifo(record_set / name)
+    page = ["--html", str(tmp_path / "page.html")] if command == "inspect" else []
+    assert main([command, str(record_set), *page]) == 1
+    out, err = capsys.readouterr()
+    assert name in out + err and "Traceback" not in err
+    assert "a pipe" in out + err or "missing" in out + err

@@ -1,5 +1,6 @@
 """Which storage a path has, and remote files by way of TensorFlow."""
 
+import os
 import re
 import uuid
 
@@ -161,6 +162,43 @@ def test_a_remote_error_says_where_alone_and_what_beside_a_path():
     assert str(error) == "s3://b/a: Access Denied"
     assert error.strerror == "Access Denied"
     assert isinstance(error, (UserError, OSError))
+
+
+@pytest.fixture
+def pipe(tmp_path) -> str:
+    """To open it for reading would wait for somebody who writes."""
+    os.mkfifo(tmp_path / "pipe")
+    return str(tmp_path / "pipe")
+
+
+def test_only_regular_files_are_opened(pipe, tmp_path):
+    (tmp_path / "link").symlink_to("pipe")
+    for path, kind in (
+        (pipe, "pipe"),
+        (f"{pipe[:-4]}link", "pipe"),
+        ("/dev/zero", "d"),
+    ):
+        with pytest.raises(StorageUserError, match=rf"{path}: it is a {kind}") as error:
+            open_file(path)
+        assert error.value.refused and "expected a regular file" in str(error.value)
+
+
+def test_a_directory_and_nothing_are_told_as_python_does(tmp_path):
+    with pytest.raises(IsADirectoryError) as error:
+        open_file(str(tmp_path))
+    assert error.value.filename == str(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        open_file(str(tmp_path / "none"))
+    assert len(os.listdir("/proc/self/fd")) < 200  # none stays open
+
+
+def test_a_file_larger_than_is_wanted_is_not_read(tmp_path):
+    path = tmp_path / "sparse"
+    path.write_bytes(b"abc")
+    assert read_file(str(path), 3) == b"abc"
+    os.truncate(path, 1 << 40)
+    with pytest.raises(StorageUserError, match="larger than 3,000,000 bytes, the most"):
+        read_file(str(path), 3_000_000)
 
 
 def test_reading_in_any_order(folder):

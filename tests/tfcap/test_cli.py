@@ -1,6 +1,7 @@
 """The `tfcap` command: usage, exit codes, errors in one sentence."""
 
 import json
+import os
 import struct
 import subprocess
 import sys
@@ -132,6 +133,28 @@ def test_a_photo_is_refused_by_its_header_and_no_other(
     size = "30000 x 30000 pixels; 89,478,485 at most"
     assert f"large.gif: too many pixels: {size}\n" in err
     assert "text.jpg: not an image: begins with b'this is '\n" in err
+
+
+def test_what_is_no_file_is_refused_and_no_other_photo(photos, tmp_path, capsys):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    os.mkfifo(folder / "pipe.jpg")
+    (folder / "zero.jpg").symlink_to("/dev/zero")
+    (folder / "none.jpg").symlink_to("nowhere")
+    assert cli.main(["caption", "--model", "m", str(folder), photos[0]]) == 1
+    out, err = capsys.readouterr()
+    assert out == f" -0.500  {photos[0]}  13 bytes\n"
+    assert "pipe.jpg: it is a pipe; expected a regular file" in err
+    assert "zero.jpg: it is a device; expected a regular file" in err
+    assert "none.jpg: No such file" in err
+
+
+def test_a_file_too_large_for_a_photo_is_not_read(photos, capsys):
+    os.truncate(photos[1], 1 << 40)
+    assert cli.main(["caption", "--model", "m", *photos[:2]]) == 1
+    out, err = capsys.readouterr()
+    assert out.endswith("13 bytes\n")
+    assert "b.jpg: it is larger than 536,870,912 bytes" in err
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """YAML of strangers."""
 
+import os
+
 import pytest
 import yaml
 
@@ -36,6 +38,20 @@ def test_what_would_grow_is_refused(tmp_path, text, problem):
         assert problem in str(error.value)
     with pytest.raises(UserError, match="not YAML"):
         load_config(str(empty(tmp_path)), [f"training.seed={text}"])
+
+
+@pytest.mark.parametrize("read", [load_config, read_mapping])
+def test_only_small_regular_files_are_read(tmp_path, read):
+    with pytest.raises(UserError, match="cannot read /dev/zero: it is a device"):
+        read("/dev/zero")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UserError, match="pipe: it is a pipe"):
+        read(str(tmp_path / "pipe"))
+    large = tmp_path / "large.yaml"
+    large.touch()
+    os.truncate(large, 1 << 40)
+    with pytest.raises(UserError, match="larger than 1,048,576 bytes"):
+        read(str(large))
 
 
 def empty(folder):

@@ -114,13 +114,15 @@ def caption_files(
 
 def read(paths: Sequence[str]) -> tuple[dict[str, bytes], dict[str, dict]]:
     """Path -> bytes of the files, and -> the row of those that cannot be read."""
+    from records.files import read_file, reason
+    from records.photos import MAX_BYTES
+
     photos, errors = {}, {}
     for path in paths:
         try:
-            with open(path, "rb") as file:
-                photos[path] = file.read()
+            photos[path] = read_file(path, MAX_BYTES)
         except OSError as error:
-            errors[path] = {"caption": "", "score": 0.0, "error": error.strerror}
+            errors[path] = {"caption": "", "score": 0.0, "error": reason(error)}
     return photos, errors
 
 

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from records.console import number_table
 from records.files import read_file
+from records.photos import MAX_BYTES
 from tfcap import captioning
 from tfcap.captioning import Captioned, caption_within
 from tfcap.decoding import detokenize
@@ -36,7 +37,7 @@ def compare(
     pairs = []
     for start in range(0, len(paths), AT_A_TIME):
         some = paths[start : start + AT_A_TIME]
-        photos = [read_file(path) for path in some]
+        photos = [read_file(path, MAX_BYTES) for path in some]
         rows = some, live_captions(live, photos), caption_within(exported, photos)
         pairs += [Pair(*row) for row in zip(*rows)]
     return pairs

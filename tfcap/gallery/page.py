@@ -11,6 +11,7 @@ from PIL import Image
 
 from records.files import make_output, read_file, write_atomically
 from records.look import look
+from records.photos import MAX_BYTES
 from records.thumbnails import Unreadable, photo_url, thumbnail
 from tfcap import metrics, pages
 from tfcap.gallery import charts
@@ -173,7 +174,8 @@ def _card(entry: Entry) -> dict[str, str]:
 
 def _photo(entry: Entry) -> str:
     try:
-        small = thumbnail(read_file(entry.photo_path or ""), THUMBNAIL_SIDE)
+        photo = read_file(entry.photo_path or "", MAX_BYTES)
+        small = thumbnail(photo, THUMBNAIL_SIDE)
     except (OSError, Unreadable):
         return f'<div class="photo no-photo">No photo: {escape(entry.photo_id)}</div>'
     # One pixel is the mean colour: a quiet frame for photos that do not fill it.

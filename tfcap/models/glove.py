@@ -21,6 +21,7 @@ from typing import BinaryIO
 import numpy as np
 
 from records.errors import UserError
+from records.files import open_file
 from records.vocabulary import END, PAD, START, UNK, Vocabulary
 
 SPECIAL = {PAD, START, END, UNK}
@@ -74,7 +75,7 @@ def load_glove(path: str, vocabulary: Vocabulary, units: int, seed: int) -> np.n
 
 
 def describe_start(path: str) -> str:
-    with open(path, "rb") as file:
+    with open_file(path) as file:
         start = file.read(40)
     return f"The file begins with {start!r}" if start else "The file is empty"
 
@@ -104,7 +105,7 @@ def read_lines(path: str, units: int) -> Iterator[tuple[int, str]]:
 @contextmanager
 def opened(path: str, units: int) -> Iterator[BinaryIO]:
     """Opens a file, or what is packed in it, by its first bytes."""
-    with open(path, "rb") as file:
+    with open_file(path) as file:
         start = file.read(2)
         file.seek(0)
         if start == b"\x1f\x8b":

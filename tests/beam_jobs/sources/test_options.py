@@ -1,6 +1,7 @@
 """The options of each source: what is missing, too much or not there."""
 
 import argparse
+import os
 
 import pytest
 
@@ -112,3 +113,12 @@ def test_names_of_a_split_are_one(tmp_path):
     (tmp_path / "a").write_bytes(b"{}")
     source = Coco.open([f"val={tmp_path}/a", f"dev={tmp_path}/a"], None)
     assert source.inputs == (f"dev={tmp_path}/a",) * 2
+
+
+@pytest.mark.parametrize("name", sorted(options.SOURCES))
+def test_a_pipe_is_no_caption_file(tmp_path, name):
+    os.mkfifo(tmp_path / "captions")
+    path = str(tmp_path / "captions")
+    option = f"train={path}" if name == "coco" else path
+    with pytest.raises(UserError, match=r"cannot read .*captions: it is a pipe; exp"):
+        options.SOURCES[name].open([option], None)
