@@ -327,8 +327,9 @@ def _apply(content: dict[str, Any], override: str) -> None:
             raise UserError(f"--set {override}: {section!r} is no section")
     try:
         content[name] = yaml.load(value, ConfigLoader)
-    except yaml.YAMLError:
-        raise UserError(f"--set {override}: the value is not YAML") from None
+    except yaml.YAMLError as error:
+        problem = " ".join(str(error).split())
+        raise UserError(f"--set {key}: the value is not YAML: {problem}") from None
 
 
 def _keys_at(model: type[BaseModel], path: Sequence[str | int]) -> list[str]:

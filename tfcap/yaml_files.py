@@ -1,6 +1,6 @@
 """Reading YAML that somebody else wrote: small files stay small."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 
@@ -9,6 +9,12 @@ from records.files import read_file, reason
 
 MOST_ALIASES = 16
 MAX_BYTES = 1 << 20
+DIGITS = 100  # of an integer, whatever its base
+DATE = "tag:yaml.org,2002:timestamp"
+NOT_JSON = {
+    DATE,
+    *(f"tag:yaml.org,2002:{name}" for name in ("binary", "omap", "pairs", "set")),
+}
 
 
 def read_yaml(path: str, loader: type["BoundedLoader"], prefix: str = "") -> Any:
@@ -39,11 +45,22 @@ def parse_yaml(
 
 
 class BoundedLoader(yaml.SafeLoader):
-    """A safe loader for a few aliases, none of which holds itself.
+    """A safe loader of what JSON can say, with a few aliases that end.
 
     Aliases of aliases multiply: nine lines of nine can stand for a billion values, as
-    soon as they are written out or merged. Errors are `yaml.YAMLError`.
+    soon as they are written out or merged. A date is a text, and an integer has no more
+    digits than Python writes out again. Errors are `yaml.YAMLError`.
     """
+
+    yaml_implicit_resolvers: ClassVar = {
+        first: [pair for pair in pairs if pair[0] != DATE]
+        for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+    yaml_constructors: ClassVar = {
+        tag: construct
+        for tag, construct in yaml.SafeLoader.yaml_constructors.items()
+        if tag not in NOT_JSON
+    }
 
     def __init__(self, stream):
         super().__init__(stream)
@@ -54,6 +71,17 @@ class BoundedLoader(yaml.SafeLoader):
             return super().get_single_data()
         except RecursionError:
             raise yaml.YAMLError("it is nested too deeply") from None
+        except (ValueError, ArithmeticError) as error:  # of int and float
+            raise yaml.YAMLError(f"it holds no number: {error}") from None
+
+    def construct_yaml_int(self, node):
+        if len(node.value) > DIGITS:
+            mark = node.start_mark
+            raise yaml.YAMLError(
+                f"an integer of {len(node.value):,} digits in line {mark.line + 1}; "
+                f"{DIGITS} at most"
+            )
+        return super().construct_yaml_int(node)
 
     def compose_node(self, parent, index):
         if self.check_event(yaml.AliasEvent):
@@ -76,3 +104,6 @@ class BoundedLoader(yaml.SafeLoader):
         node = compose(anchor)
         self._unfinished.pop()
         return node
+
+
+BoundedLoader.add_constructor("tag:yaml.org,2002:int", BoundedLoader.construct_yaml_int)

@@ -1,5 +1,6 @@
 """YAML of strangers."""
 
+import math
 import os
 
 import pytest
@@ -26,8 +27,20 @@ MERGED = "a0: &a0 {x: 1}\n" + "".join(
         ("training: &a [*a]", "&a holds itself"),
         ("training: &a {b: {c: *a}}", "&a holds itself"),
         ("[" * 5000, "nested too deeply"),
+        ("9" * 5000, "an integer of 5,000 digits in line 1; 100 at most"),
+        ("0x" + "f" * 5000, "an integer of 5,002 digits"),
+        ("-" + "1:" * 400 + "1", "an integer of 802 digits"),
+        ("59:" * 400 + "1.5", "it holds no number: int too large to convert to float"),
+        ("0b_", "it holds no number: invalid literal for int()"),
+        ("!!timestamp 2024-13-45", "could not determine a constructor for the tag"),
+        ("!!binary aGVsbG8=", "could not determine a constructor for the tag"),
+        ("!!set {a, b}", "could not determine a constructor for the tag"),
+        ("!!python/name:os.system", "could not determine a constructor for the tag"),
     ],
-    ids=["laughs", "merged", "list", "mapping", "deep"],
+    ids=[
+        *("laughs", "merged", "list", "mapping", "deep", "digits", "hexadecimal"),
+        *("sexagesimal", "float", "binary", "date", "bytes", "set", "python"),
+    ],
 )
 def test_what_would_grow_is_refused(tmp_path, text, problem):
     path = tmp_path / "config.yaml"
@@ -36,7 +49,7 @@ def test_what_would_grow_is_refused(tmp_path, text, problem):
         with pytest.raises(UserError, match="is not YAML") as error:
             read(str(path))
         assert problem in str(error.value)
-    with pytest.raises(UserError, match="not YAML"):
+    with pytest.raises(UserError, match=r"--set training\.seed: the value is not YAML"):
         load_config(str(empty(tmp_path)), [f"training.seed={text}"])
 
 
@@ -58,6 +71,23 @@ def empty(folder):
     path = folder / "empty.yaml"
     path.write_text("")
     return path
+
+
+@pytest.mark.parametrize("date", ["2024-13-45", "2024-02-03", "2024-02-03 04:05:06"])
+def test_a_date_is_a_text(tmp_path, date):
+    config = load_config(str(empty(tmp_path)), [f"encoder.name={date}"])
+    assert config.encoder.name == date
+    with pytest.raises(UserError, match=rf"training.seed: .* received '{date}'"):
+        load_config(str(empty(tmp_path)), [f"training.seed={date}"])
+    path = tmp_path / "options.yaml"
+    path.write_text(f"labels: {{{date.replace(':', '')}: {date[:10]}}}")
+    assert read_mapping(str(path)) == {"labels": {date.replace(":", ""): date[:10]}}
+
+
+def test_what_json_can_say_is_read():
+    text = "[1, 0x10, 1.5, yes, null, [x, '1'], -.inf, {1: 2}]"
+    expected = [1, 16, 1.5, True, None, ["x", "1"], -math.inf, {1: 2}]
+    assert yaml.load(text, BoundedLoader) == expected
 
 
 def test_a_few_aliases_are_read():
