@@ -44,7 +44,7 @@ from beam_jobs.elements import REJECTED, Job
 from beam_jobs.facts import DROPPED, TAKEN, ReadText, WriteFacts, file_facts
 from beam_jobs.finishing import Finish
 from beam_jobs.joining import SPLIT_SIZE, TRAINING_WORD, JoinPhotos
-from beam_jobs.remote_access import use_options
+from beam_jobs.remote_access import check_names, use_options
 from beam_jobs.reusing import earlier_places, open_earlier
 from beam_jobs.runners import parse_command, run_pipeline
 from beam_jobs.sharding import WriteShards
@@ -62,6 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = make_parser()
     args, options = parse_command(parser, argv)
     source_options.check_options(parser, args)
+    check_names(places(args))
     dataflow.check(options, places(args), dry_run=args.dry_run is not None)
     started = time.monotonic()
     use_options(options, places(args) if args.dry_run is None else {})

@@ -39,7 +39,7 @@ from beam_jobs.caption_shards import (
 )
 from beam_jobs.elements import REJECTED, PhotoFile
 from beam_jobs.photo_files import match_photos
-from beam_jobs.remote_access import use_options
+from beam_jobs.remote_access import check_names, use_options
 from beam_jobs.resource_hints import encoder_hints
 from beam_jobs.runners import parse_command, run_pipeline
 from beam_jobs.summary import counter, has_ended
@@ -50,6 +50,7 @@ from tfcap.captioning import Captioner
 
 def main(argv: Sequence[str] | None = None) -> int:
     args, options = parse_command(make_parser(), argv)
+    check_names(places(args))
     dataflow.check(options, places(args), dry_run=args.dry_run is not None)
     started = time.monotonic()
     use_options(options, places(args) if args.dry_run is None else {})

@@ -20,7 +20,13 @@ from beam_jobs.finishing import check_sum
 from beam_jobs.output_folder import Report, finished_report, save_report
 from beam_jobs.photo_files import read_photos
 from beam_jobs.remote_files import local_copy
-from records.files import file_digest, file_sizes, read_file, write_atomically
+from records.files import (
+    file_digest,
+    file_sizes,
+    read_file,
+    write_atomically,
+    write_text,
+)
 from records.photos import PhotoProblem
 from tfcap.captioning import Captioner, caption_within
 from tfcap.memory import named_memory_errors
@@ -86,7 +92,7 @@ class Summary(BaseModel):
 
     def save(self, directory: str) -> None:
         content = self.model_dump_json(indent=1) + "\n"
-        write_atomically(os.path.join(directory, self.file_name()), content.encode())
+        write_text(os.path.join(directory, self.file_name()), content)
 
     @classmethod
     def load(cls, directory: str) -> "Summary":

@@ -26,7 +26,7 @@ from rich.table import Column, Table
 from beam_jobs import dataflow
 from beam_jobs.runners import LOCAL, new_pipeline
 from records.console import plain_console
-from records.files import make_output, write_atomically
+from records.files import make_output, write_atomically, write_text
 
 NOT_LOOKED_AT = "not looked at"
 EMPTY = beam_runner_api_pb2.Environment()
@@ -213,4 +213,4 @@ def write(submission: Submission, folder: str) -> None:
     write_atomically(os.path.join(folder, "graph.pb"), graph)
     if submission.request:
         request = json.dumps(submission.request, indent=2, sort_keys=True)
-        write_atomically(os.path.join(folder, "job.json"), request.encode())
+        write_text(os.path.join(folder, "job.json"), request)

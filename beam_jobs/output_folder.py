@@ -36,6 +36,7 @@ from records.files import (
     remove_directory,
     remove_if_there,
     write_atomically,
+    write_text,
 )
 from records.formats import refuse_newer
 from records.locking import locked
@@ -198,7 +199,7 @@ def write_rejects(output: str, rejected: Iterable[Reject]) -> None:
     content = "".join(line + "\n" for line in sorted(lines))
     path = os.path.join(output, rejects.FILE_NAME)
     with named_errors("write", path):
-        write_atomically(path, content.encode())
+        write_text(path, content)
 
 
 def remove_leftovers(output: str, shards: re.Pattern, kept: Collection[str]) -> None:

@@ -10,6 +10,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from beam_jobs import s3
 from beam_jobs.remote_files import ROOT
 from records.errors import UserError
+from records.files import check_utf8
 from records.storage import is_remote, scheme_of
 
 # Scheme -> what must be importable, and what brings it.
@@ -19,6 +20,13 @@ LIBRARIES = {
     "hdfs": ("hdfs", "apache-beam[hadoop]"),
     "azfs": ("azure.storage.blob", "apache-beam[azure]"),
 }
+
+
+def check_names(places: Mapping[str, Sequence[str]]) -> None:
+    """Raises UserError where an option, of `places`, names a path that is not UTF-8."""
+    for option, paths in places.items():
+        for path in paths:
+            check_utf8(path, option)
 
 
 def use_options(options: PipelineOptions, places: Mapping[str, Sequence[str]]) -> None:

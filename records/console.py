@@ -1,5 +1,6 @@
 """What every command does alike: errors in one sentence, exit codes."""
 
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -20,7 +21,13 @@ CONTROLS = {
 
 
 def run_command(main: Callable[[], int | None]) -> int:
-    """Runs a command: its exit code, 1 after a UserError, 130 after Ctrl-C."""
+    """Runs a command: its exit code, 1 after a UserError, 130 after Ctrl-C.
+
+    A file's name need not be UTF-8: what cannot be printed as it is is spelled out.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         return main() or 0
     except UserError as error:

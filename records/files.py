@@ -56,6 +56,34 @@ def write_atomically(path: str, content: bytes) -> None:
         file.finish()
 
 
+def write_text(path: str, text: str) -> None:
+    """As `write_atomically`, in UTF-8.
+
+    Names of files need not be UTF-8. What of them is not is written as `\\udce9`, which
+    is also how JSON writes it.
+    """
+    write_atomically(path, text.encode("utf-8", "backslashreplace"))
+
+
+def check_utf8(path: str, option: str = "") -> None:
+    """Refuses a place that neither TensorFlow nor Beam can be told of.
+
+    Args:
+        option: that names the place, for the message.
+
+    Raises:
+        UserError: the path is not UTF-8.
+    """
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        where = f"{option}: " if option else ""
+        raise UserError(
+            f"{where}{path}: the path is not UTF-8; expected one that is. Rename what "
+            "is not, or name a link to it"
+        ) from None
+
+
 @contextmanager
 def named_errors(doing: str, path: str) -> Iterator[None]:
     """Raises UserError in the place of OSError: `cannot write PATH: No space left`."""

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from records import rejects
 from records.errors import UserError
-from records.files import exists, read_file, reason, write_atomically
+from records.files import check_utf8, exists, read_file, reason, write_atomically
 from records.formats import refuse_newer
 from records.schema import FeatureSpec
 from records.tokenizer_settings import TokenizerSettings
@@ -251,6 +251,7 @@ def load_content(directory: str) -> dict[str, Any]:
     Raises:
         UserError: as `load_manifest`, but fields are not looked at.
     """
+    check_utf8(directory)
     path = os.path.join(directory, FILE_NAME)
     rejected = os.path.join(directory, rejects.FILE_NAME)
     if not exists(path):

@@ -9,7 +9,7 @@ from string import Template
 from typing import Any
 
 from records import charts
-from records.files import write_atomically
+from records.files import write_text
 from records.inspection import (
     counts,
     describe_in_and_out,
@@ -43,7 +43,7 @@ def write_page(
         UserError: Pillow is not installed, a record is damaged, or the page cannot be
             written.
     """
-    write_atomically(path, draw(record_set, samples).encode("utf-8"))
+    write_text(path, draw(record_set, samples))
 
 
 def draw(record_set: RecordSet, samples: Mapping[str, Sequence[Sample]]) -> str:

@@ -23,6 +23,7 @@ from typing import TypeVar
 import tensorflow as tf
 
 from records.errors import UserError
+from records.files import check_utf8
 from records.formats import refuse_newer
 from records.photos import MAX_PIXELS, PhotoProblem, check_header
 
@@ -244,6 +245,7 @@ def _groups(costs: Mapping[int, float], most: int) -> Iterator[list[int]]:
 
 def _find(directory: str) -> tuple[str, str]:
     """The SavedModel to load and its version."""
+    check_utf8(directory)
     if _is_saved_model(directory):
         return directory, "1"
     for version in sorted(_versions(directory), key=int, reverse=True):

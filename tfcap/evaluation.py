@@ -14,7 +14,7 @@ from rich.table import Table
 
 from records.caption_reader import read_texts
 from records.console import number_table
-from records.files import make_output, write_atomically
+from records.files import make_output, write_text
 from records.photo_folder import PhotoFolder
 from records.reader import RecordSet
 from tfcap import java_scores, metrics
@@ -232,7 +232,7 @@ def write_results(contents: dict[str, Any], folder: str) -> None:
     make_output(folder, "--output")
     for name, content in contents.items():
         text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
-        write_atomically(os.path.join(folder, name), text.encode())
+        write_text(os.path.join(folder, name), text)
 
 
 def save_gallery(evaluation: Evaluation, photos: str, folder: str) -> str:

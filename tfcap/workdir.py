@@ -21,7 +21,7 @@ import tensorflow as tf
 from records import manifest as manifest_module
 from records import vocabulary as vocabulary_module
 from records.errors import UserError
-from records.files import exists, make_output
+from records.files import check_utf8, exists, make_output
 from records.locking import locked
 from records.manifest import Manifest, load_manifest
 from records.reader import RecordSet, check_vocabulary
@@ -214,6 +214,7 @@ def held(path: str) -> Iterator[None]:
     Raises:
         UserError: it cannot be made, or another run is training there; says which.
     """
+    check_utf8(path, "--workdir")
     make_output(path, "--workdir")
     try:
         with locked(path, path, "--workdir"):

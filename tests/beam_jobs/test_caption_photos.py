@@ -210,6 +210,13 @@ def test_a_photo_whose_name_is_not_utf8(step, photos, tmp_path):
     assert lines(tmp_path / "out")[3]["photo"] == f"{photos}/caf\\udce9.jpg"
 
 
+@pytest.mark.parametrize("option", ["model", "photos", "output"])
+def test_a_place_whose_name_is_not_utf8_is_refused(flags, option):
+    name = f"--{option}=" + os.fsdecode(b"caf\xe9")
+    with pytest.raises(UserError, match=rf"--{option}: caf.*: the path is not UTF-8"):
+        caption_photos.main([*flags, name])
+
+
 def test_another_model_has_another_digest(model, tmp_path):
     assert model_digest(model) == model_digest(model)
     module = Colours()

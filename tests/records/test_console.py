@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -72,6 +73,21 @@ def test_tables_show_it_too(capsys):
     printed = capsys.readouterr().out
     assert "\x1b" not in printed and "\x07" not in printed
     assert printed.count("\\x1b[31mred") == 2 and "\\x1b]0;title" in printed
+
+
+def test_a_name_that_is_not_utf8_is_spelled_out(capsys):
+    name = os.fsdecode(b"caf\xe9.jpg")
+
+    def say():
+        print(name)
+        print(name, file=sys.stderr)
+        console.print_plain(name)
+        console.plain_console().print(name)
+        raise UserError(name)
+
+    assert console.run_command(say) == 1
+    seen = "caf\\udce9.jpg\n"
+    assert capsys.readouterr() == (3 * seen, f"{seen}error: {seen}")
 
 
 @pytest.mark.parametrize("text", ["a\nb\tc", "שלום\u200f", "👩\u200d🚀", "é"])

@@ -1,4 +1,5 @@
 import hashlib
+import json
 import os
 import re
 
@@ -15,6 +16,7 @@ from records.files import (
     remove_directory,
     remove_if_there,
     write_atomically,
+    write_text,
 )
 from records.storage import BLOCK
 
@@ -25,6 +27,15 @@ def test_writes_and_replaces(tmp_path):
     write_atomically(str(path), b"second")
     assert path.read_bytes() == b"second"
     assert os.listdir(tmp_path) == ["file.txt"]
+
+
+def test_text_is_written_whatever_names_are_in_it(tmp_path):
+    name = os.fsdecode(b"caf\xe9.jpg")
+    path = str(tmp_path / "file")
+    write_text(path, json.dumps([name, "é"], ensure_ascii=False))
+    content = read_file(path)
+    assert content == '["caf\\udce9.jpg", "é"]'.encode()
+    assert json.loads(content) == [name, "é"]
 
 
 def test_a_place_that_cannot_be_written(tmp_path):

@@ -106,3 +106,24 @@ def test_a_pipe_in_a_record_set_keeps_no_command_waiting(
     out, err = capsys.readouterr()
     assert name in out + err and "Traceback" not in err
     assert "a pipe" in out + err or "missing" in out + err
+
+
+def test_a_page_at_a_place_that_is_not_utf8(record_set, tmp_path, capsys):
+    place = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.html")
+    photos = os.fsdecode(os.fsencode(tmp_path) + b"/photos\xe9")
+    os.mkdir(photos)
+    argv = ["inspect", str(record_set), "--photos", photos, "--html", place]
+    assert main(argv) == 0
+    assert "caf\\udce9.html" in capsys.readouterr().out
+    assert main([*argv, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["page"] == place
+
+
+@pytest.mark.parametrize("command", ["inspect", "verify"])
+def test_records_at_a_place_that_is_not_utf8_are_refused(
+    record_set, tmp_path, capsys, command
+):
+    moved = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9")
+    os.rename(record_set, moved)
+    assert main([command, moved]) == 1
+    assert "caf\\udce9: the path is not UTF-8" in capsys.readouterr().err

@@ -149,6 +149,19 @@ def test_what_is_no_file_is_refused_and_no_other_photo(photos, tmp_path, capsys)
     assert "none.jpg: No such file" in err
 
 
+def test_a_name_that_is_not_utf8_is_printed(photos, tmp_path, capsys):
+    names = [os.fsencode(tmp_path) + name for name in (b"/caf\xe9.jpg", b"/\xff.jpg")]
+    Path(os.fsdecode(names[0])).write_bytes(GOOD)
+    argv = ["caption", "--model", "m", *map(os.fsdecode, names)]
+    assert cli.main(argv) == 1
+    out, err = capsys.readouterr()
+    assert out == f" -0.500  {tmp_path}/caf\\udce9.jpg  13 bytes\n"
+    assert f"{tmp_path}/\\udcff.jpg: No such file" in err
+    assert cli.main([*argv, "--json"]) == 1
+    rows = json.loads(capsys.readouterr().out)["captions"]
+    assert [os.fsencode(row["photo"]) for row in rows] == names
+
+
 def test_a_file_too_large_for_a_photo_is_not_read(photos, capsys):
     os.truncate(photos[1], 1 << 40)
     assert cli.main(["caption", "--model", "m", *photos[:2]]) == 1

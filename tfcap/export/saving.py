@@ -6,7 +6,7 @@ import os
 import tensorflow as tf
 
 from records.errors import UserError
-from records.files import file_sizes, write_atomically
+from records.files import file_sizes, write_text
 from records.vocabulary import FILE_NAME
 from tfcap.captioning import FORMAT, FORMAT_FILE
 from tfcap.export import warmup
@@ -39,11 +39,11 @@ def export(
         save(captioner, path)
         warmup.write(path)
         content = json.dumps({"format": FORMAT}) + "\n"
-        write_atomically(os.path.join(path, FORMAT_FILE), content.encode())
+        write_text(os.path.join(path, FORMAT_FILE), content)
     except (OSError, tf.errors.OpError) as error:
         raise UserError(f"cannot write {path}: {error}") from None
     if card is not None:
-        write_atomically(os.path.join(path, MODEL_CARD), card.encode())
+        write_text(os.path.join(path, MODEL_CARD), card)
     return path
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from PIL import Image
 
-from records.files import make_output, read_file, write_atomically
+from records.files import make_output, read_file, write_text
 from records.look import look
 from records.photos import MAX_BYTES
 from records.thumbnails import Unreadable, photo_url, thumbnail
@@ -72,7 +72,7 @@ def write_gallery(
 def _write(directory: str, page: str) -> str:
     make_output(directory, "--gallery")
     path = os.path.join(directory, FILE_NAME)
-    write_atomically(path, page.encode("utf-8"))
+    write_text(path, page)
     return path
 
 
