@@ -5,7 +5,7 @@ import json
 import os
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from records import rejects
 from records.errors import UserError
@@ -30,13 +30,14 @@ class _Part(BaseModel):
 # A directory may be anybody's: what it names stays in it, and what is counted is small.
 Name = Annotated[str, Field(pattern=r"^[^/\\\x00-\x1f]+$")]
 Length = Annotated[int, Field(ge=0, le=1_000_000)]
+Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
 
 
 class ShardInfo(_Part):
     name: Name
-    photos: int
-    captions: int
-    bytes: int
+    photos: Count
+    captions: Count
+    bytes: Count
     sha256: str
 
 
@@ -79,8 +80,8 @@ class DroppedWords(_Part):
         examples: the most frequent, each with how often; ties by word.
     """
 
-    count: int
-    examples: list[tuple[str, int]]
+    count: Count
+    examples: list[tuple[str, Count]]
 
 
 class Statistics(_Part):
@@ -114,22 +115,22 @@ class Statistics(_Part):
         equal_captions: whether all training captions have the same tokens.
     """
 
-    photos_in: int
-    photos_written: int
-    rejected_photos: dict[str, int]
-    captions_in: int
-    captions_written: int
-    rejected_captions: dict[str, int]
-    tokens: int
-    out_of_vocabulary: int
-    caption_lengths: dict[Length, int]
-    photo_formats: dict[str, int]
-    words_in: int = 0
-    words_kept: int = 0
+    photos_in: Count
+    photos_written: Count
+    rejected_photos: dict[str, Count]
+    captions_in: Count
+    captions_written: Count
+    rejected_captions: dict[str, Count]
+    tokens: Count
+    out_of_vocabulary: Count
+    caption_lengths: dict[Length, Annotated[Count, Field(ge=1)]]
+    photo_formats: dict[str, Count]
+    words_in: Count = 0
+    words_kept: Count = 0
     dropped_words: dict[str, DroppedWords] = {}
     unspaced_fraction: float = 0.0
-    uncaptioned_files: int = 0
-    longest_by_split: dict[str, int] = {}
+    uncaptioned_files: Count = 0
+    longest_by_split: dict[str, Length] = {}
     equal_captions: bool = False
 
     @property
@@ -174,11 +175,22 @@ class Manifest(_Part):
     encoder: EncoderInfo
     tokenizer: TokenizerSettings
     vocabulary_sha256: str
-    vocabulary_size: int
-    longest_caption: int
+    vocabulary_size: Count
+    longest_caption: Count
     statistics: Statistics
-    configuration: dict[str, Any]
+    configuration: dict[str, dict[str, Any]]
     sources: dict[str, str]
+
+    @model_validator(mode="after")
+    def _moments_are_of_each_feature(self):
+        channels = self.features.shape[-1]
+        means, deviations = len(self.moments.mean), len(self.moments.deviation)
+        if means != channels or deviations != channels:
+            raise ValueError(
+                f"moments: {means} means and {deviations} deviations of {channels} "
+                "features"
+            )
+        return self
 
     @property
     def longest_training_caption(self) -> int:
@@ -242,7 +254,8 @@ def explain(error: ValidationError) -> str:
     field = ".".join(map(str, first["loc"]))
     if first["type"] == "extra_forbidden":
         return f"unknown key {field!r}"
-    return f"{field}: {first['msg']}"
+    problem = first["msg"].removeprefix("Value error, ")
+    return ": ".join(filter(None, (field, problem)))
 
 
 def load_content(directory: str) -> dict[str, Any]:

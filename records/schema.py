@@ -14,11 +14,11 @@ serialise as floats, and bytes are parsed by one `decode_raw` for a whole batch.
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import tensorflow as tf
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from records.errors import UserError
 
@@ -31,12 +31,15 @@ IDS = "caption/ids"
 LENGTHS = "caption/lengths"
 
 
+Size = Annotated[int, Field(ge=1, le=2**31 - 1)]
+
+
 class FeatureSpec(BaseModel):
     """Shape and dtype of one photo's features, without the batch dimension."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    shape: tuple[int, ...]
+    shape: tuple[Size, ...] = Field(min_length=1)
     dtype: Literal["float32", "float16"]
 
     @property

@@ -33,7 +33,9 @@ REJECTS = [
 ]
 
 
-def report(split="train", index=0, photos=2, features=((1.0, 2.0),) * 2) -> ShardReport:
+def report(
+    split="train", index=0, photos=2, features=((1.0, 2.0, 3.0),) * 2
+) -> ShardReport:
     name = shard_name(split, index, PLAN.shards[split])
     cells = len(features)
     return ShardReport(

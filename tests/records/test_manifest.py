@@ -33,7 +33,7 @@ def test_counts_of_a_split(record_set):
 
 def test_content_digest_is_that_of_what_training_reads(record_set, edit_manifest):
     before = load_manifest(str(record_set)).content_digest
-    edit_manifest(record_set, configuration={"other": 1}, sources={"photos": "/moved"})
+    edit_manifest(record_set, configuration={"other": {}}, sources={"photos": "/moved"})
     assert load_manifest(str(record_set)).content_digest == before
     edit_manifest(record_set, statistics__uncaptioned_files=1)
     assert load_manifest(str(record_set)).content_digest == before
@@ -107,6 +107,23 @@ def test_what_is_said_of_other_content(tmp_path, content, message):
         ({"vocabulary_size": "many"}, "vocabulary_size: Input should be a valid int"),
         ({"features__dtype": "int8"}, r"features\.dtype: Input should be 'float32'"),
         ({"shards__dev": [{}]}, r"shards\.dev\.0\.name: Field required"),
+        (
+            {"moments": {"mean": [0.0] * 3, "deviation": [1.0] * 4}},
+            "moments: 3 means and 4 deviations of 4 features",
+        ),
+        (
+            {"moments": {"mean": [0.0] * 4, "deviation": [1.0] * 5}},
+            "moments: 4 means and 5 deviations of 4 features",
+        ),
+        ({"features__shape": []}, r"features\.shape: Tuple should have at least 1"),
+        ({"features__shape": [-4]}, r"features\.shape\.0: Input should be greater"),
+        (
+            {"statistics__caption_lengths": {"3": 0}},
+            r"statistics\.caption_lengths\.3: Input should be greater than or equal",
+        ),
+        ({"statistics__tokens": -1}, r"statistics\.tokens: Input should be greater"),
+        ({"vocabulary_size": 10**400}, "vocabulary_size: Input should be less than"),
+        ({"configuration": {"records": []}}, r"configuration\.records: Input should"),
     ],
 )
 def test_what_is_said_of_a_field(record_set, edit_manifest, change, message):

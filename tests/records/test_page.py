@@ -198,7 +198,7 @@ def test_what_strangers_wrote_is_no_markup(record_set, tmp_path):
     content["encoder"] |= dict.fromkeys(("name", "weights", "preprocessing"), mark)
     content["statistics"]["photo_formats"] = {mark: 1}
     content["statistics"]["rejected_photos"][mark] = 1
-    content["configuration"] = {mark: mark}
+    content["configuration"] = {mark: {mark: mark}}
     with open(path, "w", encoding="utf-8") as file:
         json.dump(content, file)
     text = draw(record_set, tmp_path)

@@ -159,13 +159,6 @@ def test_an_edited_longest_caption(record_set, edit_manifest):
     assert says(found, FILE_NAME, None, "longest caption: .* says 9; found 8")
 
 
-def test_moments_of_another_shape(record_set, edit_manifest):
-    edit_manifest(record_set, moments={"mean": [0.0] * 3, "deviation": [1.0] * 5})
-    found = problems(record_set)
-    assert says(found, FILE_NAME, None, "feature means: .* says 4; found 3")
-    assert says(found, FILE_NAME, None, "feature deviations: .* 4; found 5")
-
-
 def test_shards_listed_under_other_names(record_set, edit_manifest):
     shards = json.loads((record_set / FILE_NAME).read_text())["shards"]
     shards["dev"].reverse()
