@@ -15,11 +15,14 @@ from apache_beam.metrics import Metrics
 from pydantic import BaseModel, ConfigDict
 
 from beam_jobs import output_folder, progress
+from beam_jobs.checking import after
 from beam_jobs.elements import REJECTED, PhotoFile, Reject
 from beam_jobs.finishing import check_sum
 from beam_jobs.output_folder import Report, finished_report, save_report
 from beam_jobs.photo_files import read_photos
 from beam_jobs.remote_files import local_copy
+from records import rejects
+from records.errors import UserError
 from records.files import (
     file_digest,
     file_sizes,
@@ -211,10 +214,22 @@ class FinishCaptions(beam.DoFn):
             {"captioned": summary.captioned, "rejected": len(rejects)},
         )
         output_folder.write_rejects(self.job.output, rejects)
+        check_rejects(summary, rejects, self.job)
         output_folder.remove_leftovers(self.job.output, SHARD_NAME, summary.shards)
         summary.save(self.job.output)
         output_folder.remove_reports(self.job.output)
         yield summary
+
+
+def check_rejects(summary: Summary, rejected: list[Reject], job: CaptionJob) -> None:
+    """Raises UserError where no photo has a caption."""
+    if not summary.captioned:
+        listed = os.path.join(job.output, rejects.FILE_NAME)
+        raise UserError(
+            f"none of {summary.photos_in} photos has a caption{after(rejected)}. "
+            f"{listed} names each. Put the photos right, or name others with --photos, "
+            "and run the same command again"
+        )
 
 
 def read_batch(

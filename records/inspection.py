@@ -34,6 +34,8 @@ def describe(
         "in_and_out": describe_in_and_out(manifest),
         "words": describe_words(manifest),
         "photo_formats": numbers.photo_formats,
+        "uncaptioned_files": numbers.uncaptioned_files,
+        "equal_captions": numbers.equal_captions,
         "longest_caption": manifest.longest_caption,
         "caption_lengths": dict(sorted(numbers.caption_lengths.items())),
         "samples": {
@@ -103,7 +105,7 @@ def print_description(description: Mapping[str, Any]) -> None:
     console.print(overview(description))
     console.print(by_split(description["splits"]))
     console.print(in_and_out(description["in_and_out"]))
-    for line in word_lines(description["words"]):
+    for line in (*word_lines(description["words"]), *remarks(description)):
         console.print(line, soft_wrap=True)
     console.print("captions by length, <start> and <end> counted")
     for line in histogram(description["caption_lengths"]):
@@ -194,6 +196,14 @@ def word_lines(words: Mapping[str, Any]) -> Iterator[str]:
     for reason, part in words["dropped"].items():
         examples = ", ".join(f"{word} ({n})" for word, n in part["examples"].items())
         yield f"  dropped: {reason} {part['count']}, most often {examples}"
+
+
+def remarks(description: Mapping[str, Any]) -> Iterator[str]:
+    """Yields what tells of wrong input, where there is such."""
+    if files := description["uncaptioned_files"]:
+        yield f"{files} files of the photo directory are named by no caption or list"
+    if description["equal_captions"]:
+        yield "all training captions have the same tokens"
 
 
 def histogram(lengths: Mapping[int, int]) -> Iterator[str]:

@@ -204,6 +204,10 @@ def facts(manifest: Manifest) -> dict[str, Any]:
         "vocabulary": f"{manifest.vocabulary_size:,} tokens, SHA-256 "
         f"{manifest.vocabulary_sha256[:SHORT]}…",
         "photo formats": counts(manifest.statistics.photo_formats),
+        "files without a caption": f"{manifest.statistics.uncaptioned_files:,}",
+        "training captions": "all the same"
+        if manifest.statistics.equal_captions
+        else "not all the same",
         **{
             key if key == "source" else f"{key} from": value
             for key, value in manifest.sources.items()

@@ -16,6 +16,10 @@ WORDS = re.compile(
 )
 
 
+# Where nothing that can be set takes most of the memory.
+FREE_SOME = "end what else uses it (of a GPU, nvidia-smi lists that)"
+
+
 def is_out_of_memory(error: Exception) -> bool:
     """Tells by its words: open files, disks and messages are "resources" too."""
     if isinstance(error, tf.errors.OpError):

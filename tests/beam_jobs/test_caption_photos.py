@@ -176,6 +176,20 @@ def captioned(step: CaptionShard, photos: Path) -> CaptionReport:
     return CaptionReport.model_validate_json(report)
 
 
+def test_a_job_of_rejects_alone_fails(flags, photos, tmp_path):
+    for name in GOOD:
+        (photos / name).write_bytes(b"no photo")
+    with pytest.raises(
+        UserError, match=r"none of 5 photos has a caption; rejected: not_an_image 5 ph"
+    ):
+        caption_photos.main(flags)
+    rejected = (tmp_path / "out" / "rejects.jsonl").read_text().splitlines()
+    assert len(rejected) == 5
+    assert not (tmp_path / "out" / Summary.file_name()).exists()
+    (photos / "a.jpg").write_bytes(photo_bytes("a.jpg"))
+    assert caption_photos.main(flags) == 0
+
+
 def test_a_changed_photo_is_captioned_again(step, photos, tmp_path):
     first = captioned(step, photos)
     (photos / "a.jpg").write_bytes(photo_bytes("other.jpg"))

@@ -45,6 +45,21 @@ def test_records_that_do_not_say_what_became_of_words(
     assert "words in" not in capsys.readouterr().out
 
 
+def test_what_tells_of_wrong_input_is_said(record_set, edit_manifest, capsys):
+    found = described(record_set)
+    assert (found["uncaptioned_files"], found["equal_captions"]) == (0, False)
+    assert main(["inspect", str(record_set)]) == 0
+    assert "named by no caption" not in capsys.readouterr().out
+    changes = {"uncaptioned_files": 7, "equal_captions": True}
+    edit_manifest(record_set, **{f"statistics__{k}": v for k, v in changes.items()})
+    found = described(record_set)
+    assert (found["uncaptioned_files"], found["equal_captions"]) == (7, True)
+    assert main(["inspect", str(record_set)]) == 0
+    out = capsys.readouterr().out
+    assert "7 files of the photo directory are named by no caption or list\n" in out
+    assert "all training captions have the same tokens\n" in out
+
+
 def test_splits_stand_in_their_usual_order(record_set):
     splits = described(record_set)["splits"]
     assert list(splits) == ["train", "dev", "test"]

@@ -240,6 +240,39 @@ def test_a_model_that_does_not_attend(explaining, capsys, monkeypatch, tmp_path)
         assert "does not look at places of a photo" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("argv", "where"),
+    [
+        (["caption", "--model", "m", "a.jpg"], "tfcap.captioning.Captioner.load"),
+        (
+            ["evaluate", "--workdir", "w", "--records", "r"],
+            "tfcap.members.open_members",
+        ),
+        (["export", "--workdir", "w", "--output", "o"], "tfcap.members.open_members"),
+        (
+            ["train", "--config", "c", "--records", "r", "--workdir", "w"],
+            "tfcap.training.Trainer",
+        ),
+    ],
+    ids=["caption", "evaluate", "export", "train"],
+)
+def test_out_of_memory_is_one_sentence(argv, where, capsys, monkeypatch, tmp_path):
+    import tensorflow as tf
+
+    from tfcap.config import Config
+
+    def full(*_, **__):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(where, full)
+    monkeypatch.setattr("tfcap.commands.train.training_config", lambda _: Config())
+    monkeypatch.setattr("records.reader.RecordSet.open", lambda _: None)
+    assert cli.main(argv) == 1
+    err = capsys.readouterr().err
+    assert "error: out of memory; " in err and "end what else uses it" in err
+
+
 def test_help_is_instant_because_it_imports_no_tensorflow():
     code = "import sys, tfcap.cli; sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

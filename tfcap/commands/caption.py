@@ -42,18 +42,21 @@ def add_caption(commands) -> None:
 def caption(args: argparse.Namespace) -> int:
     import records.quiet  # noqa: F401
     from tfcap.captioning import Captioner
+    from tfcap.memory import FREE_SOME, named_memory_errors
     from tfcap.photo_paths import photo_paths
 
     paths = photo_paths(args.photos)
     check_arguments(args, paths)
     pictures = places(paths, args.explain) if args.explain else {}
     rows = []
-    for row in caption_files(Captioner.load(args.model), paths, args.best, pictures):
-        rows.append(row)
-        if row["error"]:
-            print_plain(f"{row['photo']}: {row['error']}", file=sys.stderr)
-        elif not args.json:
-            print_captions(row)
+    with named_memory_errors(FREE_SOME):
+        captioner = Captioner.load(args.model)
+        for row in caption_files(captioner, paths, args.best, pictures):
+            rows.append(row)
+            if row["error"]:
+                print_plain(f"{row['photo']}: {row['error']}", file=sys.stderr)
+            elif not args.json:
+                print_captions(row)
     if args.json:
         print(json.dumps({"captions": rows}))
     return int(any(row["error"] for row in rows))

@@ -68,13 +68,16 @@ def add_evaluate(commands) -> None:
 def evaluate(args: argparse.Namespace) -> int:
     import records.quiet  # noqa: F401
     from records.photo_folder import check_directory
+    from tfcap.memory import FREE_SOME, named_memory_errors
     from tfcap.seeds import find_seeds
 
     check_directory(args.photos)
     seeds = find_seeds(args.workdir[0]) if len(args.workdir) == 1 else {}
-    if seeds and not args.ensemble:
-        return evaluate_seeds(args, seeds)
-    return evaluate_together(args)
+    fewer = f"lower the search's beams, --set decoding.beam_width=N; or {FREE_SOME}"
+    with named_memory_errors(fewer):
+        if seeds and not args.ensemble:
+            return evaluate_seeds(args, seeds)
+        return evaluate_together(args)
 
 
 def evaluate_together(args: argparse.Namespace) -> int:

@@ -61,6 +61,13 @@ def add_export(commands) -> None:
 
 def export(args: argparse.Namespace) -> int:
     import records.quiet  # noqa: F401
+    from tfcap.memory import FREE_SOME, named_memory_errors
+
+    with named_memory_errors(FREE_SOME):
+        return write_export(args)
+
+
+def write_export(args: argparse.Namespace) -> int:
     from tfcap.export import export as write
     from tfcap.export import model_card, photo_captioner, warmup
     from tfcap.export.saving import size

@@ -80,6 +80,7 @@ def train_run(args: argparse.Namespace):
     """The run's outcome, and whether this process is the chief of its workers."""
     from records.reader import RecordSet
     from tfcap.cluster import find_cluster
+    from tfcap.memory import FREE_SOME, named_memory_errors
     from tfcap.seeds import check_no_seeds
     from tfcap.training import Trainer
     from tfcap.workdir import held
@@ -90,7 +91,9 @@ def train_run(args: argparse.Namespace):
     if cluster.is_chief:
         check_no_seeds(args.workdir)
     with held(args.workdir) if cluster.is_chief else nullcontext():
-        trainer = Trainer(config, record_set, args.workdir, args.photos, cluster)
+        smaller = f"{FREE_SOME}, or choose a smaller model: nothing is trained yet"
+        with named_memory_errors(smaller):
+            trainer = Trainer(config, record_set, args.workdir, args.photos, cluster)
         return trainer.run(), cluster.is_chief
 
 
