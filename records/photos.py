@@ -26,12 +26,15 @@ READABLE = "JPEG, PNG, GIF, BMP or WebP"
 MAX_SIDE = 65_535  # as in a JPEG: to make a wider photo small takes gigabytes
 MOST_PARTS = 4096  # and one more for every `PART` bytes
 PART = 64
-SCANS = 32  # of a progressive JPEG, that take as long as all of its pixels once
+SCANS = 32  # of a JPEG in several, that take as long as all of its pixels once
 
 # Frames of a JPEG, by their marker; those of FREE have neither length nor content.
 FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
 FREE = {0x01, *range(0xD0, 0xD9)}
+SCAN, END = 0xDA, b"\xff\xd9"
+# But those that stand in the data of a scan.
+MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 OTHERS = {
     rb"II\*\0|MM\0\*": "TIFF",
     rb"....ftyp(avif|avis)": "AVIF",
@@ -68,7 +71,7 @@ class Header(NamedTuple):
         kind: one of FORMATS.
         width, height: in pixels.
         pixels: that a decoder has to hold: of all frames of a GIF.
-        scans: passes over all pixels, of a progressive JPEG.
+        scans: passes over all pixels, of a JPEG that has several.
     """
 
     kind: str
@@ -151,7 +154,7 @@ def within_sides(header: Header) -> Header:
 
 
 def read_jpeg(photo: bytes) -> Header:
-    """Walks the segments to the frame's; scans are counted by their markers."""
+    """Walks the segments to the frame's, and on to count the scans."""
     at, parts = 2, Parts(photo)
     while True:
         parts.count()
@@ -160,7 +163,7 @@ def read_jpeg(photo: bytes) -> Header:
         marker = photo[at + 1]
         if marker in FRAMES:
             height, width = struct.unpack_from(">HH", photo, at + 5)
-            scans = photo.count(b"\xff\xda", at) if marker in PROGRESSIVE else 0
+            scans = count_scans(photo, at, parts)
             return Header("JPEG", width, height, width * height, scans)
         if marker == 0xFF:  # a byte that fills
             at += 1
@@ -168,6 +171,30 @@ def read_jpeg(photo: bytes) -> Header:
             at += 2
         else:
             at += 2 + max(2, struct.unpack_from(">H", photo, at + 2)[0])
+
+
+def count_scans(photo: bytes, frame: int, parts: "Parts") -> int:
+    """Counts the scans up to the end of the image, as libjpeg does.
+
+    It reads several of a progressive JPEG, or where the first has not all components;
+    what stands between segments it skips. What is in segments (a small picture in
+    EXIF) or after the image's end (other pictures, a film) is no scan.
+
+    Args:
+        frame: where that segment is.
+    """
+    scans, at, several = 0, frame, photo[frame + 1] in PROGRESSIVE
+    while (found := MARKER.search(photo, at)) and found[0] != END:
+        parts.count()
+        at, marker = found.end(), found[0][1]
+        if marker == SCAN:
+            several = several or photo[at + 2 : at + 3] != photo[frame + 9 : frame + 10]
+            if not several:
+                return 0
+            scans += 1
+        if marker not in FREE:
+            at += max(2, int.from_bytes(photo[at : at + 2], "big"))
+    return scans
 
 
 def read_png(photo: bytes) -> Header:
