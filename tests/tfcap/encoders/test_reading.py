@@ -12,11 +12,13 @@ from PIL import Image, ImageOps
 
 from records.photos import SCANS, decoding_cost
 from tfcap.config import ServingConfig
+from tfcap.encoders import reading
 from tfcap.encoders.orientation import TAG, orientation, upright
 from tfcap.encoders.reading import (
     DAMAGED,
     EMPTY,
     NOT_A_PHOTO,
+    decode_common,
     decode_photo,
     read_photo,
     read_what_can_be,
@@ -130,6 +132,23 @@ def test_a_bad_photo_costs_only_itself(content, problem):
     for i in (0, 2, 3):  # bit for bit as when nothing else is there
         np.testing.assert_array_equal(pixels[i], read(photos[i]))
     assert not pixels[1].numpy().any()
+
+
+def test_no_photo_is_decoded_twice(monkeypatch):
+    """But a GIF of several frames; of a single frame it is read at once."""
+    seen = []
+
+    def decode(photo):
+        with tf.control_dependencies([tf.py_function(seen.append, [photo], [])]):
+            return decode_common(tf.identity(photo))
+
+    monkeypatch.setattr(reading, "decode_common", decode)
+    photos = [photo(kind=kind) for kind in ("JPEG", "WEBP", "BMP", "GIF")]
+    _, errors = read_what_can_be(tf.constant(photos), SIDE)
+    assert errors.numpy().tolist() == [b""] * 4
+    assert sorted(one.numpy() for one in seen) == sorted(
+        [photos[0], b"", b"", photos[3]]
+    )
 
 
 @pytest.mark.parametrize("photos", [[], [b""], [b"x", b"BM"]])
