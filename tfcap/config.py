@@ -167,7 +167,8 @@ class ServingConfig(Section):
     Attributes:
         batch: photos captioned at a time, of whatever requests wait.
         delay: seconds that a photo waits for others to fill its batch.
-        queue: photos that may wait; beyond, the answer is 503.
+        queue: photos that may wait or be captioned; beyond, the answer is 503. As many
+            as the model captions in less than `seconds`.
         requests: with a body, being read or waiting; beyond, the answer is 503.
         seconds: for a body to arrive, and for its captions to be there.
         max_body_bytes: of one request, as it is sent and unpacked.
@@ -175,8 +176,9 @@ class ServingConfig(Section):
         max_photos: of one request.
         max_pixels: of one photo, and of what is decoded at a time; the scans of a
             progressive JPEG count as well (`records.photos`).
-        max_request_pixels: of all photos of one request together: at 50 to 200 ns a
-            pixel the model is busy with them for less than `seconds`.
+        max_waiting_pixels: of all photos that wait or are captioned, counted alike;
+            beyond, the answer is 503, or 413 if one request holds as many. What has
+            been let in is done within `seconds`.
     """
 
     batch: int = Field(8, ge=1)
@@ -188,7 +190,7 @@ class ServingConfig(Section):
     max_waiting_bytes: int = Field(256 << 20, ge=1)
     max_photos: int = Field(16, ge=1)
     max_pixels: int = Field(50_000_000, ge=1)
-    max_request_pixels: int = Field(150_000_000, ge=1)
+    max_waiting_pixels: int = Field(200_000_000, ge=1)
 
 
 class RecipeOfRecords(Section):

@@ -27,8 +27,8 @@ def add_serve(commands) -> None:
         default=[],
         metavar="KEY=VALUE",
         help="batch, delay, queue, requests, seconds, max_body_bytes, "
-        "max_waiting_bytes, max_photos or max_pixels (see ServingConfig in "
-        "tfcap/config.py); may be repeated",
+        "max_waiting_bytes, max_photos, max_pixels or max_waiting_pixels (see "
+        "ServingConfig in tfcap/config.py); may be repeated",
     )
 
 

@@ -86,13 +86,7 @@ class _Service:
         self.metrics = Metrics()
         self._readers = CapacityLimiter(READERS)
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="captioner")
-        self._batchers = {
-            name: Batcher(run, self._worker, config, self.metrics)
-            for name, run in (
-                ("caption", lambda photos: captioner.caption(photos)),
-                ("explain", lambda photos: captioner.explain(photos)),
-            )
-        }
+        self._batcher = Batcher(self._worker, config, self.metrics)
         self._warm_up: Future | None = None
         self._page = page.render(config, asks_for_token, captioner.explains)
 
@@ -100,10 +94,9 @@ class _Service:
     async def lifespan(self, app: Starlette):
         self._warm_up = self._worker.submit(self._captioner.warm_up)
         self._warm_up.add_done_callback(_log_failure)
-        working = [asyncio.create_task(b.work()) for b in self._batchers.values()]
+        working = asyncio.create_task(self._batcher.work())
         yield
-        for task in working:
-            task.cancel()
+        working.cancel()
         self._worker.shutdown(cancel_futures=True)
 
     async def page(self, request: Request) -> Response:
@@ -181,13 +174,14 @@ class _Service:
         problems = [self._problem(count) for count in pixels]
         if all(problems):
             raise HTTPException(*problems[0])
-        most = self._config.max_request_pixels
+        most = self._config.max_waiting_pixels
         if sum(pixels[i] for i, problem in enumerate(problems) if not problem) > most:
             raise HTTPException(413, f"{too_costly(most)}, in one request")
         good = [i for i, problem in enumerate(problems) if not problem]
-        batcher = self._batchers["explain" if explain else "caption"]
+        run = self._captioner.explain if explain else self._captioner.caption
+        chosen = [photos[i] for i in good], [pixels[i] for i in good]
         try:
-            work = batcher.submit([photos[i] for i in good], [pixels[i] for i in good])
+            work = self._batcher.submit(run, *chosen)
             found = await self._in_time(_unless_gone(request, work), 504)
         except Full:
             raise HTTPException(503, BUSY, RETRY_AFTER) from None

@@ -1,9 +1,12 @@
 """Photos of many requests in common batches."""
 
 import asyncio
+import contextlib
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from tfcap.config import ServingConfig
 from tfcap.serving.metrics import Metrics
@@ -13,108 +16,113 @@ class Full(Exception):  # noqa: N818
     """No photo more can wait."""
 
 
-class Waiting(NamedTuple):
-    """A photo in the queue, and where its result goes."""
+Run = Callable[[Sequence[bytes]], list]  # photos -> a result each
 
+
+@dataclass(eq=False)
+class Waiting:
+    """A photo in the queue, what is to be done with it, and where its result goes."""
+
+    run: Run
     photo: bytes
     pixels: float
     result: asyncio.Future
 
 
 class Batcher:
-    """Runs a model on whatever photos wait, a batch at a time.
+    """Runs a model on whatever photos wait, a batch at a time, in the order they came.
 
-    A batch is full at `config.batch` photos or `config.max_pixels` pixels, or goes when
-    its first photo has waited `config.delay` seconds. A photo whose request has been
-    cancelled is not run.
+    A batch is full at `config.batch` photos or `config.max_pixels` pixels, or where the
+    next photo is for another `run`, or goes when its first photo has waited
+    `config.delay` seconds. A photo whose request has been cancelled is not run.
+
+    What waits and what runs is `config.queue` photos and `config.max_waiting_pixels`
+    together, so that the last of them is done in time. A batch that runs counts to its
+    end, whoever has gone meanwhile.
 
     Args:
-        run: photos -> a result each; called in `worker`.
+        worker: in which the model runs.
     """
 
-    def __init__(
-        self,
-        run: Callable[[Sequence[bytes]], list],
-        worker: Executor,
-        config: ServingConfig,
-        metrics: Metrics,
-    ):
-        self._run, self._worker = run, worker
-        self._config, self._metrics = config, metrics
-        self._queue: asyncio.Queue[Waiting] = asyncio.Queue()
-        self._next: Waiting | None = None
-        self._count = 0
+    def __init__(self, worker: Executor, config: ServingConfig, metrics: Metrics):
+        self._worker, self._config, self._metrics = worker, config, metrics
+        self._queue: deque[Waiting] = deque()
+        self._batch: list[Waiting] = []
+        self._arrived = asyncio.Event()
+        metrics.queue.set_function(lambda: len(self._queue) + len(self._batch))
 
-    async def submit(self, photos: Sequence[bytes], pixels: Sequence[float]) -> list:
+    async def submit(
+        self, run: Run, photos: Sequence[bytes], pixels: Sequence[float]
+    ) -> list:
         """A result for each photo, in order.
 
         Raises:
-            Full: more photos would wait than `config.queue`.
+            Full: more would wait than may.
         """
-        if self._count and self._count + len(photos) > self._config.queue:
-            raise Full
+        self._check_room(pixels)
         loop = asyncio.get_running_loop()
-        waiting = [Waiting(*pair, loop.create_future()) for pair in zip(photos, pixels)]
-        self._change(len(waiting))
-        for one in waiting:
-            one.result.add_done_callback(lambda _: self._change(-1))
-            self._queue.put_nowait(one)
+        pairs = zip(photos, pixels)
+        waiting = [Waiting(run, *pair, loop.create_future()) for pair in pairs]
+        self._queue.extend(waiting)
+        self._arrived.set()
         try:
             return await asyncio.gather(*(one.result for one in waiting))
         finally:
             for one in waiting:
                 one.result.cancel()
+            self._queue = deque(one for one in self._queue if not one.result.done())
+
+    def _check_room(self, pixels: Sequence[float]) -> None:
+        here = [one.pixels for one in (*self._batch, *self._queue)]
+        count, cost = len(here) + len(pixels), sum(here) + sum(pixels)
+        config = self._config
+        if here and (count > config.queue or cost > config.max_waiting_pixels):
+            raise Full
 
     async def work(self) -> None:
         """Runs batches until it is cancelled."""
         while True:
-            batch = await self._collect()
-            batch = [one for one in batch if not one.result.done()]
-            if batch:
-                await self._caption(batch)
+            await self._collect()
+            batch = [one for one in self._batch if not one.result.done()]
+            results = await self._caption(batch) if batch else []
+            self._batch = []
+            for one, result in zip(batch, results):
+                settle(one.result, result)
 
-    async def _collect(self) -> list[Waiting]:
-        first = self._next or await self._queue.get()
-        self._next, batch, pixels = None, [first], first.pixels
+    async def _collect(self) -> None:
+        """Moves photos from the queue to the batch."""
+        await self._arrival(None)
         loop = asyncio.get_running_loop()
-        until = loop.time() + self._config.delay
-        while len(batch) < self._config.batch:
-            one = await self._take(until - loop.time())
-            if one is None:
+        until, pixels = loop.time() + self._config.delay, 0
+        while len(self._batch) < self._config.batch:
+            if not await self._arrival(until - loop.time()):
                 break
-            if pixels + one.pixels > self._config.max_pixels:
-                self._next = one
-                break
-            batch.append(one)
+            one = self._queue[0]
             pixels += one.pixels
-        return batch
+            if self._batch and not self._fits(one, pixels):
+                break
+            self._batch.append(self._queue.popleft())
 
-    async def _take(self, seconds: float) -> Waiting | None:
-        """The next photo, or None if none comes in that time."""
-        if not self._queue.empty():
-            return self._queue.get_nowait()
-        if seconds <= 0:
-            return None
-        try:
-            return await asyncio.wait_for(self._queue.get(), seconds)
-        except asyncio.TimeoutError:
-            return None
+    def _fits(self, one: Waiting, pixels: float) -> bool:
+        return one.run == self._batch[0].run and pixels <= self._config.max_pixels
 
-    async def _caption(self, batch: list[Waiting]) -> None:
+    async def _arrival(self, seconds: float | None) -> bool:
+        """Whether a photo waits, or comes in that time."""
+        if not self._queue and (seconds is None or seconds > 0):
+            self._arrived.clear()
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._arrived.wait(), seconds)
+        return bool(self._queue)
+
+    async def _caption(self, batch: list[Waiting]) -> list:
         loop = asyncio.get_running_loop()
         self._metrics.batch.observe(len(batch))
         try:
             with self._metrics.model.time():
                 photos = [one.photo for one in batch]
-                found = await loop.run_in_executor(self._worker, self._run, photos)
+                return await loop.run_in_executor(self._worker, batch[0].run, photos)
         except Exception as error:
-            found = [error] * len(batch)
-        for one, result in zip(batch, found):
-            settle(one.result, result)
-
-    def _change(self, by: int) -> None:
-        self._count += by
-        self._metrics.queue.inc(by)
+            return [error] * len(batch)
 
 
 def settle(future: asyncio.Future, result: Any) -> None:

@@ -71,7 +71,7 @@ def test_a_request_of_nothing_but_refused_photos(
 
 
 def test_photos_of_one_request_share_a_budget(serve, captioner):
-    client = serve(max_pixels=50, max_request_pixels=60)
+    client = serve(max_pixels=50, max_waiting_pixels=60)
     files = [("photo", (f"{i}.png", photo(5, 4))) for i in range(4)]
     message = "more than 60 pixels, the scans of a progressive JPEG counted, in one req"
     assert message in error_of(client.post("/caption", files=files), 413)
