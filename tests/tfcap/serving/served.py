@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 
 import httpx
@@ -73,8 +74,8 @@ def sleep(milliseconds: tf.Tensor) -> tf.Tensor:
     return slow.reduce(tf.constant(0, tf.int64), lambda _, value: value)
 
 
-def export(folder: Path) -> str:
-    model = Sizes()
+def export(folder: Path, model: tf.Module | None = None) -> str:
+    model = model or Sizes()
     signatures = {"serving_default": model.caption, "explain": model.explain}
     tf.saved_model.save(model, str(folder / "1"), signatures)
     return str(folder)
@@ -102,10 +103,10 @@ class Server:
     def client(self) -> httpx.Client:
         return httpx.Client(base_url=self.url, timeout=30)
 
-    def memory(self) -> float:
-        """MiB that the process takes."""
+    def memory(self, name: str = "VmRSS") -> float:
+        """MiB that the process takes, or with `VmHWM` has ever taken."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
-        line = next(row for row in status.splitlines() if row.startswith("VmRSS"))
+        line = next(row for row in status.splitlines() if row.startswith(name))
         return int(line.split()[1]) / 1024
 
     def cpu_seconds(self) -> float:
@@ -135,6 +136,24 @@ def serving(model: str, **settings) -> Iterator[Server]:
         process.send_signal(signal.SIGTERM)
         process.wait(START)
         process.stderr.close()
+
+
+def slowest_health(servers: Sequence[Server], others: Sequence[Future]) -> list[float]:
+    """The longest that each took to answer at /healthz, until the others are done.
+
+    What of it is the machine's and this process's doing, a server tells that has
+    nothing else to do.
+    """
+    slowest = [0.0] * len(servers)
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(server.client()) for server in servers]
+        while not all(other.done() for other in others):
+            for i, client in enumerate(clients):
+                started = time.monotonic()
+                assert client.get("/healthz").status_code == 200
+                slowest[i] = max(slowest[i], time.monotonic() - started)
+            time.sleep(0.01)
+    return slowest
 
 
 def wait_until_ready(server: Server) -> None:
