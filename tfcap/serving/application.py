@@ -9,7 +9,6 @@ from typing import Any
 
 from anyio import CapacityLimiter, to_thread
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
@@ -32,7 +31,7 @@ from tfcap.serving.limits import BUSY, RETRY_AFTER, BodyLimit, RequestLimit, Tok
 from tfcap.serving.metrics import Measured, Metrics
 from tfcap.serving.predicting import MODEL
 
-READERS = 2  # of bodies, at a time
+READERS = 2  # of bodies and of photos' headers, at a time
 GONE = 499  # as nginx has it: nobody is there to read the answer
 
 
@@ -110,32 +109,32 @@ class _Service:
             raise HTTPException(
                 400, "this model gives captions alone: leave explain out"
             )
-        body, kind = await self._read_body(request), request.headers.get("content-type")
-        most = self._config.max_photos
-        files = await self._in_thread(read_files, body, kind or "", most)
+        kind, most = request.headers.get("content-type", ""), self._config.max_photos
+        files = await self._in_thread(
+            read_files, await self._read_body(request), kind, most
+        )
         photos = [file.content for file in files]
         results = await self._captions(request, photos, explain == "true")
         rows = [_row(file.name, result) for file, result in zip(files, results)]
         return JSONResponse({"captions": rows})
 
     async def predict(self, request: Request) -> Response:
-        body, most = await self._read_body(request), self._config.max_photos
-        read = predicting.read_predict_request
-        form, photos = await self._in_thread(read, body, most)
+        read, most = predicting.read_predict_request, self._config.max_photos
+        form, photos = await self._in_thread(read, await self._read_body(request), most)
         results = await self._captions(request, photos)
         return JSONResponse(predicting.predictions(form, results))
 
     async def _read_body(self, request: Request) -> bytes:
-        """Returns the whole body, unpacked."""
+        """Returns the whole body, unpacked; nothing else holds it."""
         coding = ", ".join(request.headers.getlist("content-encoding"))
-        packed = await self._in_time(request.body(), 408)
+        packed = await self._in_time(_arrived(request), 408)
         most = self._config.max_body_bytes
         body = await self._in_thread(unpack, packed, coding, most)
         request.state.hold(len(body) - len(packed))
         return body
 
     async def _in_thread(self, read: Callable, *given) -> Any:
-        """Reads a body, few at a time: the event loop must have its turn."""
+        """Reads what came, few at a time: the event loop must have its turn."""
         return await to_thread.run_sync(read, *given, limiter=self._readers)
 
     async def status(self, request: Request) -> Response:
@@ -170,7 +169,7 @@ class _Service:
             HTTPException: not one of them is to be decoded, no room in the queue, no
                 time left, or nobody waits any more.
         """
-        pixels = await run_in_threadpool(lambda: [decoding_cost(p) for p in photos])
+        pixels = await self._in_thread(lambda: [decoding_cost(p) for p in photos])
         problems = [self._problem(count) for count in pixels]
         if all(problems):
             raise HTTPException(*problems[0])
@@ -208,6 +207,11 @@ class _Service:
         except asyncio.TimeoutError:
             what = "the body did not arrive" if status == 408 else "no caption"
             raise HTTPException(status, f"{what} within {seconds:g} s") from None
+
+
+async def _arrived(request: Request) -> bytes:
+    # The request's own `body()` would keep it as long as the request lasts.
+    return b"".join([chunk async for chunk in request.stream()])
 
 
 async def _unless_gone(request: Request, work: Awaitable) -> Any:

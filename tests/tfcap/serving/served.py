@@ -138,22 +138,21 @@ def serving(model: str, **settings) -> Iterator[Server]:
         process.stderr.close()
 
 
-def slowest_health(servers: Sequence[Server], others: Sequence[Future]) -> list[float]:
-    """The longest that each took to answer at /healthz, until the others are done.
+def computed_before_health(server: Server, others: Sequence[Future]) -> float:
+    """Seconds that /healthz takes at most, until the others are done.
 
-    What of it is the machine's and this process's doing, a server tells that has
-    nothing else to do.
+    Counted are those in which the server computes, on average: on a machine with other
+    work to do every second lasts longer, in which the server does as much.
     """
-    slowest = [0.0] * len(servers)
-    with contextlib.ExitStack() as stack:
-        clients = [stack.enter_context(server.client()) for server in servers]
+    began, computed, slowest = time.monotonic(), server.cpu_seconds(), 0.0
+    with server.client() as client:
         while not all(other.done() for other in others):
-            for i, client in enumerate(clients):
-                started = time.monotonic()
-                assert client.get("/healthz").status_code == 200
-                slowest[i] = max(slowest[i], time.monotonic() - started)
+            started = time.monotonic()
+            assert client.get("/healthz").status_code == 200
+            slowest = max(slowest, time.monotonic() - started)
             time.sleep(0.01)
-    return slowest
+    share = (server.cpu_seconds() - computed) / (time.monotonic() - began)
+    return slowest * share
 
 
 def wait_until_ready(server: Server) -> None:
