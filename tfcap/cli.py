@@ -11,13 +11,14 @@ from tfcap.commands.caption import add_caption
 from tfcap.commands.download import add_download
 from tfcap.commands.evaluate import add_evaluate
 from tfcap.commands.export import add_export
-from tfcap.commands.serve import add_serve
+from tfcap.commands.serve import add_serve, serve
 from tfcap.commands.train import add_train
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = make_parser().parse_args(argv)
-    keep_freed_memory()
+    if args.run is not serve:  # much of what that one frees were strangers' bodies
+        keep_freed_memory()
     return run_command(lambda: args.run(args))
 
 

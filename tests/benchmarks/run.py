@@ -42,7 +42,7 @@ QUICK_NOTE = "quick: sizes too small for the figures to mean anything"
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = make_parser().parse_args(argv)
-    keep_freed_memory()  # as every command of tfcap does
+    keep_freed_memory()  # as `tfcap train` does
     return run_command(lambda: bench(args))
 
 

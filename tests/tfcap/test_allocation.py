@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from tfcap import allocation
+from tfcap import allocation, cli
 
 
 @pytest.fixture
@@ -29,6 +29,15 @@ def settings(monkeypatch):
 def test_freed_memory_is_kept(settings):
     allocation.keep_freed_memory()
     assert sorted(settings) == [(-3, 32 << 20), (-2, 64 << 20), (-1, 256 << 20)]
+
+
+@pytest.mark.parametrize(
+    ("command", "kept"), [("caption --model x a.jpg", 3), ("serve --model x", 0)]
+)
+def test_the_server_gives_it_back(settings, monkeypatch, command, kept):
+    monkeypatch.setattr(cli, "run_command", lambda work: 0)
+    assert cli.main(command.split()) == 0
+    assert len(settings) == kept
 
 
 @pytest.mark.parametrize("name", ["MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES"])
