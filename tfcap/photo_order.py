@@ -47,16 +47,20 @@ class PhotoOrder(NamedTuple):
         What lies before the window of the first photo asked for is not read.
         """
         random = np.random.default_rng([config.seed, epoch])
-        shards, photos = records.manifest.shards[split], records.manifest.photos(split)
-        order = random.permutation(len(shards))
-        size = max(config.shuffle_photos * len(shards) // photos, 1)
-        windows = [order[i : i + size] for i in range(0, len(order), size)]
-        seeds = random.integers(2**31, size=len(windows))
-        ends = np.cumsum([sum(shards[i].photos for i in window) for window in windows])
+        held = np.array([shard.photos for shard in records.manifest.shards[split]])
+        photos, order = int(held.sum()), random.permutation(len(held))
+        size = max(config.shuffle_photos * len(held) // photos, 1)
+        starts = np.arange(0, len(held), size)
+        seeds = random.integers(2**31, size=len(starts))
+        ends = np.cumsum(np.add.reduceat(held[order], starts))
         first = int(np.searchsorted(ends, skip, "right"))
         skip_in_window = skip - int(ends[first - 1]) if first else skip
+        splits = np.append(starts, len(held))[first:]
+        windows = tf.RaggedTensor.from_row_splits(
+            order[splits[0] :], splits - splits[0], validate=False
+        )
         return cls(
-            tf.ragged.constant(windows[first:], tf.int64, ragged_rank=1),
+            windows,
             tf.constant(seeds[first:], tf.int64),
             tf.constant(skip_in_window, tf.int64),
             tf.constant(max(photos - skip, 0), tf.int64),
