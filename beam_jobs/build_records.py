@@ -212,7 +212,7 @@ def construct(
             MakePlan(job),
             AsList(words),
             AsDict(sizes),
-            AsList(early | "early rejects" >> beam.Flatten()),
+            AsIter(early | "early rejects" >> beam.Flatten()),
             taken,
         )
     )
@@ -227,8 +227,8 @@ def construct(
         >> beam.ParDo(
             Finish(job),
             plan,
-            AsList(reports),
-            AsList([*early, late] | "all rejects" >> beam.Flatten()),
+            AsIter(reports),
+            AsIter([*early, late] | "all rejects" >> beam.Flatten()),
             taken,
             AsIter(dropped),
         )

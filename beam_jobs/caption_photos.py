@@ -25,7 +25,7 @@ import records.quiet  # noqa: F401  # isort: skip  # before TensorFlow
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
-from apache_beam.pvalue import AsList, AsSingleton
+from apache_beam.pvalue import AsIter, AsSingleton
 from apache_beam.transforms import combiners
 
 from beam_jobs import dataflow, dry_run, output_folder, progress
@@ -162,8 +162,8 @@ def construct(
         | "finish"
         >> beam.ParDo(
             FinishCaptions(job),
-            AsList(written.ok),
-            AsList(written[REJECTED]),
+            AsIter(written.ok),
+            AsIter(written[REJECTED]),
             photos_in,
         )
     )

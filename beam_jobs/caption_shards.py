@@ -6,7 +6,6 @@ import itertools
 import json
 import os
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -15,7 +14,7 @@ from apache_beam.metrics import Metrics
 from pydantic import BaseModel, ConfigDict
 
 from beam_jobs import output_folder, progress
-from beam_jobs.checking import after
+from beam_jobs.checking import Rejected, after
 from beam_jobs.elements import REJECTED, PhotoFile, Reject
 from beam_jobs.finishing import check_sum
 from beam_jobs.output_folder import Report, finished_report, save_report
@@ -199,29 +198,33 @@ class FinishCaptions(beam.DoFn):
     def __init__(self, job: CaptionJob):
         self.job = job
 
-    def process(self, _, reports: list[str], rejects: list[Reject], photos_in: int):
-        reports = [CaptionReport.model_validate_json(report) for report in reports]
+    def process(
+        self, _, reports: Iterable[str], rejects: Iterable[Reject], photos_in: int
+    ):
+        rejected = Rejected()
+        output_folder.write_rejects(self.job.output, rejected.counting(rejects))
+        found = map(CaptionReport.model_validate_json, reports)
+        captions = dict(sorted((report.shard, report.captions) for report in found))
         summary = Summary(
             photos_in=photos_in,
-            captioned=sum(report.captions for report in reports),
-            rejected=dict(sorted(Counter(r.reason for r in rejects).items())),
-            shards=dict(sorted((r.shard, r.captions) for r in reports)),
+            captioned=sum(captions.values()),
+            rejected=dict(sorted(rejected.rejects.items())),
+            shards=captions,
             model_sha256=self.job.model_digest,
         )
         check_sum(
             "photos",
             photos_in,
-            {"captioned": summary.captioned, "rejected": len(rejects)},
+            {"captioned": summary.captioned, "rejected": rejected.rejects.total()},
         )
-        output_folder.write_rejects(self.job.output, rejects)
-        check_rejects(summary, rejects, self.job)
+        check_rejects(summary, rejected, self.job)
         output_folder.remove_leftovers(self.job.output, SHARD_NAME, summary.shards)
         summary.save(self.job.output)
         output_folder.remove_reports(self.job.output)
         yield summary
 
 
-def check_rejects(summary: Summary, rejected: list[Reject], job: CaptionJob) -> None:
+def check_rejects(summary: Summary, rejected: Rejected, job: CaptionJob) -> None:
     """Raises UserError where no photo has a caption."""
     if not summary.captioned:
         listed = os.path.join(job.output, rejects.FILE_NAME)

@@ -8,8 +8,8 @@ was rejected lies in `rejects.jsonl` whatever becomes of the build.
 import math
 import os
 import re
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator
 
 import apache_beam as beam
 
@@ -39,59 +39,87 @@ class MakePlan(beam.DoFn):
         _,
         words: list[tuple[str, int]],
         sizes: dict[str, int],
-        rejects: list[Reject],
+        rejects: Iterable[Reject],
         taken: dict[str, int],
     ):
-        write_rejects(self.job.output, rejects)
-        check_rejects(rejects, taken["photos"], sizes.get(TRAIN, 0), self.job)
+        rejected = Rejected()
+        write_rejects(self.job.output, rejected.counting(rejects))
+        check_rejects(rejected, taken["photos"], sizes.get(TRAIN, 0), self.job)
         config = self.job.config
         per_shard = config.records.photos_per_shard
         yield make_plan(words, sizes.items(), config.tokenizer, per_shard)
 
 
-def check_rejects(
-    rejects: Sequence[Reject], photos: int, training: int, job: Job
-) -> None:
+class Rejected:
+    """What was rejected, counted by reason: there may be millions.
+
+    Attributes:
+        rejects, photos, captions: how many, by reason.
+        first: the first of each reason, by place.
+    """
+
+    def __init__(self):
+        self.rejects: Counter[str] = Counter()
+        self.photos: Counter[str] = Counter()
+        self.captions: Counter[str] = Counter()
+        self.first: dict[str, Reject] = {}
+
+    def counting(self, rejects: Iterable[Reject]) -> Iterator[Reject]:
+        """Yields rejects as they are, and counts them."""
+        for reject in rejects:
+            self.rejects[reject.reason] += 1
+            self.photos[reject.reason] += reject.what == "photo"
+            self.captions[reject.reason] += reject.captions
+            first = self.first.get(reject.reason, reject)
+            self.first[reject.reason] = min(first, reject, key=by_place)
+            yield reject
+
+    def reasons(self) -> list[str]:
+        """Returns them, the commonest first."""
+        return sorted(self.rejects, key=lambda reason: (-self.rejects[reason], reason))
+
+
+def check_rejects(rejected: Rejected, photos: int, training: int, job: Job) -> None:
     """Raises UserError where the rest is too little.
 
     Args:
-        rejects: so far.
+        rejected: so far.
         photos: that came in.
         training: of the training list, not rejected so far.
     """
     listed = os.path.join(job.output, rejects_file.FILE_NAME)
     if not training:
-        each = f"{listed} names each; " if rejects else ""
+        each = f"{listed} names each; " if rejected.rejects else ""
         raise UserError(
-            f"no training photo is left{after(rejects)}. {each}{remedy(rejects, job)}"
+            f"no training photo is left{after(rejected)}. {each}{remedy(rejected, job)}"
         )
-    rejected = sum(reject.what == "photo" for reject in rejects)
-    fraction = rejected / photos
+    lost = rejected.photos.total()
+    fraction = lost / photos
     if fraction > job.max_reject_fraction:
         raise UserError(
-            f"{rejected} of {photos} photos were rejected, more than "
-            f"--max_reject_fraction {job.max_reject_fraction:g} allows{after(rejects)}."
-            f" {listed} names each; if that is as it should be, run the same command "
-            f"with --max_reject_fraction {math.ceil(fraction * 100) / 100:g}: what is "
-            "finished is not encoded again"
+            f"{lost} of {photos} photos were rejected, more than "
+            f"--max_reject_fraction {job.max_reject_fraction:g} allows"
+            f"{after(rejected)}. {listed} names each; if that is as it should be, run "
+            "the same command with --max_reject_fraction "
+            f"{math.ceil(fraction * 100) / 100:g}: what is finished is not encoded "
+            "again"
         )
 
 
-def after(rejects: Sequence[Reject]) -> str:
+def after(rejected: Rejected) -> str:
     """Says what was rejected, by reason, with the first example of each."""
-    reasons = by_reason(rejects)
+    reasons = rejected.reasons()
     if not reasons:
         return ": no photo is in split train"
-    return "; rejected: " + "; ".join(
-        describe(reason, found) for reason, found in reasons.items()
-    )
+    return "; rejected: " + "; ".join(describe(one, rejected) for one in reasons)
 
 
-def remedy(rejects: Sequence[Reject], job: Job) -> str:
+def remedy(rejected: Rejected, job: Job) -> str:
     """Says what to do where no training photo is left."""
-    if job.split_fractions and not rejects:
+    reasons = rejected.rejects
+    if job.split_fractions and not reasons:
         return "take more photos, or a larger part for train in --split_fractions"
-    if not rejects or any(reject.reason == "in_no_split" for reject in rejects):
+    if not reasons or "in_no_split" in reasons:
         return (
             "name the photos of split train, or leave splits out everywhere and add "
             "--split_fractions 0.9,0.05,0.05"
@@ -99,27 +127,21 @@ def remedy(rejects: Sequence[Reject], job: Job) -> str:
     return "check --photos, --captions and the splits"
 
 
-def by_reason(rejects: Sequence[Reject]) -> Mapping[str, list[Reject]]:
-    """Returns the rejects of each reason by place, the commonest reason first."""
-    found = defaultdict(list)
-    for reject in sorted(rejects, key=lambda one: (natural(one.where), one)):
-        found[reject.reason].append(reject)
-    return dict(sorted(found.items(), key=lambda item: (-len(item[1]), item[0])))
-
-
-def describe(reason: str, rejects: Sequence[Reject]) -> str:
-    """One reason: how many, and the first.
-
-    >>> describe("no_caption", [Reject("photo", "a.jpg", "no_caption", "none", 0)])
-    'no_caption 1 photo, e.g. a.jpg: none'
+def describe(reason: str, rejected: Rejected) -> str:
+    """One reason: how many, and the first, as in
+    'no_caption 1 photo, e.g. a.jpg: none'.
     """
-    photos = sum(reject.what == "photo" for reject in rejects)
-    captions = sum(reject.captions for reject in rejects)
+    photos, captions = rejected.photos[reason], rejected.captions[reason]
     numbers = [counted(photos, "photo")] * (photos > 0)
     numbers += [counted(captions, "caption")] * (captions > 0)
-    where, detail = one_line(rejects[0].where), one_line(rejects[0].detail or "''")
+    first = rejected.first[reason]
+    where, detail = one_line(first.where), one_line(first.detail or "''")
     shown = detail if len(detail) <= SHOWN else f"{detail[:SHOWN]}..."
     return f"{reason} {' and '.join(numbers)}, e.g. {where}: {shown}"
+
+
+def by_place(reject: Reject) -> tuple:
+    return natural(reject.where), reject
 
 
 def natural(text: str) -> list[str | tuple[int, str]]:

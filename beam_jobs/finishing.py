@@ -5,9 +5,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 
 import apache_beam as beam
-import numpy as np
 
-from beam_jobs.checking import check_rejects
+from beam_jobs.checking import Rejected, check_rejects
 from beam_jobs.elements import Job, Plan, Reject
 from beam_jobs.output_folder import (
     remove_leftovers,
@@ -15,6 +14,7 @@ from beam_jobs.output_folder import (
     remove_text,
     write_rejects,
 )
+from beam_jobs.shard_sums import ShardSums
 from beam_jobs.shard_writing import ShardReport
 from records import shards, vocabulary
 from records.manifest import (
@@ -24,7 +24,6 @@ from records.manifest import (
     Manifest,
     Statistics,
 )
-from records.moments import FeatureSums
 from records.vocabulary import Vocabulary
 
 EXAMPLES = 10  # of the words dropped for a reason
@@ -45,51 +44,54 @@ class Finish(beam.DoFn):
         self,
         _,
         plan: Plan,
-        reports: list[str],
-        rejects: list[Reject],
+        reports: Iterable[str],
+        rejects: Iterable[Reject],
         taken: dict[str, int],
         dropped: Iterable[tuple[tuple[str, str], int]],
     ):
-        reports = [ShardReport.model_validate_json(report) for report in reports]
-        reports.sort(key=lambda r: (shards.SPLITS.index(r.split), r.shard.name))
-        statistics = add_up(
-            reports, rejects, taken, add_up_dropped(dropped), plan.unspaced_fraction
-        )
-        check_sums(statistics)
-        write_rejects(self.job.output, rejects)
-        training = sum(r.shard.photos for r in reports if r.split == "train")
-        check_rejects(rejects, statistics.photos_in, training, self.job)
-        Vocabulary(plan.tokens).save(
-            os.path.join(self.job.output, vocabulary.FILE_NAME)
-        )
-        manifest = make_manifest(self.job, plan, reports, statistics)
-        kept = {report.shard.name for report in reports}
-        remove_leftovers(self.job.output, shards.SHARD_NAME, kept)
-        remove_text(self.job.output)  # gigabytes, which no later job would remove
-        manifest.save(self.job.output)
-        remove_reports(self.job.output)
+        rejected = Rejected()
+        write_rejects(self.job.output, rejected.counting(rejects))
+        with ShardSums() as sums:
+            found = map(ShardReport.model_validate_json, reports)
+            reports = sorted(map(sums.take, found), key=by_split_and_name)
+            statistics = add_up(reports, rejected, taken, add_up_dropped(dropped), plan)
+            check_sums(statistics)
+            training = sum(r.shard.photos for r in reports if r.split == "train")
+            check_rejects(rejected, statistics.photos_in, training, self.job)
+            moments = sums.moments()
+        manifest = make_manifest(self.job, plan, reports, statistics, moments)
+        self.write(Vocabulary(plan.tokens), manifest)
         yield self.job.output
+
+    def write(self, words: Vocabulary, manifest: Manifest) -> None:
+        """Writes what is left to write, the manifest last, and tidies up."""
+        output = self.job.output
+        words.save(os.path.join(output, vocabulary.FILE_NAME))
+        kept = {shard.name for held in manifest.shards.values() for shard in held}
+        remove_leftovers(output, shards.SHARD_NAME, kept)
+        remove_text(output)  # gigabytes, which no later job would remove
+        manifest.save(output)
+        remove_reports(output)
+
+
+def by_split_and_name(report: ShardReport) -> tuple[int, str]:
+    return shards.SPLITS.index(report.split), report.shard.name
 
 
 def add_up(
     reports: list[ShardReport],
-    rejects: list[Reject],
+    rejected: Rejected,
     taken: Mapping[str, int],
     dropped: dict[str, DroppedWords],
-    unspaced_fraction: float = 0.0,
+    plan: Plan,
 ) -> Statistics:
-    rejected_photos: Counter[str] = Counter()
-    rejected_captions: Counter[str] = Counter()
-    for reject in rejects:
-        rejected_captions[reject.reason] += reject.captions
-        rejected_photos[reject.reason] += reject.what == "photo"
     return Statistics(
         photos_in=taken["photos"],
         photos_written=sum(report.shard.photos for report in reports),
-        rejected_photos=positive(rejected_photos),
+        rejected_photos=positive(rejected.photos),
         captions_in=taken["captions"],
         captions_written=sum(report.shard.captions for report in reports),
-        rejected_captions=positive(rejected_captions),
+        rejected_captions=positive(rejected.captions),
         tokens=sum(report.tokens for report in reports),
         out_of_vocabulary=sum(report.out_of_vocabulary for report in reports),
         caption_lengths=total(report.caption_lengths for report in reports),
@@ -97,7 +99,7 @@ def add_up(
         words_in=taken["words"],
         words_kept=taken["words_kept"],
         dropped_words=dropped,
-        unspaced_fraction=unspaced_fraction,
+        unspaced_fraction=plan.unspaced_fraction,
         longest_by_split=longest_by_split(reports),
         equal_captions=has_equal_captions(reports),
         uncaptioned_files=uncaptioned_files(taken),
@@ -166,7 +168,11 @@ def check_sum(what: str, taken: int, parts: Mapping[str, int]) -> None:
 
 
 def make_manifest(
-    job: Job, plan: Plan, reports: list[ShardReport], statistics: Statistics
+    job: Job,
+    plan: Plan,
+    reports: list[ShardReport],
+    statistics: Statistics,
+    moments: FeatureMoments,
 ) -> Manifest:
     words = Vocabulary(plan.tokens)
     held = {
@@ -177,7 +183,7 @@ def make_manifest(
         format=FORMAT,
         shards=held,
         features=job.features,
-        moments=moments(reports),
+        moments=moments,
         encoder=job.encoder,
         tokenizer=job.config.tokenizer.model_dump(),
         vocabulary_sha256=words.digest,
@@ -194,18 +200,6 @@ def sources(job: Job) -> dict[str, str]:
     if job.split_fractions:
         found["split_fractions"] = ",".join(map(str, job.split_fractions))
     return found
-
-
-def moments(reports: list[ShardReport]) -> FeatureMoments:
-    """Mean and standard deviation per channel over the training photos.
-
-    Shards are added in the order of their names: the same sum whatever the runner.
-    """
-    sums = FeatureSums()
-    for report in reports:
-        total, squares = map(np.array, (report.feature_sum, report.feature_squares))
-        sums.merge(total, squares, report.cells)
-    return sums.moments()
 
 
 def positive(counts: Counter[str]) -> dict[str, int]:

@@ -22,21 +22,23 @@ from typing import TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from beam_jobs.elements import Reject
+from beam_jobs.sorting import sorted_lines
 from records import rejects
 from records.errors import UserError
 from records.files import (
+    as_utf8,
     exists,
     file_size,
     file_sizes,
     is_empty,
     make_directory,
     named_errors,
+    new_file,
     read_file,
     reason,
     remove_directory,
     remove_if_there,
     write_atomically,
-    write_text,
 )
 from records.formats import refuse_newer
 from records.locking import locked
@@ -195,11 +197,15 @@ def load_report(kind: type[AnyReport], path: str) -> AnyReport | None:
 
 
 def write_rejects(output: str, rejected: Iterable[Reject]) -> None:
-    lines = [json.dumps(reject._asdict(), ensure_ascii=False) for reject in rejected]
-    content = "".join(line + "\n" for line in sorted(lines))
+    """Writes `rejects.jsonl`: the same bytes in whatever order they come."""
+    lines = (
+        as_utf8(json.dumps(reject._asdict(), ensure_ascii=False)) for reject in rejected
+    )
     path = os.path.join(output, rejects.FILE_NAME)
-    with named_errors("write", path):
-        write_text(path, content)
+    with named_errors("write", path), new_file(path) as file:
+        for line in sorted_lines(f"{line}\n" for line in lines):
+            file.write(line.encode())
+        file.finish()
 
 
 def remove_leftovers(output: str, shards: re.Pattern, kept: Collection[str]) -> None:

@@ -111,11 +111,11 @@ def place_facts(paths: Iterable[str], features: FeatureSpec) -> Iterator[Fact]:
     for path in paths:
         for offset, serialized in ShardReader(path).entries():
             try:
-                record = schema.decode(serialized or b"", features)
+                photo_id = schema.decode_id(serialized or b"", features)
             except UserError:
                 damaged.inc()
             else:
-                yield record.photo_id, PLACES, (path, offset)
+                yield photo_id, PLACES, (path, offset)
 
 
 class EarlierFeatures:

@@ -57,12 +57,17 @@ def write_atomically(path: str, content: bytes) -> None:
 
 
 def write_text(path: str, text: str) -> None:
-    """As `write_atomically`, in UTF-8.
+    """As `write_atomically`, in UTF-8; see `as_utf8`."""
+    write_atomically(path, as_utf8(text).encode())
+
+
+def as_utf8(text: str) -> str:
+    """Returns text that can be written in UTF-8.
 
     Names of files need not be UTF-8. What of them is not is written as `\\udce9`, which
     is also how JSON writes it.
     """
-    write_atomically(path, text.encode("utf-8", "backslashreplace"))
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def check_utf8(path: str, option: str = "") -> None:

@@ -60,7 +60,11 @@ def parse_line(line: bytes, where: str) -> RejectLine:
 
 
 def read_lines(path: str) -> Iterator[bytes]:
-    """Yields the lines; of a very long one parts, neither of which is a reject."""
+    """Yields the lines of a file; of a very long one parts, which are no rejects.
+
+    Raises:
+        UserError: it cannot be read.
+    """
     try:
         with open_file(path) as file:
             yield from iter(lambda: file.readline(LONGEST), b"")

@@ -92,22 +92,14 @@ def decode(serialized: bytes, spec: FeatureSpec) -> PhotoRecord:
     Raises:
         UserError: the bytes are no record, or their features do not fit `spec`.
     """
-    example = tf.train.Example()
     try:
-        example.ParseFromString(serialized)
-        columns = example.features.feature
-        (photo_id,) = columns[PHOTO_ID].bytes_list.value
+        columns = tf.train.Example.FromString(serialized).features.feature
         (sha256,) = columns[PHOTO_SHA256].bytes_list.value
-        (raw,) = columns[FEATURES].bytes_list.value
-        photo_id = photo_id.decode()
         captions = tuple(text.decode() for text in columns[TEXT].bytes_list.value)
+        photo_id, raw = _id_and_features(columns)
     except Exception as error:
         raise UserError(f"not a photo record ({type(error).__name__})") from None
-    if len(raw) != spec.bytes:
-        raise UserError(
-            f"features of {photo_id} take {len(raw)} bytes; "
-            f"{list(spec.shape)} {spec.dtype} takes {spec.bytes}"
-        )
+    _check_size(photo_id, raw, spec)
     little_endian = np.dtype(spec.dtype).newbyteorder("<")
     encoded = columns[ENCODED].bytes_list.value if ENCODED in columns else None
     return PhotoRecord(
@@ -118,6 +110,21 @@ def decode(serialized: bytes, spec: FeatureSpec) -> PhotoRecord:
         ids=_cut(columns[IDS].int64_list.value, columns[LENGTHS].int64_list.value),
         encoded=encoded[0] if encoded else None,
     )
+
+
+def decode_id(serialized: bytes, spec: FeatureSpec) -> str:
+    """Reads the photo's id alone, of a record whose features fit `spec`.
+
+    Raises:
+        UserError: as `decode`, but captions are not looked at.
+    """
+    try:
+        columns = tf.train.Example.FromString(serialized).features.feature
+        photo_id, raw = _id_and_features(columns)
+    except Exception as error:
+        raise UserError(f"not a photo record ({type(error).__name__})") from None
+    _check_size(photo_id, raw, spec)
+    return photo_id
 
 
 def parse_batch(
@@ -195,6 +202,20 @@ def decode_texts(serialized: bytes) -> tuple[str, tuple[str, ...]]:
         return photo_id.decode(), captions
     except Exception as error:
         raise UserError(f"not a photo record ({type(error).__name__})") from None
+
+
+def _id_and_features(columns) -> tuple[str, bytes]:
+    (photo_id,) = columns[PHOTO_ID].bytes_list.value
+    (raw,) = columns[FEATURES].bytes_list.value
+    return photo_id.decode(), raw
+
+
+def _check_size(photo_id: str, raw: bytes, spec: FeatureSpec) -> None:
+    if len(raw) != spec.bytes:
+        raise UserError(
+            f"features of {photo_id} take {len(raw)} bytes; "
+            f"{list(spec.shape)} {spec.dtype} takes {spec.bytes}"
+        )
 
 
 def _strings(values: list[bytes]) -> tf.train.Feature:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from small_data import PHOTOS, build, counting
 
-from beam_jobs.checking import after, by_reason, describe
+from beam_jobs.checking import Rejected, after, describe
 from beam_jobs.elements import Reject
 from beam_jobs.sources.flickr8k import SPLIT_FILES
 from beam_jobs.sources.options import SOURCES
@@ -18,17 +18,25 @@ def reject(where: str, detail: str = "none", reason: str = "no_word_left") -> Re
     return Reject("caption", where, reason, detail, 1)
 
 
+def counted(rejects: list[Reject]) -> Rejected:
+    rejected = Rejected()
+    assert list(rejected.counting(rejects)) == rejects
+    return rejected
+
+
 def test_the_first_example_is_that_of_the_lowest_line():
     rejects = [reject("f:10"), reject("f:9"), reject("a/f:11"), reject("f:100")]
-    (found,) = by_reason(rejects).values()
-    assert [one.where for one in found] == ["a/f:11", "f:9", "f:10", "f:100"]
+    assert counted(rejects[:2]).first["no_word_left"].where == "f:9"
+    assert counted(rejects).first["no_word_left"].where == "a/f:11"
 
 
 def test_the_order_of_rejects_does_not_matter():
     rejects = [reject(f"f:{n}", reason=r) for n in range(3) for r in "abc"]
     rejects.append(reject("f:1", reason="c"))
-    assert after(rejects) == after(rejects[::-1])
-    assert after(rejects).startswith("; rejected: c 4 captions, e.g. f:0: none; a 3")
+    assert after(counted(rejects)) == after(counted(rejects[::-1]))
+    assert after(counted(rejects)).startswith(
+        "; rejected: c 4 captions, e.g. f:0: none; a 3"
+    )
 
 
 @pytest.mark.parametrize(
@@ -42,7 +50,7 @@ def test_the_order_of_rejects_does_not_matter():
     ],
 )
 def test_an_example_is_one_line_of_a_message(detail, shown):
-    assert describe("no_word_left", [reject("f:1", detail)]) == (
+    assert describe("no_word_left", counted([reject("f:1", detail)])) == (
         f"no_word_left 1 caption, e.g. f:1: {shown}"
     )
 

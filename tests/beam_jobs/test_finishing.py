@@ -10,6 +10,7 @@ from small_data import contents
 
 from beam_jobs import output_folder
 from beam_jobs.blocks import write_blocks
+from beam_jobs.checking import Rejected
 from beam_jobs.elements import Plan, Reject
 from beam_jobs.finishing import (
     Finish,
@@ -17,7 +18,6 @@ from beam_jobs.finishing import (
     add_up_dropped,
     check_sum,
     check_sums,
-    moments,
 )
 from beam_jobs.shard_writing import ShardReport
 from records.errors import UserError
@@ -55,13 +55,19 @@ def report(
     )
 
 
+def counted(rejects) -> Rejected:
+    rejected = Rejected()
+    assert list(rejected.counting(rejects)) == rejects
+    return rejected
+
+
 TAKEN = {"photos": 8, "captions": 12, "words": 7, "words_kept": 4}
 DROPPED = {"digit": DroppedWords(count=3, examples=[("2", 3)])}
 REPORTS = [report("dev", features=()), report(index=1), report(index=0)]
 
 
 def test_counts_add_up():
-    numbers = add_up(REPORTS, REJECTS, TAKEN, DROPPED)
+    numbers = add_up(REPORTS, counted(REJECTS), TAKEN, DROPPED, PLAN)
     assert (numbers.photos_written, numbers.captions_written) == (6, 6)
     assert numbers.rejected_photos == {"corrupt_photo": 1, "no_caption": 1}
     assert numbers.rejected_captions == {"corrupt_photo": 5, "not_utf8": 1}
@@ -73,7 +79,8 @@ def test_counts_add_up():
 @pytest.mark.parametrize("what", ["photos", "captions", "words", "words_kept"])
 def test_a_loss_shows(what):
     with pytest.raises(RuntimeError, match=r"in, but .* a defect of the job"):
-        check_sums(add_up(REPORTS, REJECTS, TAKEN | {what: TAKEN[what] + 1}, DROPPED))
+        taken = TAKEN | {what: TAKEN[what] + 1}
+        check_sums(add_up(REPORTS, counted(REJECTS), taken, DROPPED, PLAN))
 
 
 def test_a_sum():
@@ -85,7 +92,7 @@ def test_a_sum():
 def test_the_longest_caption_of_each_split():
     reports = [report("dev"), report(), report(index=1)]
     longer = reports[0].model_copy(update={"caption_lengths": {5: 1, 9: 1}})
-    numbers = add_up([longer, *reports[1:]], [], TAKEN, DROPPED)
+    numbers = add_up([longer, *reports[1:]], Rejected(), TAKEN, DROPPED, PLAN)
     assert numbers.longest_by_split == {"dev": 9, "train": 5}
     assert numbers.longest_caption == 9
 
@@ -93,7 +100,8 @@ def test_the_longest_caption_of_each_split():
 @pytest.mark.parametrize(("used", "left"), [(1, 2), (4, 0)])
 def test_files_that_are_no_photos(used, left):
     taken = TAKEN | {"files": 3, "files_used": used}
-    assert add_up(REPORTS, REJECTS, taken, DROPPED).uncaptioned_files == left
+    numbers = add_up(REPORTS, counted(REJECTS), taken, DROPPED, PLAN)
+    assert numbers.uncaptioned_files == left
 
 
 @pytest.mark.parametrize(
@@ -103,7 +111,7 @@ def test_files_that_are_no_photos(used, left):
 def test_captions_that_are_all_equal(distinct, equal):
     other = report(index=1).model_copy(update={"distinct": distinct})
     dev = report("dev").model_copy(update={"distinct": [[1, 6, 2]]})
-    numbers = add_up([dev, report(), other], [], TAKEN, DROPPED)
+    numbers = add_up([dev, report(), other], Rejected(), TAKEN, DROPPED, PLAN)
     assert numbers.equal_captions == equal
 
 
@@ -123,12 +131,6 @@ def test_dropped_words_are_the_most_frequent_whatever_their_order():
             *((word, 1) for word in ("10", "11", "12", "13", "14")),
         ]
         assert found["symbol"].examples == [("€", 2)]
-
-
-def test_moments_of_the_training_features():
-    measured = [report(features=((1.0, 5.0),)), report(features=((3.0, 5.0),))]
-    found = moments([*measured, report("dev", features=())])
-    assert (found.mean, found.deviation) == ([2.0, 5.0], [1.0, 0.0])
 
 
 @pytest.fixture

@@ -7,7 +7,14 @@ import tensorflow as tf
 
 from records import schema
 from records.errors import UserError
-from records.schema import FeatureSpec, PhotoRecord, decode, encode, parse_batch
+from records.schema import (
+    FeatureSpec,
+    PhotoRecord,
+    decode,
+    decode_id,
+    encode,
+    parse_batch,
+)
 
 SPEC = FeatureSpec(shape=(4,), dtype="float32")
 PINNED = PhotoRecord(
@@ -143,3 +150,13 @@ def test_what_decode_says_of_other_bytes():
 def test_a_feature_spec_refuses_other_types():
     with pytest.raises(ValueError, match="float32"):
         FeatureSpec(shape=(4,), dtype="float64")
+
+
+def test_the_id_is_read_of_a_record_whose_features_fit(make_record):
+    record = make_record()
+    assert decode_id(encode(record), SPEC) == record.photo_id
+    for content in (b"", b"no protocol buffer", broken(record, schema.PHOTO_ID, [])):
+        with pytest.raises(UserError, match="not a photo record"):
+            decode_id(content, SPEC)
+    with pytest.raises(UserError, match=r"features of .* take 1 bytes"):
+        decode_id(broken(record, schema.FEATURES, [b"x"]), SPEC)

@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from records.photos import decoding_cost
 from tfcap.captioning import (
     UNREADABLE,
     Captioned,
@@ -23,7 +24,6 @@ from tfcap.captioning import (
     too_costly,
 )
 from tfcap.config import ServingConfig
-from tfcap.photos import decoding_cost
 from tfcap.serving import openapi, page, predicting
 from tfcap.serving.batching import Batcher, Full
 from tfcap.serving.bodies import read_files, unpack

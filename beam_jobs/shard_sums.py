@@ -1,0 +1,42 @@
+"""Sums of features by shard, kept in a temporary file until all are there.
+
+Each shard has two numbers a channel: of millions of photos gigabytes as text.
+"""
+
+import tempfile
+
+import numpy as np
+
+from beam_jobs.shard_writing import ShardReport
+from records.manifest import FeatureMoments
+from records.moments import FeatureSums
+
+
+class ShardSums:
+    """Takes the sums out of reports, and adds them up; a context manager."""
+
+    def __enter__(self) -> "ShardSums":
+        self.file, self.places = tempfile.TemporaryFile(), {}
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.file.close()
+
+    def take(self, report: ShardReport) -> ShardReport:
+        """Returns the report without them."""
+        sums = np.array([report.feature_sum, report.feature_squares])
+        self.places[report.shard.name] = self.file.tell(), sums.shape, report.cells
+        self.file.write(sums.tobytes())
+        return report.model_copy(update={"feature_sum": [], "feature_squares": []})
+
+    def moments(self) -> FeatureMoments:
+        """Mean and standard deviation per channel over the training photos.
+
+        Shards are added in the order of their names: the same sum whatever the runner.
+        """
+        added = FeatureSums()
+        for _, (place, shape, cells) in sorted(self.places.items()):
+            self.file.seek(place)
+            data = self.file.read(8 * int(np.prod(shape)))
+            added.merge(*np.frombuffer(data).reshape(shape), cells)
+        return added.moments()

@@ -1,0 +1,31 @@
+"""Lines in order, of which no more are in memory than are sorted at once."""
+
+import heapq
+import itertools
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from tempfile import TemporaryFile
+from typing import TextIO
+
+AT_ONCE = 1 << 16  # lines: some tens of megabytes
+AS_IS = {"encoding": "utf-8", "newline": "\n"}
+
+
+def sorted_lines(lines: Iterable[str]) -> Iterator[str]:
+    """Yields lines, each with its end, in ascending order.
+
+    What is sorted waits for the rest in temporary files.
+    """
+    lines = iter(lines)
+    with ExitStack() as files:
+        parts = []
+        while some := sorted(itertools.islice(lines, AT_ONCE)):
+            parts.append(files.enter_context(TemporaryFile("w+", **AS_IS)))
+            keep(some, parts[-1])
+        yield from heapq.merge(*parts)
+
+
+def keep(lines: list[str], file: TextIO) -> None:
+    """Writes lines that are to be read from the first on."""
+    file.writelines(lines)
+    file.seek(0)
