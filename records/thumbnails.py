@@ -28,10 +28,16 @@ def thumbnail(photo: bytes, side: int):
         raise Unreadable(problem.describe()) from None
     try:
         image = pillow.open(io.BytesIO(photo), formats=[kind.upper()])
+        if image.mode.startswith("I"):  # 16 bits of grey, which cannot be made small
+            image = pillow.fromarray(eight_bits(upright(image)))
         image.thumbnail((side, side))
         return upright(image).convert("RGB")
     except Exception as error:  # whatever a broken file makes Pillow's readers raise
         raise Unreadable(str(error)) from None
+
+
+def eight_bits(image) -> np.ndarray:
+    return (np.asarray(image) >> 8).astype(np.uint8)
 
 
 def photo_url(image) -> str:

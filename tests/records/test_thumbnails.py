@@ -2,6 +2,7 @@ import base64
 import builtins
 import io
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -26,6 +27,16 @@ def test_a_photo_is_upright():
     exif = Image.Exif()
     exif[0x0112] = 6  # orientation: turn by 90 degrees
     assert thumbnail(photo(kind="JPEG", exif=exif), 200).size == (100, 200)
+
+
+def test_a_grey_photo_of_16_bits():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    grey = Image.fromarray(np.full((300, 600), 0x80FF, np.uint16))
+    file = io.BytesIO()
+    grey.save(file, "PNG", exif=exif)
+    small = thumbnail(file.getvalue(), 200)
+    assert (small.size, small.getpixel((50, 50))) == ((100, 200), (128, 128, 128))
 
 
 def test_the_url_is_a_jpeg():
