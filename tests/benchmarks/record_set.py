@@ -7,11 +7,20 @@ neither changes how much work a row is.
 
 import hashlib
 import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from records import schema, shards
-from records.manifest import FORMAT, EncoderInfo, FeatureMoments, Manifest, Statistics
+from records.manifest import (
+    FORMAT,
+    EncoderInfo,
+    FeatureMoments,
+    Manifest,
+    ShardInfo,
+    Statistics,
+)
 from records.reader import RecordSet
 from records.tokenizer import TokenizerSettings
 from records.vocabulary import END, FILE_NAME, PAD, START, UNK, Vocabulary
@@ -41,15 +50,19 @@ def make_record_set(
     >>> make_record_set("/tmp/records", 6000).manifest.captions("train")
     30000
     """
-    random = np.random.default_rng(0)
-    names = [PAD, START, END, UNK]
-    names += [f"word{i}" for i in range(len(names), vocabulary_size)]
-    vocabulary = Vocabulary(names)
-    drawn = draw_photos(random, photos, vocabulary, features)
+    random, vocabulary = np.random.default_rng(0), make_vocabulary(vocabulary_size)
+    names = [f"photo{i:06d}.jpg" for i in range(photos)]
+    drawn = draw_photos(random, names, vocabulary, features)
     infos = write_shards(directory, drawn)
     vocabulary.save(f"{directory}/{FILE_NAME}")
-    make_manifest(infos, drawn, vocabulary, features).save(directory)
+    statistics = count_captions(caption_lengths(drawn))
+    make_manifest({"train": infos}, statistics, vocabulary, features).save(directory)
     return RecordSet.open(directory)
+
+
+def make_vocabulary(size: int) -> Vocabulary:
+    names = [PAD, START, END, UNK]
+    return Vocabulary([*names, *(f"word{i}" for i in range(len(names), size))])
 
 
 def repeat_record_set(records: RecordSet, times: int, directory: str) -> RecordSet:
@@ -68,26 +81,25 @@ def repeat_record_set(records: RecordSet, times: int, directory: str) -> RecordS
 
 def draw_photos(
     random: np.random.Generator,
-    photos: int,
+    names: Sequence[str],
     vocabulary: Vocabulary,
     spec: schema.FeatureSpec,
 ) -> list[schema.PhotoRecord]:
     """Draws photos; lengths are dealt out so that 6,000 get the histogram exactly."""
-    deck = np.repeat(list(WORDS), list(WORDS.values()))
+    photos, deck = len(names), np.repeat(list(WORDS), list(WORDS.values()))
     lengths = np.resize(random.permutation(deck), photos * CAPTIONS_PER_PHOTO)
     ranks = np.arange(1, len(vocabulary) - 2)
     share = 1 / ranks / np.sum(1 / ranks)
     words = random.choice(ranks + 2, int(lengths.sum()), p=share)
     captions = np.split(words, np.cumsum(lengths)[:-1])
     return [
-        draw_photo(random, i, captions[i::photos], vocabulary, spec)
-        for i in range(photos)
+        draw_photo(random, name, captions[i::photos], vocabulary, spec)
+        for i, name in enumerate(names)
     ]
 
 
-def draw_photo(random, number, captions, vocabulary, spec) -> schema.PhotoRecord:
+def draw_photo(random, name, captions, vocabulary, spec) -> schema.PhotoRecord:
     tokens = [[vocabulary.tokens[i] for i in caption] for caption in captions]
-    name = f"photo{number:06d}.jpg"
     return schema.PhotoRecord(
         photo_id=name,
         photo_sha256=hashlib.sha256(name.encode()).digest(),
@@ -117,44 +129,61 @@ def write_shard(directory: str, name: str, photos: list[schema.PhotoRecord]):
         return writer.close()
 
 
-def make_manifest(infos, photos, vocabulary, spec) -> Manifest:
-    statistics, channels = count(photos), spec.shape[-1]
+def make_manifest(
+    held: dict[str, list[ShardInfo]],
+    statistics: Statistics,
+    vocabulary: Vocabulary,
+    spec: schema.FeatureSpec,
+    encoder: EncoderInfo | None = None,
+    configuration: dict | None = None,
+) -> Manifest:
+    channels = spec.shape[-1]
     return Manifest(
         format=FORMAT,
-        shards={"train": infos},
+        shards=held,
         features=spec,
         moments=FeatureMoments(mean=[0.0] * channels, deviation=[1.0] * channels),
-        encoder=EncoderInfo(
-            name="noise",
-            layer=None,
-            pooling="grid" if len(spec.shape) == 3 else "avg",
-            input_size=1,
-            preprocessing="none",
-            weights="random",
-            digest="0" * 64,
-        ),
+        encoder=encoder or noise(spec),
         tokenizer=TokenizerSettings(kind="word", min_letters=1, min_count=1, oov="unk"),
         vocabulary_sha256=vocabulary.digest,
         vocabulary_size=len(vocabulary),
         longest_caption=statistics.longest_caption,
         statistics=statistics,
-        configuration={},
-        sources={},
+        configuration=configuration or {},
+        sources={"photos": "none"},
     )
 
 
-def count(photos: list[schema.PhotoRecord]) -> Statistics:
-    lengths = [len(ids) for photo in photos for ids in photo.ids]
-    values, captions = np.unique(lengths, return_counts=True)
+def noise(spec: schema.FeatureSpec) -> EncoderInfo:
+    """No encoder."""
+    return EncoderInfo(
+        name="noise",
+        layer=None,
+        pooling="grid" if len(spec.shape) == 3 else "avg",
+        input_size=1,
+        preprocessing="none",
+        weights="random",
+        digest="0" * 64,
+    )
+
+
+def caption_lengths(photos: Iterable[schema.PhotoRecord]) -> Counter:
+    """Ids of a caption -> captions."""
+    return Counter(len(ids) for photo in photos for ids in photo.ids)
+
+
+def count_captions(lengths: Counter) -> Statistics:
+    captions = lengths.total()
+    photos = captions // CAPTIONS_PER_PHOTO
     return Statistics(
-        photos_in=len(photos),
-        photos_written=len(photos),
+        photos_in=photos,
+        photos_written=photos,
         rejected_photos={},
-        captions_in=len(lengths),
-        captions_written=len(lengths),
+        captions_in=captions,
+        captions_written=captions,
         rejected_captions={},
-        tokens=sum(lengths) - 2 * len(lengths),
+        tokens=sum(n * some for n, some in lengths.items()) - 2 * captions,
         out_of_vocabulary=0,
-        caption_lengths=dict(zip(values.tolist(), captions.tolist())),
+        caption_lengths=dict(sorted(lengths.items())),
         photo_formats={},
     )
