@@ -1,7 +1,7 @@
 """A split's captions alone: neither features nor photos are read for them."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -29,17 +29,25 @@ class CaptionIds(NamedTuple):
     lengths: np.ndarray
     captions: np.ndarray
 
+    @classmethod
+    def joined(cls, parts: Iterable["CaptionIds"]) -> "CaptionIds":
+        """Puts some after others; parts are not held until the last has come."""
+        held, dtypes = [bytearray() for _ in cls._fields], [np.uint8] * len(cls._fields)
+        for part in parts:
+            dtypes = [own.dtype for own in part]
+            for whole, own in zip(held, part):
+                whole += own.tobytes()
+        return cls(*map(np.frombuffer, held, dtypes))
+
     def parts(self, photos: int) -> Iterator["CaptionIds"]:
         """Yields the captions of a number of photos at a time."""
-        captions = np.cumsum(self.captions, dtype=np.int64)
-        tokens = np.cumsum(self.lengths, dtype=np.int64)
         caption = token = 0
-        for some in range(photos, len(captions) + photos, photos):
-            own = slice(caption, captions[min(some, len(captions)) - 1])
-            end = tokens[own.stop - 1] if own.stop else 0
-            of_photos = self.captions[some - photos : some]
-            yield CaptionIds(self.tokens[token:end], self.lengths[own], of_photos)
-            caption, token = own.stop, end
+        for start in range(0, len(self.captions), photos):
+            of_photos = self.captions[start : start + photos]
+            lengths = self.lengths[caption:][: of_photos.sum()]
+            tokens = self.tokens[token:][: lengths.sum()]
+            yield CaptionIds(tokens, lengths, of_photos)
+            caption, token = caption + len(lengths), token + len(tokens)
 
     def of_photos(self, numbers: np.ndarray) -> "CaptionIds":
         """Returns those of some photos, in stored order."""
@@ -90,13 +98,15 @@ def read_ids(records: RecordSet, split: str) -> CaptionIds:
     Raises:
         UserError: names the shard where a file is damaged.
     """
+    return CaptionIds.joined(read_parts(records, split))
+
+
+def read_parts(records: RecordSet, split: str) -> Iterator[CaptionIds]:
+    """Yields those of some photos at a time, in the smallest type for tokens."""
     smallest = np.min_scalar_type(len(records.vocabulary))
-    parts = [
-        CaptionIds(tokens.astype(smallest), lengths, captions)
-        for path in records.shard_paths(split)
-        for tokens, lengths, captions in parsed_ids(path)
-    ]
-    return CaptionIds(*map(np.concatenate, zip(*parts)))
+    for path in records.shard_paths(split):
+        for tokens, lengths, captions in parsed_ids(path):
+            yield CaptionIds(tokens.astype(smallest), lengths, captions)
 
 
 def parsed_ids(path: str) -> Iterator[CaptionIds]:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from records.caption_reader import CaptionIds, read_ids
+from records.caption_reader import CaptionIds, read_parts
 from records.reader import RecordSet
 from records.vocabulary import PAD_ID
 from tfcap.ngrams import number, shared_ngrams
@@ -120,7 +120,8 @@ def find(known: tf.Tensor, numbers: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 def read_references(records: RecordSet, split: str) -> CaptionIds:
     """Token ids of a split's captions, without `<start>`."""
-    return read_ids(records, split).without_first()
+    parts = read_parts(records, split)
+    return CaptionIds.joined(part.without_first() for part in parts)
 
 
 def similarity(own: Sequence[tf.Tensor], theirs: Sequence[tf.Tensor]) -> tf.Tensor:

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from records import caption_reader, schema
-from records.caption_reader import read_ids, read_texts
+from records.caption_reader import CaptionIds, read_ids, read_texts
 from records.errors import UserError
 from records.framing import frame
 from records.reader import RecordSet, read_shard
@@ -43,6 +43,19 @@ def test_ids(records, monkeypatch, at_once):
     assert found.lengths.tolist() == list(map(len, captions))
     assert found.tokens.tolist() == [*itertools.chain(*captions)]
     assert found.tokens.dtype == np.uint8
+
+
+@pytest.mark.parametrize("photos", [1, 2, 3, 4, 9])
+def test_parts_joined_are_the_whole(photos):
+    lengths, captions = np.array([2, 0, 3, 1], np.int32), np.array([1, 0, 2, 1, 0])
+    whole = CaptionIds(np.arange(6, dtype=np.uint16), lengths, captions)
+    parts = list(whole.parts(photos))
+    assert [len(part.captions) for part in parts[:-1]] == [photos] * (len(parts) - 1)
+    for part in parts:
+        assert part.lengths.sum() == len(part.tokens)
+        assert part.captions.sum() == len(part.lengths)
+    for own, expected in zip(CaptionIds.joined(parts), whole, strict=True):
+        np.testing.assert_array_equal(own, expected, strict=True)
 
 
 def test_lengths_that_do_not_add_up_are_refused(record_set):
