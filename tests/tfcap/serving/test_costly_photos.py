@@ -14,9 +14,9 @@ from fakes import photo as png
 from PIL import Image
 from served import PHOTOS, Server, computed_before_health, export, predict_body, serving
 
+from records.photos import decoding_cost
 from tfcap.config import ServingConfig
 from tfcap.encoders.reading import read_what_can_be
-from tfcap.photos import decoding_cost
 
 pytestmark = pytest.mark.slow
 
