@@ -29,7 +29,6 @@ from types import ModuleType
 
 import tensorflow as tf
 
-PHOTO_READER = Path(__file__).with_name("photo_reader.cc")
 VARIABLE = "TFCAP_COMPILE"
 SECONDS = 600
 # RuntimeError: nobody's home directory is to be found.

@@ -154,9 +154,8 @@ def parse_batch(
         },
     )
     lengths = columns[LENGTHS]
-    captions = tf.RaggedTensor.from_row_lengths(
-        columns[IDS].values, lengths.values, validate=False
-    )
+    # Validated: lengths that do not sum to the ids are no record of ours.
+    captions = tf.RaggedTensor.from_row_lengths(columns[IDS].values, lengths.values)
     # The sparse indices say which photo a caption is of: no operation needs to.
     ids = tf.RaggedTensor.from_value_rowids(
         captions, lengths.indices[:, 0], lengths.dense_shape[0], validate=False
@@ -164,7 +163,7 @@ def parse_batch(
     flat = tf.io.decode_raw(columns[FEATURES], spec.dtype)
     parsed = {
         "photo_id": columns[PHOTO_ID],
-        "features": tf.reshape(flat, [-1, *spec.shape]),
+        "features": tf.reshape(flat, [tf.shape(serialized)[0], *spec.shape]),
         "ids": ids,
     }
     return {**parsed, "encoded": columns[ENCODED]} if with_photos else parsed

@@ -8,11 +8,10 @@ import pytest
 HARM = "from pathlib import Path\nPath('harm').touch()\n"
 RESOURCES = """
 from records import compiled, look, page
-from tfcap import pages, record_readers, step_operations
+from tfcap import pages, step_operations
 import beam_jobs.elements
 look.look(), page.load_template("card"), pages.read("caption/page.html")
-for source in (*record_readers.SOURCES, step_operations.SOURCE):
-    source.read_bytes()
+step_operations.SOURCE.read_bytes()
 """
 
 

@@ -13,7 +13,6 @@ from records.reader import RecordSet
 from records.shard_checks import Expected, Found, Problem, ShardCheck
 from tfcap.config import TrainingConfig
 from tfcap.photo_order import PhotoOrder
-from tfcap.record_readers import TensorFlowReader
 from tfcap.train_step import StepResult
 
 SHOWN = 64
@@ -99,8 +98,8 @@ def photos_of_step(
     """
     skipped = number * config.global_batch
     order = PhotoOrder.of_epoch(records, "train", config, epoch, skipped)
-    reader = TensorFlowReader(records, "train")
-    here = order.read(config.shuffle_photos, reader).take(config.global_batch)
+    photos = order.read(records.shard_paths("train"), config.shuffle_photos)
+    here = photos.take(config.global_batch)
     spec = records.manifest.features
     read = [schema.decode(photo, spec) for photo in here.as_numpy_iterator()]
     return {r.photo_id: bool(np.isfinite(r.features).all()) for r in read}

@@ -1,7 +1,7 @@
 """Records to batches: windows of shards -> shuffle -> batch -> parse -> expand.
 
 Every step is a graph operation on a whole batch; there is no generator, no
-py_function and no data set per caption. What reads and parses is in `record_readers`,
+py_function and no data set per caption. The order of the photos is in `photo_order`,
 the two forms of a caption are in `expansions`. Where the encoder is trained as well,
 `pixels` stand in the place of `features`.
 """
@@ -16,9 +16,9 @@ from records.numbered import read_numbered
 from records.reader import RecordSet
 from tfcap.config import TrainingConfig
 from tfcap.data_service import expanded_by_service
+from tfcap.expansions import EXPANSIONS, pad
 from tfcap.photo_order import PhotoOrder
 from tfcap.photo_pixels import PixelReader, pixel_reader
-from tfcap.record_readers import Reader, reader_of
 from tfcap.static_shapes import RowCounts, never_empty, pad_batch
 
 Batch = dict[str, tf.Tensor]
@@ -54,9 +54,8 @@ def training_batches(
     context = context or tf.distribute.InputContext()
     share = config.global_batch // context.num_replicas_in_sync
     pixels = pixel_reader(records.manifest.encoder, config, augmented=True)
-    elsewhere = config.data_service is not None
-    reader = reader_of(records, "train", elsewhere, with_photos=pixels is not None)
-    expand = expander(reader, config.expansion, counts, share, pixels)
+    expand = expander(records, config.expansion, counts, share, pixels)
+    shards = tf.constant(records.shard_paths("train"))
     skipped = [skip_steps * config.global_batch, *[0] * (epochs - 1)]
     orders = [
         PhotoOrder.of_epoch(records, "train", config, epoch + i, skip)
@@ -64,17 +63,15 @@ def training_batches(
     ]
 
     def batches_of_epoch(order: PhotoOrder) -> tf.data.Dataset:
-        photos = order.read(config.shuffle_photos, reader)
-        own = replica_batches(
-            photos, order.photos, config.global_batch, context, reader.nothing
-        )
+        photos = order.read(shards, config.shuffle_photos)
+        own = replica_batches(photos, order.photos, config.global_batch, context)
         return tf.data.Dataset.zip(
             own, tf.data.Dataset.from_tensors(order.epoch).repeat()
         )
 
     in_order = tf.data.Dataset.from_tensor_slices(PhotoOrder.stack(orders))
     # The next ones are got ready while a batch is parsed.
-    batches = in_order.flat_map(batches_of_epoch).prefetch(reader.ahead)
+    batches = in_order.flat_map(batches_of_epoch).prefetch(2)
     if config.data_service:
         own = context.num_replicas_in_sync // context.num_input_pipelines
         steps = [-(-int(order.photos) // config.global_batch) for order in orders]
@@ -94,14 +91,10 @@ def scoring_batches(
     context = context or tf.distribute.InputContext()
     share = config.global_batch // context.num_replicas_in_sync
     pixels = pixel_reader(records.manifest.encoder, config, augmented=False)
-    reader = reader_of(records, split, with_photos=pixels is not None)
-    expand = expander(reader, "causal", counts, share, pixels)
-    shards = tf.range(len(records.manifest.shards[split]), dtype=tf.int64)
-    photos = tf.data.Dataset.from_tensors(shards).flat_map(reader.photos)
+    expand = expander(records, "causal", counts, share, pixels)
+    photos = tf.data.TFRecordDataset(records.shard_paths(split))
     count = records.manifest.photos(split)
-    batches = replica_batches(
-        photos, count, config.global_batch, context, reader.nothing
-    )
+    batches = replica_batches(photos, count, config.global_batch, context)
     return ready(batches.map(expand, tf.data.AUTOTUNE, deterministic=True))
 
 
@@ -150,7 +143,6 @@ def replica_batches(
     count: int | tf.Tensor,
     global_batch: int,
     context: tf.distribute.InputContext,
-    nothing: tf.Tensor,
 ) -> tf.data.Dataset:
     """Cuts photos into equal batches, one per replica, and keeps this host's.
 
@@ -160,7 +152,7 @@ def replica_batches(
     replicas = context.num_replicas_in_sync
     share = global_batch // replicas
     missing = -(-count // global_batch) * replicas - -(-count // share)
-    empty = tf.data.Dataset.from_tensors(nothing).repeat(missing)
+    empty = tf.data.Dataset.from_tensors(tf.zeros([0], tf.string)).repeat(missing)
     batches = photos.batch(share).concatenate(empty)
     if context.num_input_pipelines == 1:
         return batches
@@ -174,13 +166,13 @@ def replica_batches(
 
 
 def expander(
-    reader: Reader,
+    records: RecordSet,
     expansion: str,
     counts: RowCounts | None = None,
     share: int = 0,
     pixels: PixelReader | None = None,
 ) -> Callable[..., Batch]:
-    """Returns the function from what `reader` has of photos to a batch.
+    """Returns the function from serialised records, string [photos], to a batch.
 
     After them it takes the epoch, int32; outside training there is none.
 
@@ -188,12 +180,14 @@ def expander(
     `pixels` they have these and no features.
     """
 
+    spec = records.manifest.features
+
     def parse_and_expand(photos: tf.Tensor, epoch: tf.Tensor | int = 0) -> Batch:
-        parsed = reader.parse(photos)
+        parsed = schema.parse_batch(photos, spec, with_photos=pixels is not None)
         seen = {"features": parsed["features"]}
         if pixels:
             seen = {"pixels": pixels(parsed["photo_id"], parsed["encoded"], epoch)}
-        rows = reader.expand(expansion, parsed["photo"], parsed["tokens"])
+        rows = EXPANSIONS[expansion](*pad(parsed["ids"]))
         batch = {**seen, **rows}
         if counts:
             return pad_batch(batch, counts.shape(expansion, share))

@@ -13,7 +13,6 @@ import tensorflow as tf
 
 from records.reader import RecordSet
 from tfcap.config import TrainingConfig
-from tfcap.record_readers import Reader
 
 
 class PhotoOrder(NamedTuple):
@@ -75,19 +74,20 @@ class PhotoOrder(NamedTuple):
             tf.ragged.stack(windows), tf.ragged.stack(seeds), *map(tf.stack, numbers)
         )
 
-    def read(self, buffer: int, reader: Reader) -> tf.data.Dataset:
-        """The photos as the reader has them.
+    def read(self, paths: tf.Tensor, buffer: int) -> tf.data.Dataset:
+        """Reads the photos' records, serialised.
 
         Sets TensorFlow's global seed, as making a model does.
 
         Args:
+            paths: of all shards of the split, string [shards].
             buffer: photos in memory at once, to be shuffled.
         """
         # `shuffle` mixes TensorFlow's global seed into its own; 0 it takes for none.
         tf.random.set_seed(1)
 
         def window(shards: tf.Tensor, seed: tf.Tensor) -> tf.data.Dataset:
-            photos = reader.photos(shards)
+            photos = tf.data.TFRecordDataset(tf.gather(paths, shards))
             return photos.shuffle(buffer, seed, reshuffle_each_iteration=False)
 
         windows = tf.data.Dataset.from_tensor_slices((self.windows, self.seeds))

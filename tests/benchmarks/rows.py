@@ -59,14 +59,12 @@ LINES = (
         baseline="pipeline.generator",
         limit="pipeline.read",
         times=100,
-        share=0.85,
     ),
     Line(
         "input pipeline, prefix, against flat_map",
         ROWS_A_SECOND,
         "pipeline.prefix",
         baseline="pipeline.flat_map",
-        times=200,
     ),
     Line(
         "input pipeline, causal, against a Python generator",
@@ -74,14 +72,12 @@ LINES = (
         "pipeline.causal",
         baseline="pipeline.generator",
         limit="pipeline.read",
-        share=0.9,
     ),
     Line(
         "input pipeline, grid features",
         PHOTOS_A_SECOND,
         "pipeline.grid",
         limit="pipeline.grid_read",
-        share=0.85,
     ),
     Line(
         "input pipeline, peak memory of ten times the photos, against the photos",
@@ -111,7 +107,7 @@ LINES = (
         baseline="training.notebook",
         times=3,
     ),
-    Line("training step, causal, waiting for input", "%", "training.waited", below=2),
+    Line("training step, causal, waiting for input", "%", "training.waited", below=1),
     Line(
         "beam search, against one predict per word",
         "captions/s",

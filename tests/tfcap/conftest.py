@@ -23,7 +23,6 @@ from records.schema import FeatureSpec, PhotoRecord
 from records.tokenizer import TokenizerSettings
 from records.vocabulary import FILE_NAME, Vocabulary
 from records.writer import ShardWriter
-from tfcap import record_readers
 from tfcap.config import Config, parse_config
 from tfcap.models import build_model
 from tfcap.step_operations import kernels_for, operations_for
@@ -135,15 +134,6 @@ def make_records(tmp_path):
 
 
 @pytest.fixture(scope="session")
-def own_operations():
-    """What `CompiledReader` needs; skips where it cannot be had."""
-    skip_without_compiler()
-    own = record_readers.own_operations()
-    assert own, "there is a compiler, and they do not compile"
-    return own
-
-
-@pytest.fixture(scope="session")
 def step_operations():
     """Those of a training step in C++, compiled; skips where they cannot be."""
     skip_without_compiler()
@@ -159,16 +149,6 @@ def skip_without_compiler():
         pytest.skip(f"needs a C++ compiler, {name}")
     if os.environ.get(compiled.VARIABLE) == "0":
         pytest.skip(f"{compiled.VARIABLE}=0 refuses operations of our own")
-
-
-@pytest.fixture
-def compiled_reader(own_operations):
-    """Returns the function from a record set to its training split's reader."""
-
-    def reader(records: RecordSet, split: str = "train"):
-        return record_readers.CompiledReader(records, split, *own_operations)
-
-    return reader
 
 
 @pytest.fixture

@@ -8,13 +8,12 @@ from losses import losses_and_gradients, read
 from records.errors import UserError
 from records.manifest import FeatureMoments
 from records.schema import FeatureSpec
-from tfcap.expansions import expand_causal, expand_prefixes
+from tfcap.expansions import expand_causal, expand_prefixes, pad
 from tfcap.model_config import AttentionConfig, TransformerConfig
 from tfcap.models.attention import AttentionCaptioner
 from tfcap.models.base import Context, take
 from tfcap.models.photo_attention import places
 from tfcap.models.transformer import TransformerCaptioner
-from tfcap.record_readers import pad
 from tfcap.train_step import token_losses
 
 VOCABULARY = 11

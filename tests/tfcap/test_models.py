@@ -8,11 +8,10 @@ from losses import losses_and_gradients, read
 from records.manifest import FeatureMoments
 from records.schema import FeatureSpec
 from tfcap.config import MergeConfig
-from tfcap.expansions import expand_causal, expand_prefixes
+from tfcap.expansions import expand_causal, expand_prefixes, pad
 from tfcap.models.base import Context, take
 from tfcap.models.merge import MergeCaptioner
 from tfcap.models.standardizing import standardizer
-from tfcap.record_readers import pad
 from tfcap.train_step import token_losses
 
 VOCABULARY = 11

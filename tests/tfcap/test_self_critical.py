@@ -16,10 +16,9 @@ from training_steps import Steps
 from records.errors import UserError
 from tfcap import cli
 from tfcap.config import DecodingConfig, load_config
-from tfcap.expansions import expand_causal
+from tfcap.expansions import expand_causal, pad
 from tfcap.models.base import take
 from tfcap.models.dropout import fold_in
-from tfcap.record_readers import pad
 from tfcap.self_critical import SelfCritical
 from tfcap.static_shapes import never_empty
 from tfcap.training import Trainer
