@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from beam_jobs.output_folder import text_folder
 from records.errors import UserError
-from records.files import make_directory, named_errors, new_file, open_file
+from records.storage.files import make_directory, named_errors, new_file, open_file
 
 BUFFER = 1 << 13  # most blocks are small, and what is read beyond one is not used
 

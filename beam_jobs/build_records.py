@@ -52,8 +52,8 @@ from beam_jobs.sources import options as source_options
 from beam_jobs.summary import print_summary
 from records import console, manifest
 from records.errors import UserError
-from records.files import is_directory
 from records.schema import FeatureSpec
+from records.storage.files import is_directory
 from tfcap.config import EncoderConfig, load_config
 from tfcap.encoders import Encoder, load_encoder
 

@@ -22,14 +22,14 @@ from beam_jobs.photo_files import read_photos
 from beam_jobs.remote_files import local_copy
 from records import rejects
 from records.errors import UserError
-from records.files import (
+from records.photo_header import PhotoProblem
+from records.storage.files import (
     file_digest,
     file_sizes,
     read_file,
     write_atomically,
     write_text,
 )
-from records.photos import PhotoProblem
 from tfcap.captioning import Captioner, caption_within
 from tfcap.memory import named_memory_errors
 

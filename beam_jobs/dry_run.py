@@ -26,7 +26,7 @@ from rich.table import Column, Table
 from beam_jobs import dataflow
 from beam_jobs.runners import LOCAL, new_pipeline
 from records.console import plain_console
-from records.files import make_output, write_atomically, write_text
+from records.storage.files import make_output, write_atomically, write_text
 
 NOT_LOOKED_AT = "not looked at"
 EMPTY = beam_runner_api_pb2.Environment()

@@ -45,7 +45,7 @@ class Named(NamedTuple):
 class PhotoFile(NamedTuple):
     """One file of the photo directory; size and time tell a changed photo.
 
-    Its id is its path below the directory (`records.photo_ids`).
+    Its id is its path below the directory (`records.storage.photo_ids`).
     """
 
     photo_id: str

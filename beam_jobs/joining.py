@@ -20,8 +20,8 @@ from beam_jobs.packing import (
 )
 from records import shards
 from records.errors import UserError
-from records.photo_ids import SPLIT_NAMES, is_below
 from records.scripts import unspaced_words
+from records.storage.photo_ids import SPLIT_NAMES, is_below
 from records.tokenizer import Tokenizer
 from records.tokenizer_settings import TokenizerSettings
 from records.vocabulary import Vocabulary

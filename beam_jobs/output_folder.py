@@ -25,7 +25,8 @@ from beam_jobs.elements import Reject
 from beam_jobs.sorting import sorted_lines
 from records import rejects
 from records.errors import UserError
-from records.files import (
+from records.formats import refuse_newer
+from records.storage.files import (
     as_utf8,
     exists,
     file_size,
@@ -40,8 +41,7 @@ from records.files import (
     remove_if_there,
     write_atomically,
 )
-from records.formats import refuse_newer
-from records.locking import locked
+from records.storage.locks import locked
 
 REPORTS = ".build"
 STARTED = "started"

@@ -9,10 +9,10 @@ from apache_beam.io.filesystems import FileSystems
 from beam_jobs.elements import PhotoFile
 from beam_jobs.remote_files import escape, match
 from records.errors import UserError
-from records.files import read_file, reason
-from records.photo_ids import photo_id
-from records.photos import MAX_BYTES, PhotoProblem, check_header
-from records.storage import StorageUserError, is_remote, local_files
+from records.photo_header import MAX_BYTES, PhotoProblem, check_header
+from records.storage.base import StorageUserError, is_remote, local_files
+from records.storage.files import read_file, reason
+from records.storage.photo_ids import photo_id
 
 AT_A_TIME = 16
 UNREADABLE = "unreadable_file"

@@ -10,8 +10,8 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from beam_jobs import s3
 from beam_jobs.remote_files import ROOT
 from records.errors import UserError
-from records.files import check_utf8
-from records.storage import is_remote, scheme_of
+from records.storage.base import is_remote, scheme_of
+from records.storage.files import check_utf8
 
 # Scheme -> what must be importable, and what brings it.
 LIBRARIES = {

@@ -25,7 +25,7 @@ from apache_beam.io.filesystems import FileSystems
 
 from beam_jobs import s3
 from records.errors import UserError
-from records.storage import (
+from records.storage.base import (
     BLOCK,
     NewFile,
     NewRemoteFile,

@@ -25,7 +25,7 @@ from beam_jobs.elements import Job, Photo, Reject
 from beam_jobs.photo_files import read_photos
 from beam_jobs.reusing import SHORT, EarlierFeatures
 from records.errors import UserError
-from records.photos import PhotoProblem
+from records.photo_header import PhotoProblem
 from tfcap.config import EncoderConfig
 from tfcap.encoders import Encoder
 from tfcap.memory import named_memory_errors

@@ -11,9 +11,9 @@ from collections.abc import Collection, Iterator
 from typing import BinaryIO
 
 from records.errors import UserError
-from records.files import open_file, reason
 from records.framing import CHECKSUM, HEADER_BYTES, read_body, read_length
-from records.storage import BLOCK, is_remote
+from records.storage.base import BLOCK, is_remote
+from records.storage.files import open_file, reason
 from records.wire import field, read_head
 
 WHOLE = 1 << 14  # bytes: to pass over less saves no time

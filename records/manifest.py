@@ -9,9 +9,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from records import rejects
 from records.errors import UserError
-from records.files import check_utf8, exists, read_file, reason, write_atomically
 from records.formats import refuse_newer
 from records.schema import FeatureSpec
+from records.storage.files import (
+    check_utf8,
+    exists,
+    read_file,
+    reason,
+    write_atomically,
+)
 from records.tokenizer_settings import TokenizerSettings
 
 FILE_NAME = "dataset.json"

@@ -9,7 +9,6 @@ from string import Template
 from typing import Any
 
 from records import charts
-from records.files import write_text
 from records.inspection import (
     counts,
     describe_in_and_out,
@@ -26,6 +25,7 @@ from records.reader import RecordSet
 from records.rejects import RejectLine
 from records.samples import Sample, Token
 from records.shards import in_order
+from records.storage.files import write_text
 from records.survey import Words, count_words, reject_examples
 from records.thumbnails import Unreadable, photo_url, thumbnail
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from records.errors import UserError
-from records.files import open_file, reason
 from records.framing import CHECKSUM, HEADER_BYTES, read_body, read_length
+from records.storage.files import open_file, reason
 
 NEAR = 1 << 16
 

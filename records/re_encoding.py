@@ -24,12 +24,12 @@ import numpy as np
 
 from records import schema
 from records.errors import UserError
-from records.files import is_directory
 from records.manifest import FILE_NAME, EncoderInfo, Manifest, ShardInfo
-from records.photo_folder import PhotoFolder, check_directory, named_folder
 from records.random_access import ShardReader
 from records.schema import FeatureSpec, PhotoRecord
 from records.shard_checks import Place, Problem
+from records.storage.files import is_directory
+from records.storage.photo_directory import PhotoFolder, check_directory, named_folder
 
 GROUP = "records.encoders"
 BATCH = 32

@@ -9,8 +9,8 @@ import tensorflow as tf
 
 from records import vocabulary as vocabulary_module
 from records.errors import UserError
-from records.files import file_sizes
 from records.manifest import Manifest, ShardInfo, load_manifest
+from records.storage.files import file_sizes
 from records.vocabulary import Vocabulary
 
 # The operation that failed, which error messages are wrapped in.

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from records.errors import UserError
-from records.files import open_file, reason
+from records.storage.files import open_file, reason
 
 FILE_NAME = "rejects.jsonl"
 LONGEST = 1 << 20  # bytes of a line

@@ -9,15 +9,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from records.errors import UserError
-from records.photo_folder import (
+from records.reader import RecordSet, read_shard
+from records.schema import PhotoRecord, decode
+from records.shards import in_order
+from records.storage.photo_directory import (
     PhotoFile,
     PhotoFolder,
     check_directory,
     named_folder,
 )
-from records.reader import RecordSet, read_shard
-from records.schema import PhotoRecord, decode
-from records.shards import in_order
 from records.tokenizer import Tokenizer
 from records.vocabulary import Vocabulary
 

@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 from records import schema, shards
 from records.errors import UserError
-from records.files import exists, file_digest, file_size
 from records.manifest import Manifest, ShardInfo
 from records.moments import FeatureSums
 from records.random_access import ShardReader
 from records.record_checks import CaptionCheck, Captions, photo_format, record_problems
-from records.storage import BLOCK
+from records.storage.base import BLOCK
+from records.storage.files import exists, file_digest, file_size
 
 SHORT = 12
 TOGETHER = 512  # records whose captions are tokenized at a time

@@ -6,7 +6,7 @@ import io
 import numpy as np
 
 from records.errors import UserError
-from records.photos import PhotoProblem, check_header
+from records.photo_header import PhotoProblem, check_header
 
 QUALITY = 80
 

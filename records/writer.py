@@ -4,9 +4,9 @@ import hashlib
 import os
 
 from records import schema
-from records.files import named_errors, new_file
 from records.framing import frame
 from records.manifest import ShardInfo
+from records.storage.files import named_errors, new_file
 
 
 class ShardWriter:

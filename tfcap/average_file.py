@@ -7,8 +7,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from records.errors import UserError
-from records.files import named_errors, read_file, write_atomically
 from records.formats import refuse_newer
+from records.storage.files import named_errors, read_file, write_atomically
 
 FILE_NAME = "average.json"
 FORMAT = 1

@@ -23,9 +23,9 @@ from typing import TypeVar
 import tensorflow as tf
 
 from records.errors import UserError
-from records.files import check_utf8
 from records.formats import refuse_newer
-from records.photos import MAX_PIXELS, PhotoProblem, check_header
+from records.photo_header import MAX_PIXELS, PhotoProblem, check_header
+from records.storage.files import check_utf8
 
 FORMAT = 1
 FORMAT_FILE = os.path.join("assets.extra", "tfcap.json")

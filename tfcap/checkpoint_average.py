@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from records.errors import UserError
-from records.files import is_empty
+from records.storage.files import is_empty
 from tfcap import checkpoints
 from tfcap.average_file import FILE_NAME as AVERAGE
 from tfcap.average_file import Average, Kind

@@ -18,7 +18,9 @@ from collections.abc import Iterator
 import tensorflow as tf
 
 from records.errors import UserError
-from records.files import (
+from records.formats import refuse_newer
+from records.reader import TENSORFLOWS_OWN
+from records.storage.files import (
     file_digest,
     file_sizes,
     make_directory,
@@ -28,8 +30,6 @@ from records.files import (
     remove_if_there,
     write_atomically,
 )
-from records.formats import refuse_newer
-from records.reader import TENSORFLOWS_OWN
 
 STATE, DIGESTS = "state", "digests.json"
 FORMAT = 1  # of a checkpoint

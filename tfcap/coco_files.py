@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from records.errors import UserError
-from records.files import is_directory, read_file, reason
+from records.storage.files import is_directory, read_file, reason
 
 RESULTS, REFERENCES = "results.json", "references.json"
 Captions = dict[str, str]

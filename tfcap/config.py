@@ -175,7 +175,7 @@ class ServingConfig(Section):
         max_waiting_bytes: of all requests that are here; beyond, the answer is 503.
         max_photos: of one request.
         max_pixels: of one photo, and of what is decoded at a time; the scans of a
-            progressive JPEG count as well (`records.photos`).
+            progressive JPEG count as well (`records.photo_header`).
         max_waiting_pixels: of all photos that wait or are captioned, counted alike;
             beyond, the answer is 503, or 413 if one request holds as many. What has
             been let in is done within `seconds`.

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from records.console import number_table, plain_console
 from records.errors import UserError
-from records.files import make_output
-from records.locking import locked
+from records.storage.files import make_output
+from records.storage.locks import locked
 from tfcap.fetching import Part, cannot_write, fetch, other_digest
 from tfcap.published import Archive, DataSet, Fact
 from tfcap.unpacking import unpack, unpacked_size

@@ -14,9 +14,9 @@ from rich.table import Table
 
 from records.caption_reader import read_texts
 from records.console import number_table
-from records.files import make_output, write_text
-from records.photo_folder import PhotoFolder
 from records.reader import RecordSet
+from records.storage.files import make_output, write_text
+from records.storage.photo_directory import PhotoFolder
 from tfcap import java_scores, metrics
 from tfcap.bootstrap import Result
 from tfcap.coco_files import (

@@ -6,12 +6,12 @@ import numpy as np
 import tensorflow as tf
 
 from records import schema
-from records.files import read_file
 from records.numbered import read_numbered
-from records.photo_folder import PhotoFolder, named_folder
-from records.photos import MAX_BYTES, PhotoProblem, check_header
+from records.photo_header import MAX_BYTES, PhotoProblem, check_header
 from records.reader import RecordSet
 from records.schema import PhotoRecord
+from records.storage.files import read_file
+from records.storage.photo_directory import PhotoFolder, named_folder
 from tfcap.config import Config
 from tfcap.decoding import detokenize, search
 from tfcap.encoders import decode_photo

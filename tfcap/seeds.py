@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 
 from records.errors import UserError
-from records.files import exists, file_sizes
+from records.storage.files import exists, file_sizes
 from tfcap.workdir import CONFIG
 
 HELD = re.compile(rf"seed-(\d+)/{re.escape(CONFIG)}")

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 import yaml
 
 from records.errors import UserError
-from records.files import read_file, reason
+from records.storage.files import read_file, reason
 
 MOST_ALIASES = 16
 MAX_BYTES = 1 << 20

@@ -2,8 +2,8 @@
 
 Each source reads its files to the same three kinds of items, so that everything after
 them, and every byte of the records, is independent of the form. A photo's id is the
-path that the source gives it (`records.photo_ids.photo_id`). A name without a folder
-stands for the file of that name, wherever it lies below the photo directory.
+path that the source gives it (`records.storage.photo_ids.photo_id`). A name without a
+folder stands for the file of that name, wherever it lies below the photo directory.
 """
 
 from abc import ABC, abstractmethod

@@ -24,7 +24,7 @@ from beam_jobs.sources.lines import (
     parse_line,
     read_lines,
 )
-from records.photo_ids import photo_id
+from records.storage.photo_ids import photo_id
 
 SPLIT_FILES = {
     "train": "Flickr_8k.trainImages.txt",

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from beam_jobs.elements import Caption, InSplit, Named, Reject
-from records.photo_ids import base_name, photo_id, split_name
+from records.storage.photo_ids import base_name, photo_id, split_name
 
 Item = Caption | Reject | InSplit | Named
 MOST = 1 << 16  # captions of an entry: numbers of those of the next one follow

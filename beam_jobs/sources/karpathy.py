@@ -27,7 +27,7 @@ from beam_jobs.sources.json_items import (
     photo_items,
     text,
 )
-from records.photo_ids import photo_id
+from records.storage.photo_ids import photo_id
 
 
 def read_karpathy(path: str) -> Iterator[Item]:

@@ -15,8 +15,8 @@ from apache_beam.io.filesystems import FileSystems
 from beam_jobs.elements import Caption, InSplit, Named, Reject
 from beam_jobs.sources import ANY_FORM, Source
 from records.errors import UserError
-from records.photo_ids import photo_id
-from records.storage import check_regular, is_remote
+from records.storage.base import check_regular, is_remote
+from records.storage.photo_ids import photo_id
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")
 CONVERT = (

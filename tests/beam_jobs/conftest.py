@@ -12,7 +12,7 @@ from memory_files import StoreFiles, TreeFiles  # noqa: E402
 from small_data import SmallData  # noqa: E402
 
 from beam_jobs import remote_files  # noqa: E402
-from records import remote_locking  # noqa: E402
+from records.storage import remote_locks  # noqa: E402
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def data(tmp_path) -> SmallData:
 @pytest.fixture
 def memory(monkeypatch) -> type[StoreFiles]:
     """The file systems in memory, empty; jobs take their locks without a wait."""
-    monkeypatch.setattr(remote_locking, "SETTLING", 0)
+    monkeypatch.setattr(remote_locks, "SETTLING", 0)
     remote_files.local_copy.cache_clear()
     StoreFiles.clear()
     TreeFiles.clear()

@@ -14,7 +14,7 @@ import tensorflow as tf
 from PIL import Image
 
 from beam_jobs.photo_files import read_photos
-from records.photos import PhotoProblem
+from records.photo_header import PhotoProblem
 from records.thumbnails import Unreadable, thumbnail
 from tfcap.captioning import Captioner, caption_within
 from tfcap.commands.caption import caption_files

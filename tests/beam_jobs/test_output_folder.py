@@ -16,7 +16,7 @@ from beam_jobs.output_folder import (
     save_report,
 )
 from records.errors import UserError
-from records.locking import FILE_NAME
+from records.storage.locks import FILE_NAME
 
 SHARDS = re.compile(r"part-\d")
 

@@ -8,7 +8,8 @@ from memory_files import StoreFiles, held, put
 
 from beam_jobs.remote_files import BeamStorage, local_copy, match, plain_errors
 from records.errors import UserError
-from records.files import (
+from records.storage.base import IN_MEMORY, StorageUserError, storage_of
+from records.storage.files import (
     exists,
     file_digest,
     file_size,
@@ -23,7 +24,6 @@ from records.files import (
     remove_if_there,
     write_atomically,
 )
-from records.storage import IN_MEMORY, StorageUserError, storage_of
 
 pytestmark = pytest.mark.usefixtures("memory")
 

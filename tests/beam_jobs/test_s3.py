@@ -10,7 +10,8 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from beam_jobs.remote_access import use_options
 from records.errors import UserError
-from records.files import (
+from records.random_access import ShardReader
+from records.storage.files import (
     exists,
     file_sizes,
     is_directory,
@@ -21,7 +22,6 @@ from records.files import (
     remove_if_there,
     write_atomically,
 )
-from records.random_access import ShardReader
 from records.writer import ShardWriter
 
 

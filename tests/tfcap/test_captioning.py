@@ -13,7 +13,7 @@ import tensorflow as tf
 from PIL import Image
 
 from records.errors import UserError
-from records.photos import decoding_cost
+from records.photo_header import decoding_cost
 from tfcap import cli
 from tfcap.captioning import (
     FORMAT_FILE,

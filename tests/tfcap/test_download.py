@@ -13,7 +13,7 @@ import pytest
 from file_server import FileServer
 
 from records.errors import UserError
-from records.locking import locked
+from records.storage.locks import locked
 from tfcap import cli, download, fetching, published
 from tfcap.published import FLICKR8K, Fact
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from records.photo_folder import PhotoFolder
 from records.schema import FeatureSpec, PhotoRecord
+from records.storage.photo_directory import PhotoFolder
 from tfcap.samples import PIXELS, choose, describe_monotony, picture, table
 
 RECORD = PhotoRecord(

@@ -121,7 +121,7 @@ def test_no_space_for_the_first_files(make_records, tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     records = make_records()
-    monkeypatch.setattr("records.storage.NewLocalFile.finish", fail)
+    monkeypatch.setattr("records.storage.base.NewLocalFile.finish", fail)
     with pytest.raises(UserError, match=r"cannot write .*run/.*: No space left on"):
         start(tmp_path / "run", records)
 

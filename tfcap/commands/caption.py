@@ -117,8 +117,8 @@ def caption_files(
 
 def read(paths: Sequence[str]) -> tuple[dict[str, bytes], dict[str, dict]]:
     """Path -> bytes of the files, and -> the row of those that cannot be read."""
-    from records.files import read_file, reason
-    from records.photos import MAX_BYTES
+    from records.photo_header import MAX_BYTES
+    from records.storage.files import read_file, reason
 
     photos, errors = {}, {}
     for path in paths:
@@ -165,7 +165,7 @@ def draw(photo: bytes, found, place: str) -> None:
         UserError: the model does not look at places, or the file cannot be written.
     """
     from records.errors import UserError
-    from records.files import make_output, write_atomically
+    from records.storage.files import make_output, write_atomically
     from tfcap.attention_picture import attention_picture
 
     if not found.looks_at_places():

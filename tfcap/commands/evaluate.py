@@ -67,7 +67,7 @@ def add_evaluate(commands) -> None:
 
 def evaluate(args: argparse.Namespace) -> int:
     import records.quiet  # noqa: F401
-    from records.photo_folder import check_directory
+    from records.storage.photo_directory import check_directory
     from tfcap.memory import FREE_SOME, named_memory_errors
     from tfcap.seeds import find_seeds
 

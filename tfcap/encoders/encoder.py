@@ -14,9 +14,9 @@ from tensorflow.python.framework.convert_to_constants import (
 )
 
 from records.errors import UserError
-from records.files import exists, is_directory
 from records.manifest import EncoderInfo
-from records.photos import refusal
+from records.photo_header import refusal
+from records.storage.files import exists, is_directory
 from tfcap.config import EncoderConfig
 from tfcap.encoders import applications, keras_file, own_model, saved_model, views
 from tfcap.encoders.local_copies import on_disk

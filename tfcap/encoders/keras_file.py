@@ -15,7 +15,7 @@ import keras
 import tensorflow as tf
 
 from records.errors import UserError
-from records.storage import BLOCK
+from records.storage.base import BLOCK
 from tfcap.config import EncoderConfig
 from tfcap.encoders.network import Network, cut, on_one_line, scaling_of
 from tfcap.encoders.own_model import photo_size

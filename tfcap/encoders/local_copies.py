@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from records.errors import UserError
-from records.files import file_sizes, is_directory, open_file, reason
-from records.storage import is_remote
+from records.storage.base import is_remote
+from records.storage.files import file_sizes, is_directory, open_file, reason
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import os
 import tensorflow as tf
 
 from records.errors import UserError
-from records.files import exists, file_digest, file_sizes
+from records.storage.files import exists, file_digest, file_sizes
 from tfcap.config import EncoderConfig
 from tfcap.encoders.network import Network, on_one_line, scaling_of
 from tfcap.encoders.own_model import photo_size

@@ -7,8 +7,8 @@ import tensorflow as tf
 from rich.table import Table
 
 from records.console import number_table
-from records.files import read_file
-from records.photos import MAX_BYTES
+from records.photo_header import MAX_BYTES
+from records.storage.files import read_file
 from tfcap import captioning
 from tfcap.captioning import Captioned, caption_within
 from tfcap.decoding import detokenize

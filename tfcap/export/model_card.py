@@ -13,8 +13,8 @@ import yaml
 
 from records import shards
 from records.errors import UserError
-from records.files import exists, read_file
 from records.manifest import Manifest
+from records.storage.files import exists, read_file
 from tfcap import evaluation
 from tfcap.config import DecodingConfig
 from tfcap.members import results_folder

@@ -6,7 +6,7 @@ import os
 import tensorflow as tf
 
 from records.errors import UserError
-from records.files import file_sizes, write_text
+from records.storage.files import file_sizes, write_text
 from records.vocabulary import FILE_NAME
 from tfcap.captioning import FORMAT, FORMAT_FILE
 from tfcap.export import warmup

@@ -9,9 +9,9 @@ from typing import Any
 
 from PIL import Image
 
-from records.files import make_output, read_file, write_text
 from records.look import look
-from records.photos import MAX_BYTES
+from records.photo_header import MAX_BYTES
+from records.storage.files import make_output, read_file, write_text
 from records.thumbnails import Unreadable, photo_url, thumbnail
 from tfcap import metrics, pages
 from tfcap.gallery import charts

@@ -21,7 +21,7 @@ from typing import BinaryIO
 import numpy as np
 
 from records.errors import UserError
-from records.files import open_file
+from records.storage.files import open_file
 from records.vocabulary import END, PAD, START, UNK, Vocabulary
 
 SPECIAL = {PAD, START, END, UNK}

@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from records.photos import decoding_cost
+from records.photo_header import decoding_cost
 from tfcap.captioning import (
     UNREADABLE,
     Captioned,

@@ -8,7 +8,7 @@ import sys
 import uvicorn
 
 from records.errors import UserError
-from records.files import read_file
+from records.storage.files import read_file
 from tfcap.captioning import Captioner
 from tfcap.config import ServingConfig
 from tfcap.serving.application import create_app

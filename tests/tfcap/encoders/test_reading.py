@@ -10,7 +10,7 @@ import tensorflow as tf
 from drawn_photos import drawing, encoded, photo
 from PIL import Image, ImageOps
 
-from records.photos import SCANS, decoding_cost
+from records.photo_header import SCANS, decoding_cost
 from tfcap.config import ServingConfig
 from tfcap.encoders import reading
 from tfcap.encoders.orientation import TAG, orientation, upright

@@ -14,9 +14,9 @@ from tensorflow.python.framework.convert_to_constants import (
 )
 
 from records.errors import UserError
-from records.files import file_sizes
 from records.reader import RecordSet
 from records.schema import FeatureSpec
+from records.storage.files import file_sizes
 from tfcap import cli
 from tfcap.captioning import Captioner
 from tfcap.config import DecodingConfig, EncoderConfig, parse_config

@@ -14,7 +14,7 @@ from fakes import photo as png
 from PIL import Image
 from served import PHOTOS, Server, computed_before_health, export, predict_body, serving
 
-from records.photos import decoding_cost
+from records.photo_header import decoding_cost
 from tfcap.config import ServingConfig
 from tfcap.encoders.reading import read_what_can_be
 

@@ -4,7 +4,7 @@
     gs://, s3://, hdfs:// ...  in a Beam job, what Beam can read: beam_jobs registers
                                it (remote_files.py); elsewhere, what TensorFlow can
 
-Every other module of this package goes through `records.files`, which picks the
+Every other module of this package goes through `records.storage.files`, which picks the
 storage of a path.
 """
 
@@ -331,7 +331,7 @@ def storage_of(path: str) -> Storage:
         return _local
     if _remote is None:
         # Here, so that reading a disk does not take TensorFlow.
-        from records.tensorflow_storage import TensorFlowStorage
+        from records.storage.gfile import TensorFlowStorage
 
         register_remote(TensorFlowStorage())
     return _remote

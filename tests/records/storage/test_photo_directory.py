@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from records.photo_folder import PhotoFolder, named_folder
+from records.storage.photo_directory import PhotoFolder, named_folder
 
 
 def digest(content: bytes) -> bytes:
@@ -56,7 +56,7 @@ def test_a_photo_that_has_changed_is_still_found(folder):
 
 
 def test_a_flat_directory_is_not_searched(folder, monkeypatch):
-    monkeypatch.setattr("records.photo_folder.file_sizes", None)
+    monkeypatch.setattr("records.storage.photo_directory.file_sizes", None)
     photos = PhotoFolder(str(folder))
     assert photos.find("a.jpg") == str(folder / "a.jpg")
     assert photos.read("a.jpg", digest(b"a")).same

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from records.console import print_plain
 from records.errors import UserError
-from records.files import file_sizes, is_directory, is_file, read_file
-from records.photo_ids import base_name, is_below, photo_id
-from records.photos import MAX_BYTES
+from records.photo_header import MAX_BYTES
+from records.storage.files import file_sizes, is_directory, is_file, read_file
+from records.storage.photo_ids import base_name, is_below, photo_id
 
 
 class PhotoFile(NamedTuple):

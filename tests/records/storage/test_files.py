@@ -6,7 +6,8 @@ import re
 import pytest
 
 from records.errors import UserError
-from records.files import (
+from records.storage.base import BLOCK
+from records.storage.files import (
     file_digest,
     file_sizes,
     is_empty,
@@ -18,7 +19,6 @@ from records.files import (
     write_atomically,
     write_text,
 )
-from records.storage import BLOCK
 
 
 def test_writes_and_replaces(tmp_path):

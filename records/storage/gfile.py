@@ -9,7 +9,7 @@ from typing import BinaryIO
 import tensorflow as tf
 
 from records.errors import UserError
-from records.storage import (
+from records.storage.base import (
     BLOCK,
     NewFile,
     NewRemoteFile,

@@ -22,8 +22,8 @@ from contextlib import contextmanager, suppress
 from pydantic import ValidationError
 
 from records.errors import UserError
-from records.files import read_file, remove_if_there, write_atomically
-from records.holders import Holder
+from records.storage.files import read_file, remove_if_there, write_atomically
+from records.storage.holders import Holder
 
 SETTLING = 1.0  # seconds
 RENEWAL = 60.0

@@ -12,7 +12,7 @@ import sys
 import pytest
 
 from records.errors import UserError
-from records.locking import FILE_NAME, Holder, locked
+from records.storage.locks import FILE_NAME, Holder, locked
 
 
 def lock(folder):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from records.photo_ids import base_name, is_below, photo_id, split_name
+from records.storage.photo_ids import base_name, is_below, photo_id, split_name
 
 
 @pytest.mark.parametrize(

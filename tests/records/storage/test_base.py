@@ -7,9 +7,20 @@ import uuid
 import pytest
 import tensorflow as tf
 
-from records import storage
 from records.errors import UserError
-from records.files import (
+from records.manifest import load_manifest
+from records.random_access import ShardReader
+from records.storage import base
+from records.storage.base import (
+    IN_MEMORY,
+    LocalStorage,
+    NewRemoteFile,
+    StorageUserError,
+    Stream,
+    storage_of,
+    temporary_name,
+)
+from records.storage.files import (
     exists,
     file_digest,
     file_size,
@@ -24,18 +35,7 @@ from records.files import (
     remove_if_there,
     write_atomically,
 )
-from records.manifest import load_manifest
-from records.random_access import ShardReader
-from records.storage import (
-    IN_MEMORY,
-    LocalStorage,
-    NewRemoteFile,
-    StorageUserError,
-    Stream,
-    storage_of,
-    temporary_name,
-)
-from records.tensorflow_storage import TensorFlowStorage
+from records.storage.gfile import TensorFlowStorage
 from records.writer import ShardWriter
 
 NAME = "train-00000-of-00001.tfrecord"
@@ -44,7 +44,7 @@ NAME = "train-00000-of-00001.tfrecord"
 @pytest.fixture(autouse=True)
 def without_beam(monkeypatch):
     """As in a process that has not imported `beam_jobs`."""
-    monkeypatch.setattr(storage, "_remote", None)
+    monkeypatch.setattr(base, "_remote", None)
 
 
 @pytest.fixture
@@ -150,7 +150,7 @@ class _Broken:
 
 
 def test_errors_of_another_library_while_reading_become_os_errors():
-    from records.tensorflow_storage import plain_errors
+    from records.storage.gfile import plain_errors
 
     stream = Stream(_Broken(), plain_errors)
     with pytest.raises(OSError, match="the line is dead"):

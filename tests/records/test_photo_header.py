@@ -8,8 +8,8 @@ import zlib
 import pytest
 from PIL import Image
 
-from records import photos
-from records.photos import PhotoProblem, check_header, decoding_cost, read_header
+from records import photo_header
+from records.photo_header import PhotoProblem, check_header, decoding_cost, read_header
 
 
 def photo(kind="JPEG", mode="RGB", size=(6, 4), **options) -> bytes:
@@ -164,9 +164,9 @@ MANY_PARTS = {
 @pytest.mark.parametrize("content", MANY_PARTS.values(), ids=MANY_PARTS)
 def test_a_file_of_countless_parts_is_not_walked_to_its_end(content, monkeypatch):
     steps = []
-    count = photos.Parts.count
+    count = photo_header.Parts.count
     monkeypatch.setattr(
-        photos.Parts, "count", lambda self: (steps.append(1), count(self))
+        photo_header.Parts, "count", lambda self: (steps.append(1), count(self))
     )
     with pytest.raises(PhotoProblem, match="segments or blocks") as error:
         check_header(content)

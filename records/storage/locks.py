@@ -4,7 +4,7 @@ The file says who holds it; what holds is the operating system's lock on it, whi
 with the process however that ends. So a lock file without one is stale.
 
 Only on local file systems (and network ones that pass locks on); for a remote directory
-see remote_locking.py.
+see remote_locks.py.
 """
 
 import fcntl
@@ -15,10 +15,10 @@ from contextlib import contextmanager, suppress
 
 from pydantic import ValidationError
 
-from records import remote_locking
 from records.errors import UserError
-from records.holders import Holder
-from records.storage import is_remote
+from records.storage import remote_locks
+from records.storage.base import is_remote
+from records.storage.holders import Holder
 
 FILE_NAME = "lock"
 
@@ -37,7 +37,7 @@ def locked(folder: str, output: str, option: str = "--output") -> Iterator[None]
     """
     path = os.path.join(folder, FILE_NAME)
     if is_remote(output):
-        with remote_locking.locked(path, output, option):
+        with remote_locks.locked(path, output, option):
             yield
         return
     file = take(path, output, option)

@@ -1,6 +1,6 @@
 """Reading and writing files wherever they lie; writing is all or nothing.
 
-Functions take paths of any storage (records/storage.py). Unless they say otherwise
+Functions take paths of any storage (records/storage/base.py). Unless they say otherwise
 they raise OSError, FileNotFoundError where there is nothing.
 """
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
 from records.errors import UserError
-from records.storage import BLOCK, NewFile, StorageUserError, storage_of
+from records.storage.base import BLOCK, NewFile, StorageUserError, storage_of
 
 
 def open_file(path: str, buffering: int = BLOCK) -> BinaryIO:
