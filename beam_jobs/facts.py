@@ -29,7 +29,7 @@ from beam_jobs.elements import (
 from beam_jobs.packing import pack_captions
 from beam_jobs.photo_files import list_photos
 from records.storage.photo_ids import base_name
-from records.tokenizer import SplitCaptions, Tokenizer, why_dropped
+from records.text.tokenizer import SplitCaptions, Tokenizer, why_dropped
 
 # The kinds, each with its value.
 CAPTIONS = "captions"  # as `pack_captions` gives them

@@ -16,7 +16,7 @@ from beam_jobs.output_folder import (
 )
 from beam_jobs.shard_sums import ShardSums
 from beam_jobs.shard_writing import ShardReport
-from records import shards, vocabulary
+from records import shards
 from records.manifest import (
     FORMAT,
     DroppedWords,
@@ -24,7 +24,8 @@ from records.manifest import (
     Manifest,
     Statistics,
 )
-from records.vocabulary import Vocabulary
+from records.text import vocabulary
+from records.text.vocabulary import Vocabulary
 
 EXAMPLES = 10  # of the words dropped for a reason
 

@@ -20,11 +20,11 @@ from beam_jobs.packing import (
 )
 from records import shards
 from records.errors import UserError
-from records.scripts import unspaced_words
 from records.storage.photo_ids import SPLIT_NAMES, is_below
-from records.tokenizer import Tokenizer
-from records.tokenizer_settings import TokenizerSettings
-from records.vocabulary import Vocabulary
+from records.text.scripts import unspaced_words
+from records.text.tokenizer import Tokenizer
+from records.text.tokenizer_config import TokenizerSettings
+from records.text.vocabulary import Vocabulary
 
 NO_PHOTO = {FILES, PLACES}  # facts that alone make no photo
 TRAINING_WORD, SPLIT_SIZE = "training_word", "split_size"

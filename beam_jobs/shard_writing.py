@@ -26,7 +26,7 @@ from records import shards
 from records.manifest import ShardInfo
 from records.moments import FeatureSums
 from records.schema import PhotoRecord
-from records.vocabulary import Vocabulary
+from records.text.vocabulary import Vocabulary
 from records.writer import ShardWriter
 from tfcap.config import EncoderConfig
 from tfcap.encoders import Encoder, load_encoder

@@ -11,7 +11,7 @@ from records import schema
 from records.columns import read_columns
 from records.errors import UserError
 from records.reader import RecordSet
-from records.vocabulary import PAD_ID
+from records.text.vocabulary import PAD_ID
 
 AT_ONCE = 1024  # records parsed at a time
 

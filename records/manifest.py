@@ -18,7 +18,7 @@ from records.storage.files import (
     reason,
     write_atomically,
 )
-from records.tokenizer_settings import TokenizerSettings
+from records.text.tokenizer_config import TokenizerSettings
 
 FILE_NAME = "dataset.json"
 FORMAT = 1
@@ -111,7 +111,7 @@ class Statistics(_Part):
         photo_formats: file format, as found in the bytes -> photos.
         longest_caption: ids, `<start>` and `<end>` included.
         words_in, words_kept: before and after the tokenizer dropped some.
-        dropped_words: those, by reason (`records.tokenizer.why_dropped`).
+        dropped_words: those, by reason (`records.text.tokenizer.why_dropped`).
         unspaced_fraction: part of the training captions' words that are in a script
             without spaces, so that each is a whole clause.
         uncaptioned_files: files of the photo directory that no caption and no list

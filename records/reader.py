@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from records import vocabulary as vocabulary_module
 from records.errors import UserError
 from records.manifest import Manifest, ShardInfo, load_manifest
 from records.storage.files import file_sizes
-from records.vocabulary import Vocabulary
+from records.text import vocabulary as vocabulary_module
+from records.text.vocabulary import Vocabulary
 
 # The operation that failed, which error messages are wrapped in.
 TENSORFLOWS_OWN = re.compile(r"\{\{function_node .*?\}\} | \[Op:.*", re.DOTALL)

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from records.schema import PhotoRecord
-from records.tokenizer import Tokenizer
-from records.tokenizer_settings import TokenizerSettings
-from records.vocabulary import END_ID, START_ID, Vocabulary
+from records.text.tokenizer import Tokenizer
+from records.text.tokenizer_config import TokenizerSettings
+from records.text.vocabulary import END_ID, START_ID, Vocabulary
 
 SHA256_BYTES = 32
 # What photo files begin with, under the names that the manifest counts them by.

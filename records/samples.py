@@ -18,8 +18,8 @@ from records.storage.photo_directory import (
     check_directory,
     named_folder,
 )
-from records.tokenizer import Tokenizer
-from records.vocabulary import Vocabulary
+from records.text.tokenizer import Tokenizer
+from records.text.vocabulary import Vocabulary
 
 
 class Token(NamedTuple):

@@ -10,7 +10,7 @@ from records import rejects
 from records.caption_reader import read_texts
 from records.reader import RecordSet
 from records.shards import in_order
-from records.tokenizer import Tokenizer
+from records.text.tokenizer import Tokenizer
 
 # Of each split: its first records are as good as any.
 READ_CAPTIONS = 1 << 18

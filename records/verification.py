@@ -12,15 +12,15 @@ from rich.progress import track
 
 from records import manifest as manifest_module
 from records import rejects, shards
-from records import vocabulary as vocabulary_module
 from records.errors import UserError
 from records.manifest import Manifest, Statistics, load_content, load_manifest
 from records.re_encoding import ReEncoding, Wish
 from records.record_checks import CaptionCheck
 from records.shard_checks import SHORT, Expected, Found, Problem, ShardCheck
 from records.storage.files import exists, file_digest, file_sizes
+from records.text import vocabulary as vocabulary_module
+from records.text.vocabulary import Vocabulary
 from records.verdict import Verdict
-from records.vocabulary import Vocabulary
 
 # What a build or a write that broke off leaves behind.
 BUILD_FOLDER = ".build"

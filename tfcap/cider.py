@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from records.caption_reader import CaptionIds, read_parts
 from records.reader import RecordSet
-from records.vocabulary import PAD_ID
+from records.text.vocabulary import PAD_ID
 from tfcap.ngrams import number, shared_ngrams
 
 ORDERS = (1, 2, 3, 4)

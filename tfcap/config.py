@@ -19,7 +19,7 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from records.errors import UserError
-from records.tokenizer_settings import Kind, TokenizerSettings
+from records.text.tokenizer_config import Kind, TokenizerSettings
 from tfcap.decoding_config import DecodingConfig
 from tfcap.model_config import MODELS, MergeConfig, Model
 from tfcap.sections import Section

@@ -8,7 +8,7 @@ Features are referenced, not copied: row i belongs to photo `photo[i]` of the ba
 
 import tensorflow as tf
 
-from records.vocabulary import PAD_ID
+from records.text.vocabulary import PAD_ID
 
 
 def pad(ids: tf.RaggedTensor) -> tuple[tf.Tensor, tf.Tensor]:

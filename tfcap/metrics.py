@@ -4,8 +4,8 @@ The scorer is coco-caption's (`pycocoevalcap`), its Python part alone: METEOR, S
 its tokenizer need Java. `ptb_tokenizer` makes the same words of captions and
 references, so that `pycocoevalcap` gives our results the scores that we give them.
 
-Scripts without spaces (`records.scripts`) have no words to compare: where most letters
-of the references are of such a script, each character counts as a word.
+Scripts without spaces (`records.text.scripts`) have no words to compare: where most
+letters of the references are of such a script, each character counts as a word.
 """
 
 import random
@@ -21,7 +21,7 @@ from pycocoevalcap.cider.cider import Cider
 from pycocoevalcap.rouge.rouge import Rouge
 
 from records.errors import UserError
-from records.scripts import unspaced_fraction
+from records.text.scripts import unspaced_fraction
 from tfcap.ptb_tokenizer import tokenize
 
 WORD, CHARACTER = "word", "character"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from records.reader import RecordSet
-from records.vocabulary import PAD_ID
+from records.text.vocabulary import PAD_ID
 from tfcap.cider import CiderD
 from tfcap.config import Config
 from tfcap.cross_entropy import smoothed_cross_entropy

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from records.caption_reader import read_ids
 from records.reader import RecordSet
-from records.vocabulary import PAD_ID, START_ID
+from records.text.vocabulary import PAD_ID, START_ID
 
 
 class Shape(NamedTuple):

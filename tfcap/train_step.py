@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 import keras
 import tensorflow as tf
 
-from records.vocabulary import PAD_ID
+from records.text.vocabulary import PAD_ID
 from tfcap.averaging import WeightAverage
 from tfcap.config import TrainingConfig
 from tfcap.cross_entropy import smoothed_cross_entropy

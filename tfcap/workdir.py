@@ -19,13 +19,13 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from records import manifest as manifest_module
-from records import vocabulary as vocabulary_module
 from records.errors import UserError
 from records.manifest import Manifest, load_manifest
 from records.reader import RecordSet, check_vocabulary
 from records.storage.files import check_utf8, exists, make_output
 from records.storage.locks import locked
-from records.vocabulary import Vocabulary
+from records.text import vocabulary as vocabulary_module
+from records.text.vocabulary import Vocabulary
 from tfcap import checkpoints
 from tfcap.average_file import FILE_NAME as AVERAGE
 from tfcap.average_file import load_average

@@ -19,7 +19,7 @@ from beam_jobs.joining import (
 )
 from beam_jobs.packing import pack_captions, unpack_photo
 from records.errors import UserError
-from records.vocabulary import Vocabulary
+from records.text.vocabulary import Vocabulary
 from tfcap.config import TokenizerConfig
 
 FILE = PhotoFile("a.jpg", "photos/a.jpg", 9, 1.0)

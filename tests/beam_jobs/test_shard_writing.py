@@ -27,7 +27,7 @@ from beam_jobs.shard_writing import ShardReport, WriteShard
 from records import schema, shards
 from records.errors import UserError
 from records.reader import read_shard
-from records.vocabulary import Vocabulary
+from records.text.vocabulary import Vocabulary
 
 TOKENS = Vocabulary.from_counts({"dog": 2, "a": 1}, 1, True).tokens
 PLAN = Plan(TOKENS, {"train": 1}, 5)

@@ -23,7 +23,7 @@ from beam_jobs import build_records
 from records import schema
 from records.errors import UserError
 from records.reader import RecordSet, read_shard
-from records.tokenizer import Tokenizer
+from records.text.tokenizer import Tokenizer
 from records.verification import verify
 from tfcap import cli
 from tfcap.drawings import write_data_set

@@ -14,7 +14,7 @@ from keras.utils import pad_sequences, to_categorical
 
 from records import schema
 from records.reader import RecordSet, read_shard
-from records.vocabulary import START
+from records.text.vocabulary import START
 from tfcap.config import MergeConfig
 
 PHOTOS_A_BATCH = 3

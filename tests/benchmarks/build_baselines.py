@@ -14,8 +14,8 @@ from beam_jobs.sources.flickr8k import parse_caption
 from beam_jobs.sources.lines import read_lines
 from records import shards
 from records.schema import PhotoRecord
-from records.tokenizer import Tokenizer
-from records.vocabulary import Vocabulary
+from records.text.tokenizer import Tokenizer
+from records.text.vocabulary import Vocabulary
 from records.writer import ShardWriter
 from tests.benchmarks.photo_set import PhotoSet
 from tfcap.encoders import Encoder

@@ -7,7 +7,7 @@ import numpy as np
 from records import schema, shards
 from records.manifest import EncoderInfo
 from records.reader import RecordSet
-from records.vocabulary import FILE_NAME
+from records.text.vocabulary import FILE_NAME
 from tests.benchmarks.record_set import (
     caption_lengths,
     count_captions,

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from records.reader import RecordSet
-from records.vocabulary import END_ID
+from records.text.vocabulary import END_ID
 from tests.benchmarks import baselines
 from tests.benchmarks.build_measures import run_module
 from tests.benchmarks.common import (

@@ -22,8 +22,8 @@ from records.manifest import (
     Statistics,
 )
 from records.reader import RecordSet
-from records.tokenizer import TokenizerSettings
-from records.vocabulary import END, FILE_NAME, PAD, START, UNK, Vocabulary
+from records.text.tokenizer import TokenizerSettings
+from records.text.vocabulary import END, FILE_NAME, PAD, START, UNK, Vocabulary
 from records.writer import ShardWriter
 
 CAPTIONS_PER_PHOTO = 5

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from records.schema import FeatureSpec
-from records.vocabulary import PAD_ID
+from records.text.vocabulary import PAD_ID
 from tests.benchmarks import baselines, chart, run
 from tests.benchmarks.common import count_targets, experiment, lookup
 from tests.benchmarks.record_set import WORDS, make_record_set, repeat_record_set

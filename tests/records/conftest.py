@@ -25,9 +25,9 @@ from records.manifest import (
 from records.moments import FeatureSums
 from records.schema import FeatureSpec, PhotoRecord
 from records.shards import order_in_shard, shard_count, shard_name, shard_of
-from records.tokenizer import TokenizerSettings
-from records.vocabulary import FILE_NAME as VOCABULARY
-from records.vocabulary import Vocabulary
+from records.text.tokenizer import TokenizerSettings
+from records.text.vocabulary import FILE_NAME as VOCABULARY
+from records.text.vocabulary import Vocabulary
 from records.writer import ShardWriter
 
 sys.path.insert(0, str(Path(__file__).parent))  # for verified

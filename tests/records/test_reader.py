@@ -6,7 +6,7 @@ from records.errors import UserError
 from records.manifest import FILE_NAME
 from records.reader import RecordSet, read_shard
 from records.schema import decode
-from records.vocabulary import FILE_NAME as VOCABULARY
+from records.text.vocabulary import FILE_NAME as VOCABULARY
 
 SHARD = "train-00001-of-00003.tfrecord"
 

@@ -9,7 +9,7 @@ import pytest
 from verified import files, problems, says
 
 from records.manifest import FILE_NAME
-from records.vocabulary import FILE_NAME as VOCABULARY
+from records.text.vocabulary import FILE_NAME as VOCABULARY
 
 TRAIN = [f"train-0000{i}-of-00003.tfrecord" for i in range(3)]
 DEV = [f"dev-0000{i}-of-00002.tfrecord" for i in range(2)]

@@ -20,8 +20,8 @@ from records.manifest import (
 )
 from records.reader import RecordSet
 from records.schema import FeatureSpec, PhotoRecord
-from records.tokenizer import TokenizerSettings
-from records.vocabulary import FILE_NAME, Vocabulary
+from records.text.tokenizer import TokenizerSettings
+from records.text.vocabulary import FILE_NAME, Vocabulary
 from records.writer import ShardWriter
 from tfcap.config import Config, parse_config
 from tfcap.models import build_model

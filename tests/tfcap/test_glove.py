@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from records.errors import UserError
-from records.vocabulary import Vocabulary
+from records.text.vocabulary import Vocabulary
 from tfcap.models.glove import load_glove
 
 WORDS = Vocabulary(["<pad>", "<start>", "<end>", "<unk>", "a", "dog", "runs"])

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from records.schema import FeatureSpec
-from records.vocabulary import PAD_ID, START_ID
+from records.text.vocabulary import PAD_ID, START_ID
 from tfcap.config import TrainingConfig
 from tfcap.input_pipeline import (
     photo_batches,

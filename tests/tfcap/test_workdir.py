@@ -9,8 +9,8 @@ import pytest
 
 from records.errors import UserError
 from records.reader import RecordSet
-from records.vocabulary import FILE_NAME as VOCABULARY
-from records.vocabulary import Vocabulary
+from records.text.vocabulary import FILE_NAME as VOCABULARY
+from records.text.vocabulary import Vocabulary
 from tfcap.config import Config
 from tfcap.workdir import Workdir, check_fits, held
 

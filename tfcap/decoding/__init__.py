@@ -16,8 +16,8 @@ log-probability of a token; 0: none of the length taken into account).
 
 import tensorflow as tf
 
-from records.tokenizer_settings import TokenizerSettings
-from records.vocabulary import Vocabulary
+from records.text.tokenizer_config import TokenizerSettings
+from records.text.vocabulary import Vocabulary
 from tfcap.config import DecodingConfig
 from tfcap.decoding.beam import beam_search
 from tfcap.decoding.captions import Captions, detokenize

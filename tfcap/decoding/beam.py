@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from records.vocabulary import END_ID, PAD_ID, START_ID
+from records.text.vocabulary import END_ID, PAD_ID, START_ID
 from tfcap.config import DecodingConfig
 from tfcap.decoding.captions import (
     NEVER,

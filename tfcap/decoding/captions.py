@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from records.tokenizer import Tokenizer
-from records.tokenizer_settings import TokenizerSettings
-from records.vocabulary import PAD_ID, Vocabulary
+from records.text.tokenizer import Tokenizer
+from records.text.tokenizer_config import TokenizerSettings
+from records.text.vocabulary import PAD_ID, Vocabulary
 from tfcap.models.base import Context, take
 
 # Far below any caption's log-probability, far above float32's overflow.

@@ -6,7 +6,7 @@ from itertools import zip_longest
 import tensorflow as tf
 
 from records.errors import UserError
-from records.vocabulary import Vocabulary
+from records.text.vocabulary import Vocabulary
 from tfcap.models.base import Captioner, Context, State
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from records.vocabulary import END_ID, PAD_ID, START_ID
+from records.text.vocabulary import END_ID, PAD_ID, START_ID
 from tfcap.config import DecodingConfig
 from tfcap.decoding.captions import Captions, any_batch, set_column
 from tfcap.decoding.rules import Rules

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from records.errors import UserError
-from records.tokenizer_settings import TokenizerSettings
-from records.vocabulary import END_ID, Vocabulary
+from records.text.tokenizer_config import TokenizerSettings
+from records.text.vocabulary import END_ID, Vocabulary
 from tfcap.config import DecodingConfig
 from tfcap.decoding.captions import NEVER
 from tfcap.decoding.rules import Rules, token_ids

@@ -8,9 +8,9 @@ import numpy as np
 import tensorflow as tf
 
 from records.errors import UserError
-from records.tokenizer import Tokenizer
-from records.tokenizer_settings import TokenizerSettings
-from records.vocabulary import END_ID, PAD_ID, START_ID, UNK_ID, Vocabulary
+from records.text.tokenizer import Tokenizer
+from records.text.tokenizer_config import TokenizerSettings
+from records.text.vocabulary import END_ID, PAD_ID, START_ID, UNK_ID, Vocabulary
 from tfcap.config import DecodingConfig
 from tfcap.decoding.captions import NEVER
 

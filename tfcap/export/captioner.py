@@ -22,8 +22,8 @@ from tensorflow.python.framework.convert_to_constants import (
     convert_variables_to_constants_v2,
 )
 
-from records.tokenizer_settings import TokenizerSettings
-from records.vocabulary import END_ID, PAD_ID, Vocabulary
+from records.text.tokenizer_config import TokenizerSettings
+from records.text.vocabulary import END_ID, PAD_ID, Vocabulary
 from tfcap.config import DecodingConfig
 from tfcap.decoding import Captions, Voters, detokenize, search
 from tfcap.encoders import Encoder

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from records.errors import UserError
 from records.storage.files import file_sizes, write_text
-from records.vocabulary import FILE_NAME
+from records.text.vocabulary import FILE_NAME
 from tfcap.captioning import FORMAT, FORMAT_FILE
 from tfcap.export import warmup
 from tfcap.export.captioner import PhotoCaptioner

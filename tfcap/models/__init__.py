@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import keras
 
 from records.manifest import Manifest
-from records.vocabulary import Vocabulary
+from records.text.vocabulary import Vocabulary
 from tfcap.config import Config
 from tfcap.encoders.tuned import load_tuned
 from tfcap.models.attention import AttentionCaptioner

@@ -22,7 +22,7 @@ import numpy as np
 
 from records.errors import UserError
 from records.storage.files import open_file
-from records.vocabulary import END, PAD, START, UNK, Vocabulary
+from records.text.vocabulary import END, PAD, START, UNK, Vocabulary
 
 SPECIAL = {PAD, START, END, UNK}
 LONGEST = 1 << 20  # bytes of a line; 300 numbers are 4,000

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from records.vocabulary import PAD_ID
+from records.text.vocabulary import PAD_ID
 from tfcap.models.dropout import place_seeds
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from records.vocabulary import Vocabulary
+from records.text.vocabulary import Vocabulary
 from tfcap.models.base import Context
 
 WORDS = Vocabulary(["<pad>", "<start>", "<end>", "<unk>", "a", "dog", "runs"])

@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 from table_model import WORDS
 
-from records.tokenizer import Tokenizer
-from records.vocabulary import Vocabulary
+from records.text.tokenizer import Tokenizer
+from records.text.vocabulary import Vocabulary
 from tfcap.config import TokenizerConfig
 from tfcap.decoding import detokenize
 from tfcap.metrics import normalize

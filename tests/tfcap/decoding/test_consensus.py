@@ -6,7 +6,7 @@ import tensorflow as tf
 from caption_lists import cider_of as cider_of_photos
 from caption_lists import ids_of
 
-from records.vocabulary import END_ID
+from records.text.vocabulary import END_ID
 from tfcap.decoding.captions import NEVER, Captions
 from tfcap.decoding.consensus import Voters, by_consensus
 from tfcap.decoding.expected_captions import ExpectedCaptions

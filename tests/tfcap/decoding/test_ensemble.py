@@ -7,7 +7,7 @@ from table_model import WORDS, TableModel
 from test_searches import run, settings
 
 from records.errors import UserError
-from records.vocabulary import Vocabulary
+from records.text.vocabulary import Vocabulary
 from tfcap.decoding import search
 from tfcap.decoding.beam import beam_search
 from tfcap.decoding.ensemble import Ensemble, check_same_vocabulary

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from caption_lists import cider_of, ids_of, pad
 
-from records.vocabulary import END_ID
+from records.text.vocabulary import END_ID
 from tfcap.cider import CiderD
 from tfcap.decoding import expected_captions
 from tfcap.decoding.expected_captions import ExpectedCaptions, similarity

@@ -7,8 +7,8 @@ from table_model import END, WORDS, TableModel
 from test_searches import best_captions, run, stripped
 
 from records.errors import UserError
-from records.tokenizer_settings import TokenizerSettings
-from records.vocabulary import Vocabulary
+from records.text.tokenizer_config import TokenizerSettings
+from records.text.vocabulary import Vocabulary
 from tfcap.config import DecodingConfig
 from tfcap.decoding import check_words
 from tfcap.decoding.beam import beam_search

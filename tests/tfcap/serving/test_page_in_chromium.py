@@ -18,8 +18,8 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from records.manifest import FeatureMoments
 from records.schema import FeatureSpec
-from records.tokenizer import TokenizerSettings
-from records.vocabulary import Vocabulary
+from records.text.tokenizer import TokenizerSettings
+from records.text.vocabulary import Vocabulary
 from tfcap import serving
 from tfcap.captioning import Captioned, Captioner, Explained
 from tfcap.config import DecodingConfig, EncoderConfig, ServingConfig

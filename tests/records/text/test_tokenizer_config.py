@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from records.tokenizer_settings import TokenizerSettings
+from records.text.tokenizer_config import TokenizerSettings
 
 WORD = {"kind": "word", "min_letters": 1, "min_count": 1, "oov": "unk"}
 WORDPIECE = {"kind": "wordpiece", "vocabulary_size": 9, "min_count": 1, "oov": "drop"}

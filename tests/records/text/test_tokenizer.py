@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 
 from records.errors import UserError
-from records.tokenizer import Tokenizer, why_dropped, word_graph
-from records.tokenizer_settings import TokenizerSettings
+from records.text.tokenizer import Tokenizer, why_dropped, word_graph
+from records.text.tokenizer_config import TokenizerSettings
 
 # Caption; its words with min_letters 1; those of them that min_letters 2 drops.
 EXAMPLES = [

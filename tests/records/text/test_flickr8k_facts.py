@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from records.tokenizer import Tokenizer, TokenizerSettings
-from records.vocabulary import Vocabulary
+from records.text.tokenizer import Tokenizer, TokenizerSettings
+from records.text.vocabulary import Vocabulary
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 DATA = Path(os.environ.get("TFCAP_DATA", ROOT.parent / "shared" / "data"))
 TEXT = DATA / "flickr8k" / "text"
 CAPTIONS = TEXT / "Flickr8k.token.txt"

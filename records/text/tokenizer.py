@@ -30,9 +30,9 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from records.errors import UserError
-from records.token_kinds import KINDS, SPACE
-from records.tokenizer_settings import TokenizerSettings
-from records.vocabulary import END, PAD, START, UNK, Vocabulary
+from records.text.subwords import KINDS, SPACE
+from records.text.tokenizer_config import TokenizerSettings
+from records.text.vocabulary import END, PAD, START, UNK, Vocabulary
 
 ASCII_PUNCTUATION = r"[!-/:-@\[-`{-~]"
 # Control and format characters, but white space.

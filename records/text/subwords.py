@@ -15,8 +15,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import tensorflow as tf
 
 from records.errors import UserError
-from records.tokenizer_settings import TokenizerSettings
-from records.vocabulary import Vocabulary, special_tokens
+from records.text.tokenizer_config import TokenizerSettings
+from records.text.vocabulary import Vocabulary, special_tokens
 
 INSIDE = "##"  # what pieces begin with that do not begin a word
 SPACE = "<space>"  # in a caption's text there is no < or >, so it is nothing else

@@ -22,7 +22,7 @@ class Vocabulary:
 
     Ids 0, 1, 2 are `<pad>`, `<start>`, `<end>`; id 3 is `<unk>`, unless words out of
     the vocabulary are dropped: then there is none and ids close up. Words follow by
-    falling count, ties by token; for pieces and characters see `records.token_kinds`.
+    falling count, ties by token; for pieces and characters see `records.text.subwords`.
     """
 
     def __init__(self, tokens: Sequence[str]):

@@ -12,8 +12,8 @@ OWN = {"min_letters": "word", "vocabulary_size": "wordpiece"}
 class TokenizerSettings(BaseModel):
     """How captions become tokens.
 
-    Every caption is first cut into words (`records.tokenizer`); the kind says what
-    becomes of them (`records.token_kinds`).
+    Every caption is first cut into words (`records.text.tokenizer`); the kind says what
+    becomes of them (`records.text.subwords`).
 
     Attributes:
         kind: `word`, `wordpiece` (pieces of words) or `char` (characters).

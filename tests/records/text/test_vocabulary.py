@@ -3,7 +3,7 @@ import hashlib
 import pytest
 
 from records.errors import UserError
-from records.vocabulary import END, PAD, START, UNK, Vocabulary
+from records.text.vocabulary import END, PAD, START, UNK, Vocabulary
 
 COUNTS = {"dog": 5, "a": 9, "run": 5, "cat": 2, "über": 5, "bird": 1}
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from records.scripts import is_unspaced, unspaced_fraction, unspaced_words
+from records.text.scripts import is_unspaced, unspaced_fraction, unspaced_words
 
 
 @pytest.mark.parametrize(

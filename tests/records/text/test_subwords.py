@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from records.errors import UserError
-from records.token_kinds import KINDS, SPACE, cut_words
-from records.tokenizer import Tokenizer
-from records.tokenizer_settings import TokenizerSettings
-from records.vocabulary import Vocabulary
+from records.text.subwords import KINDS, SPACE, cut_words
+from records.text.tokenizer import Tokenizer
+from records.text.tokenizer_config import TokenizerSettings
+from records.text.vocabulary import Vocabulary
 
 SPECIAL = ("<pad>", "<start>", "<end>", "<unk>")
 COUNTS = {"no": 40, "on": 30, "noon": 20, "not": 5, "ton": 3, "sos": 2}
@@ -92,7 +92,7 @@ def test_a_word_of_any_length_is_cut():
     assert row == ["d", *["##o"] * 5000]
 
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 DATA = Path(os.environ.get("TFCAP_DATA", ROOT.parent / "shared" / "data"))
 TEXT = DATA / "flickr8k" / "text"
 
