@@ -9,7 +9,7 @@ Inputs: a directory of photos, and captions with their splits: Flickr8k's, or th
 another `--source`, whose module in `sources/` shows its files. Outputs, in `--output`,
 are those of `records`:
 
-    train-00000-of-00012.tfrecord ...   one record per photo (records/schema.py)
+    train-00000-of-00012.tfrecord ...   one record per photo (records/format/schema.py)
     vocabulary.txt                      counted on the training list's captions
     rejects.jsonl                       one line per photo or caption left out
     dataset.json                        the manifest, written last
@@ -50,9 +50,10 @@ from beam_jobs.runners import parse_command, run_pipeline
 from beam_jobs.sharding import WriteShards
 from beam_jobs.sources import options as source_options
 from beam_jobs.summary import print_summary
-from records import console, manifest
+from records import console
 from records.errors import UserError
-from records.schema import FeatureSpec
+from records.format import manifest
+from records.format.schema import FeatureSpec
 from records.storage.files import is_directory
 from tfcap.config import EncoderConfig, load_config
 from tfcap.encoders import Encoder, load_encoder

@@ -43,8 +43,9 @@ from beam_jobs.remote_access import check_names, use_options
 from beam_jobs.resource_hints import encoder_hints
 from beam_jobs.runners import parse_command, run_pipeline
 from beam_jobs.summary import counter, has_ended
-from records import console, rejects, shards
+from records import console
 from records.errors import UserError
+from records.format import rejects, sharding
 from tfcap.captioning import Captioner
 
 
@@ -185,7 +186,7 @@ def match_some(pattern: str) -> list[PhotoFile]:
 
 
 def assign_shard(file: PhotoFile, count: int) -> tuple[int, PhotoFile]:
-    return shards.shard_of(file.photo_id, count), file
+    return sharding.shard_of(file.photo_id, count), file
 
 
 def print_summary(job: CaptionJob, result, seconds: float) -> None:

@@ -20,8 +20,8 @@ from beam_jobs.finishing import check_sum
 from beam_jobs.output_folder import Report, finished_report, save_report
 from beam_jobs.photo_files import read_photos
 from beam_jobs.remote_files import local_copy
-from records import rejects
 from records.errors import UserError
+from records.format import rejects
 from records.photo_header import PhotoProblem
 from records.storage.files import (
     file_digest,

@@ -16,8 +16,8 @@ import apache_beam as beam
 from beam_jobs.elements import Job, Reject
 from beam_jobs.joining import make_plan
 from beam_jobs.output_folder import write_rejects
-from records import rejects as rejects_file
 from records.errors import UserError
+from records.format import rejects as rejects_file
 
 TRAIN = "train"
 SHOWN = 120  # characters of an example's detail

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from beam_jobs.sources import Source
-from records.manifest import EncoderInfo
-from records.schema import FeatureSpec
+from records.format.manifest import EncoderInfo
+from records.format.schema import FeatureSpec
 from tfcap.config import Config
 
 REJECTED = "rejected"  # the output of a step that its Rejects leave by

@@ -16,8 +16,8 @@ from beam_jobs.output_folder import (
 )
 from beam_jobs.shard_sums import ShardSums
 from beam_jobs.shard_writing import ShardReport
-from records import shards
-from records.manifest import (
+from records.format import sharding
+from records.format.manifest import (
     FORMAT,
     DroppedWords,
     FeatureMoments,
@@ -69,14 +69,14 @@ class Finish(beam.DoFn):
         output = self.job.output
         words.save(os.path.join(output, vocabulary.FILE_NAME))
         kept = {shard.name for held in manifest.shards.values() for shard in held}
-        remove_leftovers(output, shards.SHARD_NAME, kept)
+        remove_leftovers(output, sharding.SHARD_NAME, kept)
         remove_text(output)  # gigabytes, which no later job would remove
         manifest.save(output)
         remove_reports(output)
 
 
 def by_split_and_name(report: ShardReport) -> tuple[int, str]:
-    return shards.SPLITS.index(report.split), report.shard.name
+    return sharding.SPLITS.index(report.split), report.shard.name
 
 
 def add_up(
@@ -178,7 +178,7 @@ def make_manifest(
     words = Vocabulary(plan.tokens)
     held = {
         split: [report.shard for report in reports if report.split == split]
-        for split in shards.SPLITS
+        for split in sharding.SPLITS
     }
     return Manifest(
         format=FORMAT,

@@ -18,8 +18,8 @@ from beam_jobs.packing import (
     pack_photo,
     unpack_captions,
 )
-from records import shards
 from records.errors import UserError
+from records.format import sharding
 from records.storage.photo_ids import SPLIT_NAMES, is_below
 from records.text.scripts import unspaced_words
 from records.text.tokenizer import Tokenizer
@@ -166,12 +166,12 @@ def draw_split(photo_id: str, fractions: tuple[float, float, float]) -> str:
     """
     digest = hashlib.sha256(b"tfcap split:" + photo_id.encode()).digest()
     place = int.from_bytes(digest[:8], "big") / 2**64
-    for split, fraction in zip(shards.SPLITS, fractions):
+    for split, fraction in zip(sharding.SPLITS, fractions):
         place -= fraction
         if place < 0:
             return split
     # Rounding left a little: the last split that has photos.
-    return [s for s, fraction in zip(shards.SPLITS, fractions) if fraction][-1]
+    return [s for s, fraction in zip(sharding.SPLITS, fractions) if fraction][-1]
 
 
 def in_order(parts: list[str]) -> tuple[list[Caption], str]:
@@ -193,7 +193,7 @@ def problem_of_text(
         return "no_caption", "no usable caption"
     if not splits:
         return "in_no_split", "in none of the splits"
-    if splits[0] not in shards.SPLITS:
+    if splits[0] not in sharding.SPLITS:
         expected = ", ".join(SPLIT_NAMES)
         return "unknown_split", f"in split {splits[0]!r}; expected one of {expected}"
     return None
@@ -223,7 +223,7 @@ def make_plan(
             "tokenizer.kind=char, or tokenizer.kind=wordpiece"
         )
     vocabulary = Tokenizer(settings).learn(counts)
-    cut = {s: shards.shard_count(n, photos_per_shard) for s, n in photos.items()}
+    cut = {s: sharding.shard_count(n, photos_per_shard) for s, n in photos.items()}
     return Plan(vocabulary.tokens, cut, sum(photos.values()), unspaced)
 
 

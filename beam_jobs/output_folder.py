@@ -23,9 +23,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from beam_jobs.elements import Reject
 from beam_jobs.sorting import sorted_lines
-from records import rejects
 from records.errors import UserError
-from records.formats import refuse_newer
+from records.format import rejects
+from records.format.versions import refuse_newer
 from records.storage.files import (
     as_utf8,
     exists,

@@ -25,12 +25,12 @@ from apache_beam.metrics import Metrics
 
 from beam_jobs.elements import Job, Photo
 from beam_jobs.facts import PLACES, Fact, WriteFacts
-from records import schema
 from records.errors import UserError
-from records.manifest import Manifest
-from records.random_access import ShardReader
-from records.reader import RecordSet
-from records.schema import FeatureSpec
+from records.format import schema
+from records.format.manifest import Manifest
+from records.format.record_set import RecordSet
+from records.format.schema import FeatureSpec
+from records.format.shard_reader import ShardReader
 
 OPEN_SHARDS = 64
 READERS = 64  # steps that the earlier shards are read in

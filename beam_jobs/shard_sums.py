@@ -8,8 +8,8 @@ import tempfile
 import numpy as np
 
 from beam_jobs.shard_writing import ShardReport
-from records.manifest import FeatureMoments
-from records.moments import FeatureSums
+from records.format.feature_statistics import FeatureSums
+from records.format.manifest import FeatureMoments
 
 
 class ShardSums:

@@ -22,12 +22,12 @@ from beam_jobs.output_folder import Report, finished_report, save_report
 from beam_jobs.packing import unpack_photo
 from beam_jobs.photo_files import UNREADABLE
 from beam_jobs.shard_encoding import EncodedPhoto, ShardEncoder
-from records import shards
-from records.manifest import ShardInfo
-from records.moments import FeatureSums
-from records.schema import PhotoRecord
+from records.format import sharding
+from records.format.feature_statistics import FeatureSums
+from records.format.manifest import ShardInfo
+from records.format.schema import PhotoRecord
+from records.format.shard_writer import ShardWriter
 from records.text.vocabulary import Vocabulary
-from records.writer import ShardWriter
 from tfcap.config import EncoderConfig
 from tfcap.encoders import Encoder, load_encoder
 
@@ -86,8 +86,8 @@ class WriteShard(beam.DoFn):
         (split, index), blocks = keyed
         packed = read_blocks(block for block in blocks if block)
         photos = [unpack_photo(photo) for photo in packed]
-        photos.sort(key=lambda photo: shards.order_in_shard(photo.photo_id))
-        name = shards.shard_name(split, index, plan.shards[split])
+        photos.sort(key=lambda photo: sharding.order_in_shard(photo.photo_id))
+        name = sharding.shard_name(split, index, plan.shards[split])
         digest = self.digest(photos, plan)
         progress.start(plan.photos)
         report = finished_report(ShardReport, self.job.output, name, digest)

@@ -11,7 +11,7 @@ from beam_jobs.elements import REJECTED, Job, Plan
 from beam_jobs.packing import PackedPhoto
 from beam_jobs.resource_hints import encoder_hints
 from beam_jobs.shard_writing import WriteShard
-from records import shards
+from records.format import sharding
 from tfcap.config import EncoderConfig
 from tfcap.encoders import Encoder
 
@@ -77,7 +77,7 @@ class CutIntoShards(beam.DoFn):
 
 def shard_of(photo: PackedPhoto, plan: Plan) -> Shard:
     photo_id, split, *_ = photo
-    return split, shards.shard_of(photo_id, plan.shards[split])
+    return split, sharding.shard_of(photo_id, plan.shards[split])
 
 
 def every_shard(_, plan: Plan) -> list[tuple[Shard, None]]:

@@ -9,9 +9,10 @@ from rich.table import Table
 from beam_jobs.counting import NAMESPACE, STEPS
 from beam_jobs.elements import Job
 from beam_jobs.reusing import DAMAGED
-from records import inspection, rejects
+from records import inspection
 from records.console import number_table, plain_console
-from records.manifest import Manifest, load_manifest
+from records.format import rejects
+from records.format.manifest import Manifest, load_manifest
 
 NOTICED = 0.01  # of the words, in a script without spaces: a warning
 LAST_STATES = ("DONE", "FAILED", "CANCELLED")

@@ -100,7 +100,7 @@ def natural(text: str) -> int:
 def inspect(args: argparse.Namespace) -> int:
     import records.quiet  # noqa: F401  # isort: skip  # before TensorFlow
     from records import inspection, page
-    from records.reader import RecordSet
+    from records.format.record_set import RecordSet
     from records.samples import sample_splits
 
     record_set, limit = RecordSet.open(args.directory), args.limit

@@ -6,7 +6,7 @@ from html import escape
 
 import numpy as np
 
-from records.manifest import FeatureMoments, ShardInfo
+from records.format.manifest import FeatureMoments, ShardInfo
 from records.thumbnails import picture_url
 
 WIDTH, HEIGHT = 340, 225  # of a histogram, its labels included

@@ -7,10 +7,10 @@ from typing import Any
 from rich.table import Table
 
 from records.console import number_table, plain_console
-from records.manifest import EncoderInfo, Manifest
-from records.reader import RecordSet
+from records.format.manifest import EncoderInfo, Manifest
+from records.format.record_set import RecordSet
+from records.format.sharding import in_order
 from records.samples import Sample
-from records.shards import in_order
 
 BAR = 50
 SHORT = 12

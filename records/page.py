@@ -9,6 +9,10 @@ from string import Template
 from typing import Any
 
 from records import charts
+from records.format.manifest import Manifest
+from records.format.record_set import RecordSet
+from records.format.rejects import RejectLine
+from records.format.sharding import in_order
 from records.inspection import (
     counts,
     describe_in_and_out,
@@ -20,11 +24,7 @@ from records.inspection import (
     word_lines,
 )
 from records.look import look
-from records.manifest import Manifest
-from records.reader import RecordSet
-from records.rejects import RejectLine
 from records.samples import Sample, Token
-from records.shards import in_order
 from records.storage.files import write_text
 from records.survey import Words, count_words, reject_examples
 from records.thumbnails import Unreadable, photo_url, thumbnail

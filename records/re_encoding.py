@@ -22,11 +22,11 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from records import schema
 from records.errors import UserError
-from records.manifest import FILE_NAME, EncoderInfo, Manifest, ShardInfo
-from records.random_access import ShardReader
-from records.schema import FeatureSpec, PhotoRecord
+from records.format import schema
+from records.format.manifest import FILE_NAME, EncoderInfo, Manifest, ShardInfo
+from records.format.schema import FeatureSpec, PhotoRecord
+from records.format.shard_reader import ShardReader
 from records.shard_checks import Place, Problem
 from records.storage.files import is_directory
 from records.storage.photo_directory import PhotoFolder, check_directory, named_folder

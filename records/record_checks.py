@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from records.schema import PhotoRecord
+from records.format.schema import PhotoRecord
 from records.text.tokenizer import Tokenizer
 from records.text.tokenizer_config import TokenizerSettings
 from records.text.vocabulary import END_ID, START_ID, Vocabulary

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from records.errors import UserError
-from records.reader import RecordSet, read_shard
-from records.schema import PhotoRecord, decode
-from records.shards import in_order
+from records.format.record_set import RecordSet, read_shard
+from records.format.schema import PhotoRecord, decode
+from records.format.sharding import in_order
 from records.storage.photo_directory import (
     PhotoFile,
     PhotoFolder,

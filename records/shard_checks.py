@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from records import schema, shards
 from records.errors import UserError
-from records.manifest import Manifest, ShardInfo
-from records.moments import FeatureSums
-from records.random_access import ShardReader
+from records.format import schema, sharding
+from records.format.feature_statistics import FeatureSums
+from records.format.manifest import Manifest, ShardInfo
+from records.format.shard_reader import ShardReader
 from records.record_checks import CaptionCheck, Captions, photo_format, record_problems
 from records.storage.base import BLOCK
 from records.storage.files import exists, file_digest, file_size
@@ -204,8 +204,8 @@ class ShardCheck:
 
     def misplaced(self, photo_id: str) -> Iterator[str]:
         """A photo stands in the shard and place that its hash says, and only there."""
-        key = shards.order_in_shard(photo_id)
-        belongs = shards.shard_of(photo_id, self.count)
+        key = sharding.order_in_shard(photo_id)
+        belongs = sharding.shard_of(photo_id, self.count)
         if belongs != self.index:
             yield f"belongs in shard {belongs} of {self.count} by its hash"
         if self.last and key < self.last:

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from records import rejects
-from records.caption_reader import read_texts
-from records.reader import RecordSet
-from records.shards import in_order
+from records.format import rejects
+from records.format.caption_reader import read_texts
+from records.format.record_set import RecordSet
+from records.format.sharding import in_order
 from records.text.tokenizer import Tokenizer
 
 # Of each split: its first records are as good as any.

@@ -10,10 +10,10 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from records import manifest as manifest_module
-from records import rejects, shards
 from records.errors import UserError
-from records.manifest import Manifest, Statistics, load_content, load_manifest
+from records.format import manifest as manifest_module
+from records.format import rejects, sharding
+from records.format.manifest import Manifest, Statistics, load_content, load_manifest
 from records.re_encoding import ReEncoding, Wish
 from records.record_checks import CaptionCheck
 from records.shard_checks import SHORT, Expected, Found, Problem, ShardCheck
@@ -97,13 +97,13 @@ def check_names(directory: str, manifest: Manifest) -> Iterator[Problem]:
     listed = set()
     for split, held in manifest.shards.items():
         for i, shard in enumerate(held):
-            expected = shards.shard_name(split, i, len(held))
+            expected = sharding.shard_name(split, i, len(held))
             if shard.name != expected:
                 what = f"lists a shard {shard.name!r} of {split}; expected {expected!r}"
                 yield Problem(manifest_module.FILE_NAME, None, what)
             listed.add(shard.name)
     for name in file_sizes(directory):
-        if shards.SHARD_NAME.fullmatch(name) and name not in listed:
+        if sharding.SHARD_NAME.fullmatch(name) and name not in listed:
             yield Problem(name, None, "a shard that the manifest does not list")
         elif TEMPORARY.fullmatch(name):
             yield Problem(name, None, "left by a write that broke off; remove it")

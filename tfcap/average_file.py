@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from records.errors import UserError
-from records.formats import refuse_newer
+from records.format.versions import refuse_newer
 from records.storage.files import named_errors, read_file, write_atomically
 
 FILE_NAME = "average.json"

@@ -23,7 +23,7 @@ from typing import TypeVar
 import tensorflow as tf
 
 from records.errors import UserError
-from records.formats import refuse_newer
+from records.format.versions import refuse_newer
 from records.photo_header import MAX_PIXELS, PhotoProblem, check_header
 from records.storage.files import check_utf8
 

@@ -18,8 +18,8 @@ from collections.abc import Iterator
 import tensorflow as tf
 
 from records.errors import UserError
-from records.formats import refuse_newer
-from records.reader import TENSORFLOWS_OWN
+from records.format.record_set import TENSORFLOWS_OWN
+from records.format.versions import refuse_newer
 from records.storage.files import (
     file_digest,
     file_sizes,

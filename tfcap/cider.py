@@ -13,8 +13,8 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from records.caption_reader import CaptionIds, read_parts
-from records.reader import RecordSet
+from records.format.caption_reader import CaptionIds, read_parts
+from records.format.record_set import RecordSet
 from records.text.vocabulary import PAD_ID
 from tfcap.ngrams import number, shared_ngrams
 

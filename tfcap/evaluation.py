@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from records.caption_reader import read_texts
 from records.console import number_table
-from records.reader import RecordSet
+from records.format.caption_reader import read_texts
+from records.format.record_set import RecordSet
 from records.storage.files import make_output, write_text
 from records.storage.photo_directory import PhotoFolder
 from tfcap import java_scores, metrics

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from records import schema
-from records.reader import RecordSet
+from records.format import schema
+from records.format.record_set import RecordSet
 from records.shard_checks import Expected, Found, Problem, ShardCheck
 from tfcap.config import TrainingConfig
 from tfcap.photo_order import PhotoOrder

@@ -7,8 +7,8 @@ from itertools import zip_longest
 import tensorflow as tf
 
 from records.errors import UserError
-from records.manifest import EncoderInfo
-from records.reader import RecordSet
+from records.format.manifest import EncoderInfo
+from records.format.record_set import RecordSet
 from tfcap.encoders import Encoder
 from tfcap.input_pipeline import photo_batches
 from tfcap.photo_pixels import check_keeps_photos

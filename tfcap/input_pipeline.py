@@ -11,9 +11,9 @@ from itertools import islice
 
 import tensorflow as tf
 
-from records import schema
-from records.numbered import read_numbered
-from records.reader import RecordSet
+from records.format import schema
+from records.format.numbered_records import read_numbered
+from records.format.record_set import RecordSet
 from tfcap.config import TrainingConfig
 from tfcap.data_service import expanded_by_service
 from tfcap.expansions import EXPANSIONS, pad

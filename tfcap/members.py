@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from records.errors import UserError
-from records.reader import RecordSet
+from records.format.record_set import RecordSet
 from tfcap.decoding.ensemble import Ensemble, check_same_vocabulary
 from tfcap.encoders.tuned import TunedEncoder
 from tfcap.feature_sources import FeatureSource

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 
-from records.caption_reader import CaptionIds
+from records.format.caption_reader import CaptionIds
 
 AT_ONCE = 1 << 25  # n-grams sorted together: 256 MB
 PHOTOS = 1 << 13  # taken apart together

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from records.errors import UserError
-from records.manifest import EncoderInfo
-from records.reader import RecordSet
+from records.format.manifest import EncoderInfo
+from records.format.record_set import RecordSet
 from tfcap.encoders.reading import read_photo
 from tfcap.encoders.views import photo_side
 from tfcap.models.dropout import first_seed, fold_in, uniform

@@ -7,7 +7,7 @@ by the entry point group `records.encoders` (pyproject.toml).
 from collections.abc import Mapping
 
 from records.errors import UserError
-from records.manifest import FILE_NAME, Manifest
+from records.format.manifest import FILE_NAME, Manifest
 from tfcap.config import EncoderConfig
 from tfcap.encoders import Encoder, load_encoder
 from tfcap.saved_config import parse_recipe

@@ -5,11 +5,11 @@ from html import escape
 import numpy as np
 import tensorflow as tf
 
-from records import schema
-from records.numbered import read_numbered
+from records.format import schema
+from records.format.numbered_records import read_numbered
+from records.format.record_set import RecordSet
+from records.format.schema import PhotoRecord
 from records.photo_header import MAX_BYTES, PhotoProblem, check_header
-from records.reader import RecordSet
-from records.schema import PhotoRecord
 from records.storage.files import read_file
 from records.storage.photo_directory import PhotoFolder, named_folder
 from tfcap.config import Config

@@ -12,7 +12,7 @@ import yaml
 from pydantic import ValidationError
 
 from records.errors import UserError
-from records.formats import refuse_newer
+from records.format.versions import refuse_newer
 from records.storage.files import named_errors, read_file, write_atomically
 from tfcap.config import (
     Config,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from records.reader import RecordSet
+from records.format.record_set import RecordSet
 from records.text.vocabulary import PAD_ID
 from tfcap.cider import CiderD
 from tfcap.config import Config

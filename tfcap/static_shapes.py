@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from records.caption_reader import read_ids
-from records.reader import RecordSet
+from records.format.caption_reader import read_ids
+from records.format.record_set import RecordSet
 from records.text.vocabulary import PAD_ID, START_ID
 
 

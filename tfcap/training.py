@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from records.errors import UserError
-from records.reader import RecordSet
+from records.format.record_set import RecordSet
 from tfcap import checkpoints
 from tfcap.averaging import WeightAverage, assign
 from tfcap.checkpoints import KeptByTheChief

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from records import manifest as manifest_module
 from records.errors import UserError
-from records.manifest import Manifest, load_manifest
-from records.reader import RecordSet, check_vocabulary
+from records.format import manifest as manifest_module
+from records.format.manifest import Manifest, load_manifest
+from records.format.record_set import RecordSet, check_vocabulary
 from records.storage.files import check_utf8, exists, make_output
 from records.storage.locks import locked
 from records.text import vocabulary as vocabulary_module

@@ -11,7 +11,7 @@ from beam_jobs.sources import ANY_FORM, Source
 from beam_jobs.sources.json_items import Item
 from beam_jobs.sources.lines import UNREADABLE, open_source, why, without_mark
 from records.errors import UserError
-from records.shards import SPLITS
+from records.format.sharding import SPLITS
 from records.storage.photo_ids import split_name
 
 

@@ -18,9 +18,9 @@ from PIL import Image, ImageDraw
 from beam_jobs import build_records, output_folder
 from beam_jobs.elements import Job
 from beam_jobs.sources.flickr8k import SPLIT_FILES, Flickr8k, find_split_files
-from records import manifest
-from records.manifest import EncoderInfo
-from records.schema import FeatureSpec
+from records.format import manifest
+from records.format.manifest import EncoderInfo
+from records.format.schema import FeatureSpec
 from tfcap.config import Config, EncoderConfig, parse_config
 from tfcap.encoders import Encoder, decode_photo
 

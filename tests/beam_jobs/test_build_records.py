@@ -28,10 +28,10 @@ from small_data import (
 from beam_jobs import build_records
 from beam_jobs.dry_run import prepare
 from beam_jobs.sources.flickr8k import SPLIT_FILES
-from records import schema
 from records.errors import UserError
-from records.manifest import load_manifest
-from records.reader import RecordSet, read_shard
+from records.format import schema
+from records.format.manifest import load_manifest
+from records.format.record_set import RecordSet, read_shard
 
 BAD_PHOTOS = {
     "bad_corrupt.jpg": (corrupt_jpeg("x"), "corrupt_photo"),

@@ -7,7 +7,7 @@ from small_data import SPLIT_OF
 
 from beam_jobs import build_records
 from records.errors import UserError
-from records.reader import RecordSet
+from records.format.record_set import RecordSet
 
 CONFIG = """
 encoder: {name: mobilenet, weights: random, input_size: 32}

@@ -11,7 +11,7 @@ import pytest
 from small_data import contents
 
 from beam_jobs.output_folder import REPORTS
-from records.reader import RecordSet
+from records.format.record_set import RecordSet
 from tfcap.drawings import write_data_set
 
 pytestmark = pytest.mark.slow

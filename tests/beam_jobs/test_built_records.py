@@ -10,7 +10,7 @@ from small_data import SPLIT_OF, SmallData
 from beam_jobs import build_records, output_folder
 from records import verification
 from records.__main__ import main
-from records.manifest import load_manifest
+from records.format.manifest import load_manifest
 
 CONFIG = """
 encoder: {name: mobilenet, weights: random, input_size: 32}

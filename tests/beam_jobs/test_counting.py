@@ -7,7 +7,7 @@ from small_data import build, counting, moved
 
 from beam_jobs.counting import STEPS, timed
 from beam_jobs.summary import counter, distribution, query
-from records.reader import RecordSet
+from records.format.record_set import RecordSet
 
 
 def counters(result) -> dict[str, int]:

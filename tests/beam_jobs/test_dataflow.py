@@ -17,7 +17,7 @@ from beam_jobs.elements import Job
 from beam_jobs.runners import as_raised, make_pipeline, parse_beam_options
 from beam_jobs.sources.jsonl import Jsonl
 from records.errors import UserError
-from records.schema import FeatureSpec
+from records.format.schema import FeatureSpec
 
 GIVEN = {
     "runner": "DataflowRunner",

@@ -16,7 +16,7 @@ from beam_jobs.runners import parse_beam_options
 from beam_jobs.sources.flickr8k import Flickr8k
 from beam_jobs.sources.options import SOURCES
 from records.errors import UserError
-from records.schema import FeatureSpec
+from records.format.schema import FeatureSpec
 
 IMAGE = "us-docker.pkg.dev/my-project/tfcap/tfcap:1"
 L4 = "type:nvidia-l4;count:1;install-nvidia-driver"

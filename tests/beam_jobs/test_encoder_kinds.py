@@ -6,9 +6,9 @@ import pytest
 from small_data import build, small_config
 
 from beam_jobs.elements import Job
-from records import schema
-from records.reader import RecordSet, read_shard
-from records.schema import FeatureSpec
+from records.format import schema
+from records.format.record_set import RecordSet, read_shard
+from records.format.schema import FeatureSpec
 from records.verification import verify
 from tfcap.config import parse_config
 from tfcap.encoders import load_encoder

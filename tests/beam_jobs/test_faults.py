@@ -13,8 +13,8 @@ import pytest
 from small_data import contents, hostile_photos
 
 from beam_jobs.output_folder import REPORTS
-from records.reader import RecordSet
-from records.rejects import count_rejects
+from records.format.record_set import RecordSet
+from records.format.rejects import count_rejects
 from tfcap.drawings import write_data_set
 
 pytestmark = pytest.mark.slow

@@ -21,8 +21,8 @@ from beam_jobs.finishing import (
 )
 from beam_jobs.shard_writing import ShardReport
 from records.errors import UserError
-from records.manifest import DroppedWords, Manifest, ShardInfo, load_manifest
-from records.shards import shard_name
+from records.format.manifest import DroppedWords, Manifest, ShardInfo, load_manifest
+from records.format.sharding import shard_name
 from records.text.vocabulary import Vocabulary
 
 PLAN = Plan(Vocabulary.from_counts({"a": 1}, 1, True).tokens, {"train": 2, "dev": 1}, 6)

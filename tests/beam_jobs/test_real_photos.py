@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from beam_jobs.build_records import main
-from records import schema
+from records.format import schema
+from records.format.record_set import RecordSet, read_shard
 from records.re_encoding import Wish
-from records.reader import RecordSet, read_shard
 from records.verification import verify
 
 ROOT = Path(__file__).parents[2]

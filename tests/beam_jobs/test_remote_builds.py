@@ -24,7 +24,7 @@ from beam_jobs.reusing import open_earlier
 from beam_jobs.sources.flickr8k import Flickr8k, find_split_files
 from beam_jobs.summary import counter
 from records.errors import UserError
-from records.reader import RecordSet
+from records.format.record_set import RecordSet
 from records.storage.files import file_sizes
 
 pytestmark = pytest.mark.usefixtures("memory")

@@ -25,8 +25,8 @@ from beam_jobs.elements import Job, Photo, PhotoFile, Place
 from beam_jobs.reusing import DAMAGED, EarlierFeatures, place_facts
 from beam_jobs.summary import counter
 from records.errors import UserError
-from records.reader import RecordSet
-from records.schema import FEATURES
+from records.format.record_set import RecordSet
+from records.format.schema import FEATURES
 
 SHARD = "train-00000-of-00002.tfrecord"
 

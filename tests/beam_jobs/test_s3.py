@@ -10,7 +10,8 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from beam_jobs.remote_access import use_options
 from records.errors import UserError
-from records.random_access import ShardReader
+from records.format.shard_reader import ShardReader
+from records.format.shard_writer import ShardWriter
 from records.storage.files import (
     exists,
     file_sizes,
@@ -22,7 +23,6 @@ from records.storage.files import (
     remove_if_there,
     write_atomically,
 )
-from records.writer import ShardWriter
 
 
 @pytest.fixture(scope="module")

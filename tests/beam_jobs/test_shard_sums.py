@@ -5,9 +5,9 @@ import pytest
 
 from beam_jobs.shard_sums import ShardSums
 from beam_jobs.shard_writing import ShardReport
-from records.manifest import ShardInfo
-from records.moments import FeatureSums
-from records.shards import shard_name
+from records.format.feature_statistics import FeatureSums
+from records.format.manifest import ShardInfo
+from records.format.sharding import shard_name
 
 
 def report(split="train", index=0, features=()) -> ShardReport:

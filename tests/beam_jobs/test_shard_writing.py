@@ -24,9 +24,9 @@ from beam_jobs.blocks import Block, write_blocks
 from beam_jobs.elements import Caption, Photo, PhotoFile, Plan
 from beam_jobs.packing import pack_captions, pack_photo
 from beam_jobs.shard_writing import ShardReport, WriteShard
-from records import schema, shards
 from records.errors import UserError
-from records.reader import read_shard
+from records.format import schema, sharding
+from records.format.record_set import read_shard
 from records.text.vocabulary import Vocabulary
 
 TOKENS = Vocabulary.from_counts({"dog": 2, "a": 1}, 1, True).tokens
@@ -76,7 +76,7 @@ def read(job) -> list[schema.PhotoRecord]:
 def test_a_shard_holds_its_photos_in_the_order_of_their_hash(data, job):
     report = write(job, photos(data))
     held = read(job)
-    assert [r.photo_id for r in held] == sorted(NAMES, key=shards.order_in_shard)
+    assert [r.photo_id for r in held] == sorted(NAMES, key=sharding.order_in_shard)
     content = (data.photos / held[0].photo_id).read_bytes()
     assert held[0].photo_sha256 == hashlib.sha256(content).digest()
     assert held[0].captions == ("A dog barks .",)

@@ -20,9 +20,9 @@ from small_data import (
 )
 
 from beam_jobs import build_records
-from records import schema
 from records.errors import UserError
-from records.reader import RecordSet, read_shard
+from records.format import schema
+from records.format.record_set import RecordSet, read_shard
 from records.text.tokenizer import Tokenizer
 from records.verification import verify
 from tfcap import cli

@@ -12,8 +12,8 @@ import numpy as np
 import tensorflow as tf
 from keras.utils import pad_sequences, to_categorical
 
-from records import schema
-from records.reader import RecordSet, read_shard
+from records.format import schema
+from records.format.record_set import RecordSet, read_shard
 from records.text.vocabulary import START
 from tfcap.config import MergeConfig
 

@@ -12,11 +12,11 @@ from beam_jobs.photo_files import read_photo
 from beam_jobs.shard_writing import Tally
 from beam_jobs.sources.flickr8k import parse_caption
 from beam_jobs.sources.lines import read_lines
-from records import shards
-from records.schema import PhotoRecord
+from records.format import sharding
+from records.format.schema import PhotoRecord
+from records.format.shard_writer import ShardWriter
 from records.text.tokenizer import Tokenizer
 from records.text.vocabulary import Vocabulary
-from records.writer import ShardWriter
 from tests.benchmarks.photo_set import PhotoSet
 from tfcap.encoders import Encoder
 
@@ -48,12 +48,14 @@ def build_without_beam(data: PhotoSet, job: Job, encoder: Encoder) -> None:
     by_photo = defaultdict(list)
     for caption, tokens in zip(captions, tokenizer.tokens(rows, vocabulary)):
         by_photo[caption.photo_id].append(caption._replace(tokens=tuple(tokens)))
-    count = shards.shard_count(len(by_photo), job.config.records.photos_per_shard)
+    count = sharding.shard_count(len(by_photo), job.config.records.photos_per_shard)
     cut = defaultdict(list)
     for photo_id, found in by_photo.items():
-        cut[shards.shard_of(photo_id, count)].append(make_photo(data, photo_id, found))
+        cut[sharding.shard_of(photo_id, count)].append(
+            make_photo(data, photo_id, found)
+        )
     for index, photos in cut.items():
-        name = shards.shard_name("train", index, count)
+        name = sharding.shard_name("train", index, count)
         write_shard(job, name, photos, encoder, vocabulary)
 
 
@@ -73,7 +75,7 @@ def make_photo(data: PhotoSet, photo_id: str, captions: list[Caption]) -> Photo:
 def write_shard(
     job: Job, name: str, photos: list[Photo], encoder: Encoder, vocabulary: Vocabulary
 ) -> None:
-    photos.sort(key=lambda photo: shards.order_in_shard(photo.photo_id))
+    photos.sort(key=lambda photo: sharding.order_in_shard(photo.photo_id))
     size, tally = job.config.records.encoder_batch, Tally(vocabulary, measure=True)
     with ShardWriter(job.output, name) as writer:
         for start in range(0, len(photos), size):

@@ -19,7 +19,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from beam_jobs import build_records, output_folder
 from beam_jobs.elements import Job
-from records import manifest
+from records.format import manifest
 from tests.benchmarks import build_baselines, build_process
 from tests.benchmarks.common import seconds
 from tests.benchmarks.photo_set import PhotoSet

@@ -21,9 +21,9 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from beam_jobs import build_records, output_folder
 from beam_jobs.elements import Job
 from beam_jobs.sources.flickr8k import Flickr8k, find_split_files
-from records import manifest
-from records.manifest import EncoderInfo
-from records.schema import FeatureSpec
+from records.format import manifest
+from records.format.manifest import EncoderInfo
+from records.format.schema import FeatureSpec
 from tests.benchmarks import machine
 from tfcap.config import EncoderConfig, load_config
 

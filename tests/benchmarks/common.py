@@ -7,7 +7,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from records.reader import RecordSet
+from records.format.record_set import RecordSet
 from tfcap.config import Config, load_config
 from tfcap.input_pipeline import training_batches
 

@@ -9,7 +9,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from beam_jobs import caption_photos, output_folder
 from beam_jobs.caption_shards import CaptionJob, Summary, load_captioner
-from records import shards
+from records.format import sharding
 from tests.benchmarks import baselines
 from tests.benchmarks.common import count_targets, experiment, lookup, seconds
 from tests.benchmarks.photo_set import PhotoSet
@@ -151,7 +151,7 @@ def same_batches(paths: list[str], count: int, size: int) -> list[list[str]]:
     """The job's batches: a shard is a hash of the path, a batch lies in one shard."""
     held: list[list[str]] = [[] for _ in range(count)]
     for path in sorted(paths):
-        held[shards.shard_of(path, count)].append(path)
+        held[sharding.shard_of(path, count)].append(path)
     return [batch for shard in held for batch in cut(shard, size)]
 
 

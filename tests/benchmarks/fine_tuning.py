@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 
 from records.console import run_command
-from records.reader import RecordSet
+from records.format.record_set import RecordSet
 from tests.benchmarks import machine
 from tests.benchmarks.common import seconds
 from tfcap.config import Config, load_config

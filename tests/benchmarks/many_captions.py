@@ -24,8 +24,8 @@ import keras
 import tensorflow as tf
 
 from records import console
-from records.reader import RecordSet
-from records.schema import FeatureSpec
+from records.format.record_set import RecordSet
+from records.format.schema import FeatureSpec
 from tests.benchmarks import machine
 from tests.benchmarks.many_records import make_many_records
 from tfcap.config import Config, EncoderConfig, load_config

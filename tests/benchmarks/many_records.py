@@ -4,9 +4,9 @@ from collections import Counter
 
 import numpy as np
 
-from records import schema, shards
-from records.manifest import EncoderInfo
-from records.reader import RecordSet
+from records.format import schema, sharding
+from records.format.manifest import EncoderInfo
+from records.format.record_set import RecordSet
 from records.text.vocabulary import FILE_NAME
 from tests.benchmarks.record_set import (
     caption_lengths,
@@ -47,9 +47,9 @@ def make_many_records(
 
 def names_by_shard(split: str, photos: int) -> dict[str, list[str]]:
     """Photos by the shard that their hashes put them in."""
-    count = shards.shard_count(photos, PHOTOS_PER_SHARD)
+    count = sharding.shard_count(photos, PHOTOS_PER_SHARD)
     names = [[] for _ in range(count)]
     for i in range(photos):
         name = f"{split}{i:07d}.jpg"
-        names[shards.shard_of(name, count)].append(name)
-    return {shards.shard_name(split, i, count): own for i, own in enumerate(names)}
+        names[sharding.shard_of(name, count)].append(name)
+    return {sharding.shard_name(split, i, count): own for i, own in enumerate(names)}

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from records.reader import RecordSet
+from records.format.record_set import RecordSet
 from records.text.vocabulary import END_ID
 from tests.benchmarks import baselines
 from tests.benchmarks.build_measures import run_module

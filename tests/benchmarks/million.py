@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from records import console
-from records.manifest import load_manifest
+from records.format.manifest import load_manifest
 from tests.benchmarks import build_process, machine
 from tests.benchmarks.photo_set import PhotoSet
 

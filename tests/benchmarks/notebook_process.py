@@ -11,7 +11,7 @@ import records.quiet  # noqa: F401  # isort: skip
 import json
 import sys
 
-from records.reader import RecordSet
+from records.format.record_set import RecordSet
 from tests.benchmarks.training_measures import NotebookTraining
 
 

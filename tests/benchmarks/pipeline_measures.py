@@ -6,7 +6,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from records.reader import RecordSet
+from records.format.record_set import RecordSet
 from tests.benchmarks import baselines
 from tests.benchmarks.build_measures import run_module
 from tests.benchmarks.common import (

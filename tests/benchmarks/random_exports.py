@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from records.reader import RecordSet
+from records.format.record_set import RecordSet
 from tests.benchmarks.common import experiment
 from tests.benchmarks.measures import never_end
 from tests.benchmarks.record_set import make_record_set

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from records import schema, shards
-from records.manifest import (
+from records.format import schema, sharding
+from records.format.manifest import (
     FORMAT,
     EncoderInfo,
     FeatureMoments,
@@ -21,10 +21,10 @@ from records.manifest import (
     ShardInfo,
     Statistics,
 )
-from records.reader import RecordSet
+from records.format.record_set import RecordSet
+from records.format.shard_writer import ShardWriter
 from records.text.tokenizer import TokenizerSettings
 from records.text.vocabulary import END, FILE_NAME, PAD, START, UNK, Vocabulary
-from records.writer import ShardWriter
 
 CAPTIONS_PER_PHOTO = 5
 PHOTOS_PER_SHARD = 512
@@ -112,19 +112,19 @@ def draw_photo(random, name, captions, vocabulary, spec) -> schema.PhotoRecord:
 
 
 def write_shards(directory: str, photos: list[schema.PhotoRecord]) -> list:
-    count = shards.shard_count(len(photos), PHOTOS_PER_SHARD)
+    count = sharding.shard_count(len(photos), PHOTOS_PER_SHARD)
     held = [[] for _ in range(count)]
     for photo in photos:
-        held[shards.shard_of(photo.photo_id, count)].append(photo)
+        held[sharding.shard_of(photo.photo_id, count)].append(photo)
     return [
-        write_shard(directory, shards.shard_name("train", i, count), shard)
+        write_shard(directory, sharding.shard_name("train", i, count), shard)
         for i, shard in enumerate(held)
     ]
 
 
 def write_shard(directory: str, name: str, photos: list[schema.PhotoRecord]):
     with ShardWriter(directory, name) as writer:
-        for photo in sorted(photos, key=lambda p: shards.order_in_shard(p.photo_id)):
+        for photo in sorted(photos, key=lambda p: sharding.order_in_shard(p.photo_id)):
             writer.write(photo)
         return writer.close()
 

@@ -20,7 +20,7 @@ from rich.table import Table
 
 from records.console import run_command
 from records.errors import UserError
-from records.reader import RecordSet
+from records.format.record_set import RecordSet
 from tests.benchmarks import build_measures, export_measures, machine, measures
 from tests.benchmarks.common import QUICK, Sizes
 from tests.benchmarks.record_set import make_record_set

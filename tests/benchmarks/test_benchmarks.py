@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from records.schema import FeatureSpec
+from records.format.schema import FeatureSpec
 from records.text.vocabulary import PAD_ID
 from tests.benchmarks import baselines, chart, run
 from tests.benchmarks.common import count_targets, experiment, lookup

@@ -7,7 +7,7 @@ from itertools import islice
 import keras
 import tensorflow as tf
 
-from records.reader import RecordSet
+from records.format.record_set import RecordSet
 from tests.benchmarks import baselines
 from tests.benchmarks.common import Sizes, experiment, lookup, row_rate
 from tfcap.input_pipeline import training_batches

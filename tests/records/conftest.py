@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from records import rejects
-from records.manifest import (
+from records.format import rejects
+from records.format.feature_statistics import FeatureSums
+from records.format.manifest import (
     CHECKSUM,
     FILE_NAME,
     FORMAT,
@@ -22,13 +23,12 @@ from records.manifest import (
     Statistics,
     checksum,
 )
-from records.moments import FeatureSums
-from records.schema import FeatureSpec, PhotoRecord
-from records.shards import order_in_shard, shard_count, shard_name, shard_of
+from records.format.schema import FeatureSpec, PhotoRecord
+from records.format.shard_writer import ShardWriter
+from records.format.sharding import order_in_shard, shard_count, shard_name, shard_of
 from records.text.tokenizer import TokenizerSettings
 from records.text.vocabulary import FILE_NAME as VOCABULARY
 from records.text.vocabulary import Vocabulary
-from records.writer import ShardWriter
 
 sys.path.insert(0, str(Path(__file__).parent))  # for verified
 

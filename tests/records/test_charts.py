@@ -13,7 +13,7 @@ from records.charts import (
     length_histogram,
     shard_bars,
 )
-from records.manifest import FeatureMoments, ShardInfo
+from records.format.manifest import FeatureMoments, ShardInfo
 
 
 def pixels(url: str) -> np.ndarray:

@@ -5,8 +5,8 @@ import pytest
 
 from records import inspection
 from records.__main__ import main
+from records.format.record_set import RecordSet
 from records.inspection import describe, histogram
-from records.reader import RecordSet
 from records.samples import sample_splits
 
 

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from records.__main__ import main
-from records.manifest import FILE_NAME
+from records.format.manifest import FILE_NAME
 
 
 @pytest.mark.parametrize("command", [[], ["inspect"], ["verify"]])

@@ -10,9 +10,9 @@ import pytest
 from records import re_encoding
 from records.__main__ import main
 from records.errors import UserError
-from records.manifest import FILE_NAME, ShardInfo, load_manifest
+from records.format.manifest import FILE_NAME, ShardInfo, load_manifest
+from records.format.schema import FeatureSpec
 from records.re_encoding import Wish, choose, relative_error, tolerance
-from records.schema import FeatureSpec
 from records.verification import verify
 
 

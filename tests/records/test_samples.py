@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from records.errors import UserError
-from records.reader import RecordSet
+from records.format.record_set import RecordSet
 from records.samples import moments, sample_splits
 
 PHOTO = b"the photo"

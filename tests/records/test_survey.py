@@ -2,7 +2,7 @@ import pytest
 
 from records import survey
 from records.errors import UserError
-from records.reader import RecordSet
+from records.format.record_set import RecordSet
 from records.survey import count_words, reject_examples
 
 

@@ -9,9 +9,9 @@ import pytest
 from verified import files, problems, says
 
 from records.__main__ import main
-from records.manifest import FILE_NAME
+from records.format.manifest import FILE_NAME
+from records.format.rejects import FILE_NAME as REJECTS
 from records.record_checks import photo_format
-from records.rejects import FILE_NAME as REJECTS
 from records.verification import verify
 
 TRAIN = [f"train-0000{i}-of-00003.tfrecord" for i in range(3)]

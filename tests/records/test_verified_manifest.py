@@ -8,7 +8,7 @@ import re
 import pytest
 from verified import files, problems, says
 
-from records.manifest import FILE_NAME
+from records.format.manifest import FILE_NAME
 from records.text.vocabulary import FILE_NAME as VOCABULARY
 
 TRAIN = [f"train-0000{i}-of-00003.tfrecord" for i in range(3)]

@@ -4,7 +4,7 @@ from itertools import chain
 
 import numpy as np
 
-from records.caption_reader import CaptionIds
+from records.format.caption_reader import CaptionIds
 from tfcap.cider import CiderD
 
 

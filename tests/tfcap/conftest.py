@@ -10,19 +10,20 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from records import compiled, shards
-from records.manifest import (
+from records import compiled
+from records.format import sharding
+from records.format.manifest import (
     FORMAT,
     EncoderInfo,
     FeatureMoments,
     Manifest,
     Statistics,
 )
-from records.reader import RecordSet
-from records.schema import FeatureSpec, PhotoRecord
+from records.format.record_set import RecordSet
+from records.format.schema import FeatureSpec, PhotoRecord
+from records.format.shard_writer import ShardWriter
 from records.text.tokenizer import TokenizerSettings
 from records.text.vocabulary import FILE_NAME, Vocabulary
-from records.writer import ShardWriter
 from tfcap.config import Config, parse_config
 from tfcap.models import build_model
 from tfcap.step_operations import kernels_for, operations_for
@@ -196,19 +197,19 @@ def write_record_set(
 
 
 def write_split(directory, split, count, spec, words, keep_photos):
-    rng = np.random.default_rng(shards.SPLITS.index(split))
+    rng = np.random.default_rng(sharding.SPLITS.index(split))
     names = [f"{split}{i}.jpg" for i in range(count)]
     records = []
     for i, name in enumerate(names):
         photo = photo_of(i % 8, rng) if keep_photos else None
         records.append(photo_record(name, i % 8, rng, spec, words, photo))
-    records.sort(key=lambda record: shards.order_in_shard(record.photo_id))
-    cut = shards.shard_count(count, 8)
+    records.sort(key=lambda record: sharding.order_in_shard(record.photo_id))
+    cut = sharding.shard_count(count, 8)
     infos = []
     for index in range(cut):
-        with ShardWriter(directory, shards.shard_name(split, index, cut)) as writer:
+        with ShardWriter(directory, sharding.shard_name(split, index, cut)) as writer:
             for record in records:
-                if shards.shard_of(record.photo_id, cut) == index:
+                if sharding.shard_of(record.photo_id, cut) == index:
                     writer.write(record)
             infos.append(writer.close())
     return infos

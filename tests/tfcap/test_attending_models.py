@@ -6,8 +6,8 @@ import tensorflow as tf
 from losses import losses_and_gradients, read
 
 from records.errors import UserError
-from records.manifest import FeatureMoments
-from records.schema import FeatureSpec
+from records.format.manifest import FeatureMoments
+from records.format.schema import FeatureSpec
 from tfcap.expansions import expand_causal, expand_prefixes, pad
 from tfcap.model_config import AttentionConfig, TransformerConfig
 from tfcap.models.attention import AttentionCaptioner

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from records import schema
 from records.errors import UserError
-from records.reader import read_shard
+from records.format import schema
+from records.format.record_set import read_shard
 from tfcap.config import TrainingConfig
 from tfcap.input_pipeline import training_batches
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from records import schema
 from records.__main__ import main as records_command
 from records.errors import UserError
-from records.reader import RecordSet, read_shard
-from records.schema import FeatureSpec
+from records.format import schema
+from records.format.record_set import RecordSet, read_shard
+from records.format.schema import FeatureSpec
 from tfcap.config import Config, parse_config
 from tfcap.failures import (
     find_damage,

@@ -9,8 +9,8 @@ import tensorflow as tf
 from test_training import SLOW, assert_same_state, run, stop_at, use_replicas
 
 from records.errors import UserError
-from records.reader import RecordSet
-from records.schema import FeatureSpec
+from records.format.record_set import RecordSet
+from records.format.schema import FeatureSpec
 from tfcap.captioning import Captioner
 from tfcap.config import Config, DecodingConfig, parse_config
 from tfcap.decoding.regression import View, mean_features

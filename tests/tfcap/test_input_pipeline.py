@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from records.schema import FeatureSpec
+from records.format.schema import FeatureSpec
 from records.text.vocabulary import PAD_ID, START_ID
 from tfcap.config import TrainingConfig
 from tfcap.input_pipeline import (

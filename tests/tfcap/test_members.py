@@ -7,7 +7,7 @@ import tensorflow as tf
 from test_workdir import change, with_other_words
 
 from records.errors import UserError
-from records.schema import FeatureSpec
+from records.format.schema import FeatureSpec
 from tfcap import cli
 from tfcap.config import DecodingConfig
 from tfcap.evaluation import caption_split, evaluate, save

@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 from losses import losses_and_gradients, read
 
-from records.manifest import FeatureMoments
-from records.schema import FeatureSpec
+from records.format.manifest import FeatureMoments
+from records.format.schema import FeatureSpec
 from tfcap.config import MergeConfig
 from tfcap.expansions import expand_causal, expand_prefixes, pad
 from tfcap.models.base import Context, take

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from records.manifest import EncoderInfo
+from records.format.manifest import EncoderInfo
 from tfcap.encoders.reading import read_photo
 from tfcap.photo_pixels import augmented_photos, whole_photos
 from tfcap.training_config import FineTuningConfig

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from training_steps import Steps
 
-from records.schema import FeatureSpec
+from records.format.schema import FeatureSpec
 from tfcap.config import parse_config
 from tfcap.self_critical import SelfCritical
 

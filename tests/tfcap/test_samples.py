@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from records.schema import FeatureSpec, PhotoRecord
+from records.format.schema import FeatureSpec, PhotoRecord
 from records.storage.photo_directory import PhotoFolder
 from tfcap.samples import PIXELS, choose, describe_monotony, picture, table
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 import tensorflow as tf
 
-from records.reader import RecordSet
+from records.format.record_set import RecordSet
 from tfcap.config import TrainingConfig
 from tfcap.input_pipeline import training_batches
 

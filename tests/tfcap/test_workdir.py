@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from records.errors import UserError
-from records.reader import RecordSet
+from records.format.record_set import RecordSet
 from records.text.vocabulary import FILE_NAME as VOCABULARY
 from records.text.vocabulary import Vocabulary
 from tfcap.config import Config

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from records.reader import RecordSet
+from records.format.record_set import RecordSet
 from tfcap.checkpoints import STATE, Checkpoints
 from tfcap.config import load_config
 from tfcap.training import Trainer

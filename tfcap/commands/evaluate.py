@@ -82,7 +82,7 @@ def evaluate(args: argparse.Namespace) -> int:
 
 def evaluate_together(args: argparse.Namespace) -> int:
     """One run, or an ensemble."""
-    from records.reader import RecordSet
+    from records.format.record_set import RecordSet
     from tfcap import evaluation
     from tfcap.comparison import Earlier
     from tfcap.members import open_members, results_folder
@@ -112,7 +112,7 @@ def evaluate_together(args: argparse.Namespace) -> int:
 def evaluate_seeds(args: argparse.Namespace, seeds: dict[int, str]) -> int:
     """Each run by itself, and their mean."""
     from records.console import plain_console
-    from records.reader import RecordSet
+    from records.format.record_set import RecordSet
     from tfcap.evaluation import evaluate, save
     from tfcap.members import results_folder
     from tfcap.seed_scores import SeedScores

@@ -78,7 +78,7 @@ def train(args: argparse.Namespace) -> int:
 
 def train_run(args: argparse.Namespace):
     """The run's outcome, and whether this process is the chief of its workers."""
-    from records.reader import RecordSet
+    from records.format.record_set import RecordSet
     from tfcap.cluster import find_cluster
     from tfcap.memory import FREE_SOME, named_memory_errors
     from tfcap.seeds import check_no_seeds

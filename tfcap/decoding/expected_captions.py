@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from records.caption_reader import CaptionIds
+from records.format.caption_reader import CaptionIds
 from tfcap.cider import ORDERS, CiderD, find, length_penalty, pairs, trimmed
 from tfcap.decoding.regression import Regression
 

@@ -14,7 +14,7 @@ from tensorflow.python.framework.convert_to_constants import (
 )
 
 from records.errors import UserError
-from records.manifest import EncoderInfo
+from records.format.manifest import EncoderInfo
 from records.photo_header import refusal
 from records.storage.files import exists, is_directory
 from tfcap.config import EncoderConfig

@@ -18,7 +18,7 @@ class Network:
     """A network before pooling.
 
     Attributes:
-        kind, name, weights: as in `records.manifest.EncoderInfo`.
+        kind, name, weights: as in `records.format.manifest.EncoderInfo`.
         size: of its input, in pixels squared.
         scaling: what `scale` does, in words.
         scale: pixels of 0 to 255 -> pixels as the network takes them.

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from records.errors import UserError
-from records.manifest import EncoderInfo
+from records.format.manifest import EncoderInfo
 from tfcap.config import EncoderConfig
 from tfcap.encoders.encoder import (
     Encoder,

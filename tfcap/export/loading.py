@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from records.errors import UserError
-from records.reader import RecordSet
+from records.format.record_set import RecordSet
 from tfcap.config import DecodingConfig
 from tfcap.decoding import Voters
 from tfcap.encoders import Encoder, load_encoder

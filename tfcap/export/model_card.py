@@ -11,9 +11,9 @@ from typing import Any
 import tensorflow as tf
 import yaml
 
-from records import shards
 from records.errors import UserError
-from records.manifest import Manifest
+from records.format import sharding
+from records.format.manifest import Manifest
 from records.storage.files import exists, read_file
 from tfcap import evaluation
 from tfcap.config import DecodingConfig
@@ -84,7 +84,7 @@ def describe(
         tensorflow=".".join(tf.__version__.split(".")[:2]),
         data=data_of(workdir.manifest),
         licence=licence or NO_LICENCE,
-        scores="\n\n".join(filter(None, map(scores_of(members), shards.SPLITS)))
+        scores="\n\n".join(filter(None, map(scores_of(members), sharding.SPLITS)))
         or "None: `tfcap evaluate` had not been run when this was exported.",
         weights=weights_of(members, half),
         decoding=", ".join(f"{k} {v}" for k, v in decoding.model_dump().items()),

@@ -10,7 +10,7 @@ import os
 
 import tensorflow as tf
 
-from records.wire import field
+from records.format.protobuf_wire import field
 
 FILE_NAME = os.path.join("assets.extra", "tf_serving_warmup_requests")
 MODEL = "caption"

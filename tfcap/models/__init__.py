@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import keras
 
-from records.manifest import Manifest
+from records.format.manifest import Manifest
 from records.text.vocabulary import Vocabulary
 from tfcap.config import Config
 from tfcap.encoders.tuned import load_tuned

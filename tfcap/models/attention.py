@@ -12,8 +12,8 @@ all positions of a caption look at once. Several heads as in Vaswani et al. 2017
 import keras
 import tensorflow as tf
 
-from records.manifest import FeatureMoments
-from records.schema import FeatureSpec
+from records.format.manifest import FeatureMoments
+from records.format.schema import FeatureSpec
 from tfcap.model_config import AttentionConfig
 from tfcap.models.base import Captioner, Context, take
 from tfcap.models.cells import Cells

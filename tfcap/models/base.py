@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from records.reader import RecordSet
+from records.format.record_set import RecordSet
 from tfcap.encoders.tuned import TunedEncoder
 from tfcap.models.text import Text
 

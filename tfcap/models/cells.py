@@ -13,9 +13,9 @@ import keras
 import tensorflow as tf
 
 from records.errors import UserError
-from records.manifest import FeatureMoments
-from records.reader import RecordSet
-from records.schema import FeatureSpec
+from records.format.manifest import FeatureMoments
+from records.format.record_set import RecordSet
+from records.format.schema import FeatureSpec
 from tfcap.model_config import CellSettings
 from tfcap.models.dropout import dropout, fold_in, uniform
 from tfcap.models.principal import principal_components

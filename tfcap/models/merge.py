@@ -17,8 +17,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from records.manifest import FeatureMoments
-from records.schema import FeatureSpec
+from records.format.manifest import FeatureMoments
+from records.format.schema import FeatureSpec
 from tfcap.model_config import MergeConfig
 from tfcap.models.base import Captioner, Context, take
 from tfcap.models.dropout import dropout

@@ -10,8 +10,8 @@ from itertools import islice
 
 import numpy as np
 
-from records import schema
-from records.reader import RecordSet, read_shard
+from records.format import schema
+from records.format.record_set import RecordSet, read_shard
 from tfcap.models.standardizing import scale_and_shift
 
 PHOTOS = 1000  # enough for 1,280 channels: of 64 cells each

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from records.manifest import FeatureMoments
+from records.format.manifest import FeatureMoments
 
 
 def scale_and_shift(moments: FeatureMoments) -> tuple[np.ndarray, np.ndarray]:

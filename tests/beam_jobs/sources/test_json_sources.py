@@ -14,7 +14,7 @@ from beam_jobs.sources.jsonl import read_jsonl
 from beam_jobs.sources.karpathy import read_karpathy
 from beam_jobs.sources.options import SOURCES
 from records.errors import UserError
-from records.manifest import load_manifest
+from records.format.manifest import load_manifest
 
 READERS = {"coco": read_coco, "karpathy": read_karpathy, "jsonl": read_jsonl}
 NAMES = {Caption: "captions", Reject: "rejected", InSplit: "splits", Named: "named"}

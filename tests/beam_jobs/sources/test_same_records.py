@@ -9,9 +9,9 @@ from small_data import SmallData, build, contents
 
 from beam_jobs.elements import Job
 from beam_jobs.sources.options import SOURCES
-from records import schema
-from records.manifest import load_manifest
-from records.reader import read_shard
+from records.format import schema
+from records.format.manifest import load_manifest
+from records.format.record_set import read_shard
 
 SPLITS = {"train": ["1000.jpg", "1002.jpg", "1003.jpg"], "dev": ["1001.jpg"]}
 SPLITS["test"] = ["1004.jpg"]

@@ -8,8 +8,9 @@ import pytest
 import tensorflow as tf
 
 from records.errors import UserError
-from records.manifest import load_manifest
-from records.random_access import ShardReader
+from records.format.manifest import load_manifest
+from records.format.shard_reader import ShardReader
+from records.format.shard_writer import ShardWriter
 from records.storage import base
 from records.storage.base import (
     IN_MEMORY,
@@ -36,7 +37,6 @@ from records.storage.files import (
     write_atomically,
 )
 from records.storage.gfile import TensorFlowStorage
-from records.writer import ShardWriter
 
 NAME = "train-00000-of-00001.tfrecord"
 

@@ -5,9 +5,9 @@ import pytest
 import tensorflow as tf
 
 from records.errors import UserError
-from records.random_access import ShardReader
-from records.reader import RecordSet
-from records.schema import FeatureSpec
+from records.format.record_set import RecordSet
+from records.format.schema import FeatureSpec
+from records.format.shard_reader import ShardReader
 from tfcap.decoding import regression
 from tfcap.decoding.regression import (
     Regression,

@@ -6,7 +6,7 @@ import random
 import numpy as np
 from PIL import Image
 
-from records.manifest import EncoderInfo
+from records.format.manifest import EncoderInfo
 from tfcap.config import EncoderConfig
 from tfcap.drawings import draw, imagine
 from tfcap.encoders import applications

@@ -10,7 +10,7 @@ from drawn_photos import drawing, info_of, photo, small
 from PIL import Image
 
 from records.errors import UserError
-from records.manifest import EncoderInfo
+from records.format.manifest import EncoderInfo
 from tfcap.encoders import (
     Encoder,
     applications,

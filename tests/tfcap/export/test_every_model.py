@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from small_encoders import ENCODER, jpeg, own_model
 
-from records.schema import FeatureSpec
+from records.format.schema import FeatureSpec
 from tfcap.config import DecodingConfig, EncoderConfig, parse_config
 from tfcap.decoding.ensemble import Ensemble
 from tfcap.encoders import load_encoder

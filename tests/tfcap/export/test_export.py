@@ -14,8 +14,8 @@ from tensorflow.python.framework.convert_to_constants import (
 )
 
 from records.errors import UserError
-from records.reader import RecordSet
-from records.schema import FeatureSpec
+from records.format.record_set import RecordSet
+from records.format.schema import FeatureSpec
 from records.storage.files import file_sizes
 from tfcap import cli
 from tfcap.captioning import Captioner

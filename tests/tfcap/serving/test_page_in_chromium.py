@@ -16,8 +16,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
-from records.manifest import FeatureMoments
-from records.schema import FeatureSpec
+from records.format.manifest import FeatureMoments
+from records.format.schema import FeatureSpec
 from records.text.tokenizer import TokenizerSettings
 from records.text.vocabulary import Vocabulary
 from tfcap import serving

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from records.errors import UserError
-from records.rejects import FILE_NAME, count_rejects
+from records.format.rejects import FILE_NAME, count_rejects
 
 LINE = {"what": "photo", "where": "a.jpg", "reason": "x", "detail": "", "captions": 2}
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from records.errors import UserError
-from records.random_access import ShardReader
-from records.reader import RecordSet
+from records.format.record_set import RecordSet
+from records.format.shard_reader import ShardReader
 from records.storage.base import BLOCK, is_remote
 
 BUFFER = 1 << 12  # bytes read at a time: of most records only the length is wanted

@@ -3,9 +3,9 @@
 import hashlib
 import os
 
-from records import schema
-from records.framing import frame
-from records.manifest import ShardInfo
+from records.format import schema
+from records.format.manifest import ShardInfo
+from records.format.tfrecord import frame
 from records.storage.files import named_errors, new_file
 
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from records import numbered
 from records.errors import UserError
-from records.numbered import read_numbered
-from records.reader import RecordSet, read_shard
+from records.format import numbered_records
+from records.format.numbered_records import read_numbered
+from records.format.record_set import RecordSet, read_shard
 
 
 @pytest.fixture
@@ -23,11 +23,11 @@ def test_they_are_those_asked_for(records, numbers):
 def test_shards_without_any_are_not_read(records, monkeypatch):
     opened = []
 
-    def opening(path, buffering, reader=numbered.ShardReader):
+    def opening(path, buffering, reader=numbered_records.ShardReader):
         opened.append(path)
         return reader(path, buffering)
 
-    monkeypatch.setattr(numbered, "ShardReader", opening)
+    monkeypatch.setattr(numbered_records, "ShardReader", opening)
     list(read_numbered(records, "train", [11]))
     assert opened == records.shard_paths("train")[-1:]
 

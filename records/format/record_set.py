@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from records.errors import UserError
-from records.manifest import Manifest, ShardInfo, load_manifest
+from records.format.manifest import Manifest, ShardInfo, load_manifest
 from records.storage.files import file_sizes
 from records.text import vocabulary as vocabulary_module
 from records.text.vocabulary import Vocabulary

@@ -1,6 +1,6 @@
 import numpy as np
 
-from records.moments import FeatureSums
+from records.format.feature_statistics import FeatureSums
 
 
 def test_mean_and_deviation_of_vectors():

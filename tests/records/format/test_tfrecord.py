@@ -5,7 +5,7 @@ import io
 import pytest
 import tensorflow as tf
 
-from records.framing import frame, read_body, read_length
+from records.format.tfrecord import frame, read_body, read_length
 
 RECORDS = [b"", b"one", bytes(range(256)) * 300]
 

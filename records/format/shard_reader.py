@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from records.errors import UserError
-from records.framing import CHECKSUM, HEADER_BYTES, read_body, read_length
+from records.format.tfrecord import CHECKSUM, HEADER_BYTES, read_body, read_length
 from records.storage.files import open_file, reason
 
 NEAR = 1 << 16

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from records import columns, schema
-from records.columns import read_columns
 from records.errors import UserError
-from records.framing import frame
-from records.reader import read_shard
-from records.schema import PhotoRecord, encode
-from records.wire import field, read_head, varint
+from records.format import column_reader, schema
+from records.format.column_reader import read_columns
+from records.format.protobuf_wire import field, read_head, varint
+from records.format.record_set import read_shard
+from records.format.schema import PhotoRecord, encode
+from records.format.tfrecord import frame
 
 WANTED = schema.PHOTO_ID, schema.TEXT
 
@@ -54,7 +54,7 @@ def counted(monkeypatch):
         return io.BufferedReader(CountedFile(path), buffering)
 
     monkeypatch.setattr(CountedFile, "total", 0)
-    monkeypatch.setattr(columns, "open_file", open_file)
+    monkeypatch.setattr(column_reader, "open_file", open_file)
     return CountedFile
 
 
@@ -76,7 +76,7 @@ def test_small_records_come_whole(shard):
 def test_large_features_are_not_read(shard, counted):
     path = shard(*[record(f"{i}.jpg", 50_000) for i in range(20)])
     assert len(list(read_columns(path, WANTED))) == 20
-    assert counted.total < 20 * 3 * columns.BUFFER < 20 * 200_000 / 8
+    assert counted.total < 20 * 3 * column_reader.BUFFER < 20 * 200_000 / 8
 
 
 @pytest.mark.parametrize("channels", [8, 10_000])

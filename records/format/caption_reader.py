@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from records import schema
-from records.columns import read_columns
 from records.errors import UserError
-from records.reader import RecordSet
+from records.format import schema
+from records.format.column_reader import read_columns
+from records.format.record_set import RecordSet
 from records.text.vocabulary import PAD_ID
 
 AT_ONCE = 1024  # records parsed at a time

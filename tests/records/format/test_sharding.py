@@ -3,7 +3,7 @@ from collections import Counter
 import pytest
 
 from records.errors import UserError
-from records.shards import (
+from records.format.sharding import (
     order_in_shard,
     parse_shard_name,
     photo_hash,

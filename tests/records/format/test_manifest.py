@@ -3,7 +3,7 @@ import json
 import pytest
 
 from records.errors import UserError
-from records.manifest import (
+from records.format.manifest import (
     CHECKSUM,
     FILE_NAME,
     DroppedWords,
@@ -15,7 +15,7 @@ from records.manifest import (
     checksum,
     load_manifest,
 )
-from records.schema import FeatureSpec
+from records.format.schema import FeatureSpec
 
 
 def test_round_trip(record_set):

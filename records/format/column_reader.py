@@ -11,10 +11,10 @@ from collections.abc import Collection, Iterator
 from typing import BinaryIO
 
 from records.errors import UserError
-from records.framing import CHECKSUM, HEADER_BYTES, read_body, read_length
+from records.format.protobuf_wire import field, read_head
+from records.format.tfrecord import CHECKSUM, HEADER_BYTES, read_body, read_length
 from records.storage.base import BLOCK, is_remote
 from records.storage.files import open_file, reason
-from records.wire import field, read_head
 
 WHOLE = 1 << 14  # bytes: to pass over less saves no time
 BUFFER = 1 << 13  # bytes read at a time

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from records import rejects
 from records.errors import UserError
-from records.formats import refuse_newer
-from records.schema import FeatureSpec
+from records.format import rejects
+from records.format.schema import FeatureSpec
+from records.format.versions import refuse_newer
 from records.storage.files import (
     check_utf8,
     exists,

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from records import caption_reader, schema
-from records.caption_reader import CaptionIds, read_ids, read_texts
 from records.errors import UserError
-from records.framing import frame
-from records.reader import RecordSet, read_shard
+from records.format import caption_reader, schema
+from records.format.caption_reader import CaptionIds, read_ids, read_texts
+from records.format.record_set import RecordSet, read_shard
+from records.format.tfrecord import frame
 
 
 def whole(records: RecordSet, split: str) -> list[schema.PhotoRecord]:
@@ -24,7 +24,7 @@ def whole(records: RecordSet, split: str) -> list[schema.PhotoRecord]:
 @pytest.fixture(params=[1 << 14, 8], ids=["small", "large"])
 def records(record_set, request, monkeypatch):
     """Records that are read whole, and such that are not."""
-    monkeypatch.setattr("records.columns.WHOLE", request.param)
+    monkeypatch.setattr("records.format.column_reader.WHOLE", request.param)
     return RecordSet.open(str(record_set))
 
 

@@ -3,9 +3,9 @@ import re
 import pytest
 
 from records.errors import UserError
-from records.manifest import FILE_NAME
-from records.reader import RecordSet, read_shard
-from records.schema import decode
+from records.format.manifest import FILE_NAME
+from records.format.record_set import RecordSet, read_shard
+from records.format.schema import decode
 from records.text.vocabulary import FILE_NAME as VOCABULARY
 
 SHARD = "train-00001-of-00003.tfrecord"

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from records import schema
 from records.errors import UserError
-from records.schema import (
+from records.format import schema
+from records.format.schema import (
     FeatureSpec,
     PhotoRecord,
     decode,

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from records.errors import UserError
-from records.random_access import ShardReader
+from records.format.shard_reader import ShardReader
 
 RECORDS = [b"first", b"", b"the third" * 100, b"last"]
 STARTS = [0, 21, 37, 953]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from records.manifest import FeatureMoments
+from records.format.manifest import FeatureMoments
 
 
 class FeatureSums:

@@ -5,9 +5,9 @@ import re
 import pytest
 
 from records.errors import UserError
-from records.reader import read_shard
-from records.schema import encode
-from records.writer import ShardWriter
+from records.format.record_set import read_shard
+from records.format.schema import encode
+from records.format.shard_writer import ShardWriter
 
 NAME = "train-00000-of-00001.tfrecord"
 
