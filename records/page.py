@@ -8,11 +8,13 @@ from importlib import resources
 from string import Template
 from typing import Any
 
-from records import charts
 from records.format.manifest import Manifest
 from records.format.record_set import RecordSet
 from records.format.rejects import RejectLine
 from records.format.sharding import in_order
+from records.html import charts
+from records.html.images import Unreadable, photo_url, thumbnail
+from records.html.theme import look
 from records.inspection import (
     counts,
     describe_in_and_out,
@@ -23,11 +25,9 @@ from records.inspection import (
     number,
     word_lines,
 )
-from records.look import look
 from records.samples import Sample, Token
 from records.storage.files import write_text
 from records.survey import Words, count_words, reject_examples
-from records.thumbnails import Unreadable, photo_url, thumbnail
 
 THUMBNAIL_SIDE = 320
 FREQUENT = 24

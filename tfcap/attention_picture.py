@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from records.thumbnails import thumbnail
+from records.html.images import thumbnail
 from tfcap.captioning import Explained
 
 SIDE, GAP, LABEL = 224, 12, 26  # pixels: of a photo, between tiles, above them

@@ -14,8 +14,8 @@ import tensorflow as tf
 from PIL import Image
 
 from beam_jobs.photo_files import read_photos
+from records.html.images import Unreadable, thumbnail
 from records.photo_header import PhotoProblem
-from records.thumbnails import Unreadable, thumbnail
 from tfcap.captioning import Captioner, caption_within
 from tfcap.commands.caption import caption_files
 from tfcap.encoders.encoder import Encoder, unreadable

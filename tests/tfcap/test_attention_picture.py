@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from records.thumbnails import Unreadable
+from records.html.images import Unreadable
 from tfcap.attention_picture import GAP, LABEL, attention_picture, lit_up
 from tfcap.captioning import Captioned, Explained
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from PIL import Image
 
-from records.look import look
+from records.html.images import Unreadable, photo_url, thumbnail
+from records.html.theme import look
 from records.photo_header import MAX_BYTES
 from records.storage.files import make_output, read_file, write_text
-from records.thumbnails import Unreadable, photo_url, thumbnail
 from tfcap import metrics, pages
 from tfcap.gallery import charts
 from tfcap.gallery.entries import Entry, count_words, select

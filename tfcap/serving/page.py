@@ -5,7 +5,7 @@ import random
 from html import escape
 from string import Template
 
-from records.thumbnails import photo_url
+from records.html.images import photo_url
 from tfcap import drawings, pages
 from tfcap.config import ServingConfig
 

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from records.charts import (
+from records.format.manifest import FeatureMoments, ShardInfo
+from records.html.charts import (
     cell_map,
     colours,
     feature_strip,
     length_histogram,
     shard_bars,
 )
-from records.format.manifest import FeatureMoments, ShardInfo
 
 
 def pixels(url: str) -> np.ndarray:

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from records.errors import UserError
-from records.thumbnails import Unreadable, photo_url, thumbnail
+from records.html.images import Unreadable, photo_url, thumbnail
 
 
 def photo(size=(600, 300), mode="RGB", kind="PNG", **how) -> bytes:

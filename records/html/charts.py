@@ -7,7 +7,7 @@ from html import escape
 import numpy as np
 
 from records.format.manifest import FeatureMoments, ShardInfo
-from records.thumbnails import picture_url
+from records.html.images import picture_url
 
 WIDTH, HEIGHT = 340, 225  # of a histogram, its labels included
 LABELS = 8

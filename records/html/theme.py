@@ -7,5 +7,5 @@ from importlib import resources
 @functools.cache
 def look() -> str:
     """A style sheet: colours, light and dark, letters, panels; a page adds its own."""
-    file = resources.files("records").joinpath("pages", "look.css")
+    file = resources.files(__package__).joinpath("theme.css")
     return file.read_text(encoding="utf-8")
