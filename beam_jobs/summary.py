@@ -9,10 +9,10 @@ from rich.table import Table
 from beam_jobs.counting import NAMESPACE, STEPS
 from beam_jobs.elements import Job
 from beam_jobs.reusing import DAMAGED
-from records import inspection
 from records.console import number_table, plain_console
 from records.format import rejects
 from records.format.manifest import Manifest, load_manifest
+from records.inspection import summary
 
 NOTICED = 0.01  # of the words, in a script without spaces: a warning
 LAST_STATES = ("DONE", "FAILED", "CANCELLED")
@@ -28,13 +28,13 @@ def print_summary(job: Job, result, seconds: float) -> None:
         return
     manifest = load_manifest(job.output)
     console = plain_console()
-    console.print(inspection.in_and_out(inspection.describe_in_and_out(manifest)))
-    console.print(inspection.by_split(inspection.describe_splits(manifest)))
+    console.print(summary.in_and_out(summary.describe_in_and_out(manifest)))
+    console.print(summary.by_split(summary.describe_splits(manifest)))
     measured = {step: distribution(result, f"{step}_milliseconds") for step in STEPS}
     steps = {step: found for step, found in measured.items() if found}
     if steps:
         console.print(step_table(steps))
-    words = inspection.word_lines(inspection.describe_words(manifest))
+    words = summary.word_lines(summary.describe_words(manifest))
     lines = (*words, *outcomes(job, result, seconds), *what_is_there(job, manifest))
     for line in lines:
         console.print(line, soft_wrap=True)

@@ -99,23 +99,23 @@ def natural(text: str) -> int:
 
 def inspect(args: argparse.Namespace) -> int:
     import records.quiet  # noqa: F401  # isort: skip  # before TensorFlow
-    from records import inspection, page
     from records.format.record_set import RecordSet
-    from records.samples import sample_splits
+    from records.inspection import html_page, summary
+    from records.inspection.samples import sample_splits
 
     record_set, limit = RecordSet.open(args.directory), args.limit
     if limit is None:
         limit = LIMIT_OF_A_PAGE if args.html else LIMIT
     samples = sample_splits(record_set, limit, args.photos)
     if args.html:
-        page.write_page(record_set, samples, args.html)
+        html_page.write_page(record_set, samples, args.html)
     if args.json:
-        found = inspection.describe(record_set, samples)
+        found = summary.describe(record_set, samples)
         print(json.dumps({**found, "page": args.html}))
     elif args.html:
         print(f"{sum(map(len, samples.values()))} records drawn on {args.html}")
     else:
-        inspection.print_description(inspection.describe(record_set, samples))
+        summary.print_description(summary.describe(record_set, samples))
     return 0
 
 

@@ -9,7 +9,7 @@ from rich.table import Column, Table
 
 from records.console import plain_console
 from records.format.manifest import Manifest
-from records.inspection import by_split, describe_splits
+from records.inspection.summary import by_split, describe_splits
 from records.re_encoding import Sample
 from records.shard_checks import Found, Problem
 

@@ -6,7 +6,7 @@ import pytest
 
 from records.errors import UserError
 from records.format.record_set import RecordSet
-from records.samples import moments, sample_splits
+from records.inspection.samples import moments, sample_splits
 
 PHOTO = b"the photo"
 

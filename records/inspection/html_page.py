@@ -15,7 +15,8 @@ from records.format.sharding import in_order
 from records.html import charts
 from records.html.images import Unreadable, photo_url, thumbnail
 from records.html.theme import look
-from records.inspection import (
+from records.inspection.samples import Sample, Token
+from records.inspection.summary import (
     counts,
     describe_in_and_out,
     describe_splits,
@@ -25,9 +26,8 @@ from records.inspection import (
     number,
     word_lines,
 )
-from records.samples import Sample, Token
+from records.inspection.word_statistics import Words, count_words, reject_examples
 from records.storage.files import write_text
-from records.survey import Words, count_words, reject_examples
 
 THUMBNAIL_SIDE = 320
 FREQUENT = 24
@@ -74,7 +74,7 @@ def draw(record_set: RecordSet, samples: Mapping[str, Sequence[Sample]]) -> str:
 
 def load_template(name: str) -> Template:
     """The page, or a card on it: parts of one file."""
-    file = resources.files("records").joinpath("pages", "inspection.html")
+    file = resources.files(__package__).joinpath("page.html")
     card, page = file.read_text(encoding="utf-8").split("<!-- end of the card -->\n")
     return Template({"card": card, "page": page}[name])
 

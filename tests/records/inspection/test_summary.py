@@ -3,11 +3,11 @@ import json
 
 import pytest
 
-from records import inspection
 from records.__main__ import main
 from records.format.record_set import RecordSet
-from records.inspection import describe, histogram
-from records.samples import sample_splits
+from records.inspection import summary
+from records.inspection.samples import sample_splits
+from records.inspection.summary import describe, histogram
 
 
 def described(directory, limit=3, photos=None):
@@ -171,5 +171,5 @@ def test_a_damaged_set_is_refused(record_set, capsys):
 def test_print_description_takes_what_describe_returns(record_set, capsys):
     found = json.loads(json.dumps(described(record_set, 0)))
     found["caption_lengths"] = {int(k): v for k, v in found["caption_lengths"].items()}
-    inspection.print_description(found)
+    summary.print_description(found)
     assert "train" in capsys.readouterr().out

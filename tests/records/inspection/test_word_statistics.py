@@ -1,9 +1,9 @@
 import pytest
 
-from records import survey
 from records.errors import UserError
 from records.format.record_set import RecordSet
-from records.survey import count_words, reject_examples
+from records.inspection import word_statistics
+from records.inspection.word_statistics import count_words, reject_examples
 
 
 def test_words_of_each_split(record_set):
@@ -24,7 +24,7 @@ def test_words_of_each_split(record_set):
 
 def test_of_a_large_set_the_first_records_are_read(record_set, monkeypatch):
     opened = RecordSet.open(str(record_set))
-    monkeypatch.setattr(survey, "READ_CAPTIONS", 7)
+    monkeypatch.setattr(word_statistics, "READ_CAPTIONS", 7)
     assert {w.captions for w in count_words(opened).values()} <= {5, 6, 7}
 
 

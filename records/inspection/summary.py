@@ -10,7 +10,7 @@ from records.console import number_table, plain_console
 from records.format.manifest import EncoderInfo, Manifest
 from records.format.record_set import RecordSet
 from records.format.sharding import in_order
-from records.samples import Sample
+from records.inspection.samples import Sample
 
 BAR = 50
 SHORT = 12
