@@ -125,12 +125,12 @@ def verify(args: argparse.Namespace) -> int:
     if not args.sample and (args.photos or files or args.seed):
         args.wrong_usage("--photos, --encoder_... and --seed belong to --sample N")
     import records.quiet  # noqa: F401  # isort: skip  # before TensorFlow
-    from records import verification
-    from records.re_encoding import Wish
-    from records.verdict import print_verdict
+    from records.verification import verifier
+    from records.verification.feature_check import Wish
+    from records.verification.report import print_verdict
 
     wish = Wish(args.sample, args.photos, files, args.seed)
-    verdict = verification.verify(args.directory, wish if args.sample else None)
+    verdict = verifier.verify(args.directory, wish if args.sample else None)
     if args.json:
         print(json.dumps(verdict.summary()))
     else:

@@ -8,9 +8,9 @@ import pytest
 from small_data import SPLIT_OF, SmallData
 
 from beam_jobs import build_records, output_folder
-from records import verification
 from records.__main__ import main
 from records.format.manifest import load_manifest
+from records.verification import verifier
 
 CONFIG = """
 encoder: {name: mobilenet, weights: random, input_size: 32}
@@ -25,7 +25,7 @@ def one_at_a_time(monkeypatch):
 
     Some processors add up otherwise for another size: the last bit may differ then.
     """
-    monkeypatch.setattr("records.re_encoding.BATCH", 1)
+    monkeypatch.setattr("records.verification.feature_check.BATCH", 1)
 
 
 def build(folder: Path, keep_photos: str = "false") -> Path:
@@ -124,4 +124,4 @@ def test_photos_in_folders_are_drawn(built, tmp_path, capsys):
 
 
 def test_what_builds_leave_behind_is_known_to_verify():
-    assert verification.BUILD_FOLDER == output_folder.REPORTS
+    assert verifier.BUILD_FOLDER == output_folder.REPORTS

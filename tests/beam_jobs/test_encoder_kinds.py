@@ -9,7 +9,7 @@ from beam_jobs.elements import Job
 from records.format import schema
 from records.format.record_set import RecordSet, read_shard
 from records.format.schema import FeatureSpec
-from records.verification import verify
+from records.verification.verifier import verify
 from tfcap.config import parse_config
 from tfcap.encoders import load_encoder
 from tfcap.evaluation import caption_split

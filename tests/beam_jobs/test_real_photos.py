@@ -9,8 +9,8 @@ import pytest
 from beam_jobs.build_records import main
 from records.format import schema
 from records.format.record_set import RecordSet, read_shard
-from records.re_encoding import Wish
-from records.verification import verify
+from records.verification.feature_check import Wish
+from records.verification.verifier import verify
 
 ROOT = Path(__file__).parents[2]
 DATA = Path(os.environ.get("TFCAP_DATA", ROOT / ".." / "shared" / "data"))

@@ -24,7 +24,7 @@ from records.errors import UserError
 from records.format import schema
 from records.format.record_set import RecordSet, read_shard
 from records.text.tokenizer import Tokenizer
-from records.verification import verify
+from records.verification.verifier import verify
 from tfcap import cli
 from tfcap.drawings import write_data_set
 

@@ -30,7 +30,7 @@ from records.text.tokenizer import TokenizerSettings
 from records.text.vocabulary import FILE_NAME as VOCABULARY
 from records.text.vocabulary import Vocabulary
 
-sys.path.insert(0, str(Path(__file__).parent))  # for verified
+sys.path.insert(0, str(Path(__file__).parent / "verification"))  # for verified
 
 PHOTOS = {"train": 12, "dev": 5, "test": 0}
 PER_SHARD = 4

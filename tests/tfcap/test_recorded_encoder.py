@@ -5,7 +5,7 @@ from importlib.metadata import entry_points
 import pytest
 
 from records.errors import UserError
-from records.re_encoding import GROUP
+from records.verification.feature_check import GROUP
 from tfcap.config import EncoderConfig, parse_config
 from tfcap.encoders import load_encoder
 from tfcap.recorded_encoder import load_recorded

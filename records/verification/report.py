@@ -10,8 +10,8 @@ from rich.table import Column, Table
 from records.console import plain_console
 from records.format.manifest import Manifest
 from records.inspection.summary import by_split, describe_splits
-from records.re_encoding import Sample
-from records.shard_checks import Found, Problem
+from records.verification.feature_check import Sample
+from records.verification.shard_checks import Found, Problem
 
 SHOWN = 50
 SHOWN_OF_A_FILE = 6

@@ -14,13 +14,19 @@ from records.errors import UserError
 from records.format import manifest as manifest_module
 from records.format import rejects, sharding
 from records.format.manifest import Manifest, Statistics, load_content, load_manifest
-from records.re_encoding import ReEncoding, Wish
-from records.record_checks import CaptionCheck
-from records.shard_checks import SHORT, Expected, Found, Problem, ShardCheck
 from records.storage.files import exists, file_digest, file_sizes
 from records.text import vocabulary as vocabulary_module
 from records.text.vocabulary import Vocabulary
-from records.verdict import Verdict
+from records.verification.feature_check import ReEncoding, Wish
+from records.verification.record_checks import CaptionCheck
+from records.verification.report import Verdict
+from records.verification.shard_checks import (
+    SHORT,
+    Expected,
+    Found,
+    Problem,
+    ShardCheck,
+)
 
 # What a build or a write that broke off leaves behind.
 BUILD_FOLDER = ".build"

@@ -7,13 +7,13 @@ import math
 import numpy as np
 import pytest
 
-from records import re_encoding
 from records.__main__ import main
 from records.errors import UserError
 from records.format.manifest import FILE_NAME, ShardInfo, load_manifest
 from records.format.schema import FeatureSpec
-from records.re_encoding import Wish, choose, relative_error, tolerance
-from records.verification import verify
+from records.verification import feature_check
+from records.verification.feature_check import Wish, choose, relative_error, tolerance
+from records.verification.verifier import verify
 
 
 class Encoder:
@@ -49,7 +49,7 @@ def register(monkeypatch, make_record):
             given = {"info": manifest.encoder, **settings}
             return Encoder(lambda name: make_record(name).features, **given)
 
-        monkeypatch.setattr(re_encoding, "entry_points", lambda group: [Entry(load)])
+        monkeypatch.setattr(feature_check, "entry_points", lambda group: [Entry(load)])
         return asked
 
     return make
@@ -149,7 +149,7 @@ def test_another_encoder_is_one_problem(register, make_record_set, edit_manifest
 
 
 def test_without_an_encoder(monkeypatch, make_record_set):
-    monkeypatch.setattr(re_encoding, "entry_points", lambda group: [])
+    monkeypatch.setattr(feature_check, "entry_points", lambda group: [])
     with pytest.raises(UserError, match=r"entry point group records\.encoders\); inst"):
         verify(str(make_record_set(keep_photos=True)), Wish(1))
 
@@ -161,7 +161,7 @@ def test_an_encoder_that_does_not_load(monkeypatch, make_record_set):
         raise ImportError("no Keras")
 
     entry.load = load
-    monkeypatch.setattr(re_encoding, "entry_points", lambda group: [entry])
+    monkeypatch.setattr(feature_check, "entry_points", lambda group: [entry])
     with pytest.raises(UserError, match="fake:load does not load: no Keras"):
         verify(str(make_record_set(keep_photos=True)), Wish(1))
 

@@ -2,7 +2,7 @@
 
 import re
 
-from records.verification import verify
+from records.verification.verifier import verify
 
 
 def problems(directory) -> list[tuple]:

@@ -11,9 +11,14 @@ from records.format import schema, sharding
 from records.format.feature_statistics import FeatureSums
 from records.format.manifest import Manifest, ShardInfo
 from records.format.shard_reader import ShardReader
-from records.record_checks import CaptionCheck, Captions, photo_format, record_problems
 from records.storage.base import BLOCK
 from records.storage.files import exists, file_digest, file_size
+from records.verification.record_checks import (
+    CaptionCheck,
+    Captions,
+    photo_format,
+    record_problems,
+)
 
 SHORT = 12
 TOGETHER = 512  # records whose captions are tokenized at a time

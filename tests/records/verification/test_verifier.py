@@ -11,8 +11,8 @@ from verified import files, problems, says
 from records.__main__ import main
 from records.format.manifest import FILE_NAME
 from records.format.rejects import FILE_NAME as REJECTS
-from records.record_checks import photo_format
-from records.verification import verify
+from records.verification.record_checks import photo_format
+from records.verification.verifier import verify
 
 TRAIN = [f"train-0000{i}-of-00003.tfrecord" for i in range(3)]
 DEV = [f"dev-0000{i}-of-00002.tfrecord" for i in range(2)]

@@ -27,9 +27,9 @@ from records.format import schema
 from records.format.manifest import FILE_NAME, EncoderInfo, Manifest, ShardInfo
 from records.format.schema import FeatureSpec, PhotoRecord
 from records.format.shard_reader import ShardReader
-from records.shard_checks import Place, Problem
 from records.storage.files import is_directory
 from records.storage.photo_directory import PhotoFolder, check_directory, named_folder
+from records.verification.shard_checks import Place, Problem
 
 GROUP = "records.encoders"
 BATCH = 32
