@@ -6,7 +6,7 @@ from typing import NamedTuple
 from beam_jobs.sources import Source
 from records.format.manifest import EncoderInfo
 from records.format.schema import FeatureSpec
-from tfcap.config import Config
+from tfcap.config.experiment import Config
 
 REJECTED = "rejected"  # the output of a step that its Rejects leave by
 

@@ -17,7 +17,7 @@ from typing import Any
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from records.errors import UserError
-from tfcap.yaml_files import BoundedLoader, read_yaml
+from tfcap.config.yaml_files import BoundedLoader, read_yaml
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -26,7 +26,7 @@ from beam_jobs.photo_files import read_photos
 from beam_jobs.reusing import SHORT, EarlierFeatures
 from records.errors import UserError
 from records.photo_header import PhotoProblem
-from tfcap.config import EncoderConfig
+from tfcap.config.experiment import EncoderConfig
 from tfcap.encoders import Encoder
 from tfcap.memory import named_memory_errors
 

@@ -28,7 +28,7 @@ from records.format.manifest import ShardInfo
 from records.format.schema import PhotoRecord
 from records.format.shard_writer import ShardWriter
 from records.text.vocabulary import Vocabulary
-from tfcap.config import EncoderConfig
+from tfcap.config.experiment import EncoderConfig
 from tfcap.encoders import Encoder, load_encoder
 
 

@@ -12,7 +12,7 @@ from beam_jobs.packing import PackedPhoto
 from beam_jobs.resource_hints import encoder_hints
 from beam_jobs.shard_writing import WriteShard
 from records.format import sharding
-from tfcap.config import EncoderConfig
+from tfcap.config.experiment import EncoderConfig
 from tfcap.encoders import Encoder
 
 Shard = tuple[str, int]  # split, and number in it

@@ -27,7 +27,7 @@ from rich.progress import (
 
 from records.errors import UserError
 from tfcap.checkpoints import in_words
-from tfcap.config import TrainingConfig
+from tfcap.config.experiment import TrainingConfig
 from tfcap.samples import Samples, describe_monotony
 from tfcap.train_step import StepResult
 from tfcap.workdir import Workdir

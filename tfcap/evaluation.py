@@ -27,7 +27,7 @@ from tfcap.coco_files import (
     coco_results,
 )
 from tfcap.comparison import Comparison, Earlier
-from tfcap.config import DecodingConfig
+from tfcap.config.experiment import DecodingConfig
 from tfcap.decoding import Voters, detokenize, search
 from tfcap.decoding.ensemble import Ensemble
 from tfcap.feature_sources import FeatureSource, distinct, photos_of

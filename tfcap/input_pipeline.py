@@ -14,7 +14,7 @@ import tensorflow as tf
 from records.format import schema
 from records.format.numbered_records import read_numbered
 from records.format.record_set import RecordSet
-from tfcap.config import TrainingConfig
+from tfcap.config.experiment import TrainingConfig
 from tfcap.data_service import expanded_by_service
 from tfcap.expansions import EXPANSIONS, pad
 from tfcap.photo_order import PhotoOrder

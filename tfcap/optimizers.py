@@ -3,9 +3,9 @@
 import keras
 import tensorflow as tf
 
+from tfcap.config.training import TrainingConfig
 from tfcap.models.base import Captioner
 from tfcap.schedules import Schedule
-from tfcap.training_config import TrainingConfig
 
 
 class Adam(keras.optimizers.Adam):

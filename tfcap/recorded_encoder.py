@@ -8,9 +8,9 @@ from collections.abc import Mapping
 
 from records.errors import UserError
 from records.format.manifest import FILE_NAME, Manifest
-from tfcap.config import EncoderConfig
+from tfcap.config.experiment import EncoderConfig
+from tfcap.config.saved import parse_recipe
 from tfcap.encoders import Encoder, load_encoder
-from tfcap.saved_config import parse_recipe
 
 
 def load_recorded(manifest: Manifest, files: Mapping[str, str]) -> Encoder:

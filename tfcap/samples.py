@@ -12,7 +12,7 @@ from records.format.schema import PhotoRecord
 from records.photo_header import MAX_BYTES, PhotoProblem, check_header
 from records.storage.files import read_file
 from records.storage.photo_directory import PhotoFolder, named_folder
-from tfcap.config import Config
+from tfcap.config.experiment import Config
 from tfcap.decoding import detokenize, search
 from tfcap.encoders import decode_photo
 from tfcap.models.base import Captioner

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import keras
 import tensorflow as tf
 
-from tfcap.training_config import ScheduleConfig
+from tfcap.config.training import ScheduleConfig
 
 Schedule = keras.optimizers.schedules.LearningRateSchedule
 

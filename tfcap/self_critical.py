@@ -15,17 +15,17 @@ import tensorflow as tf
 from records.format.record_set import RecordSet
 from records.text.vocabulary import PAD_ID
 from tfcap.cider import CiderD
-from tfcap.config import Config
+from tfcap.config.decoding import DecodingConfig, SamplingConfig
+from tfcap.config.experiment import Config
+from tfcap.config.training import SelfCriticalConfig
 from tfcap.cross_entropy import smoothed_cross_entropy
 from tfcap.decoding.greedy import greedy_search
 from tfcap.decoding.rules import Rules
 from tfcap.decoding.sampling import draw
-from tfcap.decoding_config import DecodingConfig, SamplingConfig
 from tfcap.input_pipeline import Batch
 from tfcap.models.base import Captioner, Context, take
 from tfcap.models.dropout import fold_in, row_seeds, uniform
 from tfcap.models.text import Text
-from tfcap.training_config import SelfCriticalConfig
 
 
 @dataclass(frozen=True)

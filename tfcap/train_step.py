@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from records.text.vocabulary import PAD_ID
 from tfcap.averaging import WeightAverage
-from tfcap.config import TrainingConfig
+from tfcap.config.experiment import TrainingConfig
 from tfcap.cross_entropy import smoothed_cross_entropy
 from tfcap.input_pipeline import Batch
 from tfcap.models.base import Captioner, take

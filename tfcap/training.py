@@ -19,7 +19,7 @@ from tfcap import checkpoints
 from tfcap.averaging import WeightAverage, assign
 from tfcap.checkpoints import KeptByTheChief
 from tfcap.cluster import ALONE, Cluster
-from tfcap.config import Config
+from tfcap.config.experiment import Config
 from tfcap.curves import Curves
 from tfcap.failures import explain_not_finite, find_damage, remedy_of_memory
 from tfcap.input_pipeline import scoring_batches, training_batches

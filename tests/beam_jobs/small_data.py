@@ -21,7 +21,7 @@ from beam_jobs.sources.flickr8k import SPLIT_FILES, Flickr8k, find_split_files
 from records.format import manifest
 from records.format.manifest import EncoderInfo
 from records.format.schema import FeatureSpec
-from tfcap.config import Config, EncoderConfig, parse_config
+from tfcap.config.experiment import Config, EncoderConfig, parse_config
 from tfcap.encoders import Encoder, decode_photo
 
 INFO = EncoderInfo(

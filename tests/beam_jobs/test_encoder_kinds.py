@@ -10,7 +10,7 @@ from records.format import schema
 from records.format.record_set import RecordSet, read_shard
 from records.format.schema import FeatureSpec
 from records.verification.verifier import verify
-from tfcap.config import parse_config
+from tfcap.config.experiment import parse_config
 from tfcap.encoders import load_encoder
 from tfcap.evaluation import caption_split
 from tfcap.members import sources_of

@@ -27,7 +27,7 @@ from beam_jobs.facts import (
 from beam_jobs.output_folder import text_folder
 from beam_jobs.packing import unpack_captions
 from records.text.tokenizer import Tokenizer
-from tfcap.config import TokenizerConfig
+from tfcap.config.experiment import TokenizerConfig
 
 CAPTION = Caption("a.jpg", 0, "f:1", "A dog .")
 

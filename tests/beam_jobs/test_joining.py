@@ -20,7 +20,7 @@ from beam_jobs.joining import (
 from beam_jobs.packing import pack_captions, unpack_photo
 from records.errors import UserError
 from records.text.vocabulary import Vocabulary
-from tfcap.config import TokenizerConfig
+from tfcap.config.experiment import TokenizerConfig
 
 FILE = PhotoFile("a.jpg", "photos/a.jpg", 9, 1.0)
 IN_FOLDER = FILE._replace(photo_id="b/a.jpg", path="photos/b/a.jpg")

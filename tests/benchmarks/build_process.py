@@ -25,7 +25,7 @@ from records.format import manifest
 from records.format.manifest import EncoderInfo
 from records.format.schema import FeatureSpec
 from tests.benchmarks import machine
-from tfcap.config import EncoderConfig, load_config
+from tfcap.config.experiment import EncoderConfig, load_config
 
 
 class NullEncoder:

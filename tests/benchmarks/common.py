@@ -8,7 +8,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from records.format.record_set import RecordSet
-from tfcap.config import Config, load_config
+from tfcap.config.experiment import Config, load_config
 from tfcap.input_pipeline import training_batches
 
 CONFIG = Path(__file__).parents[2] / "configs" / "heaton.yaml"

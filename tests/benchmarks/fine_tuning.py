@@ -19,7 +19,7 @@ from records.console import run_command
 from records.format.record_set import RecordSet
 from tests.benchmarks import machine
 from tests.benchmarks.common import seconds
-from tfcap.config import Config, load_config
+from tfcap.config.experiment import Config, load_config
 from tfcap.input_pipeline import training_batches
 from tfcap.models import build_model
 from tfcap.optimizers import make_optimizer

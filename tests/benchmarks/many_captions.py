@@ -28,7 +28,7 @@ from records.format.record_set import RecordSet
 from records.format.schema import FeatureSpec
 from tests.benchmarks import machine
 from tests.benchmarks.many_records import make_many_records
-from tfcap.config import Config, EncoderConfig, load_config
+from tfcap.config.experiment import Config, EncoderConfig, load_config
 from tfcap.encoders import load_encoder
 from tfcap.models import build_model
 from tfcap.workdir import Progress, Workdir, settled

@@ -16,7 +16,7 @@ from tests.benchmarks.record_set import (
     make_vocabulary,
     write_shard,
 )
-from tfcap.config import Config
+from tfcap.config.experiment import Config
 
 PHOTOS_PER_SHARD = 8192
 

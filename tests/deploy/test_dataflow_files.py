@@ -16,7 +16,7 @@ from packaging.specifiers import SpecifierSet
 from beam_jobs import build_records, dataflow
 from beam_jobs.option_files import known_options, read_flags
 from beam_jobs.runners import parse_command
-from tfcap.config import load_config
+from tfcap.config.experiment import load_config
 
 try:
     import tomllib

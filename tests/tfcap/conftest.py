@@ -24,7 +24,7 @@ from records.format.schema import FeatureSpec, PhotoRecord
 from records.format.shard_writer import ShardWriter
 from records.text.tokenizer import TokenizerSettings
 from records.text.vocabulary import FILE_NAME, Vocabulary
-from tfcap.config import Config, parse_config
+from tfcap.config.experiment import Config, parse_config
 from tfcap.models import build_model
 from tfcap.step_operations import kernels_for, operations_for
 from tfcap.workdir import Progress, Workdir

@@ -8,8 +8,8 @@ from losses import losses_and_gradients, read
 from records.errors import UserError
 from records.format.manifest import FeatureMoments
 from records.format.schema import FeatureSpec
+from tfcap.config.model import AttentionConfig, TransformerConfig
 from tfcap.expansions import expand_causal, expand_prefixes, pad
-from tfcap.model_config import AttentionConfig, TransformerConfig
 from tfcap.models.attention import AttentionCaptioner
 from tfcap.models.base import Context, take
 from tfcap.models.photo_attention import places

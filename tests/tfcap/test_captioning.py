@@ -174,7 +174,7 @@ def test_captioning_needs_tensorflow_alone(export, tmp_path):
     (tmp_path / "white.png").write_bytes(photo())
     code = f"""
 import pathlib, sys
-for name in ("keras", "tensorflow_text", "PIL", "tfcap.config"):
+for name in ("keras", "tensorflow_text", "PIL", "tfcap.config.experiment"):
     sys.modules[name] = None  # importing it fails
 from tfcap.captioning import Captioner
 photo = pathlib.Path({str(tmp_path / "white.png")!r}).read_bytes()

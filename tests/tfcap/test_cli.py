@@ -259,7 +259,7 @@ def test_a_model_that_does_not_attend(explaining, capsys, monkeypatch, tmp_path)
 def test_out_of_memory_is_one_sentence(argv, where, capsys, monkeypatch, tmp_path):
     import tensorflow as tf
 
-    from tfcap.config import Config
+    from tfcap.config.experiment import Config
 
     def full(*_, **__):
         raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating")

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tfcap.config import TrainingConfig
+from tfcap.config.experiment import TrainingConfig
 from tfcap.curves import Curves
 
 

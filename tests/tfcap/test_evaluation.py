@@ -10,7 +10,7 @@ from pycocotools.coco import COCO
 from records.errors import UserError
 from tfcap import cli, evaluation, metrics
 from tfcap.commands.evaluate import warn_of
-from tfcap.config import DecodingConfig, parse_config
+from tfcap.config.experiment import DecodingConfig, parse_config
 from tfcap.evaluation import describe_scorer, evaluate, save
 from tfcap.metrics import Scores
 from tfcap.training import Trainer

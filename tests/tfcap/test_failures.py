@@ -13,7 +13,8 @@ from records.errors import UserError
 from records.format import schema
 from records.format.record_set import RecordSet, read_shard
 from records.format.schema import FeatureSpec
-from tfcap.config import Config, parse_config
+from tfcap.config.experiment import Config, parse_config
+from tfcap.config.training import SelfCriticalConfig
 from tfcap.failures import (
     find_damage,
     listed,
@@ -22,7 +23,6 @@ from tfcap.failures import (
 )
 from tfcap.input_pipeline import training_batches
 from tfcap.training import Trainer
-from tfcap.training_config import SelfCriticalConfig
 
 SPEC = FeatureSpec(shape=(4,), dtype="float32")
 

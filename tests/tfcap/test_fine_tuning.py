@@ -12,7 +12,7 @@ from records.errors import UserError
 from records.format.record_set import RecordSet
 from records.format.schema import FeatureSpec
 from tfcap.captioning import Captioner
-from tfcap.config import Config, DecodingConfig, parse_config
+from tfcap.config.experiment import Config, DecodingConfig, parse_config
 from tfcap.decoding.regression import View, mean_features
 from tfcap.encoders import load_encoder
 from tfcap.encoders.reading import read_photo

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from records.format.schema import FeatureSpec
 from records.text.vocabulary import PAD_ID, START_ID
-from tfcap.config import TrainingConfig
+from tfcap.config.experiment import TrainingConfig
 from tfcap.input_pipeline import (
     photo_batches,
     scoring_batches,

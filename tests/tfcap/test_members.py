@@ -9,7 +9,7 @@ from test_workdir import change, with_other_words
 from records.errors import UserError
 from records.format.schema import FeatureSpec
 from tfcap import cli
-from tfcap.config import DecodingConfig
+from tfcap.config.experiment import DecodingConfig
 from tfcap.evaluation import caption_split, evaluate, save
 from tfcap.export.model_card import describe
 from tfcap.input_pipeline import photo_batches

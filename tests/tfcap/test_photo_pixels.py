@@ -5,9 +5,9 @@ import pytest
 import tensorflow as tf
 
 from records.format.manifest import EncoderInfo
+from tfcap.config.training import FineTuningConfig
 from tfcap.encoders.reading import read_photo
 from tfcap.photo_pixels import augmented_photos, whole_photos
-from tfcap.training_config import FineTuningConfig
 
 SIZE = 32
 ENCODER = EncoderInfo(

@@ -5,7 +5,7 @@ import pytest
 from training_steps import Steps
 
 from records.format.schema import FeatureSpec
-from tfcap.config import parse_config
+from tfcap.config.experiment import parse_config
 from tfcap.self_critical import SelfCritical
 
 SLOW = pytest.mark.slow

@@ -6,7 +6,7 @@ import pytest
 
 from records.errors import UserError
 from records.verification.feature_check import GROUP
-from tfcap.config import EncoderConfig, parse_config
+from tfcap.config.experiment import EncoderConfig, parse_config
 from tfcap.encoders import load_encoder
 from tfcap.recorded_encoder import load_recorded
 

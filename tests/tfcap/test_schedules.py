@@ -2,8 +2,8 @@
 
 import pytest
 
+from tfcap.config.training import ScheduleConfig
 from tfcap.schedules import make_schedule
-from tfcap.training_config import ScheduleConfig
 
 
 def rates(at, **config):

@@ -15,7 +15,7 @@ from training_steps import Steps
 
 from records.errors import UserError
 from tfcap import cli
-from tfcap.config import DecodingConfig, load_config
+from tfcap.config.experiment import DecodingConfig, load_config
 from tfcap.expansions import expand_causal, pad
 from tfcap.models.base import take
 from tfcap.models.dropout import fold_in

@@ -5,7 +5,7 @@ import pytest
 from training_steps import Steps, settings
 
 from records.errors import UserError
-from tfcap.config import TrainingConfig, parse_config
+from tfcap.config.experiment import TrainingConfig, parse_config
 from tfcap.input_pipeline import scoring_batches, training_batches
 from tfcap.static_shapes import RowCounts, Shape
 from tfcap.training import Trainer

@@ -8,7 +8,7 @@ import tensorflow as tf
 from PIL import Image
 
 from records.errors import UserError
-from tfcap.config import Config, parse_config
+from tfcap.config.experiment import Config, parse_config
 from tfcap.strategies import automatic, check_global_batch, make_strategy, mirrored
 from tfcap.training import Trainer
 from tfcap.workdir import Workdir

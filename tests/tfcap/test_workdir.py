@@ -11,7 +11,7 @@ from records.errors import UserError
 from records.format.record_set import RecordSet
 from records.text.vocabulary import FILE_NAME as VOCABULARY
 from records.text.vocabulary import Vocabulary
-from tfcap.config import Config
+from tfcap.config.experiment import Config
 from tfcap.workdir import Workdir, check_fits, held
 
 ANOTHER = """

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from records.format.record_set import RecordSet
 from tfcap.checkpoints import STATE, Checkpoints
-from tfcap.config import load_config
+from tfcap.config.experiment import load_config
 from tfcap.training import Trainer
 
 pytestmark = pytest.mark.slow

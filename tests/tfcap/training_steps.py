@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from tfcap.averaging import WeightAverage
-from tfcap.config import Config, parse_config
+from tfcap.config.experiment import Config, parse_config
 from tfcap.input_pipeline import training_batches
 from tfcap.models import build_model
 from tfcap.optimizers import make_optimizer

@@ -104,7 +104,7 @@ def exit_code(outcome) -> int:
 
 def training_config(args: argparse.Namespace):
     """The configuration; with --init on top of that of the run it starts from."""
-    from tfcap.config import load_config
+    from tfcap.config.experiment import load_config
     from tfcap.workdir import Workdir
 
     if not args.init:

@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from records.text.tokenizer_config import TokenizerSettings
 from records.text.vocabulary import Vocabulary
-from tfcap.config import DecodingConfig
+from tfcap.config.experiment import DecodingConfig
 from tfcap.decoding.beam import beam_search
 from tfcap.decoding.captions import Captions, detokenize
 from tfcap.decoding.consensus import Voters, by_consensus

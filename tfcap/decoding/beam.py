@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from records.text.vocabulary import END_ID, PAD_ID, START_ID
-from tfcap.config import DecodingConfig
+from tfcap.config.experiment import DecodingConfig
 from tfcap.decoding.captions import (
     NEVER,
     Captions,

@@ -16,10 +16,10 @@ from typing import Optional
 import tensorflow as tf
 
 from tfcap.cider import CiderD, read_references, trimmed
+from tfcap.config.decoding import ConsensusConfig
 from tfcap.decoding.captions import NEVER, Captions
 from tfcap.decoding.expected_captions import ExpectedCaptions
 from tfcap.decoding.regression import Regression, spread
-from tfcap.decoding_config import ConsensusConfig
 from tfcap.feature_sources import FeatureSource
 
 

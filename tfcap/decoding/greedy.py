@@ -5,7 +5,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from records.text.vocabulary import END_ID, PAD_ID, START_ID
-from tfcap.config import DecodingConfig
+from tfcap.config.experiment import DecodingConfig
 from tfcap.decoding.captions import Captions, any_batch, set_column
 from tfcap.decoding.rules import Rules
 from tfcap.models.base import Captioner, Context

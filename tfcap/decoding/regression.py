@@ -21,7 +21,7 @@ import numpy as np
 import tensorflow as tf
 
 from records.errors import UserError
-from tfcap.decoding_config import RegressionConfig
+from tfcap.config.decoding import RegressionConfig
 from tfcap.feature_sources import FeatureSource, distinct, photos_of
 
 # Beyond are grids that were flattened: no likeness in that, and gigabytes.

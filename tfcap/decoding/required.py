@@ -14,7 +14,7 @@ import numpy as np
 from records.errors import UserError
 from records.text.tokenizer_config import TokenizerSettings
 from records.text.vocabulary import END_ID, Vocabulary
-from tfcap.config import DecodingConfig
+from tfcap.config.experiment import DecodingConfig
 from tfcap.decoding.captions import NEVER
 from tfcap.decoding.rules import Rules, token_ids
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from tfcap.config import DecodingConfig
+from tfcap.config.experiment import DecodingConfig
 from tfcap.decoding.captions import Captions, repeat
 from tfcap.decoding.greedy import scored, write
 from tfcap.decoding.rules import Rules

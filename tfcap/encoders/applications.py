@@ -11,7 +11,7 @@ import numpy as np
 
 from records.errors import UserError
 from records.storage.files import exists
-from tfcap.config import EncoderConfig
+from tfcap.config.experiment import EncoderConfig
 from tfcap.encoders.local_copies import on_disk
 from tfcap.encoders.network import Network, cut, on_one_line, scaling_of
 

@@ -17,7 +17,7 @@ from records.errors import UserError
 from records.format.manifest import EncoderInfo
 from records.photo_header import refusal
 from records.storage.files import exists, is_directory
-from tfcap.config import EncoderConfig
+from tfcap.config.experiment import EncoderConfig
 from tfcap.encoders import applications, keras_file, own_model, saved_model, views
 from tfcap.encoders.local_copies import on_disk
 from tfcap.encoders.network import Network, on_one_line

@@ -24,7 +24,7 @@ from tensorflow.python.framework.convert_to_constants import (
 
 from records.text.tokenizer_config import TokenizerSettings
 from records.text.vocabulary import END_ID, PAD_ID, Vocabulary
-from tfcap.config import DecodingConfig
+from tfcap.config.experiment import DecodingConfig
 from tfcap.decoding import Captions, Voters, detokenize, search
 from tfcap.encoders import Encoder
 from tfcap.encoders.reading import read_what_can_be

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from records.errors import UserError
 from records.format.record_set import RecordSet
-from tfcap.config import DecodingConfig
+from tfcap.config.experiment import DecodingConfig
 from tfcap.decoding import Voters
 from tfcap.encoders import Encoder, load_encoder
 from tfcap.export.captioner import PhotoCaptioner

@@ -16,7 +16,7 @@ from records.format import sharding
 from records.format.manifest import Manifest
 from records.storage.files import exists, read_file
 from tfcap import evaluation
-from tfcap.config import DecodingConfig
+from tfcap.config.experiment import DecodingConfig
 from tfcap.members import results_folder
 from tfcap.workdir import Workdir
 

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from records.format.manifest import FeatureMoments
 from records.format.schema import FeatureSpec
-from tfcap.model_config import AttentionConfig
+from tfcap.config.model import AttentionConfig
 from tfcap.models.base import Captioner, Context, take
 from tfcap.models.cells import Cells
 from tfcap.models.dropout import dropout

@@ -16,7 +16,7 @@ from records.errors import UserError
 from records.format.manifest import FeatureMoments
 from records.format.record_set import RecordSet
 from records.format.schema import FeatureSpec
-from tfcap.model_config import CellSettings
+from tfcap.config.model import CellSettings
 from tfcap.models.dropout import dropout, fold_in, uniform
 from tfcap.models.principal import principal_components
 from tfcap.models.standardizing import standardizer

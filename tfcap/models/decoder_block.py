@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from tfcap.model_config import TransformerConfig
+from tfcap.config.model import TransformerConfig
 from tfcap.models.dropout import dropout
 from tfcap.models.photo_attention import PhotoAttention, Projected, attend_in_cpp
 from tfcap.models.text import Text

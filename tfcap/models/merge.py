@@ -19,7 +19,7 @@ import tensorflow as tf
 
 from records.format.manifest import FeatureMoments
 from records.format.schema import FeatureSpec
-from tfcap.model_config import MergeConfig
+from tfcap.config.model import MergeConfig
 from tfcap.models.base import Captioner, Context, take
 from tfcap.models.dropout import dropout
 from tfcap.models.packed import read_words

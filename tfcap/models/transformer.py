@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from records.format.manifest import FeatureMoments
 from records.format.schema import FeatureSpec
-from tfcap.model_config import TransformerConfig
+from tfcap.config.model import TransformerConfig
 from tfcap.models.base import Captioner, Context, take
 from tfcap.models.cells import Cells
 from tfcap.models.decoder_block import DecoderBlock

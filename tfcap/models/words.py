@@ -7,7 +7,7 @@ Vectors are scaled on the way in as in Vaswani et al. 2017, section 3.4.
 import keras
 import tensorflow as tf
 
-from tfcap.model_config import CellSettings
+from tfcap.config.model import CellSettings
 from tfcap.models.dropout import dropout
 
 TEXT, WORD = 10, 11

@@ -23,7 +23,7 @@ from tfcap.captioning import (
     Explained,
     too_costly,
 )
-from tfcap.config import ServingConfig
+from tfcap.config.experiment import ServingConfig
 from tfcap.serving import openapi, page, predicting
 from tfcap.serving.batching import Batcher, Full
 from tfcap.serving.bodies import read_files, unpack

@@ -7,7 +7,7 @@ from string import Template
 
 from records.html.images import photo_url
 from tfcap import drawings, pages
-from tfcap.config import ServingConfig
+from tfcap.config.experiment import ServingConfig
 
 SCRIPTS = ("sending.js", "attention.js", "card.js", "page.js")
 SAMPLES = (

@@ -7,11 +7,11 @@ from caption_lists import cider_of as cider_of_photos
 from caption_lists import ids_of
 
 from records.text.vocabulary import END_ID
+from tfcap.config.decoding import RegressionConfig
 from tfcap.decoding.captions import NEVER, Captions
 from tfcap.decoding.consensus import Voters, by_consensus
 from tfcap.decoding.expected_captions import ExpectedCaptions
 from tfcap.decoding.regression import Regression, View
-from tfcap.decoding_config import RegressionConfig
 
 A, DOG, RUNS, CAT, SLEEPS = range(4, 9)
 REFERENCES = [[[A, DOG, RUNS, END_ID]], [[A, CAT, SLEEPS, END_ID]], [[RUNS, END_ID]]]

@@ -7,10 +7,10 @@ from caption_lists import cider_of, ids_of, pad
 
 from records.text.vocabulary import END_ID
 from tfcap.cider import CiderD
+from tfcap.config.decoding import RegressionConfig
 from tfcap.decoding import expected_captions
 from tfcap.decoding.expected_captions import ExpectedCaptions, similarity
 from tfcap.decoding.regression import Regression, View
-from tfcap.decoding_config import RegressionConfig
 
 VOCABULARY = 9
 PHOTOS = np.array([[3.0, 1.0], [1.0, 3.0], [-3.0, 1.0]], np.float32)

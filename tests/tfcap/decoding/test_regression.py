@@ -8,6 +8,7 @@ from records.errors import UserError
 from records.format.record_set import RecordSet
 from records.format.schema import FeatureSpec
 from records.format.shard_reader import ShardReader
+from tfcap.config.decoding import RegressionConfig
 from tfcap.decoding import regression
 from tfcap.decoding.regression import (
     Regression,
@@ -17,7 +18,6 @@ from tfcap.decoding.regression import (
     mean_features,
     spread,
 )
-from tfcap.decoding_config import RegressionConfig
 from tfcap.feature_sources import FeatureSource
 from tfcap.input_pipeline import photo_batches
 

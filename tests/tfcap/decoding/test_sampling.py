@@ -5,9 +5,9 @@ import tensorflow as tf
 from table_model import END, WORDS, TableModel
 from test_searches import stripped
 
+from tfcap.config.decoding import DecodingConfig, SamplingConfig
 from tfcap.decoding.rules import Rules
 from tfcap.decoding.sampling import pick, sample
-from tfcap.decoding_config import DecodingConfig, SamplingConfig
 from tfcap.models.base import Context
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from records.format.manifest import EncoderInfo
-from tfcap.config import EncoderConfig
+from tfcap.config.experiment import EncoderConfig
 from tfcap.drawings import draw, imagine
 from tfcap.encoders import applications
 from tfcap.encoders.encoder import describe

@@ -6,7 +6,7 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from tfcap.config import EncoderConfig
+from tfcap.config.experiment import EncoderConfig
 
 SIZE = 32
 

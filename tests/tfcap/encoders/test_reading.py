@@ -11,7 +11,7 @@ from drawn_photos import drawing, encoded, photo
 from PIL import Image, ImageOps
 
 from records.photo_header import SCANS, decoding_cost
-from tfcap.config import ServingConfig
+from tfcap.config.experiment import ServingConfig
 from tfcap.encoders import reading
 from tfcap.encoders.orientation import TAG, orientation, upright
 from tfcap.encoders.reading import (

@@ -13,7 +13,7 @@ import pytest
 from small_encoders import ENCODER, jpeg, own_model
 
 from records.format.schema import FeatureSpec
-from tfcap.config import DecodingConfig, EncoderConfig, parse_config
+from tfcap.config.experiment import DecodingConfig, EncoderConfig, parse_config
 from tfcap.decoding.ensemble import Ensemble
 from tfcap.encoders import load_encoder
 from tfcap.export import PhotoCaptioner, export

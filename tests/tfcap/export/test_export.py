@@ -19,7 +19,7 @@ from records.format.schema import FeatureSpec
 from records.storage.files import file_sizes
 from tfcap import cli
 from tfcap.captioning import Captioner
-from tfcap.config import DecodingConfig, EncoderConfig, parse_config
+from tfcap.config.experiment import DecodingConfig, EncoderConfig, parse_config
 from tfcap.decoding import detokenize, search
 from tfcap.encoders import load_encoder
 from tfcap.encoders.encoder import loaded

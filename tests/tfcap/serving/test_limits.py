@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 
 from tfcap import serving
 from tfcap.captioning import Captioned
-from tfcap.config import ServingConfig
+from tfcap.config.experiment import ServingConfig
 
 GZIP = {"Content-Encoding": "gzip"}
 

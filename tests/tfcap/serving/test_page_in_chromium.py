@@ -22,10 +22,10 @@ from records.text.tokenizer import TokenizerSettings
 from records.text.vocabulary import Vocabulary
 from tfcap import serving
 from tfcap.captioning import Captioned, Captioner, Explained
-from tfcap.config import DecodingConfig, EncoderConfig, ServingConfig
+from tfcap.config.experiment import DecodingConfig, EncoderConfig, ServingConfig
+from tfcap.config.model import AttentionConfig
 from tfcap.encoders import load_encoder
 from tfcap.export import PhotoCaptioner, export
-from tfcap.model_config import AttentionConfig
 from tfcap.models.attention import AttentionCaptioner
 from tfcap.serving.server import listen
 

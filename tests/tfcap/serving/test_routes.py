@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 from records.errors import UserError
 from tfcap import serving
 from tfcap.captioning import UNREADABLE, too_costly
-from tfcap.config import ServingConfig
+from tfcap.config.experiment import ServingConfig
 
 LIMITS = ServingConfig()
 

@@ -6,9 +6,9 @@ import pytest
 from pydantic import ValidationError
 
 from records.errors import UserError
-from tfcap.config import Config, EncoderConfig, load_config, parse_config
+from tfcap.config.experiment import Config, EncoderConfig, load_config, parse_config
 
-FILES = sorted(Path(__file__).parents[2].joinpath("configs").glob("*.yaml"))
+FILES = sorted(Path(__file__).parents[3].joinpath("configs").glob("*.yaml"))
 # Of those that are not for `--config` but for `--beam_options`, the runner is named.
 CONFIGS = [path for path in FILES if "\nrunner: " not in path.read_text()]
 

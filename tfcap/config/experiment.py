@@ -20,11 +20,11 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 
 from records.errors import UserError
 from records.text.tokenizer_config import Kind, TokenizerSettings
-from tfcap.decoding_config import DecodingConfig
-from tfcap.model_config import MODELS, MergeConfig, Model
-from tfcap.sections import Section
-from tfcap.training_config import TrainingConfig
-from tfcap.yaml_files import BoundedLoader, read_yaml
+from tfcap.config.base import Section
+from tfcap.config.decoding import DecodingConfig
+from tfcap.config.model import MODELS, MergeConfig, Model
+from tfcap.config.training import TrainingConfig
+from tfcap.config.yaml_files import BoundedLoader, read_yaml
 
 NETWORK = {"name": "inception_v3", "weights": "imagenet"}  # the encoder by default
 

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from tfcap.sections import Fraction, Section
+from tfcap.config.base import Fraction, Section
 
 
 class ScheduleConfig(Section):

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from tfcap.sections import Fraction, Section
+from tfcap.config.base import Fraction, Section
 
 
 class MergeConfig(Section):

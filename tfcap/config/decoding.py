@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from pydantic import Field, model_validator
 
-from tfcap.sections import Section
+from tfcap.config.base import Section
 
 
 class SamplingConfig(Section):

@@ -14,15 +14,15 @@ from pydantic import ValidationError
 from records.errors import UserError
 from records.format.versions import refuse_newer
 from records.storage.files import named_errors, read_file, write_atomically
-from tfcap.config import (
+from tfcap.config.base import SAVED, Section
+from tfcap.config.experiment import (
     Config,
     ConfigLoader,
     RecipeOfRecords,
     check_sections,
     explain,
 )
-from tfcap.sections import SAVED, Section
-from tfcap.yaml_files import MAX_BYTES, parse_yaml
+from tfcap.config.yaml_files import MAX_BYTES, parse_yaml
 
 FORMAT = 1  # of a work directory
 END = b"\n..."

@@ -6,7 +6,14 @@ import pytest
 import yaml
 
 from records.errors import UserError
-from tfcap.config import (
+from tfcap.config.base import Section
+from tfcap.config.decoding import (
+    ConsensusConfig,
+    DecodingConfig,
+    RegressionConfig,
+    SamplingConfig,
+)
+from tfcap.config.experiment import (
     Config,
     EncoderConfig,
     RecipeOfRecords,
@@ -15,21 +22,14 @@ from tfcap.config import (
     override,
     parse_config,
 )
-from tfcap.decoding_config import (
-    ConsensusConfig,
-    DecodingConfig,
-    RegressionConfig,
-    SamplingConfig,
-)
-from tfcap.model_config import (
+from tfcap.config.model import (
     AttentionConfig,
     CellSettings,
     MergeConfig,
     TransformerConfig,
 )
-from tfcap.saved_config import load_saved, parse_recipe, save_config
-from tfcap.sections import Section
-from tfcap.training_config import (
+from tfcap.config.saved import load_saved, parse_recipe, save_config
+from tfcap.config.training import (
     FineTuningConfig,
     ScheduleConfig,
     SelfCriticalConfig,

@@ -8,8 +8,8 @@ import yaml
 
 from beam_jobs.option_files import read_mapping
 from records.errors import UserError
-from tfcap.config import load_config
-from tfcap.yaml_files import BoundedLoader
+from tfcap.config.experiment import load_config
+from tfcap.config.yaml_files import BoundedLoader
 
 LAUGHS = "a0: &a0 [x, x]\n" + "".join(
     f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 10)
