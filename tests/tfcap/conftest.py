@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from records import compiled
 from records.format import sharding
 from records.format.manifest import (
     FORMAT,
@@ -26,7 +25,8 @@ from records.text.tokenizer import TokenizerSettings
 from records.text.vocabulary import FILE_NAME, Vocabulary
 from tfcap.config.experiment import Config, parse_config
 from tfcap.models import build_model
-from tfcap.step_operations import kernels_for, operations_for
+from tfcap.ops import compilation
+from tfcap.ops.dispatch import kernels_for, operations_for
 from tfcap.workdir import Progress, Workdir
 
 sys.path.insert(0, str(Path(__file__).parent))  # for file_server, chromium
@@ -145,11 +145,11 @@ def step_operations():
 
 
 def skip_without_compiler():
-    name = compiled.compiler()[0]
+    name = compilation.compiler()[0]
     if not shutil.which(name):
         pytest.skip(f"needs a C++ compiler, {name}")
-    if os.environ.get(compiled.VARIABLE) == "0":
-        pytest.skip(f"{compiled.VARIABLE}=0 refuses operations of our own")
+    if os.environ.get(compilation.VARIABLE) == "0":
+        pytest.skip(f"{compilation.VARIABLE}=0 refuses operations of our own")
 
 
 @pytest.fixture

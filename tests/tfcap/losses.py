@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from tfcap.models.text import Text
-from tfcap.step_operations import kernels_for
+from tfcap.ops.dispatch import kernels_for
 from tfcap.train_step import token_losses
 
 BATCH = {

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tfcap.models.packed import read_words
 from tfcap.models.text import Text
-from tfcap.step_operations import kernels_for, operations_for
+from tfcap.ops.dispatch import kernels_for, operations_for
 
 TOKENS = tf.constant(
     [[1, 5, 7, 0, 0, 0], [1, 2, 3, 4, 5, 6], [1, 0, 0, 0, 0, 0], [1, 4, 2, 0, 0, 0]]

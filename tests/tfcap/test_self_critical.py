@@ -18,7 +18,7 @@ from tfcap import cli
 from tfcap.config.experiment import DecodingConfig, load_config
 from tfcap.expansions import expand_causal, pad
 from tfcap.models.base import take
-from tfcap.models.dropout import fold_in
+from tfcap.ops.dropout import fold_in
 from tfcap.self_critical import SelfCritical
 from tfcap.static_shapes import never_empty
 from tfcap.training import Trainer

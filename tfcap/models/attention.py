@@ -17,11 +17,11 @@ from records.format.schema import FeatureSpec
 from tfcap.config.model import AttentionConfig
 from tfcap.models.base import Captioner, Context, take
 from tfcap.models.cells import Cells
-from tfcap.models.dropout import dropout
 from tfcap.models.packed import read_words
 from tfcap.models.photo_attention import PhotoAttention, over_cells
 from tfcap.models.text import Text
 from tfcap.models.words import Words
+from tfcap.ops.dropout import dropout
 
 HIDDEN, OUTPUT = 20, 21
 

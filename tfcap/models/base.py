@@ -60,7 +60,7 @@ class Captioner(keras.Model):
     """Interface of the captioning models.
 
     `seed`, int32 [n], one for each photo, row or position passed beside it, turns
-    dropout on (tfcap/models/dropout.py): masks are a function of it alone, so that a
+    dropout on (tfcap/ops/dropout.py): masks are a function of it alone, so that a
     resumed run draws those an uninterrupted one would have drawn. None turns it off.
 
     Attributes:

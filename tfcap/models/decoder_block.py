@@ -4,10 +4,10 @@ import keras
 import tensorflow as tf
 
 from tfcap.config.model import TransformerConfig
-from tfcap.models.dropout import dropout
 from tfcap.models.photo_attention import PhotoAttention, Projected, attend_in_cpp
 from tfcap.models.text import Text
-from tfcap.step_operations import operations_for
+from tfcap.ops.dispatch import operations_for
+from tfcap.ops.dropout import dropout
 
 # Far below any score, and a number in float16 too.
 NEVER = -3e4

@@ -21,9 +21,9 @@ from records.format.manifest import FeatureMoments
 from records.format.schema import FeatureSpec
 from tfcap.config.model import MergeConfig
 from tfcap.models.base import Captioner, Context, take
-from tfcap.models.dropout import dropout
 from tfcap.models.packed import read_words
 from tfcap.models.standardizing import standardizer
+from tfcap.ops.dropout import dropout
 
 IMAGE, TEXT, OUTPUT = range(3)
 

@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from tfcap.models.text import Text
-from tfcap.step_operations import cudnn_allowed, operations_for
+from tfcap.ops.dispatch import cudnn_allowed, operations_for
 
 State = list[tf.Tensor]
 

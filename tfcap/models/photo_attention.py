@@ -11,7 +11,7 @@ from types import ModuleType
 import keras
 import tensorflow as tf
 
-from tfcap.step_operations import operations_for
+from tfcap.ops.dispatch import operations_for
 
 Projected = tuple[tf.Tensor, tf.Tensor]
 

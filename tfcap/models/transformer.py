@@ -20,10 +20,10 @@ from tfcap.config.model import TransformerConfig
 from tfcap.models.base import Captioner, Context, take
 from tfcap.models.cells import Cells
 from tfcap.models.decoder_block import DecoderBlock
-from tfcap.models.dropout import dropout
 from tfcap.models.photo_attention import over_cells
 from tfcap.models.text import Text
 from tfcap.models.words import Words
+from tfcap.ops.dropout import dropout
 
 OUTPUT = 21
 

@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from tfcap.config.model import CellSettings
-from tfcap.models.dropout import dropout
+from tfcap.ops.dropout import dropout
 
 TEXT, WORD = 10, 11
 

@@ -13,7 +13,7 @@ from types import ModuleType
 
 import tensorflow as tf
 
-from tfcap.step_operations import operations_for
+from tfcap.ops.dispatch import operations_for
 
 GOLDEN = 0x9E3779B1  # spreads small numbers over all bits
 

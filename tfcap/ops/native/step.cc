@@ -1,4 +1,4 @@
-// Parts of a training step in one pass each, on a CPU; tfcap/step_operations.py says when
+// Parts of a training step in one pass each, on a CPU; tfcap/ops/dispatch.py says when
 // they are used.
 //
 // Every value is computed by the same operations in the same order however the work is

@@ -13,12 +13,12 @@ from test_attending_models import build as attending
 from test_models import batch as vectors
 from test_models import build as merging
 
-from records.compiled import compiler
-from tfcap.cross_entropy import smoothed_cross_entropy
 from tfcap.expansions import expand_causal, expand_prefixes
-from tfcap.models.dropout import dropout
 from tfcap.models.photo_attention import attend_in_cpp
-from tfcap.step_operations import OPTIONS, SOURCE, kernels_for
+from tfcap.ops.compilation import compiler
+from tfcap.ops.cross_entropy import smoothed_cross_entropy
+from tfcap.ops.dispatch import OPTIONS, SOURCE, kernels_for
+from tfcap.ops.dropout import dropout
 
 pytestmark = pytest.mark.usefixtures("step_operations")
 
@@ -197,7 +197,7 @@ HASH = """
 import hashlib, sys
 import numpy as np, tensorflow as tf
 tf.config.threading.set_intra_op_parallelism_threads(int(sys.argv[1]))
-from tfcap.step_operations import operations_for, kernels_for
+from tfcap.ops.dispatch import operations_for, kernels_for
 with kernels_for("CPU"):
     own = operations_for(tf.zeros([]))
 rng = np.random.default_rng(0)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfcap.models.dropout import (
+from tfcap.ops.dropout import (
     dropout,
     first_seed,
     fold_in,

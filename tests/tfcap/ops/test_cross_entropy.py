@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfcap.cross_entropy import smoothed_cross_entropy
+from tfcap.ops.cross_entropy import smoothed_cross_entropy
 
 
 def by_definition(logits, target, smoothing):

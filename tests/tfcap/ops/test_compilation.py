@@ -8,7 +8,7 @@ import sys
 import pytest
 import tensorflow as tf
 
-from records import compiled
+from tfcap.ops import compilation
 
 ANSWER = """
 #include "tensorflow/core/framework/op.h"
@@ -59,9 +59,9 @@ def compiler(monkeypatch, tmp_path):
 @pytest.mark.slow
 def test_operations_are_compiled_once(make_source, monkeypatch, capfd, own_compiler):
     source = make_source(ANSWER)
-    assert compiled.operations(source).tfcap_answer() == 42
+    assert compilation.operations(source).tfcap_answer() == 42
     assert "compiling answer.cc, once for this TensorFlow" in capfd.readouterr().err
-    assert compiled.library(source).exists()  # the compiler is not asked again
+    assert compilation.library(source).exists()  # the compiler is not asked again
     assert capfd.readouterr().err == ""
 
 
@@ -75,9 +75,9 @@ def own_compiler():
 
 def test_other_code_is_compiled_anew(make_source, compiler):
     compiler('while [ "$1" != -o ]; do shift; done; echo code > "$2"')
-    first = compiled.library(make_source("one"))
-    assert compiled.library(make_source("other")) != first
-    assert compiled.library(make_source("one")) == first
+    first = compilation.library(make_source("one"))
+    assert compilation.library(make_source("other")) != first
+    assert compilation.library(make_source("one")) == first
     assert [path.suffix for path in first.parent.glob("*.unfinished")] == []
 
 
@@ -86,26 +86,26 @@ def test_other_headers_options_and_processors_are_compiled_anew(
 ):
     compiler('while [ "$1" != -o ]; do shift; done; echo code > "$2"')
     source = make_source("one")
-    found = [compiled.library(source), compiled.library(source, "-O3")]
+    found = [compilation.library(source), compilation.library(source, "-O3")]
     source.with_name("part.h").write_text("one")
-    found.append(compiled.library(source))
+    found.append(compilation.library(source))
     source.with_name("part.h").write_text("other")
-    found.append(compiled.library(source))
-    monkeypatch.setattr(compiled, "processor", lambda: "another one")
-    found.append(compiled.library(source))
+    found.append(compilation.library(source))
+    monkeypatch.setattr(compilation, "processor", lambda: "another one")
+    found.append(compilation.library(source))
     assert len(set(found)) == 5
 
 
 def test_the_environment_can_refuse_them(make_source, monkeypatch, capfd):
     monkeypatch.setenv("TFCAP_COMPILE", "0")
-    assert compiled.operations(make_source()) is None
+    assert compilation.operations(make_source()) is None
     assert capfd.readouterr().err == ""
 
 
 def said_without(source, capfd) -> str:
     """What is said, once, where a file cannot be compiled."""
-    assert compiled.operations(source) is None
-    assert compiled.operations(source) is None
+    assert compilation.operations(source) is None
+    assert compilation.operations(source) is None
     lines = capfd.readouterr().err.splitlines()
     told = [line for line in lines if not line.startswith("compiling ")]
     assert len(told) == 1
@@ -128,7 +128,7 @@ def test_a_compiler_that_is_no_command_is_said(make_source, monkeypatch, capfd):
 @pytest.mark.parametrize("given", ["", "  "])
 def test_an_empty_compiler_is_the_usual_one(monkeypatch, given):
     monkeypatch.setenv("CXX", given)
-    assert compiled.compiler() == ["c++"]
+    assert compilation.compiler() == ["c++"]
 
 
 def test_the_compilers_first_error_is_said(make_source, compiler, capfd):
@@ -160,7 +160,8 @@ def test_two_processes_compile_it_once(make_source, compiler, tmp_path):
     )
     source = make_source()
     code = (
-        "import sys; from pathlib import Path; from records.compiled import library; "
+        "import sys; from pathlib import Path; "
+        "from tfcap.ops.compilation import library; "
         "library(Path(sys.argv[1]))"
     )
     command = [sys.executable, "-c", code, str(source)]
@@ -174,7 +175,7 @@ def test_flags_are_those_of_the_installed_tensorflow(make_source, compiler, tmp_
         f'echo "$@" > {tmp_path}/flags; '
         'while [ "$1" != -o ]; do shift; done; echo code > "$2"'
     )
-    compiled.library(make_source(), "-march=native")
+    compilation.library(make_source(), "-march=native")
     flags = (tmp_path / "flags").read_text()
     own = [*tf.sysconfig.get_compile_flags(), *tf.sysconfig.get_link_flags()]
     for flag in [*own, "-march=native"]:
@@ -192,7 +193,7 @@ def folder(make_source, tmp_path):
 
 def test_the_folder_is_this_users_alone(make_source, compiler, folder):
     compiler(WRITES_CODE)
-    path = compiled.library(make_source())
+    path = compilation.library(make_source())
     assert path.parent == folder
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert not path.stat().st_mode & 0o077
@@ -262,20 +263,20 @@ def test_a_file_that_is_not_as_it_was_compiled_is_compiled_again(
 ):
     compiler(WRITES_CODE)
     source = make_source()
-    path = compiled.library(source)
+    path = compilation.library(source)
     damage(path)
     compiler('while [ "$1" != -o ]; do shift; done; echo again > "$2"')
-    assert compiled.library(source) == path
+    assert compilation.library(source) == path
     assert path.read_text() == "again\n"
     assert not path.is_symlink()
     compiler("exit 1")  # nothing is compiled a third time
-    assert compiled.library(source) == path
+    assert compilation.library(source) == path
 
 
 def test_a_lock_that_is_a_link_is_not_followed(make_source, compiler, capfd):
     compiler(WRITES_CODE)
     source = make_source()
-    path = compiled.library(source)
+    path = compilation.library(source)
     lock = path.with_suffix(".so.lock")
     lock.unlink()
     lock.symlink_to(source.with_name("victim"))

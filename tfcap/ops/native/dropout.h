@@ -1,4 +1,4 @@
-// Dropout: tfcap/models/dropout.py.
+// Dropout: tfcap/ops/dropout.py.
 
 #ifndef TFCAP_KERNELS_DROPOUT_H_
 #define TFCAP_KERNELS_DROPOUT_H_
@@ -14,7 +14,7 @@ namespace tfcap {
 namespace {
 
 // Values [n, ...] where a row's hash numbers are at least the threshold, times `scale`;
-// else 0. tfcap/models/dropout.py says which numbers.
+// else 0. tfcap/ops/dropout.py says which numbers.
 class Dropout : public OpKernel {
  public:
   explicit Dropout(OpKernelConstruction* context) : OpKernel(context) {

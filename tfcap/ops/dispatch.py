@@ -19,9 +19,9 @@ from types import ModuleType
 
 import tensorflow as tf
 
-from records import compiled
+from tfcap.ops import compilation
 
-SOURCE = Path(__file__).parent / "kernels" / "step.cc"
+SOURCE = Path(__file__).parent / "native" / "step.cc"
 # Eigen's 16-bit arithmetic of AVX512-FP16, which TensorFlow 2.21's headers bring and
 # nothing here wants, does not compile with GCC 12.
 OPTIONS = ("-O3", "-U__AVX512FP16__", "-march=native")
@@ -53,7 +53,7 @@ def operations_for(values: tf.Tensor) -> ModuleType | None:
     """Returns our operations, where the graph being traced can use them on `values`."""
     if target.get() != "CPU" or values.dtype != tf.float32:
         return None
-    return compiled.operations(SOURCE, *OPTIONS)
+    return compilation.operations(SOURCE, *OPTIONS)
 
 
 def cudnn_allowed() -> bool:

@@ -1,4 +1,4 @@
-// Cross-entropy with label smoothing, and its gradient: tfcap/cross_entropy.py.
+// Cross-entropy with label smoothing, and its gradient: tfcap/ops/cross_entropy.py.
 
 #ifndef TFCAP_KERNELS_CROSS_ENTROPY_H_
 #define TFCAP_KERNELS_CROSS_ENTROPY_H_

@@ -10,7 +10,7 @@ from types import ModuleType
 
 import tensorflow as tf
 
-from tfcap.step_operations import operations_for
+from tfcap.ops.dispatch import operations_for
 
 
 def smoothed_cross_entropy(

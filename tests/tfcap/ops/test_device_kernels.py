@@ -9,7 +9,7 @@ from test_models import batch as vectors
 from test_models import build as merging
 
 from tfcap.expansions import expand_causal
-from tfcap.step_operations import device_of, kernels_for
+from tfcap.ops.dispatch import device_of, kernels_for
 from tfcap.strategies import mirrored
 from tfcap.train_step import token_losses
 
