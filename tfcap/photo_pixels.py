@@ -8,8 +8,8 @@ from records.errors import UserError
 from records.format.manifest import EncoderInfo
 from records.format.record_set import RecordSet
 from tfcap.config.training import FineTuningConfig, TrainingConfig
-from tfcap.encoders.reading import read_photo
 from tfcap.encoders.views import photo_side
+from tfcap.images.decoding import read_photo
 from tfcap.ops.dropout import first_seed, fold_in, uniform
 
 # (ids, photos), string [n] each, epoch -> float32 [n, side, side, 3] of 0 to 255.

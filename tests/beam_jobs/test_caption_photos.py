@@ -20,7 +20,7 @@ from beam_jobs.caption_shards import (
 )
 from beam_jobs.photo_files import match_photos
 from records.errors import UserError
-from tfcap.encoders.reading import read_what_can_be
+from tfcap.images.decoding import read_what_can_be
 
 BAD = {
     "corrupt.jpg": (corrupt_jpeg("x"), "corrupt_photo"),

@@ -19,7 +19,7 @@ from records.photo_header import PhotoProblem
 from tfcap.captioning import Captioner, caption_within
 from tfcap.commands.caption import caption_files
 from tfcap.encoders.encoder import Encoder, unreadable
-from tfcap.encoders.reading import read_photo, read_what_can_be
+from tfcap.images.decoding import read_photo, read_what_can_be
 
 SIDE = 8
 GREY = np.linspace(0, 255, 12 * 16).reshape(12, 16).astype(np.uint8)

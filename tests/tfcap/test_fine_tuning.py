@@ -15,10 +15,10 @@ from tfcap.captioning import Captioner
 from tfcap.config.experiment import Config, DecodingConfig, parse_config
 from tfcap.decoding.regression import View, mean_features
 from tfcap.encoders import load_encoder
-from tfcap.encoders.reading import read_photo
 from tfcap.evaluation import evaluate
 from tfcap.export import export, model_card, photo_captioner
 from tfcap.feature_sources import FeatureSource
+from tfcap.images.decoding import read_photo
 from tfcap.input_pipeline import training_batches
 from tfcap.members import open_members, sources_of
 from tfcap.samples import choose

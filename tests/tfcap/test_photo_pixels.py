@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from records.format.manifest import EncoderInfo
 from tfcap.config.training import FineTuningConfig
-from tfcap.encoders.reading import read_photo
+from tfcap.images.decoding import read_photo
 from tfcap.photo_pixels import augmented_photos, whole_photos
 
 SIZE = 32

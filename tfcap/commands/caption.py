@@ -42,8 +42,8 @@ def add_caption(commands) -> None:
 def caption(args: argparse.Namespace) -> int:
     import records.quiet  # noqa: F401
     from tfcap.captioning import Captioner
+    from tfcap.images.paths import photo_paths
     from tfcap.memory import FREE_SOME, named_memory_errors
-    from tfcap.photo_paths import photo_paths
 
     paths = photo_paths(args.photos)
     check_arguments(args, paths)

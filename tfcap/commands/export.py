@@ -98,7 +98,7 @@ def write_export(args: argparse.Namespace) -> int:
 def photos_to_check(given: list[str]) -> list[str]:
     from records.errors import UserError
     from records.storage.files import exists
-    from tfcap.photo_paths import photo_paths
+    from tfcap.images.paths import photo_paths
 
     paths = photo_paths(given)
     for path in paths:

@@ -12,6 +12,6 @@ A network may also be trained along with the captioner: `tuned.py`.
 """
 
 from tfcap.encoders.encoder import Encoder, load_encoder, unreadable
-from tfcap.encoders.reading import decode_photo
+from tfcap.images.decoding import decode_photo
 
 __all__ = ["Encoder", "decode_photo", "load_encoder", "unreadable"]

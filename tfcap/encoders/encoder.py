@@ -21,7 +21,7 @@ from tfcap.config.experiment import EncoderConfig
 from tfcap.encoders import applications, keras_file, own_model, saved_model, views
 from tfcap.encoders.local_copies import on_disk
 from tfcap.encoders.network import Network, on_one_line
-from tfcap.encoders.reading import read_photo
+from tfcap.images.decoding import read_photo
 
 # Later came GIF of several frames, BMP, and EXIF's orientation (`reading.py`). The text
 # is part of the digest and stays: of photos that were read before, only those that EXIF

@@ -27,8 +27,8 @@ from records.text.vocabulary import END_ID, PAD_ID, Vocabulary
 from tfcap.config.experiment import DecodingConfig
 from tfcap.decoding import Captions, Voters, detokenize, search
 from tfcap.encoders import Encoder
-from tfcap.encoders.reading import read_what_can_be
 from tfcap.export.shared_weights import SharedWeights
+from tfcap.images.decoding import read_what_can_be
 from tfcap.models.base import Captioner
 
 Outputs = dict[str, tf.Tensor]

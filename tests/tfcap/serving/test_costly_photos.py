@@ -16,7 +16,7 @@ from served import PHOTOS, Server, computed_before_health, export, predict_body,
 
 from records.photo_header import decoding_cost
 from tfcap.config.experiment import ServingConfig
-from tfcap.encoders.reading import read_what_can_be
+from tfcap.images.decoding import read_what_can_be
 
 pytestmark = pytest.mark.slow
 

@@ -3,7 +3,7 @@
 import pytest
 
 from records.errors import UserError
-from tfcap.photo_paths import photo_paths
+from tfcap.images.paths import photo_paths
 
 
 @pytest.fixture

@@ -12,9 +12,8 @@ from PIL import Image, ImageOps
 
 from records.photo_header import SCANS, decoding_cost
 from tfcap.config.experiment import ServingConfig
-from tfcap.encoders import reading
-from tfcap.encoders.orientation import TAG, orientation, upright
-from tfcap.encoders.reading import (
+from tfcap.images import decoding
+from tfcap.images.decoding import (
     DAMAGED,
     EMPTY,
     NOT_A_PHOTO,
@@ -24,6 +23,7 @@ from tfcap.encoders.reading import (
     read_what_can_be,
     resize,
 )
+from tfcap.images.exif import TAG, orientation, upright
 
 SIDE = 24
 BYTES = [tf.TensorSpec([], tf.string)]
@@ -142,7 +142,7 @@ def test_no_photo_is_decoded_twice(monkeypatch):
         with tf.control_dependencies([tf.py_function(seen.append, [photo], [])]):
             return decode_common(tf.identity(photo))
 
-    monkeypatch.setattr(reading, "decode_common", decode)
+    monkeypatch.setattr(decoding, "decode_common", decode)
     photos = [photo(kind=kind) for kind in ("JPEG", "WEBP", "BMP", "GIF")]
     _, errors = read_what_can_be(tf.constant(photos), SIDE)
     assert errors.numpy().tolist() == [b""] * 4

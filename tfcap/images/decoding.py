@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from tfcap.encoders.orientation import begins, numbers, upright
+from tfcap.images.exif import begins, numbers, upright
 
 FORMATS = "JPEG, PNG, GIF, BMP or WebP"
 # Why a photo has no caption, in words for its owner.
