@@ -8,7 +8,7 @@ from records.errors import UserError
 from records.format.manifest import EncoderInfo
 from records.format.record_set import RecordSet
 from tfcap.config.training import FineTuningConfig, TrainingConfig
-from tfcap.encoders.views import photo_side
+from tfcap.encoders.crops import photo_side
 from tfcap.images.decoding import read_photo
 from tfcap.ops.dropout import first_seed, fold_in, uniform
 

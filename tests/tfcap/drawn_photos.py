@@ -9,7 +9,7 @@ from PIL import Image
 from records.format.manifest import EncoderInfo
 from tfcap.config.experiment import EncoderConfig
 from tfcap.drawings import draw, imagine
-from tfcap.encoders import applications
+from tfcap.encoders import keras_applications
 from tfcap.encoders.encoder import describe
 
 
@@ -22,7 +22,7 @@ def small(**changes) -> EncoderConfig:
 def info_of(**changes) -> EncoderInfo:
     """What an encoder's manifest entry would be, without freezing its graph."""
     config = small(**changes)
-    return describe(applications.load(config), config)
+    return describe(keras_applications.load(config), config)
 
 
 def drawing(seed: int = 0, size: int = 64) -> Image.Image:

@@ -64,7 +64,7 @@ class SelfCriticalConfig(Section):
 
 
 class FineTuningConfig(Section):
-    """Training of the encoder along with the model; `tfcap.encoders.tuned`.
+    """Training of the encoder along with the model; `tfcap.encoders.trainable`.
 
     Attributes:
         rate: the encoder's (first) learning rate; rises and falls as `schedule` does.

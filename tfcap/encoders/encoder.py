@@ -18,9 +18,15 @@ from records.format.manifest import EncoderInfo
 from records.photo_header import refusal
 from records.storage.files import exists, is_directory
 from tfcap.config.experiment import EncoderConfig
-from tfcap.encoders import applications, keras_file, own_model, saved_model, views
+from tfcap.encoders import (
+    crops,
+    custom_model,
+    keras_applications,
+    keras_file,
+    saved_model,
+)
+from tfcap.encoders.backbone import Network, on_one_line
 from tfcap.encoders.local_copies import on_disk
-from tfcap.encoders.network import Network, on_one_line
 from tfcap.images.decoding import read_photo
 
 # Later came GIF of several frames, BMP, and EXIF's orientation (`reading.py`). The text
@@ -111,7 +117,7 @@ def loaded(config: EncoderConfig) -> Encoder:
 
 
 def load_network(config: EncoderConfig) -> Network:
-    return applications.load(config) if config.model is None else load_own(config)
+    return keras_applications.load(config) if config.model is None else load_own(config)
 
 
 def assemble_own(network: Network, config: EncoderConfig) -> Encoder:
@@ -125,7 +131,7 @@ def assemble_own(network: Network, config: EncoderConfig) -> Encoder:
             f"encoder.model: {network.name} cannot be frozen for photos of "
             f"{network.size} x {network.size} pixels: {on_one_line(error)}"
         ) from None
-    own_model.check_runs(encoder.graph, network.name)
+    custom_model.check_runs(encoder.graph, network.name)
     return encoder
 
 
@@ -156,7 +162,7 @@ def assemble(network: Network, config: EncoderConfig) -> Encoder:
             f"encoder.model: the features of {network.name} have no shape that is the "
             f"same for all photos: {'unknown' if shape.rank is None else list(shape)}"
         )
-    side = views.photo_side(network.size, config.crops)
+    side = crops.photo_side(network.size, config.crops)
     return Encoder(
         graph=reading(side, frozen),
         network=frozen,
@@ -168,7 +174,7 @@ def assemble(network: Network, config: EncoderConfig) -> Encoder:
 
 def freeze(network: Network, config: EncoderConfig):
     """Pixels -> features as one graph without variables."""
-    side = views.photo_side(network.size, config.crops)
+    side = crops.photo_side(network.size, config.crops)
 
     @tf.function(
         input_signature=[tf.TensorSpec([None, side, side, 3], tf.float32)],
@@ -185,7 +191,7 @@ def features_of_photos(
 ) -> tf.Tensor:
     """Pixels [batch, side, side, 3] -> float32 [batch, *shape]; see `photo_side`."""
     run = functools.partial(features_of_view, network, config)
-    return views.average(run, pixels, network.size, config.crops, config.flip)
+    return crops.average(run, pixels, network.size, config.crops, config.flip)
 
 
 def features_of_view(
@@ -196,7 +202,7 @@ def features_of_view(
 ) -> tf.Tensor:
     """A view [batch, size, size, 3] -> float32 [batch, *shape]."""
     features = tf.cast(network.run(network.scale(pixels)), tf.float32)
-    return pool(views.unmirror(features, mirrored), config.pooling)
+    return pool(crops.unmirror(features, mirrored), config.pooling)
 
 
 def reading(side: int, frozen) -> Callable[[tf.Tensor], tf.Tensor]:
@@ -255,7 +261,7 @@ def digest_of(network: Network, config: EncoderConfig, settings: dict) -> str:
     Settings that came later count only where they are used: encoders made before them
     keep their digest.
     """
-    own = network.kind != applications.KIND
+    own = network.kind != keras_applications.KIND
     later = {"signature": None, "crops": 1, "flip": False}
     used = {k: getattr(config, k) for k, v in later.items() if getattr(config, k) != v}
     name = {"name": network.kind if own else network.name}

@@ -17,8 +17,8 @@ import tensorflow as tf
 from records.errors import UserError
 from records.storage.base import BLOCK
 from tfcap.config.experiment import EncoderConfig
-from tfcap.encoders.network import Network, cut, on_one_line, scaling_of
-from tfcap.encoders.own_model import photo_size
+from tfcap.encoders.backbone import Network, cut, on_one_line, scaling_of
+from tfcap.encoders.custom_model import photo_size
 
 KIND = "keras_file"
 CONFIG, METADATA = "config.json", "metadata.json"

@@ -12,8 +12,8 @@ import tensorflow as tf
 from records.errors import UserError
 from records.storage.files import exists, file_digest, file_sizes
 from tfcap.config.experiment import EncoderConfig
-from tfcap.encoders.network import Network, on_one_line, scaling_of
-from tfcap.encoders.own_model import photo_size
+from tfcap.encoders.backbone import Network, on_one_line, scaling_of
+from tfcap.encoders.custom_model import photo_size
 
 KIND = "saved_model"
 DEFAULT = "serving_default"

@@ -8,10 +8,10 @@ from records.format.record_set import RecordSet
 from tfcap.config.experiment import DecodingConfig
 from tfcap.decoding import Voters
 from tfcap.encoders import Encoder, load_encoder
+from tfcap.encoders.from_manifest import kind_of_file, moved
 from tfcap.export.captioner import PhotoCaptioner
 from tfcap.feature_sources import FeatureSource
 from tfcap.members import restore, tuned_encoders
-from tfcap.recorded_encoder import kind_of_file, moved
 from tfcap.workdir import Workdir, check_fits
 
 SHORT = 12  # of a digest, shown

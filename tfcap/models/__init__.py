@@ -8,7 +8,7 @@ import keras
 from records.format.manifest import Manifest
 from records.text.vocabulary import Vocabulary
 from tfcap.config.experiment import Config
-from tfcap.encoders.tuned import load_tuned
+from tfcap.encoders.trainable import load_tuned
 from tfcap.models.attention import AttentionCaptioner
 from tfcap.models.base import Captioner
 from tfcap.models.glove import load_glove

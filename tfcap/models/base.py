@@ -22,7 +22,7 @@ import keras
 import tensorflow as tf
 
 from records.format.record_set import RecordSet
-from tfcap.encoders.tuned import TunedEncoder
+from tfcap.encoders.trainable import TunedEncoder
 from tfcap.models.text import Text
 
 State = Any

@@ -13,8 +13,8 @@ from records.errors import UserError
 from records.format.manifest import EncoderInfo
 from tfcap.encoders import (
     Encoder,
-    applications,
     decode_photo,
+    keras_applications,
     load_encoder,
     unreadable,
 )
@@ -170,7 +170,7 @@ def test_another_network_has_another_digest(changes):
 
 
 def test_other_features_of_one_network_have_other_digests():
-    network = applications.load(small())
+    network = keras_applications.load(small())
     changes = [{}, {"pooling": "flatten"}, {"pooling": "grid"}]
     changes += [{"crops": 5}, {"flip": True}, {"crops": 5, "flip": True}]
     infos = [describe(network, small(**change)) for change in changes]

@@ -8,7 +8,7 @@ import tensorflow as tf
 from drawn_photos import encoded, sharp, small
 from PIL import Image, ImageOps
 
-from tfcap.encoders import Encoder, applications, load_encoder, views
+from tfcap.encoders import Encoder, crops, keras_applications, load_encoder
 from tfcap.encoders.encoder import freeze
 
 SIDE = 37  # of a photo that crops of 32 pixels are cut out of: nothing is resized
@@ -36,19 +36,19 @@ def features(encoder: Encoder, images: list[Image.Image]) -> np.ndarray:
 
 
 def test_crops_are_those_of_the_paper():
-    assert views.photo_side(224, 5) == 256
-    assert views.photo_side(299, 5) == 342
-    assert views.photo_side(224, 1) == 224
-    assert views.corners(32, 5) == [(0, 0), (0, 32), (32, 0), (32, 32), (16, 16)]
-    assert len(views.views(224, 256, 5, True)) == 10
+    assert crops.photo_side(224, 5) == 256
+    assert crops.photo_side(299, 5) == 342
+    assert crops.photo_side(224, 1) == 224
+    assert crops.corners(32, 5) == [(0, 0), (0, 32), (32, 0), (32, 32), (16, 16)]
+    assert len(crops.views(224, 256, 5, True)) == 10
 
 
 def test_a_view_names_rows_and_columns_of_the_photo():
-    plain, mirrored = views.views(2, 2, 1, True)
+    plain, mirrored = crops.views(2, 2, 1, True)
     assert [part.tolist() for part in plain[:2]] == [[0, 1], [0, 1]]
     assert [part.tolist() for part in mirrored[:2]] == [[0, 1], [1, 0]]
     assert (plain[2], mirrored[2]) == (False, True)
-    rows = [rows.tolist() for rows, _, _ in views.views(2, 4, 5, False)]
+    rows = [rows.tolist() for rows, _, _ in crops.views(2, 4, 5, False)]
     assert rows == [[0, 1], [0, 1], [2, 3], [2, 3], [1, 2]]
 
 
@@ -94,7 +94,7 @@ def test_bad_photos_cost_only_themselves_with_views_too():
 
 
 def test_the_graph_holds_the_network_once_however_many_views():
-    network = applications.load(small(layer="conv1"))
+    network = keras_applications.load(small(layer="conv1"))
     frozen = freeze(network, small(layer="conv1", crops=5, flip=True))
     kinds = [node.op for node in all_nodes(frozen.graph.as_graph_def())]
     assert sum("Conv2D" in kind for kind in kinds) == 1

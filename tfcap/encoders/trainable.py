@@ -10,6 +10,7 @@ import tensorflow as tf
 from records.errors import UserError
 from records.format.manifest import EncoderInfo
 from tfcap.config.experiment import EncoderConfig
+from tfcap.encoders.backbone import Network
 from tfcap.encoders.encoder import (
     Encoder,
     assemble,
@@ -18,7 +19,6 @@ from tfcap.encoders.encoder import (
     features_of_view,
     load_network,
 )
-from tfcap.encoders.network import Network
 
 
 class TunedEncoder(keras.layers.Layer):

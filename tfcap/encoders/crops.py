@@ -10,7 +10,7 @@ import itertools
 import numpy as np
 import tensorflow as tf
 
-from tfcap.encoders.network import TensorFunction
+from tfcap.encoders.backbone import TensorFunction
 
 ENLARGED = 256 / 224
 

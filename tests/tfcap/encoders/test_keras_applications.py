@@ -10,8 +10,8 @@ import tensorflow as tf
 from drawn_photos import info_of, photo, small
 
 from records.errors import UserError
-from tfcap.encoders import applications, decode_photo, load_encoder
-from tfcap.encoders.applications import load
+from tfcap.encoders import decode_photo, keras_applications, load_encoder
+from tfcap.encoders.keras_applications import load
 
 NETWORKS = sorted(name for name in dir(keras.applications) if name[0].isupper())
 # The smallest of a family, at the smallest size that it takes.
@@ -33,9 +33,9 @@ def snake_case(name: str) -> str:
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_network_of_keras_is_found(name):
-    constructor = applications.find_constructor(snake_case(name))
+    constructor = keras_applications.find_constructor(snake_case(name))
     assert constructor is getattr(keras.applications, name)
-    assert callable(applications.scaling_for(constructor, None)[1])
+    assert callable(keras_applications.scaling_for(constructor, None)[1])
 
 
 @pytest.mark.parametrize(("name", "size"), FAMILIES)
@@ -44,11 +44,11 @@ def test_features_are_those_of_keras(name, size):
     photos = [photo(i) for i in range(2)]
     pixels = [tf.cast(decode_photo(one), tf.float32) for one in photos]
     resized = keras.ops.image.resize(tf.stack(pixels), (size, size), antialias=True)
-    constructor = applications.find_constructor(name)
+    constructor = keras_applications.find_constructor(name)
     model = constructor(
         weights=None, include_top=False, input_shape=(size, size, 3), pooling="avg"
     )
-    applications.draw(model, 0)
+    keras_applications.draw(model, 0)
     module = __import__(constructor.__module__, fromlist=["preprocess_input"])
     expected = model(module.preprocess_input(resized.numpy())).numpy()
     features, _ = encoder.encode(photos)
@@ -89,7 +89,7 @@ def test_weights_that_cannot_be_downloaded(monkeypatch):
                 "URL fetch failure on https://host/w.h5: None --\n [Err -3]"
             )
 
-    monkeypatch.setattr(applications, "find_constructor", lambda name: fail)
+    monkeypatch.setattr(keras_applications, "find_constructor", lambda name: fail)
     with pytest.raises(UserError) as error:
         load_encoder(small(weights="imagenet"))
     message = str(error.value)
@@ -112,7 +112,7 @@ def test_weights_from_a_file_wherever_it_lies(tmp_path):
     network = keras.applications.MobileNet(
         weights=None, include_top=False, input_shape=(32, 32, 3)
     )
-    applications.draw(network, 0)
+    keras_applications.draw(network, 0)
     network.save_weights(path)
     remote = "ram://weights/of_another_name.weights.h5"
     tf.io.gfile.makedirs("ram://weights")

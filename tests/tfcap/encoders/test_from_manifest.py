@@ -8,7 +8,7 @@ from records.errors import UserError
 from records.verification.feature_check import GROUP
 from tfcap.config.experiment import EncoderConfig, parse_config
 from tfcap.encoders import load_encoder
-from tfcap.recorded_encoder import load_recorded
+from tfcap.encoders.from_manifest import load_recorded
 
 SETTINGS = {"name": "mobilenet", "weights": "random", "input_size": 32, "seed": 3}
 

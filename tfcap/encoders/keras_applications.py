@@ -12,8 +12,8 @@ import numpy as np
 from records.errors import UserError
 from records.storage.files import exists
 from tfcap.config.experiment import EncoderConfig
+from tfcap.encoders.backbone import Network, cut, on_one_line, scaling_of
 from tfcap.encoders.local_copies import on_disk
-from tfcap.encoders.network import Network, cut, on_one_line, scaling_of
 
 KIND = "application"
 # The input size of the networks that were not trained at 224 x 224.
