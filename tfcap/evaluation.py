@@ -28,9 +28,9 @@ from tfcap.coco_files import (
 )
 from tfcap.comparison import Comparison, Earlier
 from tfcap.config.experiment import DecodingConfig
+from tfcap.data.features import FeatureSource, distinct, photos_of
 from tfcap.decoding import Voters, detokenize, search
 from tfcap.decoding.ensemble import Ensemble
-from tfcap.feature_sources import FeatureSource, distinct, photos_of
 from tfcap.gallery import Entry, write_gallery
 from tfcap.java_scores import JavaScores
 from tfcap.members import records_of, restore, sources_of

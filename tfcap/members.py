@@ -6,9 +6,9 @@ from typing import Any
 
 from records.errors import UserError
 from records.format.record_set import RecordSet
+from tfcap.data.features import FeatureSource
 from tfcap.decoding.ensemble import Ensemble, check_same_vocabulary
 from tfcap.encoders.trainable import TunedEncoder
-from tfcap.feature_sources import FeatureSource
 from tfcap.models.base import Captioner
 from tfcap.workdir import Workdir, check_fits, difference_of_input, encoder_name
 

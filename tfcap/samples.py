@@ -13,10 +13,10 @@ from records.photo_header import MAX_BYTES, PhotoProblem, check_header
 from records.storage.files import read_file
 from records.storage.photo_directory import PhotoFolder, named_folder
 from tfcap.config.experiment import Config
+from tfcap.data.augmentation import whole_photos
 from tfcap.decoding import detokenize, search
 from tfcap.encoders import decode_photo
 from tfcap.models.base import Captioner
-from tfcap.photo_pixels import whole_photos
 from tfcap.train_step import with_features
 
 COUNT = 4

@@ -18,10 +18,10 @@ from tfcap.cider import CiderD
 from tfcap.config.decoding import DecodingConfig, SamplingConfig
 from tfcap.config.experiment import Config
 from tfcap.config.training import SelfCriticalConfig
+from tfcap.data.pipeline import Batch
 from tfcap.decoding.greedy import greedy_search
 from tfcap.decoding.rules import Rules
 from tfcap.decoding.sampling import draw
-from tfcap.input_pipeline import Batch
 from tfcap.models.base import Captioner, Context, take
 from tfcap.models.text import Text
 from tfcap.ops.cross_entropy import smoothed_cross_entropy

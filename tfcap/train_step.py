@@ -11,13 +11,13 @@ import tensorflow as tf
 from records.text.vocabulary import PAD_ID
 from tfcap.averaging import WeightAverage
 from tfcap.config.experiment import TrainingConfig
-from tfcap.input_pipeline import Batch
+from tfcap.data.padding import never_empty
+from tfcap.data.pipeline import Batch
 from tfcap.models.base import Captioner, take
 from tfcap.models.text import Text
 from tfcap.ops.cross_entropy import smoothed_cross_entropy
 from tfcap.ops.dispatch import device_of, kernels_for
 from tfcap.ops.dropout import first_seed, fold_in, row_seeds
-from tfcap.static_shapes import never_empty
 
 ROW_PARTS = ("photo", "prefix", "target")  # what else a batch has is of each photo
 

@@ -21,8 +21,9 @@ from tfcap.checkpoints import KeptByTheChief
 from tfcap.cluster import ALONE, Cluster
 from tfcap.config.experiment import Config
 from tfcap.curves import Curves
+from tfcap.data.padding import RowCounts
+from tfcap.data.pipeline import scoring_batches, training_batches
 from tfcap.failures import explain_not_finite, find_damage, remedy_of_memory
-from tfcap.input_pipeline import scoring_batches, training_batches
 from tfcap.memory import is_out_of_memory
 from tfcap.models import build_model
 from tfcap.optimizers import make_optimizer
@@ -30,7 +31,6 @@ from tfcap.run_summary import print_summary
 from tfcap.samples import Samples
 from tfcap.schedules import make_schedule
 from tfcap.self_critical import SelfCritical
-from tfcap.static_shapes import RowCounts
 from tfcap.stopping import StopRequest, StopTraining
 from tfcap.strategies import check_global_batch, make_strategy
 from tfcap.train_step import Objective, make_score_step, make_train_step

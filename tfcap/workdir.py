@@ -32,10 +32,10 @@ from tfcap.average_file import load_average
 from tfcap.checkpoints import Checkpoints
 from tfcap.config.experiment import Config, RecipeOfRecords
 from tfcap.config.saved import load_saved, parse_recipe, save_config
+from tfcap.data.augmentation import check_keeps_photos
 from tfcap.decoding import check_words
 from tfcap.models import build_model
 from tfcap.models.base import Captioner
-from tfcap.photo_pixels import check_keeps_photos
 
 CONFIG = "config.yaml"
 # What of the encoder decides the features.

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from records.format.record_set import RecordSet
 from tfcap.config.experiment import Config, load_config
-from tfcap.input_pipeline import training_batches
+from tfcap.data.pipeline import training_batches
 
 CONFIG = Path(__file__).parents[2] / "configs" / "heaton.yaml"
 

@@ -20,7 +20,7 @@ from records.format.record_set import RecordSet
 from tests.benchmarks import machine
 from tests.benchmarks.common import seconds
 from tfcap.config.experiment import Config, load_config
-from tfcap.input_pipeline import training_batches
+from tfcap.data.pipeline import training_batches
 from tfcap.models import build_model
 from tfcap.optimizers import make_optimizer
 from tfcap.schedules import make_schedule

@@ -24,8 +24,8 @@ from tests.benchmarks.common import (
 from tests.benchmarks.pipeline_measures import Grids, ManyPhotos, Pipelines
 from tests.benchmarks.training_measures import Training
 from tfcap.config.experiment import DecodingConfig
+from tfcap.data.pipeline import photo_batches
 from tfcap.decoding import search
-from tfcap.input_pipeline import photo_batches
 from tfcap.models import build_model
 from tfcap.models.base import Captioner
 

@@ -19,7 +19,7 @@ from tests.benchmarks.common import (
     seconds,
 )
 from tests.benchmarks.record_set import GRID, make_record_set, repeat_record_set
-from tfcap.input_pipeline import training_batches
+from tfcap.data.pipeline import training_batches
 
 RESUMED_AT = (0.13, 0.37, 0.5, 0.74, 0.99)  # of an epoch's steps
 # glibc keeps what is freed, more of it the longer a process runs. Here it does not,

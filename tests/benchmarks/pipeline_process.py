@@ -14,7 +14,7 @@ import sys
 from records.format.record_set import RecordSet
 from tests.benchmarks import machine
 from tests.benchmarks.common import exhaust, experiment
-from tfcap.input_pipeline import training_batches
+from tfcap.data.pipeline import training_batches
 
 
 def main() -> int:

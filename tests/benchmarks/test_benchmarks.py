@@ -11,7 +11,7 @@ from tests.benchmarks import baselines, chart, run
 from tests.benchmarks.common import count_targets, experiment, lookup
 from tests.benchmarks.record_set import WORDS, make_record_set, repeat_record_set
 from tests.benchmarks.rows import LINES, make_row
-from tfcap.input_pipeline import training_batches
+from tfcap.data.pipeline import training_batches
 
 PHOTOS = 7  # no multiple of any batch
 TINY = FeatureSpec(shape=(3,), dtype="float32")

@@ -10,7 +10,7 @@ import tensorflow as tf
 from records.format.record_set import RecordSet
 from tests.benchmarks import baselines
 from tests.benchmarks.common import Sizes, experiment, lookup, row_rate
-from tfcap.input_pipeline import training_batches
+from tfcap.data.pipeline import training_batches
 from tfcap.models import build_model
 from tfcap.strategies import make_strategy
 from tfcap.train_step import make_train_step

@@ -9,7 +9,7 @@ from records.errors import UserError
 from records.format.manifest import FeatureMoments
 from records.format.schema import FeatureSpec
 from tfcap.config.model import AttentionConfig, TransformerConfig
-from tfcap.expansions import expand_causal, expand_prefixes, pad
+from tfcap.data.expansion import expand_causal, expand_prefixes, pad
 from tfcap.models.attention import AttentionCaptioner
 from tfcap.models.base import Context, take
 from tfcap.models.photo_attention import places

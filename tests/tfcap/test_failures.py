@@ -15,13 +15,13 @@ from records.format.record_set import RecordSet, read_shard
 from records.format.schema import FeatureSpec
 from tfcap.config.experiment import Config, parse_config
 from tfcap.config.training import SelfCriticalConfig
+from tfcap.data.pipeline import training_batches
 from tfcap.failures import (
     find_damage,
     listed,
     photos_of_step,
     remedy_of_memory,
 )
-from tfcap.input_pipeline import training_batches
 from tfcap.training import Trainer
 
 SPEC = FeatureSpec(shape=(4,), dtype="float32")

@@ -13,13 +13,13 @@ from records.format.record_set import RecordSet
 from records.format.schema import FeatureSpec
 from tfcap.captioning import Captioner
 from tfcap.config.experiment import Config, DecodingConfig, parse_config
+from tfcap.data.features import FeatureSource
+from tfcap.data.pipeline import training_batches
 from tfcap.decoding.regression import View, mean_features
 from tfcap.encoders import load_encoder
 from tfcap.evaluation import evaluate
 from tfcap.export import export, model_card, photo_captioner
-from tfcap.feature_sources import FeatureSource
 from tfcap.images.decoding import read_photo
-from tfcap.input_pipeline import training_batches
 from tfcap.members import open_members, sources_of
 from tfcap.samples import choose
 from tfcap.training import Trainer

@@ -10,9 +10,9 @@ from records.errors import UserError
 from records.format.schema import FeatureSpec
 from tfcap import cli
 from tfcap.config.experiment import DecodingConfig
+from tfcap.data.pipeline import photo_batches
 from tfcap.evaluation import caption_split, evaluate, save
 from tfcap.export.model_card import describe
-from tfcap.input_pipeline import photo_batches
 from tfcap.members import open_members, restore, results_folder, sources_of
 
 

@@ -8,7 +8,7 @@ from losses import losses_and_gradients, read
 from records.format.manifest import FeatureMoments
 from records.format.schema import FeatureSpec
 from tfcap.config.experiment import MergeConfig
-from tfcap.expansions import expand_causal, expand_prefixes, pad
+from tfcap.data.expansion import expand_causal, expand_prefixes, pad
 from tfcap.models.base import Context, take
 from tfcap.models.merge import MergeCaptioner
 from tfcap.models.standardizing import standardizer

@@ -16,11 +16,11 @@ from training_steps import Steps
 from records.errors import UserError
 from tfcap import cli
 from tfcap.config.experiment import DecodingConfig, load_config
-from tfcap.expansions import expand_causal, pad
+from tfcap.data.expansion import expand_causal, pad
+from tfcap.data.padding import never_empty
 from tfcap.models.base import take
 from tfcap.ops.dropout import fold_in
 from tfcap.self_critical import SelfCritical
-from tfcap.static_shapes import never_empty
 from tfcap.training import Trainer
 from tfcap.workdir import Workdir
 
@@ -194,7 +194,7 @@ def test_an_end_that_was_not_drawn_has_no_gradient(first):
 
 
 def iter_batches(trainer, records):
-    from tfcap.input_pipeline import training_batches
+    from tfcap.data.pipeline import training_batches
 
     return iter(training_batches(records, trainer.settings, 0))
 

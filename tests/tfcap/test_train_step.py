@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from training_steps import Steps, settings, strategy_of
 
-from tfcap.input_pipeline import scoring_batches
+from tfcap.data.pipeline import scoring_batches
 from tfcap.models import build_model
 from tfcap.models.packed import read_words
 from tfcap.models.text import Text

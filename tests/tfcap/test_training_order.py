@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from records.format.record_set import RecordSet
 from tfcap.config.experiment import TrainingConfig
-from tfcap.input_pipeline import training_batches
+from tfcap.data.pipeline import training_batches
 
 HASH = """
 import sys

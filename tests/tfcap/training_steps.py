@@ -4,11 +4,11 @@ import tensorflow as tf
 
 from tfcap.averaging import WeightAverage
 from tfcap.config.experiment import Config, parse_config
-from tfcap.input_pipeline import training_batches
+from tfcap.data.padding import RowCounts
+from tfcap.data.pipeline import training_batches
 from tfcap.models import build_model
 from tfcap.optimizers import make_optimizer
 from tfcap.schedules import make_schedule
-from tfcap.static_shapes import RowCounts
 from tfcap.strategies import make_strategy, mirrored
 from tfcap.train_step import StepResult, make_train_step
 

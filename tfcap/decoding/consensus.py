@@ -17,10 +17,10 @@ import tensorflow as tf
 
 from tfcap.cider import CiderD, read_references, trimmed
 from tfcap.config.decoding import ConsensusConfig
+from tfcap.data.features import FeatureSource
 from tfcap.decoding.captions import NEVER, Captions
 from tfcap.decoding.expected_captions import ExpectedCaptions
 from tfcap.decoding.regression import Regression, spread
-from tfcap.feature_sources import FeatureSource
 
 
 class Voters(tf.experimental.ExtensionType):

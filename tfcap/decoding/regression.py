@@ -22,7 +22,7 @@ import tensorflow as tf
 
 from records.errors import UserError
 from tfcap.config.decoding import RegressionConfig
-from tfcap.feature_sources import FeatureSource, distinct, photos_of
+from tfcap.data.features import FeatureSource, distinct, photos_of
 
 # Beyond are grids that were flattened: no likeness in that, and gigabytes.
 MOST_CHANNELS = 8192

@@ -6,11 +6,11 @@ from dataclasses import replace
 from records.errors import UserError
 from records.format.record_set import RecordSet
 from tfcap.config.experiment import DecodingConfig
+from tfcap.data.features import FeatureSource
 from tfcap.decoding import Voters
 from tfcap.encoders import Encoder, load_encoder
 from tfcap.encoders.from_manifest import kind_of_file, moved
 from tfcap.export.captioner import PhotoCaptioner
-from tfcap.feature_sources import FeatureSource
 from tfcap.members import restore, tuned_encoders
 from tfcap.workdir import Workdir, check_fits
 

@@ -9,6 +9,8 @@ from records.format.record_set import RecordSet
 from records.format.schema import FeatureSpec
 from records.format.shard_reader import ShardReader
 from tfcap.config.decoding import RegressionConfig
+from tfcap.data.features import FeatureSource
+from tfcap.data.pipeline import photo_batches
 from tfcap.decoding import regression
 from tfcap.decoding.regression import (
     Regression,
@@ -18,8 +20,6 @@ from tfcap.decoding.regression import (
     mean_features,
     spread,
 )
-from tfcap.feature_sources import FeatureSource
-from tfcap.input_pipeline import photo_batches
 
 EAST, NORTH, WEST = [3.0, 1.0], [1.0, 3.0], [-3.0, 1.0]
 PHOTOS = np.array([EAST, NORTH, WEST], np.float32)

@@ -8,7 +8,7 @@ from test_attending_models import build as attending
 from test_models import batch as vectors
 from test_models import build as merging
 
-from tfcap.expansions import expand_causal
+from tfcap.data.expansion import expand_causal
 from tfcap.ops.dispatch import device_of, kernels_for
 from tfcap.strategies import mirrored
 from tfcap.train_step import token_losses

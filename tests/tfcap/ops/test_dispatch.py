@@ -13,7 +13,7 @@ from test_attending_models import build as attending
 from test_models import batch as vectors
 from test_models import build as merging
 
-from tfcap.expansions import expand_causal, expand_prefixes
+from tfcap.data.expansion import expand_causal, expand_prefixes
 from tfcap.models.photo_attention import attend_in_cpp
 from tfcap.ops.compilation import compiler
 from tfcap.ops.cross_entropy import smoothed_cross_entropy

@@ -14,7 +14,7 @@ from records.errors import UserError
 from records.format import schema
 from records.format.record_set import read_shard
 from tfcap.config.experiment import TrainingConfig
-from tfcap.input_pipeline import training_batches
+from tfcap.data.pipeline import training_batches
 
 pytestmark = pytest.mark.slow
 service = tf.data.experimental.service

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfcap.expansions import EXPANSIONS, pad
+from tfcap.data.expansion import EXPANSIONS, pad
 
 # Photo 0: "a dog" and "dog"; photo 1: "a cat runs".
 IDS = tf.ragged.constant([[[1, 5, 7, 2], [1, 7, 2]], [[1, 5, 8, 6, 2]]], dtype=tf.int64)

@@ -9,9 +9,9 @@ import tensorflow as tf
 from records.errors import UserError
 from records.format.manifest import EncoderInfo
 from records.format.record_set import RecordSet
+from tfcap.data.augmentation import check_keeps_photos
+from tfcap.data.pipeline import photo_batches
 from tfcap.encoders import Encoder
-from tfcap.input_pipeline import photo_batches
-from tfcap.photo_pixels import check_keeps_photos
 
 
 @dataclass(frozen=True)

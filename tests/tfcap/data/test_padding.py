@@ -6,8 +6,8 @@ from training_steps import Steps, settings
 
 from records.errors import UserError
 from tfcap.config.experiment import TrainingConfig, parse_config
-from tfcap.input_pipeline import scoring_batches, training_batches
-from tfcap.static_shapes import RowCounts, Shape
+from tfcap.data.padding import RowCounts, Shape
+from tfcap.data.pipeline import scoring_batches, training_batches
 from tfcap.training import Trainer
 
 # Photos of `make_records` have captions of 7 and 4 tokens, and 7 is the longest.

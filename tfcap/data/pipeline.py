@@ -15,11 +15,11 @@ from records.format import schema
 from records.format.numbered_records import read_numbered
 from records.format.record_set import RecordSet
 from tfcap.config.experiment import TrainingConfig
-from tfcap.data_service import expanded_by_service
-from tfcap.expansions import EXPANSIONS, pad
-from tfcap.photo_order import PhotoOrder
-from tfcap.photo_pixels import PixelReader, pixel_reader
-from tfcap.static_shapes import RowCounts, never_empty, pad_batch
+from tfcap.data.augmentation import PixelReader, pixel_reader
+from tfcap.data.data_service import expanded_by_service
+from tfcap.data.expansion import EXPANSIONS, pad
+from tfcap.data.padding import RowCounts, never_empty, pad_batch
+from tfcap.data.shuffling import PhotoOrder
 
 Batch = dict[str, tf.Tensor]
 

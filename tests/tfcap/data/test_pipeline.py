@@ -11,11 +11,7 @@ import tensorflow as tf
 from records.format.schema import FeatureSpec
 from records.text.vocabulary import PAD_ID, START_ID
 from tfcap.config.experiment import TrainingConfig
-from tfcap.input_pipeline import (
-    photo_batches,
-    scoring_batches,
-    training_batches,
-)
+from tfcap.data.pipeline import photo_batches, scoring_batches, training_batches
 
 FORBIDDEN = ("PyFunc", "EagerPyFunc", "GeneratorDataset")
 

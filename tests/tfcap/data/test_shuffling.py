@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from tfcap.config.experiment import TrainingConfig
-from tfcap.photo_order import PhotoOrder
+from tfcap.data.shuffling import PhotoOrder
 
 PHOTOS = [5, 3, 4, 1, 6, 2, 3]  # of each shard
 CONFIG = TrainingConfig(expansion="causal", seed=3, shuffle_photos=8)

@@ -6,8 +6,8 @@ import tensorflow as tf
 
 from records.format.manifest import EncoderInfo
 from tfcap.config.training import FineTuningConfig
+from tfcap.data.augmentation import augmented_photos, whole_photos
 from tfcap.images.decoding import read_photo
-from tfcap.photo_pixels import augmented_photos, whole_photos
 
 SIZE = 32
 ENCODER = EncoderInfo(
