@@ -23,7 +23,7 @@ from tfcap.decoding.greedy import greedy_search
 from tfcap.decoding.rules import Rules
 from tfcap.decoding.sampling import draw
 from tfcap.models.base import Captioner, Context, take
-from tfcap.models.text import Text
+from tfcap.models.layers.packed_tokens import Text
 from tfcap.ops.cross_entropy import smoothed_cross_entropy
 from tfcap.ops.dropout import fold_in, row_seeds, uniform
 

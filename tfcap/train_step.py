@@ -14,7 +14,7 @@ from tfcap.config.experiment import TrainingConfig
 from tfcap.data.padding import never_empty
 from tfcap.data.pipeline import Batch
 from tfcap.models.base import Captioner, take
-from tfcap.models.text import Text
+from tfcap.models.layers.packed_tokens import Text
 from tfcap.ops.cross_entropy import smoothed_cross_entropy
 from tfcap.ops.dispatch import device_of, kernels_for
 from tfcap.ops.dropout import first_seed, fold_in, row_seeds

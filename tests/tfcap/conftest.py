@@ -29,6 +29,7 @@ from tfcap.ops import compilation
 from tfcap.ops.dispatch import kernels_for, operations_for
 from tfcap.workdir import Progress, Workdir
 
+sys.path.insert(0, str(Path(__file__).parent / "models"))
 sys.path.insert(0, str(Path(__file__).parent))  # for drawn_photos and others
 
 SMALL = {"image_units": 8, "lstm_units": 8, "embedding_units": 4}

@@ -7,8 +7,8 @@ from training_steps import Steps, settings, strategy_of
 
 from tfcap.data.pipeline import scoring_batches
 from tfcap.models import build_model
-from tfcap.models.packed import read_words
-from tfcap.models.text import Text
+from tfcap.models.layers.packed_lstm import read_words
+from tfcap.models.layers.packed_tokens import Text
 from tfcap.train_step import StepResult, make_score_step, part_of
 
 SLOW = pytest.mark.slow

@@ -11,7 +11,7 @@ from tfcap.config.experiment import Config
 from tfcap.encoders.trainable import load_tuned
 from tfcap.models.attention import AttentionCaptioner
 from tfcap.models.base import Captioner
-from tfcap.models.glove import load_glove
+from tfcap.models.layers.glove import load_glove
 from tfcap.models.merge import MergeCaptioner
 from tfcap.models.transformer import TransformerCaptioner
 

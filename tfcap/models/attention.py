@@ -16,11 +16,11 @@ from records.format.manifest import FeatureMoments
 from records.format.schema import FeatureSpec
 from tfcap.config.model import AttentionConfig
 from tfcap.models.base import Captioner, Context, take
-from tfcap.models.cells import Cells
-from tfcap.models.packed import read_words
-from tfcap.models.photo_attention import PhotoAttention, over_cells
-from tfcap.models.text import Text
-from tfcap.models.words import Words
+from tfcap.models.layers.cross_attention import PhotoAttention, over_cells
+from tfcap.models.layers.embedding import Words
+from tfcap.models.layers.image_features import Cells
+from tfcap.models.layers.packed_lstm import read_words
+from tfcap.models.layers.packed_tokens import Text
 from tfcap.ops.dropout import dropout
 
 HIDDEN, OUTPUT = 20, 21

@@ -23,7 +23,7 @@ import tensorflow as tf
 
 from records.format.record_set import RecordSet
 from tfcap.encoders.trainable import TunedEncoder
-from tfcap.models.text import Text
+from tfcap.models.layers.packed_tokens import Text
 
 State = Any
 

@@ -21,8 +21,8 @@ from records.format.manifest import FeatureMoments
 from records.format.schema import FeatureSpec
 from tfcap.config.model import MergeConfig
 from tfcap.models.base import Captioner, Context, take
-from tfcap.models.packed import read_words
-from tfcap.models.standardizing import standardizer
+from tfcap.models.layers.packed_lstm import read_words
+from tfcap.models.layers.standardization import standardizer
 from tfcap.ops.dropout import dropout
 
 IMAGE, TEXT, OUTPUT = range(3)

@@ -18,11 +18,11 @@ from records.format.manifest import FeatureMoments
 from records.format.schema import FeatureSpec
 from tfcap.config.model import TransformerConfig
 from tfcap.models.base import Captioner, Context, take
-from tfcap.models.cells import Cells
-from tfcap.models.decoder_block import DecoderBlock
-from tfcap.models.photo_attention import over_cells
-from tfcap.models.text import Text
-from tfcap.models.words import Words
+from tfcap.models.layers.cross_attention import over_cells
+from tfcap.models.layers.decoder_block import DecoderBlock
+from tfcap.models.layers.embedding import Words
+from tfcap.models.layers.image_features import Cells
+from tfcap.models.layers.packed_tokens import Text
 from tfcap.ops.dropout import dropout
 
 OUTPUT = 21

@@ -14,7 +14,7 @@ from test_models import batch as vectors
 from test_models import build as merging
 
 from tfcap.data.expansion import expand_causal, expand_prefixes
-from tfcap.models.photo_attention import attend_in_cpp
+from tfcap.models.layers.cross_attention import attend_in_cpp
 from tfcap.ops.compilation import compiler
 from tfcap.ops.cross_entropy import smoothed_cross_entropy
 from tfcap.ops.dispatch import OPTIONS, SOURCE, kernels_for

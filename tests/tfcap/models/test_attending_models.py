@@ -12,7 +12,7 @@ from tfcap.config.model import AttentionConfig, TransformerConfig
 from tfcap.data.expansion import expand_causal, expand_prefixes, pad
 from tfcap.models.attention import AttentionCaptioner
 from tfcap.models.base import Context, take
-from tfcap.models.photo_attention import places
+from tfcap.models.layers.cross_attention import places
 from tfcap.models.transformer import TransformerCaptioner
 from tfcap.train_step import token_losses
 

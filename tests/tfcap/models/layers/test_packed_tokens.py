@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfcap.models.text import Text
+from tfcap.models.layers.packed_tokens import Text
 from tfcap.ops.dropout import fold_in
 
 TOKENS = tf.constant([[1, 5, 7, 0], [1, 2, 3, 4], [1, 0, 0, 0]])

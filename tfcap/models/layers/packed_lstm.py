@@ -10,7 +10,7 @@ from types import ModuleType
 import keras
 import tensorflow as tf
 
-from tfcap.models.text import Text
+from tfcap.models.layers.packed_tokens import Text
 from tfcap.ops.dispatch import cudnn_allowed, operations_for
 
 State = list[tf.Tensor]

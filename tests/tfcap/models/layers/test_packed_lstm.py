@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfcap.models.packed import read_words
-from tfcap.models.text import Text
+from tfcap.models.layers.packed_lstm import read_words
+from tfcap.models.layers.packed_tokens import Text
 from tfcap.ops.dispatch import kernels_for, operations_for
 
 TOKENS = tf.constant(

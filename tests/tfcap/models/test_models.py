@@ -10,8 +10,8 @@ from records.format.schema import FeatureSpec
 from tfcap.config.experiment import MergeConfig
 from tfcap.data.expansion import expand_causal, expand_prefixes, pad
 from tfcap.models.base import Context, take
+from tfcap.models.layers.standardization import standardizer
 from tfcap.models.merge import MergeCaptioner
-from tfcap.models.standardizing import standardizer
 from tfcap.train_step import token_losses
 
 VOCABULARY = 11

@@ -4,8 +4,8 @@ import keras
 import tensorflow as tf
 
 from tfcap.config.model import TransformerConfig
-from tfcap.models.photo_attention import PhotoAttention, Projected, attend_in_cpp
-from tfcap.models.text import Text
+from tfcap.models.layers.cross_attention import PhotoAttention, Projected, attend_in_cpp
+from tfcap.models.layers.packed_tokens import Text
 from tfcap.ops.dispatch import operations_for
 from tfcap.ops.dropout import dropout
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from records.format import schema
 from records.format.record_set import RecordSet, read_shard
-from tfcap.models.standardizing import scale_and_shift
+from tfcap.models.layers.standardization import scale_and_shift
 
 PHOTOS = 1000  # enough for 1,280 channels: of 64 cells each
 

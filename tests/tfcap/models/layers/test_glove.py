@@ -10,7 +10,7 @@ import pytest
 
 from records.errors import UserError
 from records.text.vocabulary import Vocabulary
-from tfcap.models.glove import load_glove
+from tfcap.models.layers.glove import load_glove
 
 WORDS = Vocabulary(["<pad>", "<start>", "<end>", "<unk>", "a", "dog", "runs"])
 

@@ -17,8 +17,8 @@ from records.format.manifest import FeatureMoments
 from records.format.record_set import RecordSet
 from records.format.schema import FeatureSpec
 from tfcap.config.model import CellSettings
-from tfcap.models.principal import principal_components
-from tfcap.models.standardizing import standardizer
+from tfcap.models.layers.pca import principal_components
+from tfcap.models.layers.standardization import standardizer
 from tfcap.ops.dropout import dropout, fold_in, uniform
 
 # Far more than any encoder's channels: a grid that was flattened.

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from tfcap.models.text import Text
+from tfcap.models.layers.packed_tokens import Text
 from tfcap.ops.dispatch import kernels_for
 from tfcap.train_step import token_losses
 
