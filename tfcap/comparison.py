@@ -8,9 +8,9 @@ from rich.table import Table
 
 from records.console import number_table
 from records.errors import UserError
-from tfcap import bootstrap
-from tfcap.bootstrap import Difference, Result, check_same_photos
-from tfcap.coco_files import Captions, References, read_results
+from tfcap.metrics import bootstrap
+from tfcap.metrics.bootstrap import Difference, Result, check_same_photos
+from tfcap.metrics.coco_format import Captions, References, read_results
 
 
 @dataclass(frozen=True)

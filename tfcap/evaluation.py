@@ -17,23 +17,23 @@ from records.format.caption_reader import read_texts
 from records.format.record_set import RecordSet
 from records.storage.files import make_output, write_text
 from records.storage.photo_directory import PhotoFolder
-from tfcap import java_scores, metrics
-from tfcap.bootstrap import Result
-from tfcap.coco_files import (
-    REFERENCES,
-    RESULTS,
-    References,
-    coco_references,
-    coco_results,
-)
 from tfcap.comparison import Comparison, Earlier
 from tfcap.config.experiment import DecodingConfig
 from tfcap.data.features import FeatureSource, distinct, photos_of
 from tfcap.decoding import Voters, detokenize, search
 from tfcap.decoding.ensemble import Ensemble
 from tfcap.gallery import Entry, write_gallery
-from tfcap.java_scores import JavaScores
 from tfcap.members import records_of, restore, sources_of
+from tfcap.metrics import java, scoring
+from tfcap.metrics.bootstrap import Result
+from tfcap.metrics.coco_format import (
+    REFERENCES,
+    RESULTS,
+    References,
+    coco_references,
+    coco_results,
+)
+from tfcap.metrics.java import JavaScores
 from tfcap.models.base import Captioner
 from tfcap.workdir import Workdir
 
@@ -59,8 +59,8 @@ class Evaluation:
     captions: dict[str, str]
     likelihoods: dict[str, float]
     references: dict[str, tuple[str, ...]]
-    scores: metrics.Scores
-    shuffled: metrics.Scores
+    scores: scoring.Scores
+    shuffled: scoring.Scores
     settings: dict[str, Any]
     java: JavaScores = field(default_factory=JavaScores)
     comparison: Comparison | None = None
@@ -74,7 +74,7 @@ class Evaluation:
             "scores": self.scores.corpus,
             "shuffled_photos": self.shuffled.corpus,
             "java": self.java.summary(),
-            "captions": metrics.describe(self.captions),
+            "captions": scoring.describe(self.captions),
             "settings": self.settings,
             **compared,
         }
@@ -87,8 +87,8 @@ class Evaluation:
 
     def with_java(self) -> "Evaluation":
         """The same with METEOR and SPICE, as far as they can be had."""
-        dealt = metrics.shuffled(self.captions, SHUFFLE_SEED)
-        found = java_scores.score(self.captions, dealt, self.references)
+        dealt = scoring.shuffled(self.captions, SHUFFLE_SEED)
+        found = java.score(self.captions, dealt, self.references)
         return replace(self, java=found)
 
     def beside(self, earlier: Earlier) -> "Evaluation":
@@ -125,8 +125,8 @@ def evaluate(
     model, about = restore(members)
     sources = sources_of(model, read)
     captions, likelihoods = caption_split(model, sources, split, decoding)
-    shuffled = metrics.shuffled(captions, SHUFFLE_SEED)
-    scores = metrics.score(captions, references)
+    shuffled = scoring.shuffled(captions, SHUFFLE_SEED)
+    scores = scoring.score(captions, references)
     settings = {
         "split": split,
         "photos": len(captions),
@@ -146,15 +146,15 @@ def evaluate(
         likelihoods,
         references,
         scores,
-        metrics.score(shuffled, references),
+        scoring.score(shuffled, references),
         settings,
     )
 
 
-def describe_scorer(scores: metrics.Scores) -> dict[str, Any]:
+def describe_scorer(scores: scoring.Scores) -> dict[str, Any]:
     """What the scores are made with, and where pycocoevalcap's own would differ."""
     units = "words as its Penn Treebank tokenizer makes them"
-    if scores.unit == metrics.CHARACTER:
+    if scores.unit == scoring.CHARACTER:
         units = "each character a word: the references have no spaces between words"
     about = {
         "scored_by": scores.unit,

@@ -7,8 +7,8 @@ from typing import Any
 from rich.table import Table
 
 from records.console import number_table
-from tfcap import metrics
 from tfcap.evaluation import SCORES, Evaluation, write_results
+from tfcap.metrics import scoring
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class SeedScores:
     @property
     def captions(self) -> dict[str, list]:
         """How varied each run's captions are (`metrics.describe`), side by side."""
-        each = [metrics.describe(found.captions) for found in self.runs.values()]
+        each = [scoring.describe(found.captions) for found in self.runs.values()]
         return {key: [one[key] for one in each] for key in each[0]}
 
     def summary(self) -> dict[str, Any]:

@@ -14,7 +14,6 @@ import tensorflow as tf
 
 from records.format.record_set import RecordSet
 from records.text.vocabulary import PAD_ID
-from tfcap.cider import CiderD
 from tfcap.config.decoding import DecodingConfig, SamplingConfig
 from tfcap.config.experiment import Config
 from tfcap.config.training import SelfCriticalConfig
@@ -22,6 +21,7 @@ from tfcap.data.pipeline import Batch
 from tfcap.decoding.greedy import greedy_search
 from tfcap.decoding.rules import Rules
 from tfcap.decoding.sampling import draw
+from tfcap.metrics.cider import CiderD
 from tfcap.models.base import Captioner, Context, take
 from tfcap.models.layers.packed_tokens import Text
 from tfcap.ops.cross_entropy import smoothed_cross_entropy

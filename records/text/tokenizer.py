@@ -14,9 +14,10 @@ Words are the same for every kind of token, in any script:
 The kind `word` keeps words of letters and their combining marks, and drops those with a
 digit or a sign; `Tokenizer.split` returns both, so that what is dropped can be counted.
 
-Captions and references are scored after other steps (`tfcap.metrics.normalize`). The
-splitting of BERT, usual before wordpieces, makes a token of each punctuation mark: a
-caption put together again would read "dog ' s" where the references have "dogs".
+Captions and references are scored after other steps
+(`tfcap.metrics.scoring.normalize`). The splitting of BERT, usual before wordpieces,
+makes a token of each punctuation mark: a caption put together
+again would read "dog ' s" where the references have "dogs".
 
 Words can be had before there is a vocabulary, which is learnt from their counts; tokens
 and texts need it.

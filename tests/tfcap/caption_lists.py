@@ -5,7 +5,7 @@ from itertools import chain
 import numpy as np
 
 from records.format.caption_reader import CaptionIds
-from tfcap.cider import CiderD
+from tfcap.metrics.cider import CiderD
 
 
 def ids_of(photos) -> CaptionIds:

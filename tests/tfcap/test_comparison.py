@@ -6,8 +6,8 @@ import pytest
 
 from records.errors import UserError
 from tfcap import cli
-from tfcap.bootstrap import Result
 from tfcap.comparison import Comparison, Earlier
+from tfcap.metrics.bootstrap import Result
 
 REFERENCES = {"a": ("a dog runs", "a dog"), "b": ("two cats sleep", "cats")}
 CAPTIONS = {"a": "a dog runs", "b": "two cats"}

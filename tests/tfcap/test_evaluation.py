@@ -8,11 +8,12 @@ from PIL import Image
 from pycocotools.coco import COCO
 
 from records.errors import UserError
-from tfcap import cli, evaluation, metrics
+from tfcap import cli, evaluation
 from tfcap.commands.evaluate import warn_of
 from tfcap.config.experiment import DecodingConfig, parse_config
 from tfcap.evaluation import describe_scorer, evaluate, save
-from tfcap.metrics import Scores
+from tfcap.metrics import scoring
+from tfcap.metrics.scoring import Scores
 from tfcap.training import Trainer
 from tfcap.workdir import Workdir, settled
 
@@ -86,7 +87,7 @@ def test_what_scores_are_made_with_is_said():
     ],
 )
 def test_captions_that_tell_nothing_are_said(captions, said):
-    about = metrics.describe({str(n): text for n, text in enumerate(captions)})
+    about = scoring.describe({str(n): text for n, text in enumerate(captions)})
     found = warn_of(about)
     assert found == said or found.startswith(said)
 

@@ -13,7 +13,7 @@ from tfcap import cli, evaluation
 from tfcap.commands.train import RUN_AGAIN, training_config
 from tfcap.commands.train_seeds import for_seed
 from tfcap.evaluation import Evaluation
-from tfcap.metrics import Scores
+from tfcap.metrics.scoring import Scores
 from tfcap.seed_scores import SeedScores
 from tfcap.seeds import find_seeds
 from tfcap.training import Trainer

@@ -15,12 +15,12 @@ from typing import Optional
 
 import tensorflow as tf
 
-from tfcap.cider import CiderD, read_references, trimmed
 from tfcap.config.decoding import ConsensusConfig
 from tfcap.data.features import FeatureSource
 from tfcap.decoding.captions import NEVER, Captions
 from tfcap.decoding.expected_captions import ExpectedCaptions
 from tfcap.decoding.regression import Regression, spread
+from tfcap.metrics.cider import CiderD, read_references, trimmed
 
 
 class Voters(tf.experimental.ExtensionType):

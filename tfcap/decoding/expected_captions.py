@@ -11,8 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from records.format.caption_reader import CaptionIds
-from tfcap.cider import ORDERS, CiderD, find, length_penalty, pairs, trimmed
 from tfcap.decoding.regression import Regression
+from tfcap.metrics.cider import ORDERS, CiderD, find, length_penalty, pairs, trimmed
 
 AT_ONCE = 4096  # captions taken apart
 NOBODYS = -1  # an n-gram for tables that would have none

@@ -4,7 +4,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tfcap import metrics
+from tfcap.metrics import scoring
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Entry:
 
 def count_words(text: str) -> int:
     """As scorers count them."""
-    return len(metrics.normalize(text).split())
+    return len(scoring.normalize(text).split())
 
 
 def select(entries: Sequence[Entry], limit: int) -> list[Entry]:

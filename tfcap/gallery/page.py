@@ -13,9 +13,10 @@ from records.html.images import Unreadable, photo_url, thumbnail
 from records.html.theme import look
 from records.photo_header import MAX_BYTES
 from records.storage.files import make_output, read_file, write_text
-from tfcap import metrics, pages
+from tfcap import pages
 from tfcap.gallery import charts
 from tfcap.gallery.entries import Entry, count_words, select
+from tfcap.metrics import scoring
 
 FILE_NAME = "index.html"
 THUMBNAIL_SIDE = 224
@@ -77,7 +78,7 @@ def _write(directory: str, page: str) -> str:
 
 
 def _lede(entries: Sequence[Entry]) -> str:
-    about = metrics.describe({entry.photo_id: entry.caption for entry in entries})
+    about = scoring.describe({entry.photo_id: entry.caption for entry in entries})
     return (
         f"<b>{about['captions']:,}</b> photos, "
         f"<b>{about['distinct_captions']:,}</b> distinct captions from "
@@ -130,7 +131,7 @@ def _frequent(entries: Sequence[Entry]) -> str:
     """Captions that several photos have, most frequent first, ties by text."""
     groups = defaultdict(list)
     for entry in sorted(entries, key=lambda entry: entry.photo_id):
-        groups[metrics.normalize(entry.caption)].append(entry)
+        groups[scoring.normalize(entry.caption)].append(entry)
     ranked = sorted(groups.items(), key=lambda group: (-len(group[1]), group[0]))
     repeated = [group for group in ranked[:FREQUENT] if len(group[1]) > 1]
     if not repeated:
@@ -163,7 +164,7 @@ def _card(entry: Entry) -> dict[str, str]:
         "references": "".join(f"<li>{escape(text)}</li>" for text in entry.references),
         "exact_cider": repr(entry.cider),
         "words": str(entry.words),
-        "normalized": escape(metrics.normalize(entry.caption)),
+        "normalized": escape(scoring.normalize(entry.caption)),
         "cider": f"{entry.cider:.2f}",
         "bleu_4": f"{entry.bleu_4:.2f}",
         "rouge_l": f"{entry.rouge_l:.2f}",

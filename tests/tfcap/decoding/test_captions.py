@@ -10,7 +10,7 @@ from records.text.tokenizer import Tokenizer
 from records.text.vocabulary import Vocabulary
 from tfcap.config.experiment import TokenizerConfig
 from tfcap.decoding import detokenize
-from tfcap.metrics import normalize
+from tfcap.metrics.scoring import normalize
 
 # Tokens after the special ones; ids of a caption after `<start>`; its text.
 PUT_TOGETHER = {

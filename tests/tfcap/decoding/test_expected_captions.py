@@ -6,11 +6,11 @@ import tensorflow as tf
 from caption_lists import cider_of, ids_of, pad
 
 from records.text.vocabulary import END_ID
-from tfcap.cider import CiderD
 from tfcap.config.decoding import RegressionConfig
 from tfcap.decoding import expected_captions
 from tfcap.decoding.expected_captions import ExpectedCaptions, similarity
 from tfcap.decoding.regression import Regression, View
+from tfcap.metrics.cider import CiderD
 
 VOCABULARY = 9
 PHOTOS = np.array([[3.0, 1.0], [1.0, 3.0], [-3.0, 1.0]], np.float32)
@@ -46,7 +46,7 @@ def padded(captions) -> tf.Tensor:
 def test_it_is_cider_d_with_each_training_photo_but_for_the_length(
     training, people, cider, monkeypatch
 ):
-    for module in ("tfcap.cider", expected_captions.__name__):
+    for module in ("tfcap.metrics.cider", expected_captions.__name__):
         monkeypatch.setattr(f"{module}.length_penalty", lambda *_: 1.0)
     asked = padded(captions_of(np.random.default_rng(1), 6))
     weights = tf.constant([0.9, -0.3, 0.4])

@@ -22,7 +22,7 @@ from pycocoevalcap.rouge.rouge import Rouge
 
 from records.errors import UserError
 from records.text.scripts import unspaced_fraction
-from tfcap.ptb_tokenizer import tokenize
+from tfcap.metrics.ptb_tokenizer import tokenize
 
 WORD, CHARACTER = "word", "character"
 NAMES = ("bleu_1", "bleu_2", "bleu_3", "bleu_4", "rouge_l", "cider")
@@ -183,7 +183,7 @@ def normalized(
     """Cuts references and captions into what is scored.
 
     All references are cut together, then all captions, in the order of photo ids:
-    coco-caption's tokenizer reads them so, of `tfcap.coco_files`' files.
+    coco-caption's tokenizer reads them so, of `tfcap.metrics.coco_format`' files.
     """
     photos = sorted(references)
     raw = [text for photo in photos for text in references[photo]]

@@ -7,8 +7,8 @@ from pycocoevalcap import eval as coco_eval
 from pycocoevalcap.meteor.meteor import Meteor
 from pycocotools.coco import COCO
 
-from tfcap import java_scores, metrics
 from tfcap.evaluation import SHUFFLE_SEED, Evaluation, save
+from tfcap.metrics import java, scoring
 
 REFERENCES = {
     "a.jpg": ("A black dog runs over the man's lawn .", "A dog isn't still ."),
@@ -25,17 +25,17 @@ CAPTIONS = {
 
 
 def evaluated() -> Evaluation:
-    dealt = metrics.shuffled(CAPTIONS, SHUFFLE_SEED)
-    scores = [metrics.score(texts, REFERENCES) for texts in (CAPTIONS, dealt)]
+    dealt = scoring.shuffled(CAPTIONS, SHUFFLE_SEED)
+    scores = [scoring.score(texts, REFERENCES) for texts in (CAPTIONS, dealt)]
     return Evaluation(CAPTIONS, {}, REFERENCES, *scores, {})
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(java_scores.missing("meteor") is not None, reason="no METEOR")
+@pytest.mark.skipif(java.missing("meteor") is not None, reason="no METEOR")
 def test_pycocoevalcap_gives_our_files_the_same_scores(tmp_path, monkeypatch):
     meteor = Meteor()  # which takes seconds to start: for both
     monkeypatch.setattr(coco_eval, "Meteor", lambda: meteor)
-    monkeypatch.setitem(java_scores.SCORERS, "meteor", lambda: meteor)
+    monkeypatch.setitem(java.SCORERS, "meteor", lambda: meteor)
     # It would download its parser.
     monkeypatch.setattr(coco_eval, "Spice", Zero)
     found = evaluated().with_java()
@@ -46,7 +46,7 @@ def test_pycocoevalcap_gives_our_files_the_same_scores(tmp_path, monkeypatch):
     for name, (value, _) in found.rows().items():
         key = {"cider": "CIDEr"}.get(name, name.upper().replace("BLEU", "Bleu"))
         assert value == pytest.approx(theirs.eval[key], abs=1e-12), name
-    assert set(found.rows()) == {*metrics.NAMES, "meteor"}
+    assert set(found.rows()) == {*scoring.NAMES, "meteor"}
     assert found.java.scores["meteor"] > found.java.shuffled["meteor"]
 
 
@@ -68,27 +68,27 @@ class Broken(Zero):
 @pytest.fixture
 def package(tmp_path, monkeypatch):
     """A folder that pycocoevalcap is said to be in, with all that is needed."""
-    for files in java_scores.NEEDED.values():
+    for files in java.NEEDED.values():
         for file in files:
             (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / file).touch()
-    monkeypatch.setattr(java_scores.pycocoevalcap, "__path__", [str(tmp_path)])
+    monkeypatch.setattr(java.pycocoevalcap, "__path__", [str(tmp_path)])
     monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
-    monkeypatch.setattr(java_scores, "java_version", lambda: 11)
+    monkeypatch.setattr(java, "java_version", lambda: 11)
     return tmp_path
 
 
 def test_what_is_there_is_scored(package, monkeypatch):
-    for name in java_scores.SCORERS:
-        monkeypatch.setitem(java_scores.SCORERS, name, Zero)
-    found = java_scores.score(CAPTIONS, CAPTIONS, REFERENCES)
+    for name in java.SCORERS:
+        monkeypatch.setitem(java.SCORERS, name, Zero)
+    found = java.score(CAPTIONS, CAPTIONS, REFERENCES)
     assert found.scores == found.shuffled == {"meteor": 0.0, "spice": 0.0}
     assert found.left_out == {}
 
 
 def test_without_java_both_are_left_out(package, monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda _: None)
-    found = java_scores.score(CAPTIONS, CAPTIONS, REFERENCES)
+    found = java.score(CAPTIONS, CAPTIONS, REFERENCES)
     assert found.scores == {}
     assert found.left_out == dict.fromkeys(["meteor", "spice"], "there is no `java`")
 
@@ -96,14 +96,14 @@ def test_without_java_both_are_left_out(package, monkeypatch):
 def test_missing_data_is_named(package):
     (package / "meteor/data/paraphrase-en.gz").unlink()
     (package / "spice/lib/stanford-corenlp-3.6.0-models.jar").unlink()
-    assert "paraphrase-en.gz is not there; install" in java_scores.missing("meteor")
-    assert "models.jar is not there; its parser" in java_scores.missing("spice")
+    assert "paraphrase-en.gz is not there; install" in java.missing("meteor")
+    assert "models.jar is not there; its parser" in java.missing("spice")
 
 
 def test_spice_needs_an_older_java(package, monkeypatch):
-    monkeypatch.setattr(java_scores, "java_version", lambda: 17)
-    assert java_scores.missing("meteor") is None
-    assert java_scores.missing("spice") == "SPICE 1.0 needs Java 8 to 14; this is 17"
+    monkeypatch.setattr(java, "java_version", lambda: 17)
+    assert java.missing("meteor") is None
+    assert java.missing("spice") == "SPICE 1.0 needs Java 8 to 14; this is 17"
 
 
 @pytest.mark.parametrize(
@@ -116,24 +116,24 @@ def test_spice_needs_an_older_java(package, monkeypatch):
 )
 def test_versions_of_java(monkeypatch, said, version):
     def run(*_, **__):
-        return java_scores.subprocess.CompletedProcess([], 0, stderr=said)
+        return java.subprocess.CompletedProcess([], 0, stderr=said)
 
-    monkeypatch.setattr(java_scores.subprocess, "run", run)
-    assert java_scores.java_version() == version
+    monkeypatch.setattr(java.subprocess, "run", run)
+    assert java.java_version() == version
 
 
 def test_a_scorer_that_fails_is_left_out_with_its_words(package, monkeypatch):
-    monkeypatch.setitem(java_scores.SCORERS, "meteor", Broken)
-    monkeypatch.setitem(java_scores.SCORERS, "spice", Zero)
-    found = java_scores.score(CAPTIONS, CAPTIONS, REFERENCES)
+    monkeypatch.setitem(java.SCORERS, "meteor", Broken)
+    monkeypatch.setitem(java.SCORERS, "spice", Zero)
+    found = java.score(CAPTIONS, CAPTIONS, REFERENCES)
     assert found.scores == {"spice": 0.0}
     assert found.left_out["meteor"].startswith("Java failed: ValueError could not")
 
 
 def test_scripts_without_spaces_are_left_to_the_scores_by_character(monkeypatch):
-    monkeypatch.setattr(java_scores, "missing", lambda name: None)
+    monkeypatch.setattr(java, "missing", lambda name: None)
     texts = {"a.jpg": "一只狗", "b.jpg": "一只猫"}
-    found = java_scores.score(texts, texts, {p: [t] for p, t in texts.items()})
+    found = java.score(texts, texts, {p: [t] for p, t in texts.items()})
     assert found.scores == found.shuffled == {}
     assert set(found.left_out) == {"meteor", "spice"}
     assert "no spaces between" in found.left_out["meteor"]

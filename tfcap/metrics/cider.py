@@ -16,7 +16,7 @@ import tensorflow as tf
 from records.format.caption_reader import CaptionIds, read_parts
 from records.format.record_set import RecordSet
 from records.text.vocabulary import PAD_ID
-from tfcap.ngrams import number, shared_ngrams
+from tfcap.metrics.ngrams import number, shared_ngrams
 
 ORDERS = (1, 2, 3, 4)
 SIGMA = 6.0  # of the penalty on another length than the reference's

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from caption_lists import ids_of
 
-from tfcap import ngrams
-from tfcap.ngrams import number, shared_ngrams
+from tfcap.metrics import ngrams
+from tfcap.metrics.ngrams import number, shared_ngrams
 
 SIZE = 9
 

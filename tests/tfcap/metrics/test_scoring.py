@@ -6,7 +6,7 @@ from pycocoevalcap.cider.cider import Cider
 from pycocoevalcap.rouge.rouge import Rouge
 
 from records.errors import UserError
-from tfcap import metrics
+from tfcap.metrics import scoring
 
 REFERENCES = {
     "b.jpg": ["Two cats sleep on a red sofa.", "Cats on a sofa."],
@@ -29,13 +29,13 @@ PERFECT = {photo: texts[0] for photo, texts in REFERENCES.items()}
     ],
 )
 def test_normalize(caption, expected):
-    assert metrics.normalize(caption) == expected
-    assert metrics.normalize(expected) == expected
+    assert scoring.normalize(caption) == expected
+    assert scoring.normalize(expected) == expected
 
 
 def test_bleu_of_a_known_pair():
     # 4 words, 3 of them in the reference; 1 pair of 3; one word short of 5.
-    scores = metrics.score({"p": "a dog runs fast"}, {"p": ["the big dog runs fast"]})
+    scores = scoring.score({"p": "a dog runs fast"}, {"p": ["the big dog runs fast"]})
     brevity = math.exp(1 - 5 / 4)
     assert scores.corpus["bleu_1"] == pytest.approx(3 / 4 * brevity)
     assert scores.corpus["bleu_2"] == pytest.approx(
@@ -46,7 +46,7 @@ def test_bleu_of_a_known_pair():
 def test_bleu_of_the_corpus_is_not_the_mean_over_photos():
     captions = {"p": "a dog", "q": "one two three four"}
     references = {"p": ["a dog"], "q": ["one x y z"]}
-    scores = metrics.score(captions, references)
+    scores = scoring.score(captions, references)
     assert scores.corpus["bleu_1"] == pytest.approx((2 + 1) / (2 + 4))
     assert scores.per_photo["p"]["bleu_1"] == pytest.approx(1)
     assert scores.per_photo["q"]["bleu_1"] == pytest.approx(1 / 4)
@@ -54,7 +54,7 @@ def test_bleu_of_the_corpus_is_not_the_mean_over_photos():
 
 def test_rouge_l_of_a_known_pair():
     # Longest common subsequence "dog runs fast": 3 of 4 words, 3 of 5. Beta is 1.2.
-    scores = metrics.score({"p": "a dog runs fast"}, {"p": ["the dog then runs fast"]})
+    scores = scoring.score({"p": "a dog runs fast"}, {"p": ["the dog then runs fast"]})
     precision, recall, beta = 3 / 4, 3 / 5, 1.2
     f = (1 + beta**2) * precision * recall / (recall + beta**2 * precision)
     assert scores.corpus["rouge_l"] == pytest.approx(f)
@@ -63,23 +63,23 @@ def test_rouge_l_of_a_known_pair():
 
 def test_cider_of_a_perfect_pair_is_ten():
     texts = {"p": "a b c d e", "q": "f g h i j"}
-    scores = metrics.score(texts, {photo: [text] for photo, text in texts.items()})
+    scores = scoring.score(texts, {photo: [text] for photo, text in texts.items()})
     assert scores.corpus["cider"] == pytest.approx(10)
 
 
 def test_perfect_captions_beat_shuffled_ones_in_everything():
-    good = metrics.score(PERFECT, REFERENCES).corpus
-    wrong = metrics.score(metrics.shuffled(PERFECT, seed=0), REFERENCES).corpus
-    assert tuple(good) == metrics.NAMES
-    for name in metrics.NAMES:
+    good = scoring.score(PERFECT, REFERENCES).corpus
+    wrong = scoring.score(scoring.shuffled(PERFECT, seed=0), REFERENCES).corpus
+    assert tuple(good) == scoring.NAMES
+    for name in scoring.NAMES:
         assert good[name] > wrong[name]
     assert good["bleu_4"] == pytest.approx(1)
 
 
 def test_scores_do_not_depend_on_order_and_are_plain_floats(capsys):
-    scores = metrics.score(PERFECT, REFERENCES)
+    scores = scoring.score(PERFECT, REFERENCES)
     backwards = dict(reversed(REFERENCES.items()))
-    assert metrics.score(dict(sorted(PERFECT.items())), backwards) == scores
+    assert scoring.score(dict(sorted(PERFECT.items())), backwards) == scores
     assert list(scores.per_photo) == ["a.jpg", "b.jpg", "c.jpg"]
     values = [*scores.corpus.values(), *scores.per_photo["a.jpg"].values()]
     assert {type(value) for value in values} == {float}
@@ -88,18 +88,18 @@ def test_scores_do_not_depend_on_order_and_are_plain_floats(capsys):
 
 def test_an_empty_caption_counts_as_nothing_right():
     captions = {**PERFECT, "c.jpg": " . "}
-    scores = metrics.score(captions, REFERENCES)
+    scores = scoring.score(captions, REFERENCES)
     assert set(scores.per_photo["c.jpg"].values()) == {0.0}
     assert scores.corpus["rouge_l"] == pytest.approx(2 / 3)
 
 
 def test_an_empty_caption_gains_nothing_from_an_empty_reference():
-    scores = metrics.score({"p": ""}, {"p": ["a dog", "."]})
+    scores = scoring.score({"p": ""}, {"p": ["a dog", "."]})
     assert set(scores.corpus.values()) == {0.0}
 
 
 def test_a_single_photo_is_scored():
-    scores = metrics.score({"p": "a dog"}, {"p": ["a dog"]})
+    scores = scoring.score({"p": "a dog"}, {"p": ["a dog"]})
     assert scores.corpus["cider"] == 0
     assert scores.corpus["bleu_1"] == pytest.approx(1)
 
@@ -120,7 +120,7 @@ def test_a_single_photo_is_scored():
 )
 def test_photos_must_be_the_same(captions, references, message):
     with pytest.raises(UserError, match=message):
-        metrics.score(captions, references)
+        scoring.score(captions, references)
 
 
 CHINESE = {
@@ -136,7 +136,7 @@ def test_scripts_without_spaces_are_scored_by_character():
         "b.jpg": "猫，睡在沙发上",
         "c.jpg": "山 dog",
     }
-    found = metrics.score(captions, CHINESE)
+    found = scoring.score(captions, CHINESE)
     assert found.unit == "character"
     assert found.differs == ("it takes each clause for a word",)
     spaced = {
@@ -147,19 +147,19 @@ def test_scripts_without_spaces_are_scored_by_character():
     for name, scorer in (("cider", Cider()), ("rouge_l", Rouge())):
         assert found.corpus[name] == scorer.compute_score(spaced, results)[0]
     bleu, _ = Bleu(4).compute_score(spaced, results, verbose=0)
-    assert [found.corpus[name] for name in metrics.NAMES[:4]] == bleu
-    assert len(metrics.bleu_statistics(captions, CHINESE)) == 3
+    assert [found.corpus[name] for name in scoring.NAMES[:4]] == bleu
+    assert len(scoring.bleu_statistics(captions, CHINESE)) == 3
 
 
 def test_the_references_decide_what_is_compared():
     mixed = {"p": ["a dog runs", "a 狗 runs"], "q": ["a cat"]}
-    assert metrics.score({"p": "一只狗", "q": "a cat"}, mixed).unit == "word"
-    assert metrics.score(PERFECT, REFERENCES).differs == ()
+    assert scoring.score({"p": "一只狗", "q": "a cat"}, mixed).unit == "word"
+    assert scoring.score(PERFECT, REFERENCES).differs == ()
 
 
 def test_where_coco_caption_would_differ_is_said():
     references = {"p": ["a dog\u2028runs", "."], "q": ["a cat"]}
-    found = metrics.score({"p": "a dog runs", "q": "a cat"}, references)
+    found = scoring.score({"p": "a dog runs", "q": "a cat"}, references)
     assert found.differs == (
         "it loses its place at line ends inside captions",
         "1 reference(s) without a word are left out here",
@@ -171,14 +171,14 @@ def test_captions_are_cut_in_the_order_of_photos():
     """As in our results file: a full stop depends on the caption after it."""
     captions = {"b": "5 dogs", "a": "it is No."}
     references = {"b": ["5 dogs"], "a": ["it is No."]}
-    texts = metrics.normalized(captions, references)
+    texts = scoring.normalized(captions, references)
     assert texts.found == {"a": ["it is no."], "b": ["5 dogs"]} == texts.truth
 
 
 @pytest.mark.parametrize("photos", [2, 3, 50])
 def test_shuffled_is_a_derangement_of_the_same_captions(photos):
     captions = {f"{i:02}.jpg": f"caption {i}" for i in range(photos)}
-    dealt = metrics.shuffled(captions, seed=1)
+    dealt = scoring.shuffled(captions, seed=1)
     assert sorted(dealt.values()) == sorted(captions.values())
     assert all(dealt[photo] != captions[photo] for photo in captions)
 
@@ -186,18 +186,18 @@ def test_shuffled_is_a_derangement_of_the_same_captions(photos):
 def test_shuffled_depends_on_the_seed_alone():
     captions = {f"{i:02}.jpg": f"caption {i}" for i in range(50)}
     backwards = dict(reversed(captions.items()))
-    assert metrics.shuffled(backwards, seed=1) == metrics.shuffled(captions, seed=1)
-    assert metrics.shuffled(captions, seed=2) != metrics.shuffled(captions, seed=1)
-    assert metrics.shuffled({"p": "x"}, seed=0) == {"p": "x"}
+    assert scoring.shuffled(backwards, seed=1) == scoring.shuffled(captions, seed=1)
+    assert scoring.shuffled(captions, seed=2) != scoring.shuffled(captions, seed=1)
+    assert scoring.shuffled({"p": "x"}, seed=0) == {"p": "x"}
 
 
 def test_describe():
     captions = {"p": "A dog runs.", "q": "a dog runs", "r": "", "s": "a cat"}
-    assert metrics.describe(captions) == {
+    assert scoring.describe(captions) == {
         "captions": 4,
         "distinct_captions": 3,
         "distinct_words": 4,
         "mean_words": 2.0,
         "empty_captions": 1,
     }
-    assert metrics.describe({})["mean_words"] == 0
+    assert scoring.describe({})["mean_words"] == 0

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from records.errors import UserError
-from tfcap import bootstrap, metrics
-from tfcap.bootstrap import Result
+from tfcap.metrics import bootstrap, scoring
+from tfcap.metrics.bootstrap import Result
 
 NOUNS = ["dog", "cat", "man", "girl", "horse", "bird"]
 PLACES = ["grass", "snow", "sand", "a street", "the water"]
@@ -37,7 +37,7 @@ def test_a_sample_is_scored_as_the_photos_in_it():
     counts = np.array([[1] * 7 + [0] * (len(GOOD) - 7)])
     found = Result.of(GOOD | dict(list(POOR.items())[:3]), REFERENCES)
     captions = {p: (POOR if i < 3 else GOOD)[p] for i, p in enumerate(chosen)}
-    alone = metrics.score(captions, {p: REFERENCES[p] for p in chosen}).corpus
+    alone = scoring.score(captions, {p: REFERENCES[p] for p in chosen}).corpus
     scores = bootstrap.bleu(counts @ found.statistics)
     for n in range(1, 5):
         assert scores[n - 1][0] == pytest.approx(alone[f"bleu_{n}"])

@@ -6,7 +6,7 @@ import pytest
 from pycocotools.coco import COCO
 
 from records.errors import UserError
-from tfcap.coco_files import coco_references, coco_results, read_results
+from tfcap.metrics.coco_format import coco_references, coco_results, read_results
 
 REFERENCES = {
     "b.jpg": ("Two cats sleep on a red sofa.", "Cats on a sofa."),

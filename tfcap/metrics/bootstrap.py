@@ -13,12 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from records.errors import UserError
-from tfcap import metrics
-from tfcap.metrics import Scores
+from tfcap.metrics import scoring
+from tfcap.metrics.scoring import Scores
 
 RESAMPLES, SEED, AT_A_TIME = 10_000, 0, 500
 ORDERS = 4
-BLEUS, MEANS = metrics.NAMES[:ORDERS], metrics.NAMES[ORDERS:]
+BLEUS, MEANS = scoring.NAMES[:ORDERS], scoring.NAMES[ORDERS:]
 TINY, SMALL = 1e-15, 1e-9  # coco-caption's guards against 0 / 0
 
 
@@ -67,8 +67,8 @@ class Result:
             scores: theirs, if they have been scored.
         """
         return cls(
-            scores or metrics.score(captions, references),
-            metrics.bleu_statistics(captions, references).astype(np.float64),
+            scores or scoring.score(captions, references),
+            scoring.bleu_statistics(captions, references).astype(np.float64),
         )
 
     def resampled(self, counts: np.ndarray) -> dict[str, np.ndarray]:
@@ -107,7 +107,7 @@ def compare(this: Result, other: Result) -> dict[str, Difference]:
             np.concatenate([part[name] for part in drawn]),
             *(result.scores.corpus[name] for result in results),
         )
-        for name in metrics.NAMES
+        for name in scoring.NAMES
     }
 
 

@@ -2,9 +2,9 @@
 
 coco-caption writes captions to a file, a line each, cuts it by the Penn Treebank
 tokenizer of Stanford CoreNLP 3.4.1 (options `-preserveLines -lowerCase`), and drops
-punctuation. Here the same automaton runs (`tfcap.ptb_tables`), with the same actions,
-over the same text: so a full stop at the end of a caption may depend on how the next
-caption begins, as it does there.
+punctuation. Here the same automaton runs (`tfcap.metrics.ptb_tables`), with the same
+actions, over the same text: so a full stop at the end of a caption may depend on
+how the next caption begins, as it does there.
 
 A contraction is two words ("dog 's", "is n't"); what is joined by a hyphen, a slash or
 a full stop is one ("t-shirt"); brackets, and signs such as "$", stay as words.
@@ -16,7 +16,7 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from tfcap.ptb_tables import Tables, load_tables, units
+from tfcap.metrics.ptb_tables import Tables, load_tables, units
 
 PUNCTUATION = {"''", "'", "``", "`", "-LRB-", "-RRB-", "-LCB-", "-RCB-"}
 PUNCTUATION |= {".", "?", "!", ",", ":", "-", "--", "...", ";"}

@@ -19,7 +19,7 @@ import pycocoevalcap
 from pycocoevalcap.meteor.meteor import Meteor
 from pycocoevalcap.spice.spice import Spice
 
-from tfcap.metrics import CHARACTER, normalized
+from tfcap.metrics.scoring import CHARACTER, normalized
 
 SCORERS = {"meteor": Meteor, "spice": Spice}
 NEEDED = {
@@ -68,7 +68,7 @@ def score(
     """METEOR and SPICE, means over photos; what is missing is looked for first.
 
     Args:
-        captions, references: as for `tfcap.metrics.score`.
+        captions, references: as for `tfcap.metrics.scoring.score`.
         shuffled: the control, scored alike.
     """
     texts = normalized(captions, references)
