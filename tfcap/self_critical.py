@@ -19,7 +19,7 @@ from tfcap.config.experiment import Config
 from tfcap.config.training import SelfCriticalConfig
 from tfcap.data.pipeline import Batch
 from tfcap.decoding.greedy import greedy_search
-from tfcap.decoding.rules import Rules
+from tfcap.decoding.logits_processors import Rules
 from tfcap.decoding.sampling import draw
 from tfcap.metrics.cider import CiderD
 from tfcap.models.base import Captioner, Context, take

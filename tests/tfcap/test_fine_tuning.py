@@ -15,7 +15,7 @@ from tfcap.captioning import Captioner
 from tfcap.config.experiment import Config, DecodingConfig, parse_config
 from tfcap.data.features import FeatureSource
 from tfcap.data.pipeline import training_batches
-from tfcap.decoding.regression import View, mean_features
+from tfcap.decoding.kernel_regression import View, mean_features
 from tfcap.encoders import load_encoder
 from tfcap.evaluation import evaluate
 from tfcap.export import export, model_card, photo_captioner

@@ -20,11 +20,11 @@ from records.text.tokenizer_config import TokenizerSettings
 from records.text.vocabulary import Vocabulary
 from tfcap.config.experiment import DecodingConfig
 from tfcap.decoding.beam import beam_search
-from tfcap.decoding.captions import Captions, detokenize
-from tfcap.decoding.consensus import Voters, by_consensus
+from tfcap.decoding.constraints import Required
 from tfcap.decoding.greedy import greedy_search
-from tfcap.decoding.required import Required
-from tfcap.decoding.rules import Rules
+from tfcap.decoding.logits_processors import Rules
+from tfcap.decoding.mbr import Voters, by_consensus
+from tfcap.decoding.output import Captions, detokenize
 from tfcap.decoding.sampling import sample
 from tfcap.models.base import Captioner
 

@@ -5,15 +5,9 @@ import tensorflow as tf
 
 from records.text.vocabulary import END_ID, PAD_ID, START_ID
 from tfcap.config.experiment import DecodingConfig
-from tfcap.decoding.captions import (
-    NEVER,
-    Captions,
-    any_batch,
-    repeat,
-    set_column,
-)
-from tfcap.decoding.required import Required
-from tfcap.decoding.rules import Rules
+from tfcap.decoding.constraints import Required
+from tfcap.decoding.logits_processors import Rules
+from tfcap.decoding.output import NEVER, Captions, any_batch, repeat, set_column
 from tfcap.models.base import Captioner, Context, State
 
 

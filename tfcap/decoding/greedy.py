@@ -6,8 +6,8 @@ import tensorflow as tf
 
 from records.text.vocabulary import END_ID, PAD_ID, START_ID
 from tfcap.config.experiment import DecodingConfig
-from tfcap.decoding.captions import Captions, any_batch, set_column
-from tfcap.decoding.rules import Rules
+from tfcap.decoding.logits_processors import Rules
+from tfcap.decoding.output import Captions, any_batch, set_column
 from tfcap.models.base import Captioner, Context
 
 Choose = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]

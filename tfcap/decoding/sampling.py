@@ -5,9 +5,9 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from tfcap.config.experiment import DecodingConfig
-from tfcap.decoding.captions import Captions, repeat
 from tfcap.decoding.greedy import scored, write
-from tfcap.decoding.rules import Rules
+from tfcap.decoding.logits_processors import Rules
+from tfcap.decoding.output import Captions, repeat
 from tfcap.models.base import Captioner, Context
 
 fold_in = tf.random.experimental.stateless_fold_in

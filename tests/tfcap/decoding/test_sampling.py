@@ -6,7 +6,7 @@ from table_model import END, WORDS, TableModel
 from test_searches import stripped
 
 from tfcap.config.decoding import DecodingConfig, SamplingConfig
-from tfcap.decoding.rules import Rules
+from tfcap.decoding.logits_processors import Rules
 from tfcap.decoding.sampling import pick, sample
 from tfcap.models.base import Context
 

@@ -10,9 +10,9 @@ from table_model import END, FREE, WORDS, TableModel
 
 from tfcap.config.experiment import DecodingConfig
 from tfcap.decoding.beam import beam_search
+from tfcap.decoding.constraints import Required
 from tfcap.decoding.greedy import greedy_search
-from tfcap.decoding.required import Required
-from tfcap.decoding.rules import Rules
+from tfcap.decoding.logits_processors import Rules
 from tfcap.models.base import Context
 
 

@@ -17,9 +17,9 @@ import tensorflow as tf
 
 from tfcap.config.decoding import ConsensusConfig
 from tfcap.data.features import FeatureSource
-from tfcap.decoding.captions import NEVER, Captions
-from tfcap.decoding.expected_captions import ExpectedCaptions
-from tfcap.decoding.regression import Regression, spread
+from tfcap.decoding.expected_ngrams import ExpectedCaptions
+from tfcap.decoding.kernel_regression import Regression, spread
+from tfcap.decoding.output import NEVER, Captions
 from tfcap.metrics.cider import CiderD, read_references, trimmed
 
 

@@ -12,7 +12,7 @@ from records.text.tokenizer import Tokenizer
 from records.text.tokenizer_config import TokenizerSettings
 from records.text.vocabulary import END_ID, PAD_ID, START_ID, UNK_ID, Vocabulary
 from tfcap.config.experiment import DecodingConfig
-from tfcap.decoding.captions import NEVER
+from tfcap.decoding.output import NEVER
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from caption_lists import ids_of
 
 from records.text.vocabulary import END_ID
 from tfcap.config.decoding import RegressionConfig
-from tfcap.decoding.captions import NEVER, Captions
-from tfcap.decoding.consensus import Voters, by_consensus
-from tfcap.decoding.expected_captions import ExpectedCaptions
-from tfcap.decoding.regression import Regression, View
+from tfcap.decoding.expected_ngrams import ExpectedCaptions
+from tfcap.decoding.kernel_regression import Regression, View
+from tfcap.decoding.mbr import Voters, by_consensus
+from tfcap.decoding.output import NEVER, Captions
 
 A, DOG, RUNS, CAT, SLEEPS = range(4, 9)
 REFERENCES = [[[A, DOG, RUNS, END_ID]], [[A, CAT, SLEEPS, END_ID]], [[RUNS, END_ID]]]

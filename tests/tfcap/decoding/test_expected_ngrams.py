@@ -7,9 +7,9 @@ from caption_lists import cider_of, ids_of, pad
 
 from records.text.vocabulary import END_ID
 from tfcap.config.decoding import RegressionConfig
-from tfcap.decoding import expected_captions
-from tfcap.decoding.expected_captions import ExpectedCaptions, similarity
-from tfcap.decoding.regression import Regression, View
+from tfcap.decoding import expected_ngrams
+from tfcap.decoding.expected_ngrams import ExpectedCaptions, similarity
+from tfcap.decoding.kernel_regression import Regression, View
 from tfcap.metrics.cider import CiderD
 
 VOCABULARY = 9
@@ -46,7 +46,7 @@ def padded(captions) -> tf.Tensor:
 def test_it_is_cider_d_with_each_training_photo_but_for_the_length(
     training, people, cider, monkeypatch
 ):
-    for module in ("tfcap.metrics.cider", expected_captions.__name__):
+    for module in ("tfcap.metrics.cider", expected_ngrams.__name__):
         monkeypatch.setattr(f"{module}.length_penalty", lambda *_: 1.0)
     asked = padded(captions_of(np.random.default_rng(1), 6))
     weights = tf.constant([0.9, -0.3, 0.4])
@@ -68,7 +68,7 @@ def test_the_length_to_be_expected_is_the_mean(training, people, cider):
 
 
 def test_captions_are_taken_apart_a_few_at_a_time(training, people, cider, monkeypatch):
-    monkeypatch.setattr(expected_captions, "AT_ONCE", 2)
+    monkeypatch.setattr(expected_ngrams, "AT_ONCE", 2)
     again = ExpectedCaptions.of_captions(ids_of(training), cider, people.regression)
     for own, other in zip(tf.nest.flatten(people, True), tf.nest.flatten(again, True)):
         np.testing.assert_array_equal(own, other)

@@ -15,8 +15,8 @@ from records.errors import UserError
 from records.text.tokenizer_config import TokenizerSettings
 from records.text.vocabulary import END_ID, Vocabulary
 from tfcap.config.experiment import DecodingConfig
-from tfcap.decoding.captions import NEVER
-from tfcap.decoding.rules import Rules, token_ids
+from tfcap.decoding.logits_processors import Rules, token_ids
+from tfcap.decoding.output import NEVER
 
 MOST_STATES = 32
 

@@ -12,9 +12,9 @@ from records.text.vocabulary import Vocabulary
 from tfcap.config.experiment import DecodingConfig
 from tfcap.decoding import check_words
 from tfcap.decoding.beam import beam_search
+from tfcap.decoding.constraints import Required, progress
 from tfcap.decoding.greedy import greedy_search
-from tfcap.decoding.required import Required, progress
-from tfcap.decoding.rules import Rules
+from tfcap.decoding.logits_processors import Rules
 
 A, DOG, RUNS = 4, 5, 6
 PIECES = TokenizerSettings(kind="wordpiece", vocabulary_size=9, min_count=1, oov="unk")

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from records.format.caption_reader import CaptionIds
-from tfcap.decoding.regression import Regression
+from tfcap.decoding.kernel_regression import Regression
 from tfcap.metrics.cider import ORDERS, CiderD, find, length_penalty, pairs, trimmed
 
 AT_ONCE = 4096  # captions taken apart

@@ -11,8 +11,8 @@ from records.format.shard_reader import ShardReader
 from tfcap.config.decoding import RegressionConfig
 from tfcap.data.features import FeatureSource
 from tfcap.data.pipeline import photo_batches
-from tfcap.decoding import regression
-from tfcap.decoding.regression import (
+from tfcap.decoding import kernel_regression
+from tfcap.decoding.kernel_regression import (
     Regression,
     View,
     invert,
@@ -100,7 +100,7 @@ def test_of_a_split(make_records):
 
 def test_of_many_photos_an_even_sample_is_taken(make_records, monkeypatch):
     records = make_records({"train": 12, "dev": 4})
-    monkeypatch.setattr(regression, "MOST_PHOTOS", 4)
+    monkeypatch.setattr(kernel_regression, "MOST_PHOTOS", 4)
     found = Regression.of_split(sources(records), "train", RegressionConfig())
     assert found.inverse.shape == (4, 4)
     assert spread(12).tolist() == [0, 4, 7, 11]
@@ -109,7 +109,7 @@ def test_of_many_photos_an_even_sample_is_taken(make_records, monkeypatch):
 
 def test_only_photos_of_the_sample_are_read(make_records, monkeypatch):
     records = make_records({"train": 40})
-    monkeypatch.setattr(regression, "MOST_PHOTOS", 3)
+    monkeypatch.setattr(kernel_regression, "MOST_PHOTOS", 3)
     read = []
 
     def reading(self, offset, read_one=ShardReader.read):
@@ -125,7 +125,7 @@ def test_only_photos_of_the_sample_are_read(make_records, monkeypatch):
 
 @pytest.mark.parametrize("size", [1, 8, 29])
 def test_a_matrix_is_inverted_in_its_place(monkeypatch, size):
-    monkeypatch.setattr(regression, "SIDE", 8)
+    monkeypatch.setattr(kernel_regression, "SIDE", 8)
     rows = np.random.default_rng(0).normal(size=[size, size])
     matrix = rows @ rows.T + np.eye(size)
     inverse = np.linalg.inv(matrix)
@@ -136,7 +136,7 @@ def test_a_matrix_is_inverted_in_its_place(monkeypatch, size):
 def test_the_kernel_is_made_in_blocks(monkeypatch):
     vectors = [View.of(PHOTOS).vectors.numpy(), View.of(PHOTOS[::-1]).vectors.numpy()]
     whole = kernel(vectors, 0.5)
-    monkeypatch.setattr(regression, "SIDE", 2)
+    monkeypatch.setattr(kernel_regression, "SIDE", 2)
     np.testing.assert_allclose(kernel(vectors, 0.5), whole, rtol=1e-6)
     likeness = sum(v.astype("f") @ v.astype("f").T for v in vectors) / 2
     np.testing.assert_allclose(whole, np.exp((likeness - 1) / 0.5), rtol=1e-6)
