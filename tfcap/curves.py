@@ -26,11 +26,11 @@ from rich.progress import (
 )
 
 from records.errors import UserError
-from tfcap.checkpoints import in_words
 from tfcap.config.experiment import TrainingConfig
+from tfcap.runs.checkpoints import in_words
+from tfcap.runs.workdir import Workdir
 from tfcap.samples import Samples, describe_monotony
 from tfcap.train_step import StepResult
-from tfcap.workdir import Workdir
 
 
 class Curves:

@@ -23,7 +23,6 @@ from tfcap.data.features import FeatureSource, distinct, photos_of
 from tfcap.decoding import Voters, detokenize, search
 from tfcap.decoding.ensemble import Ensemble
 from tfcap.gallery import Entry, write_gallery
-from tfcap.members import records_of, restore, sources_of
 from tfcap.metrics import java, scoring
 from tfcap.metrics.bootstrap import Result
 from tfcap.metrics.coco_format import (
@@ -35,7 +34,8 @@ from tfcap.metrics.coco_format import (
 )
 from tfcap.metrics.java import JavaScores
 from tfcap.models.base import Captioner
-from tfcap.workdir import Workdir
+from tfcap.runs.ensemble import records_of, restore, sources_of
+from tfcap.runs.workdir import Workdir
 
 BATCH = 100
 SHUFFLE_SEED = 0
@@ -112,7 +112,7 @@ def evaluate(
 
     Args:
         members: one run, or several that write captions together
-            (`tfcap.members.open_members`).
+            (`tfcap.runs.ensemble.open_members`).
         record_sets: of the same photos; a model reads the one it was made for.
 
     Raises:

@@ -15,9 +15,7 @@ import tensorflow as tf
 
 from records.errors import UserError
 from records.format.record_set import RecordSet
-from tfcap import checkpoints
 from tfcap.averaging import WeightAverage, assign
-from tfcap.checkpoints import KeptByTheChief
 from tfcap.cluster import ALONE, Cluster
 from tfcap.config.experiment import Config
 from tfcap.curves import Curves
@@ -28,13 +26,15 @@ from tfcap.memory import is_out_of_memory
 from tfcap.models import build_model
 from tfcap.optimizers import make_optimizer
 from tfcap.run_summary import print_summary
+from tfcap.runs import checkpoints
+from tfcap.runs.checkpoints import KeptByTheChief
+from tfcap.runs.workdir import Progress, Workdir, settled
 from tfcap.samples import Samples
 from tfcap.schedules import make_schedule
 from tfcap.self_critical import SelfCritical
 from tfcap.stopping import StopRequest, StopTraining
 from tfcap.strategies import check_global_batch, make_strategy
 from tfcap.train_step import Objective, make_score_step, make_train_step
-from tfcap.workdir import Progress, Workdir, settled
 from tfcap.workers import Workers
 
 # Read as one data set. Their orders are all in memory, of each the shards' numbers.
@@ -66,8 +66,8 @@ class Trainer:
     Args:
         config: the experiment.
         records: what to train on; needs the splits train and dev.
-        workdir: for checkpoints and curves; `tfcap.workdir.held` keeps others out. Of
-            several workers the chief alone reads and writes it.
+        workdir: for checkpoints and curves; `tfcap.runs.workdir.held` keeps others out.
+            Of several workers the chief alone reads and writes it.
         photos: folder of the photo files, to show beside sample captions; None for
             where they were when the records were made.
         cluster: the workers of this run; all must be given the same.

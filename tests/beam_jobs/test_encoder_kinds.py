@@ -13,7 +13,7 @@ from records.verification.verifier import verify
 from tfcap.config.experiment import parse_config
 from tfcap.encoders import load_encoder
 from tfcap.evaluation import caption_split
-from tfcap.members import sources_of
+from tfcap.runs.ensemble import sources_of
 from tfcap.training import Trainer
 
 BY_NAME = {

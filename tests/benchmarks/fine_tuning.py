@@ -23,10 +23,10 @@ from tfcap.config.experiment import Config, load_config
 from tfcap.data.pipeline import training_batches
 from tfcap.models import build_model
 from tfcap.optimizers import make_optimizer
+from tfcap.runs.workdir import settled
 from tfcap.schedules import make_schedule
 from tfcap.strategies import make_strategy
 from tfcap.train_step import make_train_step
-from tfcap.workdir import settled
 
 AHEAD = 8  # batches read more than there are steps: some are ready beforehand
 

@@ -31,7 +31,7 @@ from tests.benchmarks.many_records import make_many_records
 from tfcap.config.experiment import Config, EncoderConfig, load_config
 from tfcap.encoders import load_encoder
 from tfcap.models import build_model
-from tfcap.workdir import Progress, Workdir, settled
+from tfcap.runs.workdir import Progress, Workdir, settled
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 RECIPE, SECOND = CONFIGS / "inception_attention.yaml", CONFIGS / "scst.yaml"

@@ -27,9 +27,10 @@ from tfcap.config.experiment import Config, parse_config
 from tfcap.models import build_model
 from tfcap.ops import compilation
 from tfcap.ops.dispatch import kernels_for, operations_for
-from tfcap.workdir import Progress, Workdir
+from tfcap.runs.workdir import Progress, Workdir
 
-sys.path.insert(0, str(Path(__file__).parent / "models"))
+for folder in ("models", "runs"):
+    sys.path.insert(0, str(Path(__file__).parent / folder))
 sys.path.insert(0, str(Path(__file__).parent))  # for drawn_photos and others
 
 SMALL = {"image_units": 8, "lstm_units": 8, "embedding_units": 4}

@@ -246,9 +246,12 @@ def test_a_model_that_does_not_attend(explaining, capsys, monkeypatch, tmp_path)
         (["caption", "--model", "m", "a.jpg"], "tfcap.captioning.Captioner.load"),
         (
             ["evaluate", "--workdir", "w", "--records", "r"],
-            "tfcap.members.open_members",
+            "tfcap.runs.ensemble.open_members",
         ),
-        (["export", "--workdir", "w", "--output", "o"], "tfcap.members.open_members"),
+        (
+            ["export", "--workdir", "w", "--output", "o"],
+            "tfcap.runs.ensemble.open_members",
+        ),
         (
             ["train", "--config", "c", "--records", "r", "--workdir", "w"],
             "tfcap.training.Trainer",

@@ -14,8 +14,8 @@ from tfcap.config.experiment import DecodingConfig, parse_config
 from tfcap.evaluation import describe_scorer, evaluate, save
 from tfcap.metrics import scoring
 from tfcap.metrics.scoring import Scores
+from tfcap.runs.workdir import Workdir, settled
 from tfcap.training import Trainer
-from tfcap.workdir import Workdir, settled
 
 SETTINGS = {
     "model": {

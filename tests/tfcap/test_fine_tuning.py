@@ -20,10 +20,10 @@ from tfcap.encoders import load_encoder
 from tfcap.evaluation import evaluate
 from tfcap.export import export, model_card, photo_captioner
 from tfcap.images.decoding import read_photo
-from tfcap.members import open_members, sources_of
+from tfcap.runs.ensemble import open_members, sources_of
+from tfcap.runs.workdir import Workdir
 from tfcap.samples import choose
 from tfcap.training import Trainer
-from tfcap.workdir import Workdir
 
 CONSTANT = {"kind": "constant", "rate": 0.01}
 SIZES = {"train": 21, "dev": 7}

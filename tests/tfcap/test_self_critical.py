@@ -20,9 +20,9 @@ from tfcap.data.expansion import expand_causal, pad
 from tfcap.data.padding import never_empty
 from tfcap.models.base import take
 from tfcap.ops.dropout import fold_in
+from tfcap.runs.workdir import Workdir
 from tfcap.self_critical import SelfCritical
 from tfcap.training import Trainer
-from tfcap.workdir import Workdir
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ from PIL import Image
 
 from records.errors import UserError
 from tfcap.config.experiment import Config, parse_config
+from tfcap.runs.workdir import Workdir
 from tfcap.strategies import automatic, check_global_batch, make_strategy, mirrored
 from tfcap.training import Trainer
-from tfcap.workdir import Workdir
 
 
 def settings(**training) -> Config:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfcap.checkpoints import STATE, Checkpoints
+from tfcap.runs.checkpoints import STATE, Checkpoints
 
 pytestmark = pytest.mark.slow
 

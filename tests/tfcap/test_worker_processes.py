@@ -13,8 +13,8 @@ import pytest
 import tensorflow as tf
 
 from records.format.record_set import RecordSet
-from tfcap.checkpoints import STATE, Checkpoints
 from tfcap.config.experiment import load_config
+from tfcap.runs.checkpoints import STATE, Checkpoints
 from tfcap.training import Trainer
 
 pytestmark = pytest.mark.slow

@@ -34,8 +34,8 @@ def add_average(commands) -> None:
 def average(args: argparse.Namespace) -> int:
     import records.quiet  # noqa: F401
     from records.errors import UserError
-    from tfcap.checkpoint_average import average as write
-    from tfcap.workdir import Workdir
+    from tfcap.runs.checkpoint_average import average as write
+    from tfcap.runs.workdir import Workdir
 
     if args.checkpoints < 2:
         raise UserError(f"--checkpoints: at least 2; received {args.checkpoints}")

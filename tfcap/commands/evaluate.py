@@ -69,7 +69,7 @@ def evaluate(args: argparse.Namespace) -> int:
     import records.quiet  # noqa: F401
     from records.storage.photo_directory import check_directory
     from tfcap.memory import FREE_SOME, named_memory_errors
-    from tfcap.seeds import find_seeds
+    from tfcap.runs.seeds import find_seeds
 
     check_directory(args.photos)
     seeds = find_seeds(args.workdir[0]) if len(args.workdir) == 1 else {}
@@ -85,8 +85,8 @@ def evaluate_together(args: argparse.Namespace) -> int:
     from records.format.record_set import RecordSet
     from tfcap import evaluation
     from tfcap.comparison import Earlier
-    from tfcap.members import open_members, results_folder
-    from tfcap.seeds import runs_at
+    from tfcap.runs.ensemble import open_members, results_folder
+    from tfcap.runs.seeds import runs_at
 
     members = open_members(runs_at(args.workdir), one_encoder=len(args.records) == 1)
     record_sets = [RecordSet.open(path) for path in args.records]
@@ -114,10 +114,10 @@ def evaluate_seeds(args: argparse.Namespace, seeds: dict[int, str]) -> int:
     from records.console import plain_console
     from records.format.record_set import RecordSet
     from tfcap.evaluation import evaluate, save
-    from tfcap.members import results_folder
+    from tfcap.runs.ensemble import results_folder
+    from tfcap.runs.seeds import seed_folder
+    from tfcap.runs.workdir import Workdir
     from tfcap.seed_scores import SeedScores
-    from tfcap.seeds import seed_folder
-    from tfcap.workdir import Workdir
 
     check_one_result(args)
     record_sets, runs = [RecordSet.open(path) for path in args.records], {}

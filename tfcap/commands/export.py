@@ -71,8 +71,8 @@ def write_export(args: argparse.Namespace) -> int:
     from tfcap.export import export as write
     from tfcap.export import model_card, photo_captioner, warmup
     from tfcap.export.saving import size
-    from tfcap.members import open_members
-    from tfcap.seeds import runs_at
+    from tfcap.runs.ensemble import open_members
+    from tfcap.runs.seeds import runs_at
 
     photos = photos_to_check(args.check or [])  # before what takes long
     members, half = open_members(runs_at(args.workdir)), args.weights == "float16"

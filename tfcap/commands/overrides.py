@@ -18,7 +18,7 @@ def decoding_config(workdir, args: argparse.Namespace):
     from records.errors import UserError
     from tfcap.config.experiment import override
     from tfcap.decoding import check_words
-    from tfcap.workdir import CONFIG
+    from tfcap.runs.workdir import CONFIG
 
     for given in args.set:
         if not given.startswith("decoding."):

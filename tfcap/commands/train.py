@@ -81,9 +81,9 @@ def train_run(args: argparse.Namespace):
     from records.format.record_set import RecordSet
     from tfcap.cluster import find_cluster
     from tfcap.memory import FREE_SOME, named_memory_errors
-    from tfcap.seeds import check_no_seeds
+    from tfcap.runs.seeds import check_no_seeds
+    from tfcap.runs.workdir import held
     from tfcap.training import Trainer
-    from tfcap.workdir import held
 
     config = training_config(args)
     record_set = RecordSet.open(args.records)
@@ -105,7 +105,7 @@ def exit_code(outcome) -> int:
 def training_config(args: argparse.Namespace):
     """The configuration; with --init on top of that of the run it starts from."""
     from tfcap.config.experiment import load_config
-    from tfcap.workdir import Workdir
+    from tfcap.runs.workdir import Workdir
 
     if not args.init:
         return load_config(args.config, args.set)

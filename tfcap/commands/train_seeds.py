@@ -31,7 +31,7 @@ def check_seeds(args: argparse.Namespace) -> int:
             would train each.
     """
     from tfcap.cluster import find_cluster
-    from tfcap.seeds import check_no_run, find_seeds
+    from tfcap.runs.seeds import check_no_run, find_seeds
 
     if args.seeds < 2:
         raise UserError(f"--seeds: at least 2; received {args.seeds}")
@@ -50,7 +50,7 @@ def check_seeds(args: argparse.Namespace) -> int:
 
 def for_seed(args: argparse.Namespace, seed: int) -> argparse.Namespace:
     """The same command for one of the seeds."""
-    from tfcap.seeds import seed_folder, start_of
+    from tfcap.runs.seeds import seed_folder, start_of
 
     return changed(
         args,

@@ -11,8 +11,8 @@ from tfcap.decoding import Voters
 from tfcap.encoders import Encoder, load_encoder
 from tfcap.encoders.from_manifest import kind_of_file, moved
 from tfcap.export.captioner import PhotoCaptioner
-from tfcap.members import restore, tuned_encoders
-from tfcap.workdir import Workdir, check_fits
+from tfcap.runs.ensemble import restore, tuned_encoders
+from tfcap.runs.workdir import Workdir, check_fits
 
 SHORT = 12  # of a digest, shown
 
@@ -29,7 +29,7 @@ def photo_captioner(
 
     Args:
         members: one run, or several that write captions together
-            (`tfcap.members.open_members`).
+            (`tfcap.runs.ensemble.open_members`).
         encoder_weights, encoder_model: where the encoder's file lies; None for where
             the configuration says.
         half: weights in float16.

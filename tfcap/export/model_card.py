@@ -17,8 +17,8 @@ from records.format.manifest import Manifest
 from records.storage.files import exists, read_file
 from tfcap import evaluation
 from tfcap.config.experiment import DecodingConfig
-from tfcap.members import results_folder
-from tfcap.workdir import Workdir
+from tfcap.runs.ensemble import results_folder
+from tfcap.runs.workdir import Workdir
 
 NO_LICENCE = (
     "not stated when this was exported. What the photos and captions may be used for, "

@@ -36,8 +36,8 @@ from tfcap.export import (
 from tfcap.export.checking import live_captions
 from tfcap.export.shared_weights import SharedWeights
 from tfcap.models.merge import MergeCaptioner
+from tfcap.runs.workdir import Workdir
 from tfcap.training import Trainer
-from tfcap.workdir import Workdir
 
 DECODING = DecodingConfig(beam_width=3, max_length=8)
 

@@ -12,11 +12,11 @@ from records.format.record_set import RecordSet
 from records.text.vocabulary import FILE_NAME as VOCABULARY
 from records.text.vocabulary import Vocabulary
 from tfcap.config.experiment import Config
-from tfcap.workdir import Workdir, check_fits, held
+from tfcap.runs.workdir import Workdir, check_fits, held
 
 ANOTHER = """
 import sys
-from tfcap.workdir import held
+from tfcap.runs.workdir import held
 with held(sys.argv[1]):
     print("held", flush=True)
     sys.stdin.read()

@@ -10,12 +10,12 @@ import tensorflow as tf
 
 from records.errors import UserError
 from records.storage.files import is_empty
-from tfcap import checkpoints
-from tfcap.average_file import FILE_NAME as AVERAGE
-from tfcap.average_file import Average, Kind
 from tfcap.models import build_model
 from tfcap.models.base import Captioner
-from tfcap.workdir import Progress, Workdir
+from tfcap.runs import checkpoints
+from tfcap.runs.average_file import FILE_NAME as AVERAGE
+from tfcap.runs.average_file import Average, Kind
+from tfcap.runs.workdir import Progress, Workdir
 
 
 def average(run: Workdir, count: int, kind: Kind, output: str) -> Average:

@@ -13,7 +13,7 @@ from tfcap.config.experiment import DecodingConfig
 from tfcap.data.pipeline import photo_batches
 from tfcap.evaluation import caption_split, evaluate, save
 from tfcap.export.model_card import describe
-from tfcap.members import open_members, restore, results_folder, sources_of
+from tfcap.runs.ensemble import open_members, restore, results_folder, sources_of
 
 
 def test_one_run_is_itself(make_records, write_run):

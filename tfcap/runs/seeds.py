@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from records.errors import UserError
 from records.storage.files import exists, file_sizes
-from tfcap.workdir import CONFIG
+from tfcap.runs.workdir import CONFIG
 
 HELD = re.compile(rf"seed-(\d+)/{re.escape(CONFIG)}")
 

@@ -14,10 +14,10 @@ from tfcap.commands.train import RUN_AGAIN, training_config
 from tfcap.commands.train_seeds import for_seed
 from tfcap.evaluation import Evaluation
 from tfcap.metrics.scoring import Scores
+from tfcap.runs.seeds import find_seeds
+from tfcap.runs.workdir import Workdir
 from tfcap.seed_scores import SeedScores
-from tfcap.seeds import find_seeds
 from tfcap.training import Trainer
-from tfcap.workdir import Workdir
 
 CONFIG = {
     "model": {"image_units": 8, "lstm_units": 8, "embedding_units": 4},

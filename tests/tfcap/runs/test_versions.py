@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tfcap import cli
-from tfcap.checkpoints import DIGESTS
+from tfcap.runs.checkpoints import DIGESTS
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ import tensorflow as tf
 
 from records.errors import UserError
 from tfcap import cli
-from tfcap.checkpoint_average import average
 from tfcap.models import build_model
-from tfcap.workdir import Progress, Workdir
+from tfcap.runs.checkpoint_average import average
+from tfcap.runs.workdir import Progress, Workdir
 
 
 @pytest.fixture

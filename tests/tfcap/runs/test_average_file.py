@@ -3,7 +3,7 @@
 import pytest
 
 from records.errors import UserError
-from tfcap.average_file import Average, load_average
+from tfcap.runs.average_file import Average, load_average
 
 OLDEST = '{"run": "runs/a", "kind": "last", "steps": [3, 6]}'
 ABOUT = Average(run="runs/a", kind="last", steps=(3, 6))

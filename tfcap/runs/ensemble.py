@@ -10,7 +10,7 @@ from tfcap.data.features import FeatureSource
 from tfcap.decoding.ensemble import Ensemble, check_same_vocabulary
 from tfcap.encoders.trainable import TunedEncoder
 from tfcap.models.base import Captioner
-from tfcap.workdir import Workdir, check_fits, difference_of_input, encoder_name
+from tfcap.runs.workdir import Workdir, check_fits, difference_of_input, encoder_name
 
 REMEDIES = {
     "tokenizer": "Train them on the same records",

@@ -9,8 +9,8 @@ import pytest
 import tensorflow as tf
 
 from records.errors import UserError
-from tfcap import checkpoints
-from tfcap.checkpoints import DIGESTS, STATE, Checkpoints
+from tfcap.runs import checkpoints
+from tfcap.runs.checkpoints import DIGESTS, STATE, Checkpoints
 
 DATA, INDEX = f"{STATE}.data-00000-of-00001", f"{STATE}.index"
 

@@ -4,7 +4,7 @@ config.yaml       format of it all, and the whole configuration, defaults includ
 lock              held while a run trains here: a second one is refused
 dataset.json      the manifest of the records it was trained on
 vocabulary.txt    their vocabulary
-checkpoints/last  the newest states, for resuming; see `tfcap.checkpoints`
+checkpoints/last  the newest states, for resuming; see `tfcap.runs.checkpoints`
 checkpoints/best  those with the lowest dev loss, for captions
 tensorboard/      curves
 evaluation/       captions and scores
@@ -26,16 +26,16 @@ from records.storage.files import check_utf8, exists, make_output
 from records.storage.locks import locked
 from records.text import vocabulary as vocabulary_module
 from records.text.vocabulary import Vocabulary
-from tfcap import checkpoints
-from tfcap.average_file import FILE_NAME as AVERAGE
-from tfcap.average_file import load_average
-from tfcap.checkpoints import Checkpoints
 from tfcap.config.experiment import Config, RecipeOfRecords
 from tfcap.config.saved import load_saved, parse_recipe, save_config
 from tfcap.data.augmentation import check_keeps_photos
 from tfcap.decoding import check_words
 from tfcap.models import build_model
 from tfcap.models.base import Captioner
+from tfcap.runs import checkpoints
+from tfcap.runs.average_file import FILE_NAME as AVERAGE
+from tfcap.runs.average_file import load_average
+from tfcap.runs.checkpoints import Checkpoints
 
 CONFIG = "config.yaml"
 # What of the encoder decides the features.
