@@ -14,7 +14,7 @@ from tfcap.config.experiment import parse_config
 from tfcap.encoders import load_encoder
 from tfcap.evaluation import caption_split
 from tfcap.runs.ensemble import sources_of
-from tfcap.training import Trainer
+from tfcap.training.trainer import Trainer
 
 BY_NAME = {
     "name": "mobilenet",

@@ -22,11 +22,11 @@ from tests.benchmarks.common import seconds
 from tfcap.config.experiment import Config, load_config
 from tfcap.data.pipeline import training_batches
 from tfcap.models import build_model
-from tfcap.optimizers import make_optimizer
 from tfcap.runs.workdir import settled
-from tfcap.schedules import make_schedule
-from tfcap.strategies import make_strategy
-from tfcap.train_step import make_train_step
+from tfcap.training.distributed.strategies import make_strategy
+from tfcap.training.optimizers import make_optimizer
+from tfcap.training.schedules import make_schedule
+from tfcap.training.train_step import make_train_step
 
 AHEAD = 8  # batches read more than there are steps: some are ready beforehand
 

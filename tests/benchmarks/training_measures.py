@@ -12,8 +12,8 @@ from tests.benchmarks import baselines
 from tests.benchmarks.common import Sizes, experiment, lookup, row_rate
 from tfcap.data.pipeline import training_batches
 from tfcap.models import build_model
-from tfcap.strategies import make_strategy
-from tfcap.train_step import make_train_step
+from tfcap.training.distributed.strategies import make_strategy
+from tfcap.training.train_step import make_train_step
 
 # One more than `training_batches` has ready: after so many steps none is left over
 # from a pause.

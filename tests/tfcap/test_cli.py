@@ -254,7 +254,7 @@ def test_a_model_that_does_not_attend(explaining, capsys, monkeypatch, tmp_path)
         ),
         (
             ["train", "--config", "c", "--records", "r", "--workdir", "w"],
-            "tfcap.training.Trainer",
+            "tfcap.training.trainer.Trainer",
         ),
     ],
     ids=["caption", "evaluate", "export", "train"],

@@ -15,7 +15,7 @@ from tfcap.evaluation import describe_scorer, evaluate, save
 from tfcap.metrics import scoring
 from tfcap.metrics.scoring import Scores
 from tfcap.runs.workdir import Workdir, settled
-from tfcap.training import Trainer
+from tfcap.training.trainer import Trainer
 
 SETTINGS = {
     "model": {

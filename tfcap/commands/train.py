@@ -59,7 +59,7 @@ def add_train(commands) -> None:
 
 def train(args: argparse.Namespace) -> int:
     if args.local_workers:
-        from tfcap.local_workers import train_locally
+        from tfcap.training.distributed.local_launcher import train_locally
 
         return train_locally(args)
     # Until training begins, and with it the handler that saves: nothing is lost yet.
@@ -79,11 +79,11 @@ def train(args: argparse.Namespace) -> int:
 def train_run(args: argparse.Namespace):
     """The run's outcome, and whether this process is the chief of its workers."""
     from records.format.record_set import RecordSet
-    from tfcap.cluster import find_cluster
     from tfcap.memory import FREE_SOME, named_memory_errors
     from tfcap.runs.seeds import check_no_seeds
     from tfcap.runs.workdir import held
-    from tfcap.training import Trainer
+    from tfcap.training.distributed.cluster import find_cluster
+    from tfcap.training.trainer import Trainer
 
     config = training_config(args)
     record_set = RecordSet.open(args.records)

@@ -30,8 +30,8 @@ def check_seeds(args: argparse.Namespace) -> int:
         UserError: there is but one, a single run has the place, or several workers
             would train each.
     """
-    from tfcap.cluster import find_cluster
     from tfcap.runs.seeds import check_no_run, find_seeds
+    from tfcap.training.distributed.cluster import find_cluster
 
     if args.seeds < 2:
         raise UserError(f"--seeds: at least 2; received {args.seeds}")

@@ -39,7 +39,7 @@ class ScheduleConfig(Section):
 
 
 class SelfCriticalConfig(Section):
-    """Training by the CIDEr-D of captions drawn from the model; `tfcap.self_critical`.
+    """Training by the CIDEr-D of captions drawn (`tfcap.training.self_critical`).
 
     Attributes:
         samples: captions drawn of each photo.

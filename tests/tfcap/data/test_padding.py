@@ -8,7 +8,7 @@ from records.errors import UserError
 from tfcap.config.experiment import TrainingConfig, parse_config
 from tfcap.data.padding import RowCounts, Shape
 from tfcap.data.pipeline import scoring_batches, training_batches
-from tfcap.training import Trainer
+from tfcap.training.trainer import Trainer
 
 # Photos of `make_records` have captions of 7 and 4 tokens, and 7 is the longest.
 ROWS = {"causal": 2, "prefix": 6 + 3}

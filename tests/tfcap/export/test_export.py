@@ -37,7 +37,7 @@ from tfcap.export.checking import live_captions
 from tfcap.export.shared_weights import SharedWeights
 from tfcap.models.merge import MergeCaptioner
 from tfcap.runs.workdir import Workdir
-from tfcap.training import Trainer
+from tfcap.training.trainer import Trainer
 
 DECODING = DecodingConfig(beam_width=3, max_length=8)
 

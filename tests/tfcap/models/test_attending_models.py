@@ -14,7 +14,7 @@ from tfcap.models.attention import AttentionCaptioner
 from tfcap.models.base import Context, take
 from tfcap.models.layers.cross_attention import places
 from tfcap.models.transformer import TransformerCaptioner
-from tfcap.train_step import token_losses
+from tfcap.training.train_step import token_losses
 
 VOCABULARY = 11
 GRID, VECTOR = (2, 3, 6), (6,)

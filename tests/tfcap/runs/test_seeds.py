@@ -17,7 +17,7 @@ from tfcap.metrics.scoring import Scores
 from tfcap.runs.seeds import find_seeds
 from tfcap.runs.workdir import Workdir
 from tfcap.seed_scores import SeedScores
-from tfcap.training import Trainer
+from tfcap.training.trainer import Trainer
 
 CONFIG = {
     "model": {"image_units": 8, "lstm_units": 8, "embedding_units": 4},

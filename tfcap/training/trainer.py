@@ -15,27 +15,27 @@ import tensorflow as tf
 
 from records.errors import UserError
 from records.format.record_set import RecordSet
-from tfcap.averaging import WeightAverage, assign
-from tfcap.cluster import ALONE, Cluster
 from tfcap.config.experiment import Config
-from tfcap.curves import Curves
 from tfcap.data.padding import RowCounts
 from tfcap.data.pipeline import scoring_batches, training_batches
-from tfcap.failures import explain_not_finite, find_damage, remedy_of_memory
 from tfcap.memory import is_out_of_memory
 from tfcap.models import build_model
-from tfcap.optimizers import make_optimizer
-from tfcap.run_summary import print_summary
 from tfcap.runs import checkpoints
 from tfcap.runs.checkpoints import KeptByTheChief
 from tfcap.runs.workdir import Progress, Workdir, settled
-from tfcap.samples import Samples
-from tfcap.schedules import make_schedule
-from tfcap.self_critical import SelfCritical
-from tfcap.stopping import StopRequest, StopTraining
-from tfcap.strategies import check_global_batch, make_strategy
-from tfcap.train_step import Objective, make_score_step, make_train_step
-from tfcap.workers import Workers
+from tfcap.training.diagnostics import explain_not_finite, find_damage, remedy_of_memory
+from tfcap.training.distributed.cluster import ALONE, Cluster
+from tfcap.training.distributed.collectives import Workers
+from tfcap.training.distributed.strategies import check_global_batch, make_strategy
+from tfcap.training.metrics_logger import Curves
+from tfcap.training.optimizers import make_optimizer
+from tfcap.training.run_summary import print_summary
+from tfcap.training.sample_captions import Samples
+from tfcap.training.schedules import make_schedule
+from tfcap.training.self_critical import SelfCritical
+from tfcap.training.signals import StopRequest, StopTraining
+from tfcap.training.train_step import Objective, make_score_step, make_train_step
+from tfcap.training.weight_average import WeightAverage, assign
 
 # Read as one data set. Their orders are all in memory, of each the shards' numbers.
 EPOCHS_AT_ONCE = 32

@@ -4,9 +4,14 @@ import signal
 import subprocess
 import sys
 
-from tfcap import local_workers
 from tfcap.cli import main, make_parser
-from tfcap.local_workers import free_addresses, how_it_ended, start, wait
+from tfcap.training.distributed import local_launcher
+from tfcap.training.distributed.local_launcher import (
+    free_addresses,
+    how_it_ended,
+    start,
+    wait,
+)
 
 TRAIN = ["train", "--config=c.yaml", "--records=r", "--workdir=w"]
 
@@ -19,7 +24,7 @@ def test_one_local_worker_is_refused(capsys):
 def test_workers_get_the_command_without_the_option():
     options = ["--init=first", "--set=training.epochs=1", "--set=training.seed=2"]
     args = make_parser().parse_args([*TRAIN, "--local_workers=2", *options])
-    command = local_workers.worker_command(args)
+    command = local_launcher.worker_command(args)
     assert command[1:] == ["-m", "tfcap.cli", *TRAIN, *options]
 
 
@@ -36,7 +41,7 @@ def test_each_worker_is_told_who_it_is_and_lines_are_named(capfd):
 
 
 def test_a_worker_that_outlives_a_failed_one_is_killed(monkeypatch):
-    monkeypatch.setattr(local_workers, "GRACE", 0.1)
+    monkeypatch.setattr(local_launcher, "GRACE", 0.1)
     workers = [
         subprocess.Popen([sys.executable, "-c", code])
         for code in ("import time; time.sleep(60)", "raise SystemExit(3)")

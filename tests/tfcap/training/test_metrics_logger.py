@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from tfcap.config.experiment import TrainingConfig
-from tfcap.curves import Curves
+from tfcap.training.metrics_logger import Curves
 
 
 @pytest.mark.parametrize(

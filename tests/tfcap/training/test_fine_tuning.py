@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from test_training import SLOW, assert_same_state, run, stop_at, use_replicas
+from test_trainer import SLOW, assert_same_state, run, stop_at, use_replicas
 
 from records.errors import UserError
 from records.format.record_set import RecordSet
@@ -22,8 +22,8 @@ from tfcap.export import export, model_card, photo_captioner
 from tfcap.images.decoding import read_photo
 from tfcap.runs.ensemble import open_members, sources_of
 from tfcap.runs.workdir import Workdir
-from tfcap.samples import choose
-from tfcap.training import Trainer
+from tfcap.training.sample_captions import choose
+from tfcap.training.trainer import Trainer
 
 CONSTANT = {"kind": "constant", "rate": 0.01}
 SIZES = {"train": 21, "dev": 7}

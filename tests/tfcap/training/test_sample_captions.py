@@ -9,7 +9,13 @@ from PIL import Image
 
 from records.format.schema import FeatureSpec, PhotoRecord
 from records.storage.photo_directory import PhotoFolder
-from tfcap.samples import PIXELS, choose, describe_monotony, picture, table
+from tfcap.training.sample_captions import (
+    PIXELS,
+    choose,
+    describe_monotony,
+    picture,
+    table,
+)
 
 RECORD = PhotoRecord(
     photo_id="a.jpg",

@@ -15,7 +15,7 @@ import tensorflow as tf
 from records.format.record_set import RecordSet
 from tfcap.config.experiment import load_config
 from tfcap.runs.checkpoints import STATE, Checkpoints
-from tfcap.training import Trainer
+from tfcap.training.trainer import Trainer
 
 pytestmark = pytest.mark.slow
 

@@ -6,7 +6,7 @@ from training_steps import Steps
 
 from records.format.schema import FeatureSpec
 from tfcap.config.experiment import parse_config
-from tfcap.self_critical import SelfCritical
+from tfcap.training.self_critical import SelfCritical
 
 SLOW = pytest.mark.slow
 VECTOR = {"image_units": 8, "lstm_units": 8, "embedding_units": 5}

@@ -29,8 +29,8 @@ from records.errors import UserError
 from tfcap.config.experiment import TrainingConfig
 from tfcap.runs.checkpoints import in_words
 from tfcap.runs.workdir import Workdir
-from tfcap.samples import Samples, describe_monotony
-from tfcap.train_step import StepResult
+from tfcap.training.sample_captions import Samples, describe_monotony
+from tfcap.training.train_step import StepResult
 
 
 class Curves:

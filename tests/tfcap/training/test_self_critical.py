@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from test_training import (
+from test_trainer import (
     SLOW,
     assert_same_state,
     run,
@@ -21,8 +21,8 @@ from tfcap.data.padding import never_empty
 from tfcap.models.base import take
 from tfcap.ops.dropout import fold_in
 from tfcap.runs.workdir import Workdir
-from tfcap.self_critical import SelfCritical
-from tfcap.training import Trainer
+from tfcap.training.self_critical import SelfCritical
+from tfcap.training.trainer import Trainer
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfcap.averaging import WeightAverage
+from tfcap.training.weight_average import WeightAverage
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import tensorflow as tf
 
 from records.errors import UserError
-from tfcap.cluster import Cluster
+from tfcap.training.distributed.cluster import Cluster
 
 TASK = re.compile(r"/job:(\w+)/(?:replica:\d+/)?task:(\d+)")
 

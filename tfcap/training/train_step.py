@@ -9,7 +9,6 @@ import keras
 import tensorflow as tf
 
 from records.text.vocabulary import PAD_ID
-from tfcap.averaging import WeightAverage
 from tfcap.config.experiment import TrainingConfig
 from tfcap.data.padding import never_empty
 from tfcap.data.pipeline import Batch
@@ -18,6 +17,7 @@ from tfcap.models.layers.packed_tokens import Text
 from tfcap.ops.cross_entropy import smoothed_cross_entropy
 from tfcap.ops.dispatch import device_of, kernels_for
 from tfcap.ops.dropout import first_seed, fold_in, row_seeds
+from tfcap.training.weight_average import WeightAverage
 
 ROW_PARTS = ("photo", "prefix", "target")  # what else a batch has is of each photo
 

@@ -6,7 +6,7 @@ import sys
 import tensorflow as tf
 
 from records.errors import UserError
-from tfcap.cluster import ALONE, Cluster
+from tfcap.training.distributed.cluster import ALONE, Cluster
 
 
 def make_strategy(name: str, cluster: Cluster = ALONE) -> tf.distribute.Strategy:

@@ -4,11 +4,11 @@ import re
 
 import pytest
 import tensorflow as tf
-from test_training import settings
+from test_trainer import settings
 
-from tfcap import run_summary
-from tfcap.strategies import make_strategy, mirrored
-from tfcap.training import Trainer
+from tfcap.training import run_summary
+from tfcap.training.distributed.strategies import make_strategy, mirrored
+from tfcap.training.trainer import Trainer
 
 
 def test_a_run_says_what_trains_on_what(make_records, tmp_path, capsys):

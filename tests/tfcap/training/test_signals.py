@@ -6,11 +6,11 @@ import sys
 
 import pytest
 
-from tfcap.stopping import StopRequest, StopTraining
+from tfcap.training.signals import StopRequest, StopTraining
 
 TWICE = """
 import signal
-from tfcap.stopping import StopRequest
+from tfcap.training.signals import StopRequest
 with StopRequest():
     signal.raise_signal(signal.{first})
     print("goes on", flush=True)

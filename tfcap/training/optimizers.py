@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from tfcap.config.training import TrainingConfig
 from tfcap.models.base import Captioner
-from tfcap.schedules import Schedule
+from tfcap.training.schedules import Schedule
 
 
 class Adam(keras.optimizers.Adam):

@@ -10,8 +10,13 @@ from PIL import Image
 from records.errors import UserError
 from tfcap.config.experiment import Config, parse_config
 from tfcap.runs.workdir import Workdir
-from tfcap.strategies import automatic, check_global_batch, make_strategy, mirrored
-from tfcap.training import Trainer
+from tfcap.training.distributed.strategies import (
+    automatic,
+    check_global_batch,
+    make_strategy,
+    mirrored,
+)
+from tfcap.training.trainer import Trainer
 
 
 def settings(**training) -> Config:
@@ -54,7 +59,9 @@ def assert_same_state(one: Trainer, other: Trainer) -> None:
 def use_replicas(monkeypatch, replicas: int) -> None:
     """Makes every strategy a mirrored one over so many logical CPUs."""
     devices = tf.config.list_logical_devices("CPU")[:replicas]
-    monkeypatch.setattr("tfcap.training.make_strategy", lambda *_: mirrored(devices))
+    monkeypatch.setattr(
+        "tfcap.training.trainer.make_strategy", lambda *_: mirrored(devices)
+    )
 
 
 def stop_at(monkeypatch, step: int, number=signal.SIGTERM) -> None:
@@ -214,7 +221,7 @@ def test_how_many_epochs_are_read_as_one_data_set_makes_no_difference(
 ):
     records = make_records()
     one = run(settings(epochs=5), records, tmp_path / "one")
-    monkeypatch.setattr("tfcap.training.EPOCHS_AT_ONCE", 2)
+    monkeypatch.setattr("tfcap.training.trainer.EPOCHS_AT_ONCE", 2)
     assert_same_state(one, run(settings(epochs=5), records, tmp_path / "other"))
 
 

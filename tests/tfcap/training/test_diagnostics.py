@@ -16,13 +16,13 @@ from records.format.schema import FeatureSpec
 from tfcap.config.experiment import Config, parse_config
 from tfcap.config.training import SelfCriticalConfig
 from tfcap.data.pipeline import training_batches
-from tfcap.failures import (
+from tfcap.training.diagnostics import (
     find_damage,
     listed,
     photos_of_step,
     remedy_of_memory,
 )
-from tfcap.training import Trainer
+from tfcap.training.trainer import Trainer
 
 SPEC = FeatureSpec(shape=(4,), dtype="float32")
 

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from records.errors import UserError
-from tfcap.cluster import ALONE, find_cluster
+from tfcap.training.distributed.cluster import ALONE, find_cluster
 
 SLURM = {
     "SLURM_PROCID": "2",

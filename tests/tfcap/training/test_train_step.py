@@ -9,7 +9,7 @@ from tfcap.data.pipeline import scoring_batches
 from tfcap.models import build_model
 from tfcap.models.layers.packed_lstm import read_words
 from tfcap.models.layers.packed_tokens import Text
-from tfcap.train_step import StepResult, make_score_step, part_of
+from tfcap.training.train_step import StepResult, make_score_step, part_of
 
 SLOW = pytest.mark.slow
 

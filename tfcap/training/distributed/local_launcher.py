@@ -21,7 +21,7 @@ from threading import Thread
 
 from records.console import INTERRUPTED
 from records.errors import UserError
-from tfcap.stopping import SIGNALS
+from tfcap.training.signals import SIGNALS
 
 LOCALHOST = "127.0.0.1"
 GRACE = 20.0  # seconds; a worker finds out in about 10 that another has gone

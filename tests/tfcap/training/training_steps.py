@@ -2,15 +2,15 @@
 
 import tensorflow as tf
 
-from tfcap.averaging import WeightAverage
 from tfcap.config.experiment import Config, parse_config
 from tfcap.data.padding import RowCounts
 from tfcap.data.pipeline import training_batches
 from tfcap.models import build_model
-from tfcap.optimizers import make_optimizer
-from tfcap.schedules import make_schedule
-from tfcap.strategies import make_strategy, mirrored
-from tfcap.train_step import StepResult, make_train_step
+from tfcap.training.distributed.strategies import make_strategy, mirrored
+from tfcap.training.optimizers import make_optimizer
+from tfcap.training.schedules import make_schedule
+from tfcap.training.train_step import StepResult, make_train_step
+from tfcap.training.weight_average import WeightAverage
 
 
 def settings(**training) -> Config:

@@ -13,7 +13,7 @@ from records.format.record_set import RecordSet
 from records.verification.shard_checks import Expected, Found, Problem, ShardCheck
 from tfcap.config.experiment import TrainingConfig
 from tfcap.data.shuffling import PhotoOrder
-from tfcap.train_step import StepResult
+from tfcap.training.train_step import StepResult
 
 SHOWN = 64
 
