@@ -12,7 +12,7 @@ from records.format.schema import FeatureSpec
 from records.verification.verifier import verify
 from tfcap.config.experiment import parse_config
 from tfcap.encoders import load_encoder
-from tfcap.evaluation import caption_split
+from tfcap.evaluation.evaluator import caption_split
 from tfcap.runs.ensemble import sources_of
 from tfcap.training.trainer import Trainer
 

@@ -83,8 +83,8 @@ def evaluate(args: argparse.Namespace) -> int:
 def evaluate_together(args: argparse.Namespace) -> int:
     """One run, or an ensemble."""
     from records.format.record_set import RecordSet
-    from tfcap import evaluation
-    from tfcap.comparison import Earlier
+    from tfcap.evaluation import evaluator
+    from tfcap.evaluation.comparison import Earlier
     from tfcap.runs.ensemble import open_members, results_folder
     from tfcap.runs.seeds import runs_at
 
@@ -92,11 +92,11 @@ def evaluate_together(args: argparse.Namespace) -> int:
     record_sets = [RecordSet.open(path) for path in args.records]
     earlier = Earlier.read(args.against) if args.against else None
     decoding = decoding_config(members[0], args)
-    found = evaluation.evaluate(members, record_sets, args.split, decoding)
+    found = evaluator.evaluate(members, record_sets, args.split, decoding)
     found = found if args.no_java else found.with_java()
     found = found.beside(earlier) if earlier else found
     folder = args.output or results_folder([run.path for run in members], args.split)
-    evaluation.save(found, folder)
+    evaluator.save(found, folder)
     if args.json:
         print(json.dumps(found.summary()))
     else:
@@ -104,7 +104,7 @@ def evaluate_together(args: argparse.Namespace) -> int:
     print_warning(found)
     if args.gallery:
         photos = args.photos or record_sets[0].manifest.sources["photos"]
-        page = evaluation.save_gallery(found, photos, args.gallery)
+        page = evaluator.save_gallery(found, photos, args.gallery)
         print(f"gallery: {page}", file=sys.stderr)
     return 0
 
@@ -113,11 +113,11 @@ def evaluate_seeds(args: argparse.Namespace, seeds: dict[int, str]) -> int:
     """Each run by itself, and their mean."""
     from records.console import plain_console
     from records.format.record_set import RecordSet
-    from tfcap.evaluation import evaluate, save
+    from tfcap.evaluation.evaluator import evaluate, save
+    from tfcap.evaluation.seed_summary import SeedScores
     from tfcap.runs.ensemble import results_folder
     from tfcap.runs.seeds import seed_folder
     from tfcap.runs.workdir import Workdir
-    from tfcap.seed_scores import SeedScores
 
     check_one_result(args)
     record_sets, runs = [RecordSet.open(path) for path in args.records], {}
@@ -157,7 +157,7 @@ def check_one_result(args: argparse.Namespace) -> None:
 
 def print_scores(found, folder: str) -> None:
     from records.console import plain_console
-    from tfcap.evaluation import score_table
+    from tfcap.evaluation.evaluator import score_table
 
     console = plain_console()
     console.print(score_table(found))

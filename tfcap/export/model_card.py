@@ -15,8 +15,8 @@ from records.errors import UserError
 from records.format import sharding
 from records.format.manifest import Manifest
 from records.storage.files import exists, read_file
-from tfcap import evaluation
 from tfcap.config.experiment import DecodingConfig
+from tfcap.evaluation import evaluator
 from tfcap.runs.ensemble import results_folder
 from tfcap.runs.workdir import Workdir
 
@@ -126,7 +126,7 @@ def scores_of(members: Sequence[Workdir]):
     paths = [run.path for run in members]
 
     def scores(split: str) -> str:
-        path = os.path.join(results_folder(paths, split), evaluation.SCORES)
+        path = os.path.join(results_folder(paths, split), evaluator.SCORES)
         if not exists(path):
             return ""
         try:

@@ -7,7 +7,7 @@ from pycocoevalcap import eval as coco_eval
 from pycocoevalcap.meteor.meteor import Meteor
 from pycocotools.coco import COCO
 
-from tfcap.evaluation import SHUFFLE_SEED, Evaluation, save
+from tfcap.evaluation.evaluator import SHUFFLE_SEED, Evaluation, save
 from tfcap.metrics import java, scoring
 
 REFERENCES = {

@@ -11,7 +11,7 @@ from records.format.schema import FeatureSpec
 from tfcap import cli
 from tfcap.config.experiment import DecodingConfig
 from tfcap.data.pipeline import photo_batches
-from tfcap.evaluation import caption_split, evaluate, save
+from tfcap.evaluation.evaluator import caption_split, evaluate, save
 from tfcap.export.model_card import describe
 from tfcap.runs.ensemble import open_members, restore, results_folder, sources_of
 

@@ -9,14 +9,15 @@ import pytest
 import yaml
 
 from records.errors import UserError
-from tfcap import cli, evaluation
+from tfcap import cli
 from tfcap.commands.train import RUN_AGAIN, training_config
 from tfcap.commands.train_seeds import for_seed
-from tfcap.evaluation import Evaluation
+from tfcap.evaluation import evaluator
+from tfcap.evaluation.evaluator import Evaluation
+from tfcap.evaluation.seed_summary import SeedScores
 from tfcap.metrics.scoring import Scores
 from tfcap.runs.seeds import find_seeds
 from tfcap.runs.workdir import Workdir
-from tfcap.seed_scores import SeedScores
 from tfcap.training.trainer import Trainer
 
 CONFIG = {
@@ -124,13 +125,13 @@ def test_scores_of_each_and_their_spread(trained, capsys):
 
 
 def test_a_run_that_writes_one_caption_is_named(trained, capsys, monkeypatch):
-    write = evaluation.caption_split
+    write = evaluator.caption_split
 
     def caption_split(*args):
         captions, likelihoods = write(*args)
         return dict.fromkeys(captions, ""), likelihoods
 
-    monkeypatch.setattr(evaluation, "caption_split", caption_split)
+    monkeypatch.setattr(evaluator, "caption_split", caption_split)
     assert cli.main(evaluate(trained, "--json")) == 0
     err = capsys.readouterr().err
     for seed in (4, 5):

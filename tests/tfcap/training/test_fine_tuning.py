@@ -17,7 +17,7 @@ from tfcap.data.features import FeatureSource
 from tfcap.data.pipeline import training_batches
 from tfcap.decoding.kernel_regression import View, mean_features
 from tfcap.encoders import load_encoder
-from tfcap.evaluation import evaluate
+from tfcap.evaluation.evaluator import evaluate
 from tfcap.export import export, model_card, photo_captioner
 from tfcap.images.decoding import read_photo
 from tfcap.runs.ensemble import open_members, sources_of

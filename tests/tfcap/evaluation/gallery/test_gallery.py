@@ -8,7 +8,7 @@ from PIL import Image
 
 from records.errors import UserError
 from tfcap import pages
-from tfcap.gallery import Entry, charts, select, write_gallery
+from tfcap.evaluation.gallery import Entry, charts, select, write_gallery
 
 SUMMARY = {
     "scores": {"bleu_4": 0.2, "cider": 0.5},

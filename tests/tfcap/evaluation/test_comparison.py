@@ -6,7 +6,7 @@ import pytest
 
 from records.errors import UserError
 from tfcap import cli
-from tfcap.comparison import Comparison, Earlier
+from tfcap.evaluation.comparison import Comparison, Earlier
 from tfcap.metrics.bootstrap import Result
 
 REFERENCES = {"a": ("a dog runs", "a dog"), "b": ("two cats sleep", "cats")}

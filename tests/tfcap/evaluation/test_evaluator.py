@@ -8,10 +8,11 @@ from PIL import Image
 from pycocotools.coco import COCO
 
 from records.errors import UserError
-from tfcap import cli, evaluation
+from tfcap import cli
 from tfcap.commands.evaluate import warn_of
 from tfcap.config.experiment import DecodingConfig, parse_config
-from tfcap.evaluation import describe_scorer, evaluate, save
+from tfcap.evaluation import evaluator
+from tfcap.evaluation.evaluator import describe_scorer, evaluate, save
 from tfcap.metrics import scoring
 from tfcap.metrics.scoring import Scores
 from tfcap.runs.workdir import Workdir, settled
@@ -172,13 +173,13 @@ def test_scores_of_the_same_caption_for_all_come_with_a_warning(
     trained, capsys, monkeypatch, options
 ):
     workdir, records = trained
-    write = evaluation.caption_split
+    write = evaluator.caption_split
 
     def caption_split(*args):
         captions, likelihoods = write(*args)
         return dict.fromkeys(captions, "a dog"), likelihoods
 
-    monkeypatch.setattr(evaluation, "caption_split", caption_split)
+    monkeypatch.setattr(evaluator, "caption_split", caption_split)
     where = ["--workdir", workdir.path, "--records", records.directory]
     assert cli.main(["evaluate", *where, "--split=dev", "--no_java", *options]) == 0
     assert "warning: all 16 captions are the same" in capsys.readouterr().err
@@ -186,13 +187,13 @@ def test_scores_of_the_same_caption_for_all_come_with_a_warning(
 
 def test_an_empty_caption_is_scored_and_counted(trained, capsys, monkeypatch):
     workdir, records = trained
-    write = evaluation.caption_split
+    write = evaluator.caption_split
 
     def caption_split(*args):
         captions, likelihoods = write(*args)
         return captions | {"dev3.jpg": ""}, likelihoods
 
-    monkeypatch.setattr(evaluation, "caption_split", caption_split)
+    monkeypatch.setattr(evaluator, "caption_split", caption_split)
     found = evaluate([workdir], [records], "dev", workdir.config.decoding)
     assert found.scores.per_photo["dev3.jpg"]["cider"] == 0
     assert found.summary()["captions"]["empty_captions"] == 1

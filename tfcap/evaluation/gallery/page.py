@@ -14,8 +14,8 @@ from records.html.theme import look
 from records.photo_header import MAX_BYTES
 from records.storage.files import make_output, read_file, write_text
 from tfcap import pages
-from tfcap.gallery import charts
-from tfcap.gallery.entries import Entry, count_words, select
+from tfcap.evaluation.gallery import charts
+from tfcap.evaluation.gallery.entries import Entry, count_words, select
 from tfcap.metrics import scoring
 
 FILE_NAME = "index.html"

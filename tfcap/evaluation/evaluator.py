@@ -17,12 +17,12 @@ from records.format.caption_reader import read_texts
 from records.format.record_set import RecordSet
 from records.storage.files import make_output, write_text
 from records.storage.photo_directory import PhotoFolder
-from tfcap.comparison import Comparison, Earlier
 from tfcap.config.experiment import DecodingConfig
 from tfcap.data.features import FeatureSource, distinct, photos_of
 from tfcap.decoding import Voters, detokenize, search
 from tfcap.decoding.ensemble import Ensemble
-from tfcap.gallery import Entry, write_gallery
+from tfcap.evaluation.comparison import Comparison, Earlier
+from tfcap.evaluation.gallery import Entry, write_gallery
 from tfcap.metrics import java, scoring
 from tfcap.metrics.bootstrap import Result
 from tfcap.metrics.coco_format import (

@@ -7,7 +7,7 @@ from typing import Any
 from rich.table import Table
 
 from records.console import number_table
-from tfcap.evaluation import SCORES, Evaluation, write_results
+from tfcap.evaluation.evaluator import SCORES, Evaluation, write_results
 from tfcap.metrics import scoring
 
 
