@@ -10,7 +10,7 @@ Needs no Keras, no tensorflow_text and no other module of tfcap. The export it r
       caption      string  [photos]
       score        float32 [photos]   mean log-probability of the caption's tokens
       error        string  [photos]   why there is no caption; empty if there is one
-    signature explain                 beams and words, see tfcap/export/captioner.py
+    signature explain                 beams and words, see tfcap/export/signatures.py
 """
 
 import functools

@@ -70,7 +70,7 @@ def export(args: argparse.Namespace) -> int:
 def write_export(args: argparse.Namespace) -> int:
     from tfcap.export import export as write
     from tfcap.export import model_card, photo_captioner, warmup
-    from tfcap.export.saving import size
+    from tfcap.export.saved_model import size
     from tfcap.runs.ensemble import open_members
     from tfcap.runs.seeds import runs_at
 
@@ -111,7 +111,7 @@ def check_export(captioner, photos: list[str], args: argparse.Namespace) -> int:
     """Prints live model and export side by side; 1 if they disagree."""
     from records.console import plain_console
     from tfcap.captioning import Captioner
-    from tfcap.export.checking import compare, comparison, in_words
+    from tfcap.export.parity import compare, comparison, in_words
 
     pairs = compare(captioner, Captioner.load(args.output), photos)
     console = plain_console()

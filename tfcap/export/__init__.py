@@ -10,9 +10,9 @@ operations, so that TF Serving, or a process that imports TensorFlow alone, can 
     DIR/1/model_card.md                   data, scores and how they were made, settings
 """
 
-from tfcap.export.captioner import PhotoCaptioner
-from tfcap.export.loading import encoder_of_records, photo_captioner
-from tfcap.export.saving import VERSION, export
+from tfcap.export.builder import encoder_of_records, photo_captioner
+from tfcap.export.saved_model import VERSION, export
+from tfcap.export.signatures import PhotoCaptioner
 
 __all__ = [
     "VERSION", "PhotoCaptioner", "encoder_of_records", "export", "photo_captioner",

@@ -17,7 +17,7 @@ from tfcap.config.experiment import DecodingConfig, EncoderConfig, parse_config
 from tfcap.decoding.ensemble import Ensemble
 from tfcap.encoders import load_encoder
 from tfcap.export import PhotoCaptioner, export
-from tfcap.export.checking import live_captions
+from tfcap.export.parity import live_captions
 from tfcap.models import build_model
 
 MERGE = {"image_units": 8, "lstm_units": 8, "embedding_units": 4}

@@ -25,15 +25,15 @@ from tfcap.encoders import load_encoder
 from tfcap.encoders.encoder import loaded
 from tfcap.export import (
     PhotoCaptioner,
-    checking,
     encoder_of_records,
     export,
     model_card,
+    parity,
     photo_captioner,
     shared_weights,
     warmup,
 )
-from tfcap.export.checking import live_captions
+from tfcap.export.parity import live_captions
 from tfcap.export.shared_weights import SharedWeights
 from tfcap.models.merge import MergeCaptioner
 from tfcap.runs.workdir import Workdir
@@ -397,11 +397,11 @@ def test_live_and_exported_side_by_side(trained, tmp_path, capsys):
 
 
 def test_photos_are_compared_a_few_at_a_time(captioner, model, tmp_path, monkeypatch):
-    monkeypatch.setattr(checking, "AT_A_TIME", 2)
+    monkeypatch.setattr(parity, "AT_A_TIME", 2)
     paths = [tmp_path / f"{i}.jpg" for i in range(3)]
     for i, path in enumerate(paths):
         path.write_bytes(jpeg(i))
-    pairs = checking.compare(captioner, Captioner(model), [str(p) for p in paths])
+    pairs = parity.compare(captioner, Captioner(model), [str(p) for p in paths])
     assert [pair.photo for pair in pairs] == [str(path) for path in paths]
     assert all(pair.agrees() for pair in pairs)
-    assert checking.in_words(pairs).startswith("3 of 3 captions are the same; ")
+    assert parity.in_words(pairs).startswith("3 of 3 captions are the same; ")

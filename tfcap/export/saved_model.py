@@ -10,7 +10,7 @@ from records.storage.files import file_sizes, write_text
 from records.text.vocabulary import FILE_NAME
 from tfcap.captioning import FORMAT, FORMAT_FILE
 from tfcap.export import warmup
-from tfcap.export.captioner import PhotoCaptioner
+from tfcap.export.signatures import PhotoCaptioner
 
 VERSION = "1"
 MODEL_CARD = "model_card.md"

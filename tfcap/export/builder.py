@@ -10,7 +10,7 @@ from tfcap.data.features import FeatureSource
 from tfcap.decoding import Voters
 from tfcap.encoders import Encoder, load_encoder
 from tfcap.encoders.from_manifest import kind_of_file, moved
-from tfcap.export.captioner import PhotoCaptioner
+from tfcap.export.signatures import PhotoCaptioner
 from tfcap.runs.ensemble import restore, tuned_encoders
 from tfcap.runs.workdir import Workdir, check_fits
 

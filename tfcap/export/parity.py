@@ -12,7 +12,7 @@ from records.storage.files import read_file
 from tfcap import captioning
 from tfcap.captioning import Captioned, caption_within
 from tfcap.decoding import detokenize
-from tfcap.export.captioner import PhotoCaptioner
+from tfcap.export.signatures import PhotoCaptioner
 
 AT_A_TIME = 32  # photos
 CLOSE = 1e-4  # of a score: float32 rounding over a caption's tokens
