@@ -46,7 +46,7 @@ from beam_jobs.summary import counter, has_ended
 from records import console
 from records.errors import UserError
 from records.format import rejects, sharding
-from tfcap.captioning import Captioner
+from tfcap.inference.captioner import Captioner
 
 
 def main(argv: Sequence[str] | None = None) -> int:

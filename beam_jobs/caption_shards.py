@@ -30,7 +30,7 @@ from records.storage.files import (
     write_atomically,
     write_text,
 )
-from tfcap.captioning import Captioner, caption_within
+from tfcap.inference.captioner import Captioner, caption_within
 from tfcap.memory import named_memory_errors
 
 SHARD_NAME = re.compile(r"captions-\d{5}-of-\d{5}\.jsonl")

@@ -16,10 +16,10 @@ from PIL import Image
 from beam_jobs.photo_files import read_photos
 from records.html.images import Unreadable, thumbnail
 from records.photo_header import PhotoProblem
-from tfcap.captioning import Captioner, caption_within
 from tfcap.commands.caption import caption_files
 from tfcap.encoders.encoder import Encoder, unreadable
 from tfcap.images.decoding import read_photo, read_what_can_be
+from tfcap.inference.captioner import Captioner, caption_within
 
 SIDE = 8
 GREY = np.linspace(0, 255, 12 * 16).reshape(12, 16).astype(np.uint8)

@@ -14,7 +14,7 @@ from tests.benchmarks import baselines
 from tests.benchmarks.common import count_targets, experiment, lookup, seconds
 from tests.benchmarks.photo_set import PhotoSet
 from tests.benchmarks.random_exports import RandomModel
-from tfcap.captioning import Captioner
+from tfcap.inference.captioner import Captioner
 
 BATCHES = (1, 8, 32)
 

@@ -3,7 +3,7 @@
 from beam_jobs.caption_shards import CaptionJob
 from tests.benchmarks.export_measures import caption_in_batches, run, same_batches
 from tests.benchmarks.photo_set import PhotoSet
-from tfcap.captioning import Captioned
+from tfcap.inference.captioner import Captioned
 
 
 class Noting:

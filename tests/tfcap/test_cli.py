@@ -84,7 +84,7 @@ class FakeCaptioner:
     """Says how long a photo is; cannot read photos that end with `bad`."""
 
     def caption(self, photos):
-        from tfcap.captioning import Captioned
+        from tfcap.inference.captioner import Captioned
 
         return [
             Captioned("", 0.0, "not a photo")
@@ -96,7 +96,9 @@ class FakeCaptioner:
 
 @pytest.fixture
 def photos(tmp_path, monkeypatch):
-    monkeypatch.setattr("tfcap.captioning.Captioner.load", lambda _: FakeCaptioner())
+    monkeypatch.setattr(
+        "tfcap.inference.captioner.Captioner.load", lambda _: FakeCaptioner()
+    )
     (tmp_path / "a.jpg").write_bytes(GOOD)
     (tmp_path / "b.jpg").write_bytes(BAD)
     return [str(tmp_path / name) for name in ("a.jpg", "b.jpg", "none.jpg")]
@@ -173,7 +175,7 @@ def test_a_file_too_large_for_a_photo_is_not_read(photos, capsys):
 @pytest.fixture
 def explaining(photos, monkeypatch):
     """The same with three beams, and where it looked."""
-    from tfcap.captioning import Captioned, Explained
+    from tfcap.inference.captioner import Captioned, Explained
 
     def explain(self, contents):
         beams = tuple(Captioned(f"caption {n}", -float(n)) for n in range(3))
@@ -211,7 +213,7 @@ def test_more_captions_than_there_are(explaining, capsys, count, message):
 
 
 def test_a_picture_of_each_photo(explaining, tmp_path, capsys, monkeypatch):
-    drawing = "tfcap.attention_picture.attention_picture"
+    drawing = "tfcap.inference.attention_plot.attention_picture"
     monkeypatch.setattr(drawing, lambda photo, _: photo)
     again = tmp_path / "deep" / "a.jpg"
     again.parent.mkdir()
@@ -230,7 +232,7 @@ def test_a_picture_of_each_photo(explaining, tmp_path, capsys, monkeypatch):
 
 
 def test_a_model_that_does_not_attend(explaining, capsys, monkeypatch, tmp_path):
-    from tfcap.captioning import Captioned, Explained
+    from tfcap.inference.captioner import Captioned, Explained
 
     for look in (None, [[[1.0]]]):
         found = Explained((Captioned("a", -1.0),), ("a",), (0.5,), look)
@@ -243,7 +245,10 @@ def test_a_model_that_does_not_attend(explaining, capsys, monkeypatch, tmp_path)
 @pytest.mark.parametrize(
     ("argv", "where"),
     [
-        (["caption", "--model", "m", "a.jpg"], "tfcap.captioning.Captioner.load"),
+        (
+            ["caption", "--model", "m", "a.jpg"],
+            "tfcap.inference.captioner.Captioner.load",
+        ),
         (
             ["evaluate", "--workdir", "w", "--records", "r"],
             "tfcap.runs.ensemble.open_members",

@@ -41,8 +41,8 @@ def add_caption(commands) -> None:
 
 def caption(args: argparse.Namespace) -> int:
     import records.quiet  # noqa: F401
-    from tfcap.captioning import Captioner
     from tfcap.images.paths import photo_paths
+    from tfcap.inference.captioner import Captioner
     from tfcap.memory import FREE_SOME, named_memory_errors
 
     paths = photo_paths(args.photos)
@@ -102,7 +102,7 @@ def caption_files(
         count: captions of each.
         pictures: path of a photo -> of the picture to draw of it.
     """
-    from tfcap.captioning import caption_within
+    from tfcap.inference.captioner import caption_within
 
     for start in range(0, len(paths), BATCH):
         batch = paths[start : start + BATCH]
@@ -133,7 +133,7 @@ def described(
     captioner, photos: dict[str, bytes], count: int, pictures: dict[str, str]
 ) -> dict[str, dict]:
     """Rows with the other captions found and, if asked for, a picture."""
-    from tfcap.captioning import explain_within
+    from tfcap.inference.captioner import explain_within
 
     rows = {}
     for path, found in zip(photos, explain_within(captioner, list(photos.values()))):
@@ -166,7 +166,7 @@ def draw(photo: bytes, found, place: str) -> None:
     """
     from records.errors import UserError
     from records.storage.files import make_output, write_atomically
-    from tfcap.attention_picture import attention_picture
+    from tfcap.inference.attention_plot import attention_picture
 
     if not found.looks_at_places():
         raise UserError(

@@ -110,8 +110,8 @@ def photos_to_check(given: list[str]) -> list[str]:
 def check_export(captioner, photos: list[str], args: argparse.Namespace) -> int:
     """Prints live model and export side by side; 1 if they disagree."""
     from records.console import plain_console
-    from tfcap.captioning import Captioner
     from tfcap.export.parity import compare, comparison, in_words
+    from tfcap.inference.captioner import Captioner
 
     pairs = compare(captioner, Captioner.load(args.output), photos)
     console = plain_console()

@@ -9,10 +9,10 @@ from rich.table import Table
 from records.console import number_table
 from records.photo_header import MAX_BYTES
 from records.storage.files import read_file
-from tfcap import captioning
-from tfcap.captioning import Captioned, caption_within
 from tfcap.decoding import detokenize
 from tfcap.export.signatures import PhotoCaptioner
+from tfcap.inference import captioner
+from tfcap.inference.captioner import Captioned, caption_within
 
 AT_A_TIME = 32  # photos
 CLOSE = 1e-4  # of a score: float32 rounding over a caption's tokens
@@ -31,7 +31,7 @@ class Pair(NamedTuple):
 
 
 def compare(
-    live: PhotoCaptioner, exported: captioning.Captioner, paths: Sequence[str]
+    live: PhotoCaptioner, exported: captioner.Captioner, paths: Sequence[str]
 ) -> list[Pair]:
     """Captions photos by both, a few at a time."""
     pairs = []

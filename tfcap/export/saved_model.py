@@ -8,9 +8,9 @@ import tensorflow as tf
 from records.errors import UserError
 from records.storage.files import file_sizes, write_text
 from records.text.vocabulary import FILE_NAME
-from tfcap.captioning import FORMAT, FORMAT_FILE
 from tfcap.export import warmup
 from tfcap.export.signatures import PhotoCaptioner
+from tfcap.inference.captioner import FORMAT, FORMAT_FILE
 
 VERSION = "1"
 MODEL_CARD = "model_card.md"

@@ -16,14 +16,14 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from records.photo_header import decoding_cost
-from tfcap.captioning import (
+from tfcap.config.experiment import ServingConfig
+from tfcap.inference.captioner import (
     UNREADABLE,
     Captioned,
     Captioner,
     Explained,
     too_costly,
 )
-from tfcap.config.experiment import ServingConfig
 from tfcap.serving import openapi, page, predicting
 from tfcap.serving.batching import Batcher, Full
 from tfcap.serving.bodies import read_files, unpack

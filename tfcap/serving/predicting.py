@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.exceptions import HTTPException
 
-from tfcap.captioning import CAPTION, ERROR, INPUT, SCORE, SIGNATURE, Captioned
+from tfcap.inference.captioner import CAPTION, ERROR, INPUT, SCORE, SIGNATURE, Captioned
 
 MODEL = "caption"
 # Of one request. Each takes up to a hundred bytes of memory and a microsecond in which

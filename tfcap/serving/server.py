@@ -9,8 +9,8 @@ import uvicorn
 
 from records.errors import UserError
 from records.storage.files import read_file
-from tfcap.captioning import Captioner
 from tfcap.config.experiment import ServingConfig
+from tfcap.inference.captioner import Captioner
 from tfcap.serving.application import create_app
 from tfcap.serving.silent import SilentConnections
 

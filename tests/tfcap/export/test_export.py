@@ -18,7 +18,6 @@ from records.format.record_set import RecordSet
 from records.format.schema import FeatureSpec
 from records.storage.files import file_sizes
 from tfcap import cli
-from tfcap.captioning import Captioner
 from tfcap.config.experiment import DecodingConfig, EncoderConfig, parse_config
 from tfcap.decoding import detokenize, search
 from tfcap.encoders import load_encoder
@@ -35,6 +34,7 @@ from tfcap.export import (
 )
 from tfcap.export.parity import live_captions
 from tfcap.export.shared_weights import SharedWeights
+from tfcap.inference.captioner import Captioner
 from tfcap.models.merge import MergeCaptioner
 from tfcap.runs.workdir import Workdir
 from tfcap.training.trainer import Trainer

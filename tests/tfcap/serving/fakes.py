@@ -6,7 +6,7 @@ import threading
 
 from PIL import Image
 
-from tfcap.captioning import UNREADABLE, Captioned, Explained
+from tfcap.inference.captioner import UNREADABLE, Captioned, Explained
 
 PREDICT = "/v1/models/caption:predict"
 FORM = {"Content-Type": "multipart/form-data; boundary=x"}

@@ -21,11 +21,11 @@ from records.format.schema import FeatureSpec
 from records.text.tokenizer import TokenizerSettings
 from records.text.vocabulary import Vocabulary
 from tfcap import serving
-from tfcap.captioning import Captioned, Captioner, Explained
 from tfcap.config.experiment import DecodingConfig, EncoderConfig, ServingConfig
 from tfcap.config.model import AttentionConfig
 from tfcap.encoders import load_encoder
 from tfcap.export import PhotoCaptioner, export
+from tfcap.inference.captioner import Captioned, Captioner, Explained
 from tfcap.models.attention import AttentionCaptioner
 from tfcap.serving.server import listen
 

@@ -14,8 +14,8 @@ from starlette.testclient import TestClient
 
 from records.errors import UserError
 from tfcap import serving
-from tfcap.captioning import UNREADABLE, too_costly
 from tfcap.config.experiment import ServingConfig
+from tfcap.inference.captioner import UNREADABLE, too_costly
 
 LIMITS = ServingConfig()
 

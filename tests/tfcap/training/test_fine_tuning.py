@@ -11,7 +11,6 @@ from test_trainer import SLOW, assert_same_state, run, stop_at, use_replicas
 from records.errors import UserError
 from records.format.record_set import RecordSet
 from records.format.schema import FeatureSpec
-from tfcap.captioning import Captioner
 from tfcap.config.experiment import Config, DecodingConfig, parse_config
 from tfcap.data.features import FeatureSource
 from tfcap.data.pipeline import training_batches
@@ -20,6 +19,7 @@ from tfcap.encoders import load_encoder
 from tfcap.evaluation.evaluator import evaluate
 from tfcap.export import export, model_card, photo_captioner
 from tfcap.images.decoding import read_photo
+from tfcap.inference.captioner import Captioner
 from tfcap.runs.ensemble import open_members, sources_of
 from tfcap.runs.workdir import Workdir
 from tfcap.training.sample_captions import choose

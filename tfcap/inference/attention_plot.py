@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from records.html.images import thumbnail
-from tfcap.captioning import Explained
+from tfcap.inference.captioner import Explained
 
 SIDE, GAP, LABEL = 224, 12, 26  # pixels: of a photo, between tiles, above them
 MOST_COLUMNS = 6

@@ -15,7 +15,7 @@ from PIL import Image
 from records.errors import UserError
 from records.photo_header import decoding_cost
 from tfcap import cli
-from tfcap.captioning import (
+from tfcap.inference.captioner import (
     FORMAT_FILE,
     UNREADABLE,
     Captioned,
@@ -176,7 +176,7 @@ def test_captioning_needs_tensorflow_alone(export, tmp_path):
 import pathlib, sys
 for name in ("keras", "tensorflow_text", "PIL", "tfcap.config.experiment"):
     sys.modules[name] = None  # importing it fails
-from tfcap.captioning import Captioner
+from tfcap.inference.captioner import Captioner
 photo = pathlib.Path({str(tmp_path / "white.png")!r}).read_bytes()
 assert Captioner.load({export!r}).caption([photo])[0].error is None
 """

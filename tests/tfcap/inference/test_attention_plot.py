@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from records.html.images import Unreadable
-from tfcap.attention_picture import GAP, LABEL, attention_picture, lit_up
-from tfcap.captioning import Captioned, Explained
+from tfcap.inference.attention_plot import GAP, LABEL, attention_picture, lit_up
+from tfcap.inference.captioner import Captioned, Explained
 
 
 def photo(width=80, height=60) -> bytes:
