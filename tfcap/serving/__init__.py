@@ -27,7 +27,7 @@ except ImportError as error:
         f"serving needs the package {error.name}: pip install 'tfcap[serve]'"
     ) from None
 
-from tfcap.serving.application import create_app
+from tfcap.serving.app import create_app
 from tfcap.serving.server import serve
 
 __all__ = ["create_app", "serve"]

@@ -11,8 +11,8 @@ from records.errors import UserError
 from records.storage.files import read_file
 from tfcap.config.experiment import ServingConfig
 from tfcap.inference.captioner import Captioner
-from tfcap.serving.application import create_app
-from tfcap.serving.silent import SilentConnections
+from tfcap.serving.app import create_app
+from tfcap.serving.idle_connections import SilentConnections
 
 AFTER_LAST_ANSWER = 5  # seconds that requests have beyond their own limit, draining
 

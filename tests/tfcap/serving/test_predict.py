@@ -13,7 +13,7 @@ from fakes import BROKEN, GOOD, PREDICT, b64, error_of, photo
 
 from tfcap.inference.captioner import UNREADABLE
 from tfcap.serving.openapi import BASE64
-from tfcap.serving.predicting import decode_base64
+from tfcap.serving.tf_serving_api import decode_base64
 
 
 @pytest.mark.parametrize("wrap", [b64, lambda content: {"image_bytes": b64(content)}])

@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("starlette", reason="needs the extra: pip install 'tfcap[serve]'")
 
-from tfcap.serving import silent
+from tfcap.serving import idle_connections
 
 
 class Connection:
@@ -37,7 +37,7 @@ def answered(complete=True):
 def pass_time(monkeypatch):
     """Sets the clock, and has connections looked at."""
     clock = SimpleNamespace(monotonic=lambda: clock.now)
-    monkeypatch.setattr(silent, "time", clock)
+    monkeypatch.setattr(idle_connections, "time", clock)
 
     def pass_time(watch, *times):
         for clock.now in times:
@@ -51,7 +51,7 @@ def test_only_those_that_ask_for_nothing_are_closed(pass_time):
     busy = Connection(answered())
     working.cycle = answered(complete=False)
     all_of_them = {never, done, working, busy}
-    watch = silent.SilentConnections(all_of_them, seconds=10)
+    watch = idle_connections.SilentConnections(all_of_them, seconds=10)
     pass_time(watch, 0, 9)
     busy.cycle = answered()  # it has asked again, and been answered
     pass_time(watch, 11)
@@ -62,7 +62,7 @@ def test_only_those_that_ask_for_nothing_are_closed(pass_time):
 @pytest.mark.parametrize("complete", [True, False])
 def test_only_those_that_read_nothing_are_aborted(pass_time, complete):
     never, slow = (Connection(answered(complete), unread=9) for _ in range(2))
-    watch = silent.SilentConnections({never, slow}, seconds=10)
+    watch = idle_connections.SilentConnections({never, slow}, seconds=10)
     pass_time(watch, 0, 9)
     slow.unread = 0
     pass_time(watch, 10)

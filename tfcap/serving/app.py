@@ -24,12 +24,12 @@ from tfcap.inference.captioner import (
     Explained,
     too_costly,
 )
-from tfcap.serving import openapi, page, predicting
+from tfcap.serving import openapi, page, tf_serving_api
 from tfcap.serving.batching import Batcher, Full
 from tfcap.serving.bodies import read_files, unpack
-from tfcap.serving.limits import BUSY, RETRY_AFTER, BodyLimit, RequestLimit, Token
 from tfcap.serving.metrics import Measured, Metrics
-from tfcap.serving.predicting import MODEL
+from tfcap.serving.middleware import BUSY, RETRY_AFTER, BodyLimit, RequestLimit, Token
+from tfcap.serving.tf_serving_api import MODEL
 
 READERS = 2  # of bodies and of photos' headers, at a time
 GONE = 499  # as nginx has it: nobody is there to read the answer
@@ -119,10 +119,10 @@ class _Service:
         return JSONResponse({"captions": rows})
 
     async def predict(self, request: Request) -> Response:
-        read, most = predicting.read_predict_request, self._config.max_photos
+        read, most = tf_serving_api.read_predict_request, self._config.max_photos
         form, photos = await self._in_thread(read, await self._read_body(request), most)
         results = await self._captions(request, photos)
-        return JSONResponse(predicting.predictions(form, results))
+        return JSONResponse(tf_serving_api.predictions(form, results))
 
     async def _read_body(self, request: Request) -> bytes:
         """Returns the whole body, unpacked; nothing else holds it."""
@@ -138,10 +138,10 @@ class _Service:
         return await to_thread.run_sync(read, *given, limiter=self._readers)
 
     async def status(self, request: Request) -> Response:
-        return JSONResponse(predicting.status(self._captioner.version))
+        return JSONResponse(tf_serving_api.status(self._captioner.version))
 
     async def metadata(self, request: Request) -> Response:
-        return JSONResponse(predicting.metadata(self._captioner.version))
+        return JSONResponse(tf_serving_api.metadata(self._captioner.version))
 
     async def healthz(self, request: Request) -> Response:
         return JSONResponse({"status": "ok"})
