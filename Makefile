@@ -17,7 +17,7 @@ setup: .venv/installed
 # Every command a user would type, on drawings of our own.
 demo: setup
 	rm -rf $(DEMO)
-	$(BIN)/python -m tfcap.drawings $(DEMO)/photos --train 1000 --dev 100 --test 200
+	$(BIN)/python -m tfcap.datasets.synthetic $(DEMO)/photos --train 1000 --dev 100 --test 200
 	$(BIN)/python -m beam_jobs.build_records --config configs/demo.yaml \
 	    --photos $(DEMO)/photos/images \
 	    --captions $(DEMO)/photos/text/Flickr8k.token.txt \

@@ -12,7 +12,7 @@ from small_data import contents
 
 from beam_jobs.output_folder import REPORTS
 from records.format.record_set import RecordSet
-from tfcap.drawings import write_data_set
+from tfcap.datasets.synthetic import write_data_set
 
 pytestmark = pytest.mark.slow
 COUNTS = {"train": 200, "dev": 20, "test": 20}

@@ -15,7 +15,7 @@ from small_data import contents, hostile_photos
 from beam_jobs.output_folder import REPORTS
 from records.format.record_set import RecordSet
 from records.format.rejects import count_rejects
-from tfcap.drawings import write_data_set
+from tfcap.datasets.synthetic import write_data_set
 
 pytestmark = pytest.mark.slow
 COUNTS = {"train": 160, "dev": 20, "test": 20}

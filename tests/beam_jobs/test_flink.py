@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from small_data import contents
 
-from tfcap.drawings import write_data_set
+from tfcap.datasets.synthetic import write_data_set
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]

@@ -13,7 +13,7 @@ from small_data import contents
 
 from beam_jobs import build_records
 from beam_jobs.output_folder import REPORTS
-from tfcap.drawings import write_data_set
+from tfcap.datasets.synthetic import write_data_set
 
 pytestmark = pytest.mark.slow
 COUNTS = {"train": 60, "dev": 10, "test": 10}

@@ -26,7 +26,7 @@ from records.format.record_set import RecordSet, read_shard
 from records.text.tokenizer import Tokenizer
 from records.verification.verifier import verify
 from tfcap import cli
-from tfcap.drawings import write_data_set
+from tfcap.datasets.synthetic import write_data_set
 
 TOKENIZERS = {
     "word": {"kind": "word", "min_count": 1},

@@ -29,7 +29,7 @@ from tfcap.ops import compilation
 from tfcap.ops.dispatch import kernels_for, operations_for
 from tfcap.runs.workdir import Progress, Workdir
 
-for folder in ("models", "runs", "training"):
+for folder in ("datasets", "models", "runs", "training"):
     sys.path.insert(0, str(Path(__file__).parent / folder))
 sys.path.insert(0, str(Path(__file__).parent))  # for drawn_photos and others
 

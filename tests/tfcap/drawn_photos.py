@@ -8,7 +8,7 @@ from PIL import Image
 
 from records.format.manifest import EncoderInfo
 from tfcap.config.experiment import EncoderConfig
-from tfcap.drawings import draw, imagine
+from tfcap.datasets.synthetic import draw, imagine
 from tfcap.encoders import keras_applications
 from tfcap.encoders.encoder import describe
 

@@ -31,8 +31,8 @@ def add_download(commands) -> None:
 
 
 def download(args: argparse.Namespace) -> int:
-    from tfcap import download as downloading
-    from tfcap.published import DATA_SETS
+    from tfcap.datasets import download as downloading
+    from tfcap.datasets.catalog import DATA_SETS
 
     data_set = DATA_SETS[args.data_set]
     fetched = downloading.download(

@@ -6,17 +6,18 @@ from html import escape
 from string import Template
 
 from records.html.images import photo_url
-from tfcap import drawings, pages
+from tfcap import pages
 from tfcap.config.experiment import ServingConfig
+from tfcap.datasets import synthetic
 
 SCRIPTS = ("sending.js", "attention.js", "card.js", "page.js")
 SAMPLES = (
-    ("white snow", "red", "star", "large", drawings.MIDDLE),
+    ("white snow", "red", "star", "large", synthetic.MIDDLE),
     ("blue water", "yellow", "circle", "small", "on the left"),
-    ("yellow sand", "blue", "ring", "large", drawings.MIDDLE),
+    ("yellow sand", "blue", "ring", "large", synthetic.MIDDLE),
     ("green grass", "white", "triangle", "small", "on the right"),
-    ("grey stone", "orange", "bar", "large", drawings.MIDDLE),
-    ("brown wood", "green", "star", "small", drawings.MIDDLE),
+    ("grey stone", "orange", "bar", "large", synthetic.MIDDLE),
+    ("brown wood", "green", "star", "small", synthetic.MIDDLE),
 )
 SAMPLE_SIDE = 240  # pixels
 
@@ -78,10 +79,10 @@ def _samples() -> str:
 
 def _sample(about: tuple[str, ...]) -> str:
     ground, colour, shape, size, _ = about
-    grounds = {ground.name: ground for ground in drawings.GROUNDS}
-    scene = drawings.Scene(grounds[ground], *about[1:])
+    grounds = {ground.name: ground for ground in synthetic.GROUNDS}
+    scene = synthetic.Scene(grounds[ground], *about[1:])
     name = escape(f"{size} {colour} {shape} on {ground}")
-    drawing = drawings.draw(scene, SAMPLE_SIDE, random.Random(name))
+    drawing = synthetic.draw(scene, SAMPLE_SIDE, random.Random(name))
     return (
         f'<button type="button" class="sample" title="{name}">'
         f'<img alt="{name}" src="{photo_url(drawing)}"></button>'

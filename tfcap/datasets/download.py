@@ -19,9 +19,9 @@ from records.console import number_table, plain_console
 from records.errors import UserError
 from records.storage.files import make_output
 from records.storage.locks import locked
-from tfcap.fetching import Part, cannot_write, fetch, other_digest
-from tfcap.published import Archive, DataSet, Fact
-from tfcap.unpacking import unpack, unpacked_size
+from tfcap.datasets.catalog import Archive, DataSet, Fact
+from tfcap.datasets.http import Part, cannot_write, fetch, other_digest
+from tfcap.datasets.zip import unpack, unpacked_size
 
 ARCHIVES = "archives"
 SPARE = 64 << 20  # bytes of disk that are left free

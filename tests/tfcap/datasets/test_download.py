@@ -14,8 +14,9 @@ from file_server import FileServer
 
 from records.errors import UserError
 from records.storage.locks import locked
-from tfcap import cli, download, fetching, published
-from tfcap.published import FLICKR8K, Fact
+from tfcap import cli
+from tfcap.datasets import catalog, download, http
+from tfcap.datasets.catalog import FLICKR8K, Fact
 
 PHOTOS = {f"Flicker8k_Dataset/{n}.jpg": bytes([n]) * 5000 for n in range(4)}
 TEXT = {
@@ -70,8 +71,8 @@ def data_set(server, monkeypatch):
         origin=server.url,
         archives=tuple(small_archive(a, FILES[a.name]) for a in FLICKR8K.archives),
     )
-    monkeypatch.setitem(published.DATA_SETS, "flickr8k", made)
-    monkeypatch.setattr(fetching, "WAITS", (0.0,))
+    monkeypatch.setitem(catalog.DATA_SETS, "flickr8k", made)
+    monkeypatch.setattr(http, "WAITS", (0.0,))
     return made
 
 
@@ -170,7 +171,7 @@ def test_a_kept_archive_that_was_damaged_is_refused(output, capsys):
 
 def test_another_place(output, server, data_set, monkeypatch):
     gone = dataclasses.replace(data_set, origin="http://127.0.0.1:9")
-    monkeypatch.setitem(published.DATA_SETS, "flickr8k", gone)
+    monkeypatch.setitem(catalog.DATA_SETS, "flickr8k", gone)
     assert run(output, f"--from={server.url}/") == 0
     assert tree(output) == WHOLE
 
@@ -208,7 +209,7 @@ def test_another_count_than_published_is_refused(
     text, photos = data_set.archives
     short = dataclasses.replace(photos, facts=(photos.facts[0]._replace(count=5),))
     other = dataclasses.replace(data_set, archives=(text, short))
-    monkeypatch.setitem(published.DATA_SETS, "flickr8k", other)
+    monkeypatch.setitem(catalog.DATA_SETS, "flickr8k", other)
     assert run(output) == 1
     assert "has 4 photos, not 5" in capsys.readouterr().err
     assert not (output / "Flicker8k_Dataset").exists()
@@ -267,7 +268,7 @@ def test_a_terminal_sees_progress(output, capsys, monkeypatch):
 def test_the_published_table_is_that_of_the_help(capsys):
     with pytest.raises(SystemExit):
         cli.main(["download", "--help"])
-    assert all(name in capsys.readouterr().out for name in published.DATA_SETS)
+    assert all(name in capsys.readouterr().out for name in catalog.DATA_SETS)
     for archive in FLICKR8K.archives:
         assert archive.digest.startswith("md5:") and len(archive.digest) == 36
     with pytest.raises(SystemExit) as ended:

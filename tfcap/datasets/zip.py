@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from records.errors import UserError
-from tfcap.fetching import BLOCK, Appended
+from tfcap.datasets.http import BLOCK, Appended
 
 
 def unpack(

@@ -1,6 +1,6 @@
 """Draws the demo's data set: captioned shapes on grass, water, sand, snow or stone.
 
-    python -m tfcap.drawings OUT [--train 800] [--dev 100] [--test 100]
+    python -m tfcap.datasets.synthetic OUT [--train 800] [--dev 100] [--test 100]
 
 The layout is Flickr8k's:
 
@@ -230,9 +230,9 @@ def _write(output: Path, counts: dict[str, int], size: int, seed: int) -> None:
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
-        prog="python -m tfcap.drawings",
+        prog="python -m tfcap.datasets.synthetic",
         description="Draws a small data set with captions, laid out as Flickr8k is.",
-        epilog="example: python -m tfcap.drawings build/demo/photos --train 800",
+        epilog="example: python -m tfcap.datasets.synthetic photos --train 800",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("output", type=Path, metavar="OUT", help="folder to write to")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from records.errors import UserError
-from tfcap.unpacking import unpack, unpacked_size
+from tfcap.datasets.zip import unpack, unpacked_size
 
 MEMBERS = r"photos/([^/.][^/]*\.jpg)"
 JUNK = {"__MACOSX/photos/._a.jpg": b"x", "photos/.DS_Store": b"x", "photos/": b""}

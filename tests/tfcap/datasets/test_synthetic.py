@@ -7,14 +7,14 @@ from PIL import Image
 
 from records.console import run_command
 from records.errors import UserError
-from tfcap import drawings
+from tfcap.datasets import synthetic
 
 COUNTS = {"train": 3, "dev": 1, "test": 2}
 SIZE = 48
 
 
 def write(output, counts=COUNTS, size=SIZE, seed=0):
-    drawings.write_data_set(output, counts, size, seed)
+    synthetic.write_data_set(output, counts, size, seed)
     return {
         path.relative_to(output).as_posix(): path.read_bytes()
         for path in output.rglob("*")
@@ -31,12 +31,12 @@ def captions_by_photo(files):
 
 
 def scene(**changes):
-    plain = drawings.imagine(random.Random(0))
+    plain = synthetic.imagine(random.Random(0))
     return plain._replace(**changes)
 
 
 def pixels(subject, seed=0):
-    return np.asarray(drawings.draw(subject, SIZE, random.Random(seed)), np.float32)
+    return np.asarray(synthetic.draw(subject, SIZE, random.Random(seed)), np.float32)
 
 
 def test_the_layout_is_flickr8ks(tmp_path):
@@ -91,23 +91,23 @@ def test_a_photo_does_not_depend_on_how_many_there_are(tmp_path):
     assert all(few[name] == many[name] for name in photos)
 
 
-@pytest.mark.parametrize("size", drawings.RADII)
-@pytest.mark.parametrize("ground", drawings.GROUNDS)
-@pytest.mark.parametrize("shape", drawings.SHAPES)
+@pytest.mark.parametrize("size", synthetic.RADII)
+@pytest.mark.parametrize("ground", synthetic.GROUNDS)
+@pytest.mark.parametrize("shape", synthetic.SHAPES)
 def test_the_five_captions_always_differ(shape, ground, size):
-    subject = scene(shape=shape, ground=ground, size=size, place=drawings.MIDDLE)
+    subject = scene(shape=shape, ground=ground, size=size, place=synthetic.MIDDLE)
 
     for seed in range(20):
-        captions = drawings.describe(subject, random.Random(seed))
+        captions = synthetic.describe(subject, random.Random(seed))
         assert len({caption.lower() for caption in captions}) == 5
 
 
 def test_every_caption_names_shape_colour_size_and_ground():
     for seed in range(50):
         rng = random.Random(seed)
-        subject = drawings.imagine(rng)
-        sizes = {subject.size, drawings.SYNONYMS[subject.size]}
-        for caption in drawings.describe(subject, rng):
+        subject = synthetic.imagine(rng)
+        sizes = {subject.size, synthetic.SYNONYMS[subject.size]}
+        for caption in synthetic.describe(subject, rng):
             assert f" {subject.colour} {subject.shape} " in caption
             assert subject.ground.name in caption.lower()
             assert sizes & set(caption.split())
@@ -115,7 +115,7 @@ def test_every_caption_names_shape_colour_size_and_ground():
 
 def test_a_shape_never_has_the_colour_of_its_ground():
     for seed in range(300):
-        subject = drawings.imagine(random.Random(seed))
+        subject = synthetic.imagine(random.Random(seed))
         assert subject.colour != subject.ground.name.split()[0]
 
 
@@ -123,25 +123,25 @@ def test_the_vocabulary_is_small():
     words = set()
     for seed in range(400):
         rng = random.Random(seed)
-        for caption in drawings.describe(drawings.imagine(rng), rng):
+        for caption in synthetic.describe(synthetic.imagine(rng), rng):
             words.update(caption.lower().split())
     assert 50 <= len(words) <= 80
 
 
-@pytest.mark.parametrize("shape", drawings.SHAPES)
-@pytest.mark.parametrize("size", drawings.RADII)
-@pytest.mark.parametrize("place", drawings.PLACES)
+@pytest.mark.parametrize("shape", synthetic.SHAPES)
+@pytest.mark.parametrize("size", synthetic.RADII)
+@pytest.mark.parametrize("place", synthetic.PLACES)
 def test_a_shape_lies_inside_the_photo(shape, size, place):
-    place = place if size == "small" else drawings.MIDDLE
+    place = place if size == "small" else synthetic.MIDDLE
     subject = scene(shape=shape, size=size, place=place)
 
     for seed in range(20):
-        for x, y in drawings._corners(subject, random.Random(seed)):
+        for x, y in synthetic._corners(subject, random.Random(seed)):
             assert 0 < x < 1 and 0 < y < 1
 
 
 def test_a_circle_is_drawn_in_its_colour_where_it_lies():
-    snow = next(g for g in drawings.GROUNDS if g.name == "white snow")
+    snow = next(g for g in synthetic.GROUNDS if g.name == "white snow")
     subject = scene(
         ground=snow, colour="blue", shape="circle", size="small", place="on the left"
     )
@@ -149,14 +149,14 @@ def test_a_circle_is_drawn_in_its_colour_where_it_lies():
     photo = pixels(subject)
 
     on_it, beside_it = photo[SIZE // 2, round(0.28 * SIZE)], photo[2, -3]
-    np.testing.assert_allclose(on_it, drawings.COLOURS["blue"], atol=25)
+    np.testing.assert_allclose(on_it, synthetic.COLOURS["blue"], atol=25)
     np.testing.assert_allclose(beside_it, snow.rgb, atol=30)
 
 
 def test_a_ring_has_a_hole():
-    ground = drawings.GROUNDS[1]
+    ground = synthetic.GROUNDS[1]
     subject = scene(
-        ground=ground, colour="red", shape="ring", size="large", place=drawings.MIDDLE
+        ground=ground, colour="red", shape="ring", size="large", place=synthetic.MIDDLE
     )
 
     middle = pixels(subject)[SIZE // 2, SIZE // 2]
@@ -210,9 +210,9 @@ def test_a_file_in_the_way_is_an_error_not_a_stack_trace(tmp_path):
 def test_the_command_writes_the_counts_it_is_given(tmp_path, capsys):
     options = ["--train=2", "--dev=0", "--test=1", "--size=32", "--seed=5"]
 
-    assert run_command(lambda: drawings.main([str(tmp_path / "out"), *options])) == 0
+    assert run_command(lambda: synthetic.main([str(tmp_path / "out"), *options])) == 0
 
     assert len(list((tmp_path / "out" / "images").iterdir())) == 3
-    again = run_command(lambda: drawings.main([str(tmp_path / "out"), *options]))
+    again = run_command(lambda: synthetic.main([str(tmp_path / "out"), *options]))
     assert again == 1
     assert "error: " in capsys.readouterr().err

@@ -10,8 +10,8 @@ import pytest
 from file_server import FileServer
 
 from records.errors import UserError
-from tfcap import fetching
-from tfcap.fetching import Part, fetch
+from tfcap.datasets import http
+from tfcap.datasets.http import Part, fetch
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB: several blocks
 OTHER = CONTENT[::-1]
@@ -19,7 +19,7 @@ OTHER = CONTENT[::-1]
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch):
-    monkeypatch.setattr(fetching, "WAITS", (0.0, 0.0))
+    monkeypatch.setattr(http, "WAITS", (0.0, 0.0))
 
 
 @pytest.fixture
@@ -209,7 +209,7 @@ def test_a_full_disk_is_one_sentence_and_keeps_the_part(server, path, monkeypatc
     def opened(name, mode="r", **settings):
         return Full(name, mode) if mode == "ab" else open(name, mode, **settings)
 
-    monkeypatch.setattr(fetching, "open", opened, raising=False)
+    monkeypatch.setattr(http, "open", opened, raising=False)
     with pytest.raises(UserError, match=r"the disk of .* is full; make room"):
         get(server, path)
     assert Part(str(path)).size == 400_000
