@@ -6,7 +6,7 @@ from html import escape
 from string import Template
 
 from records.html.images import photo_url
-from tfcap import pages
+from tfcap import web
 from tfcap.config.experiment import ServingConfig
 from tfcap.datasets import synthetic
 
@@ -28,7 +28,7 @@ def render(config: ServingConfig, asks_for_token: bool, explains: bool) -> str:
     Args:
         explains: the model gives beams and words as well.
     """
-    return Template(pages.read("caption/page.html")).substitute(
+    return Template(web.read("caption/page.html")).substitute(
         style=_style(),
         script=_script(),
         samples=_samples(),
@@ -47,8 +47,8 @@ def headers() -> dict[str, str]:
     """
     policy = {
         "default-src": "'none'",
-        "script-src": pages.digest(_script()),
-        "style-src": pages.digest(_style()),
+        "script-src": web.digest(_script()),
+        "style-src": web.digest(_style()),
         "img-src": "blob: data:",
         "connect-src": "'self' data:",  # samples are data
         "base-uri": "'none'",
@@ -64,11 +64,11 @@ def headers() -> dict[str, str]:
 
 
 def _style() -> str:
-    return pages.read("caption/page.css")
+    return web.read("caption/page.css")
 
 
 def _script() -> str:
-    return "".join(pages.read(f"caption/{name}") for name in SCRIPTS)
+    return "".join(web.read(f"caption/{name}") for name in SCRIPTS)
 
 
 @functools.cache

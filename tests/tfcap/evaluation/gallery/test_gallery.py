@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from records.errors import UserError
-from tfcap import pages
+from tfcap import web
 from tfcap.evaluation.gallery import Entry, charts, select, write_gallery
 
 SUMMARY = {
@@ -67,7 +67,7 @@ def test_the_page_needs_nothing_outside_it(tmp_path):
     )
     assert all(src.startswith("data:") for src in re.findall(r'src="([^"]*)"', page))
     (script,) = re.findall("<script>(.*?)</script>", page, re.DOTALL)
-    assert f"script-src {pages.digest(script)}" in page
+    assert f"script-src {web.digest(script)}" in page
 
 
 def test_text_is_escaped(tmp_path):
