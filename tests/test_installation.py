@@ -30,7 +30,7 @@ def data_folders(tmp_path):
     "command",
     [
         ["-m", "records", "inspect", "--help"],
-        ["-m", "tfcap.cli", "train", "--help"],
+        ["-m", "tfcap.cli.main", "train", "--help"],
         ["-c", RESOURCES],
     ],
     ids=["records", "tfcap", "resources"],

@@ -16,7 +16,7 @@ from PIL import Image
 from beam_jobs.photo_files import read_photos
 from records.html.images import Unreadable, thumbnail
 from records.photo_header import PhotoProblem
-from tfcap.commands.caption import caption_files
+from tfcap.cli.caption import caption_files
 from tfcap.encoders.encoder import Encoder, unreadable
 from tfcap.images.decoding import read_photo, read_what_can_be
 from tfcap.inference.captioner import Captioner, caption_within

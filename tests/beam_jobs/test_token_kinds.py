@@ -25,7 +25,7 @@ from records.format import schema
 from records.format.record_set import RecordSet, read_shard
 from records.text.tokenizer import Tokenizer
 from records.verification.verifier import verify
-from tfcap import cli
+from tfcap.cli import main
 from tfcap.datasets.synthetic import write_data_set
 
 TOKENIZERS = {
@@ -185,15 +185,15 @@ def test_from_photos_to_captions(kind, expansion, tmp_path, capsys):
         f"--output={tmp_path / 'records'}",
     ]
     assert build_records.main([config, *files, *settings]) == 0
-    assert cli.main(["train", config, records, run, *settings]) == 0
+    assert main.main(["train", config, records, run, *settings]) == 0
     capsys.readouterr()
     options = ["--split=test", "--no_java", "--json"]
-    assert cli.main(["evaluate", run, records, *options]) == 0
+    assert main.main(["evaluate", run, records, *options]) == 0
     found = json.loads(capsys.readouterr().out)
     longest = RecordSet.open(str(tmp_path / "records")).manifest
     assert found["settings"]["max_length"] == longest.longest_training_caption
     assert found["settings"]["tokenizer"]["kind"] == kind
-    assert cli.main(["export", run, f"--output={tmp_path / 'export'}"]) == 0
+    assert main.main(["export", run, f"--output={tmp_path / 'export'}"]) == 0
     results = json.loads((tmp_path / "run/evaluation/test/results.json").read_text())
     references = json.loads(
         (tmp_path / "run/evaluation/test/references.json").read_text()

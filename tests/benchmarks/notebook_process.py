@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.notebook_process RECORDS STEPS
 
-What tfcap tells glibc (`tfcap/allocation.py`) is not told here. The last line it prints
+What tfcap tells glibc (`tfcap/cli/malloc.py`) is not told here. The last line it prints
 is a JSON object with the rows trained on per second, after as many others.
 """
 

@@ -32,7 +32,7 @@ from tests.benchmarks.rows import (
     Samples,
     make_row,
 )
-from tfcap.allocation import keep_freed_memory
+from tfcap.cli.malloc import keep_freed_memory
 
 # What is required of a line, by its name; None for one the chart has no place for.
 ALL_LINES = (*LINES, *BUILD_LINES, *EXPORT_LINES)

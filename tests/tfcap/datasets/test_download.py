@@ -14,7 +14,7 @@ from file_server import FileServer
 
 from records.errors import UserError
 from records.storage.locks import locked
-from tfcap import cli
+from tfcap.cli import main
 from tfcap.datasets import catalog, download, http
 from tfcap.datasets.catalog import FLICKR8K, Fact
 
@@ -82,7 +82,7 @@ def output(tmp_path) -> Path:
 
 
 def run(output, *flags: str) -> int:
-    return cli.main(["download", "flickr8k", f"--output={output}", *flags])
+    return main.main(["download", "flickr8k", f"--output={output}", *flags])
 
 
 def tree(folder: Path) -> dict[str, bytes]:
@@ -267,12 +267,12 @@ def test_a_terminal_sees_progress(output, capsys, monkeypatch):
 
 def test_the_published_table_is_that_of_the_help(capsys):
     with pytest.raises(SystemExit):
-        cli.main(["download", "--help"])
+        main.main(["download", "--help"])
     assert all(name in capsys.readouterr().out for name in catalog.DATA_SETS)
     for archive in FLICKR8K.archives:
         assert archive.digest.startswith("md5:") and len(archive.digest) == 36
     with pytest.raises(SystemExit) as ended:
-        cli.main(["download", "flickr9k", "--output", "x"])
+        main.main(["download", "flickr9k", "--output", "x"])
     assert ended.value.code == 2
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from records.errors import UserError
-from tfcap import cli
+from tfcap.cli import main
 from tfcap.evaluation.comparison import Comparison, Earlier
 from tfcap.metrics.bootstrap import Result
 
@@ -51,16 +51,16 @@ def test_the_command(make_records, write_run, capsys, tmp_path):
     records = make_records()
     argv = ["evaluate", f"--records={records.directory}", "--split=dev", "--no_java"]
     first = write_run(records, "first", seed=1)
-    assert cli.main([*argv, f"--workdir={first.path}"]) == 0
+    assert main.main([*argv, f"--workdir={first.path}"]) == 0
     argv += [f"--workdir={write_run(records, 'second', seed=2).path}"]
     argv += [f"--against={first.path}/evaluation/dev"]
     capsys.readouterr()
-    assert cli.main(argv) == 0
+    assert main.main(argv) == 0
     assert "95 % from" in capsys.readouterr().out
-    assert cli.main([*argv, "--json"]) == 0
+    assert main.main([*argv, "--json"]) == 0
     against = json.loads(capsys.readouterr().out)["against"]
     assert 0 < against["scores"]["cider"]["p"] <= 1
     saved = json.loads((tmp_path / "second/evaluation/dev/scores.json").read_text())
     assert saved["against"] == against
-    assert cli.main([*argv, f"--against={tmp_path}/none"]) == 1
+    assert main.main([*argv, f"--against={tmp_path}/none"]) == 1
     assert "cannot read" in capsys.readouterr().err

@@ -8,8 +8,8 @@ from PIL import Image
 from pycocotools.coco import COCO
 
 from records.errors import UserError
-from tfcap import cli
-from tfcap.commands.evaluate import warn_of
+from tfcap.cli import main
+from tfcap.cli.evaluate import warn_of
 from tfcap.config.experiment import DecodingConfig, parse_config
 from tfcap.evaluation import evaluator
 from tfcap.evaluation.evaluator import describe_scorer, evaluate, save
@@ -127,7 +127,7 @@ def test_json_is_one_object_and_nothing_else(trained, capsys, tmp_path):
     gallery += ["--photos", str(tmp_path / "photos")]
     greedy = ["--set", "decoding.beam_width=1"]
     options = ["--split=dev", "--no_java", "--json", *gallery, *greedy]
-    code = cli.main(["evaluate", *where, *options])
+    code = main.main(["evaluate", *where, *options])
     out, err = capsys.readouterr()
     assert code == 0
     content = json.loads(out)
@@ -147,7 +147,7 @@ def test_json_is_one_object_and_nothing_else(trained, capsys, tmp_path):
 def test_the_table_names_what_was_scored(trained, capsys):
     workdir, records = trained
     where = ["--workdir", workdir.path, "--records", records.directory]
-    assert cli.main(["evaluate", *where, "--split=dev", "--no_java"]) == 0
+    assert main.main(["evaluate", *where, "--split=dev", "--no_java"]) == 0
     out = capsys.readouterr().out
     for text in (
         "photos shuffled",
@@ -181,7 +181,7 @@ def test_scores_of_the_same_caption_for_all_come_with_a_warning(
 
     monkeypatch.setattr(evaluator, "caption_split", caption_split)
     where = ["--workdir", workdir.path, "--records", records.directory]
-    assert cli.main(["evaluate", *where, "--split=dev", "--no_java", *options]) == 0
+    assert main.main(["evaluate", *where, "--split=dev", "--no_java", *options]) == 0
     assert "warning: all 16 captions are the same" in capsys.readouterr().err
 
 
@@ -206,7 +206,7 @@ def captions_with(trained, capsys, folder, *settings: str) -> list[list[str]]:
     where = [f"--workdir={workdir.path}", f"--records={records.directory}"]
     where += [f"--output={folder}", "--split=dev", "--no_java"]
     options = [f"--set=decoding.{setting}" for setting in settings]
-    assert cli.main(["evaluate", *where, *options]) == 0, capsys.readouterr().err
+    assert main.main(["evaluate", *where, *options]) == 0, capsys.readouterr().err
     rows = json.loads((folder / "results.json").read_text())
     return [row["caption"].split() for row in rows]
 
@@ -239,5 +239,5 @@ def test_captions_can_be_drawn(trained, capsys, tmp_path):
 def test_settings_that_cannot_be(trained, capsys, setting, message):
     workdir, records = trained
     where = [f"--workdir={workdir.path}", f"--records={records.directory}"]
-    assert cli.main(["evaluate", *where, f"--set=decoding.{setting}"]) == 1
+    assert main.main(["evaluate", *where, f"--set=decoding.{setting}"]) == 1
     assert message in capsys.readouterr().err

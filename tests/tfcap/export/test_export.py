@@ -17,7 +17,7 @@ from records.errors import UserError
 from records.format.record_set import RecordSet
 from records.format.schema import FeatureSpec
 from records.storage.files import file_sizes
-from tfcap import cli
+from tfcap.cli import main
 from tfcap.config.experiment import DecodingConfig, EncoderConfig, parse_config
 from tfcap.decoding import detokenize, search
 from tfcap.encoders import load_encoder
@@ -388,9 +388,9 @@ def test_live_and_exported_side_by_side(trained, tmp_path, capsys):
     for path, content in zip(paths, [jpeg(1), b"text", jpeg(2)]):
         path.write_bytes(content)
     flags = ["export", f"--workdir={trained.path}", f"--output={tmp_path / 'out'}"]
-    assert cli.main([*flags, "--check", str(tmp_path / "none.jpg")]) == 1
+    assert main.main([*flags, "--check", str(tmp_path / "none.jpg")]) == 1
     assert "none.jpg" in capsys.readouterr().err and not (tmp_path / "out").exists()
-    assert cli.main([*flags, "--check", *map(str, paths)]) == 0
+    assert main.main([*flags, "--check", *map(str, paths)]) == 0
     printed, writer = capsys.readouterr().out, warmup.written_by()
     assert "3 of 3 captions are the same" in printed
     assert f"warm-up requests for TensorFlow Serving in it, by {writer}" in printed

@@ -14,7 +14,7 @@ from PIL import Image
 
 from records.errors import UserError
 from records.photo_header import decoding_cost
-from tfcap import cli
+from tfcap.cli import main
 from tfcap.inference.captioner import (
     FORMAT_FILE,
     UNREADABLE,
@@ -146,7 +146,7 @@ def test_an_export_of_another_version(tmp_path, content, message, capsys):
     path.write_text(content)
     (tmp_path / "1" / "saved_model.pb").write_bytes(b"of whatever version")
     argv = ["caption", "--model", str(tmp_path), str(tmp_path / "photo.jpg")]
-    assert cli.main(argv) == 1
+    assert main.main(argv) == 1
     out, err = capsys.readouterr()
     assert err.startswith(f"error: {path} {message}") and not out
 

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from records.errors import UserError
-from tfcap import cli
+from tfcap.cli import main
 from tfcap.models import build_model
 from tfcap.runs.checkpoint_average import average
 from tfcap.runs.workdir import Progress, Workdir
@@ -55,7 +55,7 @@ def test_what_is_not_trained_stays_as_it_is(run, tmp_path):
 def test_it_is_scored_and_says_so(run, make_records, tmp_path, capsys):
     output = str(tmp_path / "mean")
     argv = ["average", f"--workdir={run.path}", "--checkpoints=3"]
-    assert cli.main([*argv, f"--output={output}"]) == 0
+    assert main.main([*argv, f"--output={output}"]) == 0
     assert "after steps 3, 6, 9" in capsys.readouterr().out
     argv = [
         "--records",
@@ -64,7 +64,7 @@ def test_it_is_scored_and_says_so(run, make_records, tmp_path, capsys):
         "--no_java",
         "--json",
     ]
-    assert cli.main(["evaluate", "--workdir", output, *argv]) == 0
+    assert main.main(["evaluate", "--workdir", output, *argv]) == 0
     settings = json.loads(capsys.readouterr().out)["settings"]
     assert settings["checkpoints"] == [
         "mean of the last checkpoints, after steps 3, 6, 9"
@@ -80,7 +80,7 @@ def test_mistakes(run, tmp_path, capsys):
     with pytest.raises(UserError, match="is not empty"):
         average(run, 2, "last", run.path)
     argv = ["average", f"--workdir={run.path}", "--checkpoints=1"]
-    assert cli.main([*argv, f"--output={output}"]) == 1
+    assert main.main([*argv, f"--output={output}"]) == 1
     assert "--checkpoints: at least 2; received 1" in capsys.readouterr().err
 
 

@@ -8,7 +8,7 @@ from test_workdir import change, with_other_words
 
 from records.errors import UserError
 from records.format.schema import FeatureSpec
-from tfcap import cli
+from tfcap.cli import main
 from tfcap.config.experiment import DecodingConfig
 from tfcap.data.pipeline import photo_batches
 from tfcap.evaluation.evaluator import caption_split, evaluate, save
@@ -32,7 +32,7 @@ def test_several_runs_are_scored_together(make_records, write_run, capsys, tmp_p
     runs = [write_run(records, f"run{seed}", seed).path for seed in (0, 1)]
     argv = ["evaluate", f"--records={records.directory}", "--split=dev", "--json"]
     argv += ["--no_java", *(f"--workdir={run}" for run in runs)]
-    assert cli.main(argv) == 0
+    assert main.main(argv) == 0
     settings = json.loads(capsys.readouterr().out)["settings"]
     assert settings["models"] == runs and settings["seeds"] == [0, 1]
     assert len(settings["checkpoints"]) == 2
@@ -45,7 +45,7 @@ def test_where_results_go_can_be_said(make_records, write_run, capsys, tmp_path)
     records, output = make_records(), tmp_path / "results"
     argv = ["evaluate", "--no_java", "--records", records.directory, "--split=dev"]
     argv += ["--workdir", write_run(records).path, "--output", str(output)]
-    assert cli.main(argv) == 0
+    assert main.main(argv) == 0
     assert (output / "scores.json").exists()
 
 
@@ -113,12 +113,12 @@ def test_models_of_two_encoders_write_together(two_encoders, tmp_path, capsys):
     argv = ["evaluate", "--split=dev", "--no_java", "--json", f"--output={tmp_path}/o"]
     argv += [f"--workdir={run.path}" for run in runs]
     named = [f"--records={own.directory}" for own in sets]
-    assert cli.main([*argv, *named[::-1]]) == 0  # in any order: each finds its own
+    assert main.main([*argv, *named[::-1]]) == 0  # in any order: each finds its own
     settings = json.loads(capsys.readouterr().out)["settings"]
     assert settings["models"] == [run.path for run in runs]
     digests = [encoder["digest"][0] for encoder in settings["encoders"]]
     assert digests == ["d", "e"]
-    assert cli.main([*argv, named[0]]) == 1
+    assert main.main([*argv, named[0]]) == 1
     assert "models of one encoder" in capsys.readouterr().err
 
 

@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from records.errors import UserError
-from tfcap import cli
-from tfcap.commands.train import RUN_AGAIN, training_config
-from tfcap.commands.train_seeds import for_seed
+from tfcap.cli import main
+from tfcap.cli.train import RUN_AGAIN, training_config
+from tfcap.cli.train_seeds import for_seed
 from tfcap.evaluation import evaluator
 from tfcap.evaluation.evaluator import Evaluation
 from tfcap.evaluation.seed_summary import SeedScores
@@ -47,8 +47,8 @@ def trained(write_records, tmp_path_factory):
     both = [*command, str(folder / "runs"), "--seeds=2"]
     with pytest.MonkeyPatch.context() as patch:
         stop_in(patch, seed=5, step=2)
-        assert cli.main(both) == RUN_AGAIN
-    assert cli.main(both) == 0
+        assert main.main(both) == RUN_AGAIN
+    assert main.main(both) == 0
     return command, str(folder / "runs"), records
 
 
@@ -73,7 +73,7 @@ def test_each_seed_is_the_run_it_would_be_alone(trained, tmp_path):
     runs = find_seeds(folder)
     assert list(runs) == [4, 5]
     alone = str(tmp_path / "alone")
-    assert cli.main([*command, alone, "--set=training.seed=5"]) == 0
+    assert main.main([*command, alone, "--set=training.seed=5"]) == 0
     for one, other in zip(weights(runs[5]), weights(alone), strict=True):
         np.testing.assert_array_equal(one, other)
     assert not all(
@@ -83,7 +83,7 @@ def test_each_seed_is_the_run_it_would_be_alone(trained, tmp_path):
 
 def test_the_second_phase_starts_from_the_run_of_its_seed(trained):
     command, folder, _ = trained
-    args = cli.make_parser().parse_args([*command, "w", f"--init={folder}"])
+    args = main.make_parser().parse_args([*command, "w", f"--init={folder}"])
     for seed in (4, 5):
         own = for_seed(args, seed)
         assert (own.workdir, own.init) == (f"w/seed-{seed}", f"{folder}/seed-{seed}")
@@ -94,11 +94,11 @@ def test_the_second_phase_starts_from_the_run_of_its_seed(trained):
 
 def test_places_that_are_taken(trained, tmp_path, capsys):
     command, folder, _ = trained
-    assert cli.main([*command, folder]) == 1
+    assert main.main([*command, folder]) == 1
     assert "holds runs of the seeds 4, 5: say --seeds" in capsys.readouterr().err
-    assert cli.main([*command, f"{folder}/seed-4", "--seeds=2"]) == 1
+    assert main.main([*command, f"{folder}/seed-4", "--seeds=2"]) == 1
     assert "work directory of a single run" in capsys.readouterr().err
-    assert cli.main([*command, str(tmp_path / "one"), "--seeds=1"]) == 1
+    assert main.main([*command, str(tmp_path / "one"), "--seeds=1"]) == 1
     assert "--seeds: at least 2; received 1" in capsys.readouterr().err
 
 
@@ -114,7 +114,7 @@ def evaluate(trained, *options: str) -> list[str]:
 
 
 def test_scores_of_each_and_their_spread(trained, capsys):
-    assert cli.main(evaluate(trained, "--json")) == 0
+    assert main.main(evaluate(trained, "--json")) == 0
     found = json.loads(capsys.readouterr().out)
     each = [found["runs"][seed]["scores"]["bleu_1"] for seed in ("4", "5")]
     assert found["scores"]["bleu_1"] == pytest.approx(statistics.mean(each))
@@ -132,7 +132,7 @@ def test_a_run_that_writes_one_caption_is_named(trained, capsys, monkeypatch):
         return dict.fromkeys(captions, ""), likelihoods
 
     monkeypatch.setattr(evaluator, "caption_split", caption_split)
-    assert cli.main(evaluate(trained, "--json")) == 0
+    assert main.main(evaluate(trained, "--json")) == 0
     err = capsys.readouterr().err
     for seed in (4, 5):
         assert f"seed {seed}: warning: all 7 captions are empty" in err
@@ -140,7 +140,7 @@ def test_a_run_that_writes_one_caption_is_named(trained, capsys, monkeypatch):
 
 def test_the_table_and_the_files(trained, capsys, tmp_path):
     output = str(tmp_path / "results")
-    assert cli.main(evaluate(trained, f"--output={output}")) == 0
+    assert main.main(evaluate(trained, f"--output={output}")) == 0
     out = capsys.readouterr().out
     for text in ("seed 4", "seed 5", "mean", "± deviation", "seeds: [4, 5]"):
         assert text in out
@@ -150,13 +150,13 @@ def test_the_table_and_the_files(trained, capsys, tmp_path):
 
 
 def test_all_seeds_as_one_model(trained, capsys):
-    assert cli.main(evaluate(trained, "--ensemble", "--json")) == 0
+    assert main.main(evaluate(trained, "--ensemble", "--json")) == 0
     settings = json.loads(capsys.readouterr().out)["settings"]
     assert settings["seeds"] == [4, 5] and len(settings["models"]) == 2
 
 
 def test_a_gallery_is_of_one_result(trained, capsys, tmp_path):
-    assert cli.main(evaluate(trained, f"--gallery={tmp_path}")) == 1
+    assert main.main(evaluate(trained, f"--gallery={tmp_path}")) == 1
     assert "name one of them, or add --ensemble" in capsys.readouterr().err
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tfcap import cli
+from tfcap.cli import main
 from tfcap.runs.checkpoints import DIGESTS
 
 
@@ -70,7 +70,7 @@ NEWER = r"was written by a newer tfcap \(format 2, this one reads 1\): install a
 )
 def test_another_work_directory(run, argv, name, change, message, capsys):
     change(run / name)
-    assert cli.main(argv) == 1
+    assert main.main(argv) == 1
     out, err = capsys.readouterr()
     assert re.search(rf"^error: {run}/{name}:? {message}", err, re.MULTILINE)
     assert "Traceback" not in err and not out
@@ -85,7 +85,7 @@ def test_a_checkpoint_of_a_newer_version_is_not_passed_over(run, argv, capsys):
     for folder in (run / "checkpoints").iterdir():
         newer(max(folder.glob(f"*/{DIGESTS}")))
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
-    assert cli.main(argv) == 1
+    assert main.main(argv) == 1
     err = capsys.readouterr().err
     assert re.search(rf"^error: {run}/checkpoints/\w+/1/{DIGESTS} {NEWER}", err)
     assert "torn" not in err and "Traceback" not in err

@@ -14,7 +14,7 @@ from test_trainer import (
 from training_steps import Steps
 
 from records.errors import UserError
-from tfcap import cli
+from tfcap.cli import main
 from tfcap.config.experiment import DecodingConfig, load_config
 from tfcap.data.expansion import expand_causal, pad
 from tfcap.data.padding import never_empty
@@ -204,7 +204,7 @@ def test_the_command_takes_the_model_of_the_first_run(first, tmp_path, capsys):
     (tmp_path / "scst.yaml").write_text(
         "training: {epochs: 1, self_critical: {samples: 2}}\n"
     )
-    code = cli.main(
+    code = main.main(
         [
             *("train", "--config", str(tmp_path / "scst.yaml")),
             *("--init", trainer.workdir.path, "--records", records.directory),

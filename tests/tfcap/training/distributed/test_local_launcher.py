@@ -4,7 +4,7 @@ import signal
 import subprocess
 import sys
 
-from tfcap.cli import main, make_parser
+from tfcap.cli.main import main, make_parser
 from tfcap.training.distributed import local_launcher
 from tfcap.training.distributed.local_launcher import (
     free_addresses,
@@ -25,7 +25,7 @@ def test_workers_get_the_command_without_the_option():
     options = ["--init=first", "--set=training.epochs=1", "--set=training.seed=2"]
     args = make_parser().parse_args([*TRAIN, "--local_workers=2", *options])
     command = local_launcher.worker_command(args)
-    assert command[1:] == ["-m", "tfcap.cli", *TRAIN, *options]
+    assert command[1:] == ["-m", "tfcap.cli.main", *TRAIN, *options]
 
 
 def test_addresses_differ():

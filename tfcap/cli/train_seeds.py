@@ -5,7 +5,7 @@ import sys
 
 from records.console import number_table, plain_console
 from records.errors import UserError
-from tfcap.commands.train import exit_code, print_outcome, train_run, training_config
+from tfcap.cli.train import exit_code, print_outcome, train_run, training_config
 
 
 def train_seeds(args: argparse.Namespace) -> int:

@@ -5,7 +5,7 @@ import json
 import sys
 
 from records.console import add_command
-from tfcap.commands.overrides import add_set, decoding_config
+from tfcap.cli.options import add_set, decoding_config
 
 
 def add_evaluate(commands) -> None:

@@ -3,7 +3,7 @@
 import argparse
 
 from records.console import add_command
-from tfcap.commands.overrides import add_set, decoding_config
+from tfcap.cli.options import add_set, decoding_config
 
 
 def add_export(commands) -> None:

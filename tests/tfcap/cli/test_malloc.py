@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from tfcap import allocation, cli
+from tfcap.cli import main, malloc
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def settings(monkeypatch):
 
 
 def test_freed_memory_is_kept(settings):
-    allocation.keep_freed_memory()
+    malloc.keep_freed_memory()
     assert sorted(settings) == [(-3, 32 << 20), (-2, 64 << 20), (-1, 256 << 20)]
 
 
@@ -35,18 +35,18 @@ def test_freed_memory_is_kept(settings):
     ("command", "kept"), [("caption --model x a.jpg", 3), ("serve --model x", 0)]
 )
 def test_the_server_gives_it_back(settings, monkeypatch, command, kept):
-    monkeypatch.setattr(cli, "run_command", lambda work: 0)
-    assert cli.main(command.split()) == 0
+    monkeypatch.setattr(main, "run_command", lambda work: 0)
+    assert main.main(command.split()) == 0
     assert len(settings) == kept
 
 
 @pytest.mark.parametrize("name", ["MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES"])
 def test_whoever_says_otherwise_is_left_alone(settings, monkeypatch, name):
     monkeypatch.setenv(name, "65536")
-    allocation.keep_freed_memory()
+    malloc.keep_freed_memory()
     assert settings == []
 
 
 def test_a_system_without_it_is_left_alone(settings, monkeypatch):
     monkeypatch.setattr(ctypes, "CDLL", lambda name: object())
-    allocation.keep_freed_memory()
+    malloc.keep_freed_memory()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tfcap import cli
+from tfcap.cli import main
 
 COMMANDS = ("download", "train", "average", "evaluate", "export", "caption", "serve")
 
@@ -17,7 +17,7 @@ COMMANDS = ("download", "train", "average", "evaluate", "export", "caption", "se
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_has_an_example(command, capsys):
     with pytest.raises(SystemExit) as ended:
-        cli.main([command, "--help"])
+        main.main([command, "--help"])
     assert ended.value.code == 0
     assert f"example: tfcap {command} " in capsys.readouterr().out
 
@@ -38,7 +38,7 @@ def test_help_has_an_example(command, capsys):
 )
 def test_wrong_usage_is_2(argv, capsys):
     with pytest.raises(SystemExit) as ended:
-        cli.main(argv)
+        main.main(argv)
     assert ended.value.code == 2
     assert "usage: tfcap" in capsys.readouterr().err
 
@@ -60,7 +60,7 @@ def test_wrong_usage_is_2(argv, capsys):
     ],
 )
 def test_a_users_mistake_is_one_sentence_and_1(argv, message, capsys):
-    assert cli.main(argv) == 1
+    assert main.main(argv) == 1
     out, err = capsys.readouterr()
     assert message in err
     assert "Traceback" not in err and not out
@@ -70,7 +70,7 @@ def test_records_that_are_none(tmp_path, capsys):
     config = tmp_path / "config.yaml"
     config.write_text("")
     argv = ["train", "--config", str(config), "--records", str(tmp_path)]
-    assert cli.main([*argv, "--workdir", str(tmp_path / "w")]) == 1
+    assert main.main([*argv, "--workdir", str(tmp_path / "w")]) == 1
     assert "is not a record set: it has no dataset.json" in capsys.readouterr().err
 
 
@@ -105,16 +105,16 @@ def photos(tmp_path, monkeypatch):
 
 
 def test_captions_are_printed_and_errors_named(photos, capsys):
-    assert cli.main(["caption", "--model", "m", *photos]) == 1
+    assert main.main(["caption", "--model", "m", *photos]) == 1
     out, err = capsys.readouterr()
     assert out == f" -0.500  {photos[0]}  13 bytes\n"
     assert f"{photos[1]}: not a photo" in err
     assert f"{photos[2]}: No such file" in err
-    assert cli.main(["caption", "--model", "m", photos[0]]) == 0
+    assert main.main(["caption", "--model", "m", photos[0]]) == 0
 
 
 def test_captions_as_json(photos, capsys):
-    assert cli.main(["caption", "--model", "m", "--json", *photos]) == 1
+    assert main.main(["caption", "--model", "m", "--json", *photos]) == 1
     rows = json.loads(capsys.readouterr().out)["captions"]
     assert [row["photo"] for row in rows] == photos
     assert rows[0]["caption"] == "13 bytes" and rows[0]["error"] is None
@@ -129,7 +129,7 @@ def test_a_photo_is_refused_by_its_header_and_no_other(
     for name, content in contents.items():
         (tmp_path / name).write_bytes(content)
     paths = [str(tmp_path / name) for name in contents]
-    assert cli.main(["caption", "--model", "m", *options, *paths]) == 1
+    assert main.main(["caption", "--model", "m", *options, *paths]) == 1
     out, err = capsys.readouterr()
     assert out.startswith(" -0.") and f"  {paths[2]}  " in out
     size = "30000 x 30000 pixels; 89,478,485 at most"
@@ -143,7 +143,7 @@ def test_what_is_no_file_is_refused_and_no_other_photo(photos, tmp_path, capsys)
     os.mkfifo(folder / "pipe.jpg")
     (folder / "zero.jpg").symlink_to("/dev/zero")
     (folder / "none.jpg").symlink_to("nowhere")
-    assert cli.main(["caption", "--model", "m", str(folder), photos[0]]) == 1
+    assert main.main(["caption", "--model", "m", str(folder), photos[0]]) == 1
     out, err = capsys.readouterr()
     assert out == f" -0.500  {photos[0]}  13 bytes\n"
     assert "pipe.jpg: it is a pipe; expected a regular file" in err
@@ -155,18 +155,18 @@ def test_a_name_that_is_not_utf8_is_printed(photos, tmp_path, capsys):
     names = [os.fsencode(tmp_path) + name for name in (b"/caf\xe9.jpg", b"/\xff.jpg")]
     Path(os.fsdecode(names[0])).write_bytes(GOOD)
     argv = ["caption", "--model", "m", *map(os.fsdecode, names)]
-    assert cli.main(argv) == 1
+    assert main.main(argv) == 1
     out, err = capsys.readouterr()
     assert out == f" -0.500  {tmp_path}/caf\\udce9.jpg  13 bytes\n"
     assert f"{tmp_path}/\\udcff.jpg: No such file" in err
-    assert cli.main([*argv, "--json"]) == 1
+    assert main.main([*argv, "--json"]) == 1
     rows = json.loads(capsys.readouterr().out)["captions"]
     assert [os.fsencode(row["photo"]) for row in rows] == names
 
 
 def test_a_file_too_large_for_a_photo_is_not_read(photos, capsys):
     os.truncate(photos[1], 1 << 40)
-    assert cli.main(["caption", "--model", "m", *photos[:2]]) == 1
+    assert main.main(["caption", "--model", "m", *photos[:2]]) == 1
     out, err = capsys.readouterr()
     assert out.endswith("13 bytes\n")
     assert "b.jpg: it is larger than 536,870,912 bytes" in err
@@ -190,11 +190,11 @@ def explaining(photos, monkeypatch):
 
 def test_the_best_captions_of_each(explaining, capsys):
     argv = ["caption", "--model", "m", "--best", "2"]
-    assert cli.main([*argv, explaining[0]]) == 0
+    assert main.main([*argv, explaining[0]]) == 0
     blank = " " * len(explaining[0])
     expected = f" -0.000  {explaining[0]}  caption 0\n -1.000  {blank}  caption 1\n"
     assert capsys.readouterr().out == expected
-    assert cli.main([*argv, "--json", *explaining]) == 1
+    assert main.main([*argv, "--json", *explaining]) == 1
     rows = json.loads(capsys.readouterr().out)["captions"]
     assert [one["caption"] for one in rows[0]["best"]] == ["caption 0", "caption 1"]
     assert "best" not in rows[1]
@@ -208,7 +208,7 @@ def test_the_best_captions_of_each(explaining, capsys):
     ],
 )
 def test_more_captions_than_there_are(explaining, capsys, count, message):
-    assert cli.main(["caption", "--model", "m", "--best", count, explaining[0]]) == 1
+    assert main.main(["caption", "--model", "m", "--best", count, explaining[0]]) == 1
     assert message in capsys.readouterr().err
 
 
@@ -220,14 +220,14 @@ def test_a_picture_of_each_photo(explaining, tmp_path, capsys, monkeypatch):
     again.write_bytes(GOOD + b";")
     argv = ["caption", "--model", "m", "--json"]
     where = ["--explain", str(tmp_path / "looks")]
-    assert cli.main([*argv, *where, explaining[0], str(again)]) == 0
+    assert main.main([*argv, *where, explaining[0], str(again)]) == 0
     rows = json.loads(capsys.readouterr().out)["captions"]
     contents = [Path(row["picture"]).read_bytes() for row in rows]
     assert contents == [GOOD, GOOD + b";"]  # of one name, but none lost
     one = str(tmp_path / "one.png")
-    assert cli.main([*argv, "--explain", one, explaining[0]]) == 0
+    assert main.main([*argv, "--explain", one, explaining[0]]) == 0
     assert Path(one).read_bytes() == GOOD
-    assert cli.main([*argv, "--explain", one, explaining[0], str(again)]) == 1
+    assert main.main([*argv, "--explain", one, explaining[0], str(again)]) == 1
     assert "for 2 photos; name a directory" in capsys.readouterr().err
 
 
@@ -238,7 +238,7 @@ def test_a_model_that_does_not_attend(explaining, capsys, monkeypatch, tmp_path)
         found = Explained((Captioned("a", -1.0),), ("a",), (0.5,), look)
         monkeypatch.setattr(FakeCaptioner, "explain", lambda *_, f=found: [f])
         argv = ["caption", "--model", "m", "--explain", str(tmp_path / "x.png")]
-        assert cli.main([*argv, explaining[0]]) == 1
+        assert main.main([*argv, explaining[0]]) == 1
         assert "does not look at places of a photo" in capsys.readouterr().err
 
 
@@ -274,9 +274,9 @@ def test_out_of_memory_is_one_sentence(argv, where, capsys, monkeypatch, tmp_pat
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(where, full)
-    monkeypatch.setattr("tfcap.commands.train.training_config", lambda _: Config())
+    monkeypatch.setattr("tfcap.cli.train.training_config", lambda _: Config())
     monkeypatch.setattr("records.format.record_set.RecordSet.open", lambda _: None)
-    assert cli.main(argv) == 1
+    assert main.main(argv) == 1
     err = capsys.readouterr().err
     assert "error: out of memory; " in err and "end what else uses it" in err
 

@@ -5,14 +5,14 @@ import sys
 from collections.abc import Sequence
 
 from records.console import run_command
-from tfcap.allocation import keep_freed_memory
-from tfcap.commands.average import add_average
-from tfcap.commands.caption import add_caption
-from tfcap.commands.download import add_download
-from tfcap.commands.evaluate import add_evaluate
-from tfcap.commands.export import add_export
-from tfcap.commands.serve import add_serve, serve
-from tfcap.commands.train import add_train
+from tfcap.cli.average import add_average
+from tfcap.cli.caption import add_caption
+from tfcap.cli.download import add_download
+from tfcap.cli.evaluate import add_evaluate
+from tfcap.cli.export import add_export
+from tfcap.cli.malloc import keep_freed_memory
+from tfcap.cli.serve import add_serve, serve
+from tfcap.cli.train import add_train
 
 
 def main(argv: Sequence[str] | None = None) -> int:

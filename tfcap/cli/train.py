@@ -7,7 +7,7 @@ import sys
 from contextlib import nullcontext
 
 from records.console import INTERRUPTED, add_command
-from tfcap.commands.overrides import add_set
+from tfcap.cli.options import add_set
 
 RUN_AGAIN = 75  # EX_TEMPFAIL of sysexits.h: nothing is wrong, try again
 
@@ -67,7 +67,7 @@ def train(args: argparse.Namespace) -> int:
     import records.quiet  # noqa: F401
 
     if args.seeds is not None:
-        from tfcap.commands.train_seeds import train_seeds
+        from tfcap.cli.train_seeds import train_seeds
 
         return train_seeds(args)
     outcome, is_chief = train_run(args)
