@@ -12,4 +12,4 @@ import apache_beam as _  # noqa: E402, F401
 
 logging.disable(logging.NOTSET)
 
-import beam_jobs.remote_files  # noqa: E402, F401
+import beam_jobs.io.beam_storage  # noqa: E402, F401

@@ -18,7 +18,7 @@ import uuid
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from beam_jobs.output_folder import text_folder
+from beam_jobs.io.output_directory import text_folder
 from records.errors import UserError
 from records.storage.files import make_directory, named_errors, new_file, open_file
 

@@ -37,19 +37,21 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.pvalue import AsDict, AsIter, AsList, AsSingleton
 
-from beam_jobs import dataflow, dry_run, output_folder, progress
+from beam_jobs import dataflow, dry_run
 from beam_jobs.checking import MakePlan
-from beam_jobs.counting import CountRejects
 from beam_jobs.elements import REJECTED, Job
 from beam_jobs.facts import DROPPED, TAKEN, ReadText, WriteFacts, file_facts
 from beam_jobs.finishing import Finish
+from beam_jobs.io import output_directory
+from beam_jobs.io.preflight import check_names, use_options
 from beam_jobs.joining import SPLIT_SIZE, TRAINING_WORD, JoinPhotos
-from beam_jobs.remote_access import check_names, use_options
+from beam_jobs.monitoring import progress
+from beam_jobs.monitoring.counters import CountRejects
+from beam_jobs.monitoring.summary import print_summary
 from beam_jobs.reusing import earlier_places, open_earlier
 from beam_jobs.runners import parse_command, run_pipeline
 from beam_jobs.sharding import WriteShards
 from beam_jobs.sources import options as source_options
-from beam_jobs.summary import print_summary
 from records import console
 from records.errors import UserError
 from records.format import manifest
@@ -70,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     job = make_job(args, dry_run.may_look(args.dry_run, places(args)))
     if args.dry_run is not None:
         return dry_run.show(lambda p: construct(p, job), options, args.dry_run)
-    with output_folder.prepared(job.output, manifest.FILE_NAME, args.overwrite):
+    with output_directory.prepared(job.output, manifest.FILE_NAME, args.overwrite):
         result = build(job, options)
     if dataflow.is_chosen(options):
         print(dataflow.describe_submission(result, options, job.output))

@@ -28,7 +28,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.pvalue import AsIter, AsSingleton
 from apache_beam.transforms import combiners
 
-from beam_jobs import dataflow, dry_run, output_folder, progress
+from beam_jobs import dataflow, dry_run
 from beam_jobs.caption_shards import (
     CaptionJob,
     CaptionShard,
@@ -38,11 +38,13 @@ from beam_jobs.caption_shards import (
     model_digest,
 )
 from beam_jobs.elements import REJECTED, PhotoFile
-from beam_jobs.photo_files import match_photos
-from beam_jobs.remote_access import check_names, use_options
+from beam_jobs.io import output_directory
+from beam_jobs.io.photo_files import match_photos
+from beam_jobs.io.preflight import check_names, use_options
+from beam_jobs.monitoring import progress
+from beam_jobs.monitoring.summary import counter, has_ended
 from beam_jobs.resource_hints import encoder_hints
 from beam_jobs.runners import parse_command, run_pipeline
-from beam_jobs.summary import counter, has_ended
 from records import console
 from records.errors import UserError
 from records.format import rejects, sharding
@@ -58,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     job = make_job(args, dry_run.may_look(args.dry_run, places(args)))
     if args.dry_run is not None:
         return dry_run.show(lambda p: construct(p, job), options, args.dry_run)
-    with output_folder.prepared(job.output, Summary.file_name(), args.overwrite):
+    with output_directory.prepared(job.output, Summary.file_name(), args.overwrite):
         result = caption(job, options)
     if dataflow.is_chosen(options):
         print(dataflow.describe_submission(result, options, job.output))

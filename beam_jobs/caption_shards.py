@@ -13,13 +13,14 @@ import apache_beam as beam
 from apache_beam.metrics import Metrics
 from pydantic import BaseModel, ConfigDict
 
-from beam_jobs import output_folder, progress
 from beam_jobs.checking import Rejected, after
 from beam_jobs.elements import REJECTED, PhotoFile, Reject
 from beam_jobs.finishing import check_sum
-from beam_jobs.output_folder import Report, finished_report, save_report
-from beam_jobs.photo_files import read_photos
-from beam_jobs.remote_files import local_copy
+from beam_jobs.io import output_directory
+from beam_jobs.io.beam_storage import local_copy
+from beam_jobs.io.output_directory import Report, finished_report, save_report
+from beam_jobs.io.photo_files import read_photos
+from beam_jobs.monitoring import progress
 from records.errors import UserError
 from records.format import rejects
 from records.photo_header import PhotoProblem
@@ -202,7 +203,7 @@ class FinishCaptions(beam.DoFn):
         self, _, reports: Iterable[str], rejects: Iterable[Reject], photos_in: int
     ):
         rejected = Rejected()
-        output_folder.write_rejects(self.job.output, rejected.counting(rejects))
+        output_directory.write_rejects(self.job.output, rejected.counting(rejects))
         found = map(CaptionReport.model_validate_json, reports)
         captions = dict(sorted((report.shard, report.captions) for report in found))
         summary = Summary(
@@ -218,9 +219,9 @@ class FinishCaptions(beam.DoFn):
             {"captioned": summary.captioned, "rejected": rejected.rejects.total()},
         )
         check_rejects(summary, rejected, self.job)
-        output_folder.remove_leftovers(self.job.output, SHARD_NAME, summary.shards)
+        output_directory.remove_leftovers(self.job.output, SHARD_NAME, summary.shards)
         summary.save(self.job.output)
-        output_folder.remove_reports(self.job.output)
+        output_directory.remove_reports(self.job.output)
         yield summary
 
 

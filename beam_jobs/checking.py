@@ -14,8 +14,8 @@ from collections.abc import Iterable, Iterator
 import apache_beam as beam
 
 from beam_jobs.elements import Job, Reject
+from beam_jobs.io.output_directory import write_rejects
 from beam_jobs.joining import make_plan
-from beam_jobs.output_folder import write_rejects
 from records.errors import UserError
 from records.format import rejects as rejects_file
 

@@ -26,8 +26,8 @@ from beam_jobs.elements import (
     Named,
     Reject,
 )
+from beam_jobs.io.photo_files import list_photos
 from beam_jobs.packing import pack_captions
-from beam_jobs.photo_files import list_photos
 from records.storage.photo_ids import base_name
 from records.text.tokenizer import SplitCaptions, Tokenizer, why_dropped
 

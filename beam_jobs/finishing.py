@@ -8,7 +8,7 @@ import apache_beam as beam
 
 from beam_jobs.checking import Rejected, check_rejects
 from beam_jobs.elements import Job, Plan, Reject
-from beam_jobs.output_folder import (
+from beam_jobs.io.output_directory import (
     remove_leftovers,
     remove_reports,
     remove_text,

@@ -13,16 +13,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from beam_jobs import progress
-from beam_jobs.counting import (
+from beam_jobs.elements import Job, Photo, Reject
+from beam_jobs.io.photo_files import read_photos
+from beam_jobs.monitoring import progress
+from beam_jobs.monitoring.counters import (
     counter,
     distribution,
     milliseconds_since,
     step_milliseconds,
     timed,
 )
-from beam_jobs.elements import Job, Photo, Reject
-from beam_jobs.photo_files import read_photos
 from beam_jobs.reusing import SHORT, EarlierFeatures
 from records.errors import UserError
 from records.photo_header import PhotoProblem

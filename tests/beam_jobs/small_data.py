@@ -15,8 +15,9 @@ import tensorflow as tf
 from apache_beam.options.pipeline_options import PipelineOptions
 from PIL import Image, ImageDraw
 
-from beam_jobs import build_records, output_folder
+from beam_jobs import build_records
 from beam_jobs.elements import Job
+from beam_jobs.io import output_directory
 from beam_jobs.sources.flickr8k import SPLIT_FILES, Flickr8k, find_split_files
 from records.format import manifest
 from records.format.manifest import EncoderInfo
@@ -236,7 +237,7 @@ def small_config(**sections) -> Config:
 def build(job: Job, *flags: str, encoder_for=mean_colour, overwrite: bool = False):
     """What the command does, with another encoder."""
     options = PipelineOptions([*flags])
-    with output_folder.prepared(job.output, manifest.FILE_NAME, overwrite):
+    with output_directory.prepared(job.output, manifest.FILE_NAME, overwrite):
         return build_records.build(job, options, encoder_for)
 
 

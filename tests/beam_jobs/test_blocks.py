@@ -6,7 +6,7 @@ import pytest
 from memory_files import held
 
 from beam_jobs.blocks import Block, BlockFile, read_blocks, write_blocks
-from beam_jobs.output_folder import prepare, text_folder
+from beam_jobs.io.output_directory import prepare, text_folder
 from records.errors import UserError
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from small_data import contents
 
-from beam_jobs.output_folder import REPORTS
+from beam_jobs.io.output_directory import REPORTS
 from records.format.record_set import RecordSet
 from tfcap.datasets.synthetic import write_data_set
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from small_data import SPLIT_OF, SmallData
 
-from beam_jobs import build_records, output_folder
+from beam_jobs import build_records
+from beam_jobs.io import output_directory
 from records.__main__ import main
 from records.format.manifest import load_manifest
 from records.verification import verifier
@@ -124,4 +125,4 @@ def test_photos_in_folders_are_drawn(built, tmp_path, capsys):
 
 
 def test_what_builds_leave_behind_is_known_to_verify():
-    assert verifier.BUILD_FOLDER == output_folder.REPORTS
+    assert verifier.BUILD_FOLDER == output_directory.REPORTS

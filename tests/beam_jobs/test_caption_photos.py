@@ -10,7 +10,7 @@ import tensorflow as tf
 from apache_beam.options.pipeline_options import PipelineOptions
 from small_data import contents, corrupt_jpeg, huge_png, photo_bytes
 
-from beam_jobs import caption_photos, output_folder
+from beam_jobs import caption_photos
 from beam_jobs.caption_shards import (
     CaptionReport,
     CaptionShard,
@@ -18,7 +18,8 @@ from beam_jobs.caption_shards import (
     load_captioner,
     model_digest,
 )
-from beam_jobs.photo_files import match_photos
+from beam_jobs.io import output_directory
+from beam_jobs.io.photo_files import match_photos
 from records.errors import UserError
 from tfcap.images.decoding import read_what_can_be
 
@@ -135,7 +136,7 @@ def run(flags: list[str], breaks_at: int | None = None) -> int:
     args = caption_photos.make_parser().parse_args(flags)
     job = caption_photos.make_job(args)
     Breaking.photos, Breaking.at, Breaking.model = 0, breaks_at, job.model
-    output_folder.prepare(job.output, Summary.file_name(), args.overwrite)
+    output_directory.prepare(job.output, Summary.file_name(), args.overwrite)
     caption_photos.caption(job, PipelineOptions([]), lambda model: Breaking())
     return Breaking.photos
 
@@ -165,7 +166,7 @@ def test_a_finished_output_is_refused(flags, tmp_path):
 @pytest.fixture
 def step(flags, tmp_path) -> CaptionShard:
     job = caption_photos.make_job(caption_photos.make_parser().parse_args(flags))
-    output_folder.prepare(job.output, Summary.file_name(), False)
+    output_directory.prepare(job.output, Summary.file_name(), False)
     step = CaptionShard(job)
     step.setup()
     return step

@@ -24,7 +24,7 @@ from beam_jobs.facts import (
     file_facts,
     tokenize,
 )
-from beam_jobs.output_folder import text_folder
+from beam_jobs.io.output_directory import text_folder
 from beam_jobs.packing import unpack_captions
 from records.text.tokenizer import Tokenizer
 from tfcap.config.experiment import TokenizerConfig

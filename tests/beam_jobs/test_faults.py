@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from small_data import contents, hostile_photos
 
-from beam_jobs.output_folder import REPORTS
+from beam_jobs.io.output_directory import REPORTS
 from records.format.record_set import RecordSet
 from records.format.rejects import count_rejects
 from tfcap.datasets.synthetic import write_data_set

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from small_data import contents
 
-from beam_jobs import output_folder
 from beam_jobs.blocks import write_blocks
 from beam_jobs.checking import Rejected
 from beam_jobs.elements import Plan, Reject
@@ -19,6 +18,7 @@ from beam_jobs.finishing import (
     check_sum,
     check_sums,
 )
+from beam_jobs.io import output_directory
 from beam_jobs.shard_writing import ShardReport
 from records.errors import UserError
 from records.format.manifest import DroppedWords, Manifest, ShardInfo, load_manifest
@@ -135,7 +135,7 @@ def test_dropped_words_are_the_most_frequent_whatever_their_order():
 
 @pytest.fixture
 def job(data, tmp_path):
-    output_folder.prepare(str(tmp_path / "out"), "dataset.json", False)
+    output_directory.prepare(str(tmp_path / "out"), "dataset.json", False)
     return data.job(tmp_path / "out")
 
 
@@ -191,7 +191,7 @@ def test_text_is_gone_before_the_manifest_is_there(job, monkeypatch):
     monkeypatch.setattr(Manifest, "save", raise_key_error)
     with pytest.raises(KeyError):
         finish(job)
-    assert not Path(output_folder.text_folder(job.output)).exists()
+    assert not Path(output_directory.text_folder(job.output)).exists()
     assert not (Path(job.output) / "dataset.json").exists()
 
 
@@ -203,7 +203,7 @@ def refusal(job, **given) -> str:
     with pytest.raises(UserError) as error:
         finish(job, **given)
     assert not (Path(job.output) / "dataset.json").exists()
-    assert (Path(job.output) / output_folder.REPORTS).is_dir()
+    assert (Path(job.output) / output_directory.REPORTS).is_dir()
     rejects = (Path(job.output) / "rejects.jsonl").read_text().splitlines()
     assert len([json.loads(line) for line in rejects]) == 3
     return str(error.value)

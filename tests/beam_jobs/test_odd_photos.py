@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from beam_jobs.photo_files import read_photos
+from beam_jobs.io.photo_files import read_photos
 from records.html.images import Unreadable, thumbnail
 from records.photo_header import PhotoProblem
 from tfcap.cli.caption import caption_files

@@ -16,13 +16,14 @@ from small_data import (
     photo_bytes,
 )
 
-from beam_jobs import caption_photos, output_folder
+from beam_jobs import caption_photos
 from beam_jobs.caption_shards import Summary, load_captioner
 from beam_jobs.elements import Job
-from beam_jobs.output_folder import REPORTS
+from beam_jobs.io import output_directory
+from beam_jobs.io.output_directory import REPORTS
+from beam_jobs.monitoring.summary import counter
 from beam_jobs.reusing import open_earlier
 from beam_jobs.sources.flickr8k import Flickr8k, find_split_files
-from beam_jobs.summary import counter
 from records.errors import UserError
 from records.format.record_set import RecordSet
 from records.storage.files import file_sizes
@@ -171,25 +172,25 @@ def test_a_foreign_directory_is_refused(remote_job):
 def test_an_output_without_a_shard_is_still_an_interrupted_jobs(bucket):
     """An object store keeps no empty folder that would say so."""
     output = f"{bucket}/out"
-    with pytest.raises(KeyError), output_folder.prepared(output, MANIFEST, False):
+    with pytest.raises(KeyError), output_directory.prepared(output, MANIFEST, False):
         put(f"{output}/{REJECTS}", b"")
         raise KeyError
-    with output_folder.prepared(output, MANIFEST, False):
+    with output_directory.prepared(output, MANIFEST, False):
         pass
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_a_second_job_is_refused_while_the_first_runs(bucket, overwrite):
     output = f"{bucket}/out"
-    with output_folder.prepared(output, MANIFEST, overwrite):
+    with output_directory.prepared(output, MANIFEST, overwrite):
         before = held(output)
         with (
             pytest.raises(UserError, match="another job is writing to store://bucket/"),
-            output_folder.prepared(output, MANIFEST, overwrite),
+            output_directory.prepared(output, MANIFEST, overwrite),
         ):
             pass
         assert held(output) == before
-    with output_folder.prepared(output, MANIFEST, overwrite):
+    with output_directory.prepared(output, MANIFEST, overwrite):
         pass
 
 

@@ -22,8 +22,8 @@ from small_data import (
 
 from beam_jobs import build_records, reusing
 from beam_jobs.elements import Job, Photo, PhotoFile, Place
+from beam_jobs.monitoring.summary import counter
 from beam_jobs.reusing import DAMAGED, EarlierFeatures, place_facts
-from beam_jobs.summary import counter
 from records.errors import UserError
 from records.format.record_set import RecordSet
 from records.format.schema import FEATURES

@@ -19,9 +19,9 @@ from small_data import (
     photo_bytes,
 )
 
-from beam_jobs import output_folder
 from beam_jobs.blocks import Block, write_blocks
 from beam_jobs.elements import Caption, Photo, PhotoFile, Plan
+from beam_jobs.io import output_directory
 from beam_jobs.packing import pack_captions, pack_photo
 from beam_jobs.shard_writing import ShardReport, WriteShard
 from records.errors import UserError
@@ -37,7 +37,7 @@ NAMES = ("a.jpg", "b.jpg", "c.jpg", "d.jpg", "e.jpg")
 
 @pytest.fixture
 def job(data, tmp_path):
-    output_folder.prepare(str(tmp_path / "out"), "dataset.json", False)
+    output_directory.prepare(str(tmp_path / "out"), "dataset.json", False)
     return data.job(tmp_path / "out")
 
 
@@ -100,14 +100,14 @@ def test_features_are_the_encoders_and_their_sums_are_kept(data, job):
 
 def test_the_order_of_arrival_does_not_matter(data, job, tmp_path):
     other = replace(job, output=str(tmp_path / "other"))
-    output_folder.prepare(other.output, "dataset.json", False)
+    output_directory.prepare(other.output, "dataset.json", False)
     first, second = write(job, photos(data)), write(other, photos(data)[::-1])
     assert first == second
 
 
 def test_photos_are_kept_when_asked_to(data, tmp_path):
     job = data.job(tmp_path / "out", records={"keep_photos": True})
-    output_folder.prepare(job.output, "dataset.json", False)
+    output_directory.prepare(job.output, "dataset.json", False)
     write(job, photos(data))
     assert all(r.encoded == photo_bytes(r.photo_id) for r in read(job))
 
@@ -228,7 +228,7 @@ def cut_short(data, job):
 
 
 def of_another_version(data, job):
-    path = Path(output_folder.report_path(job.output, NAME))
+    path = Path(output_directory.report_path(job.output, NAME))
     content = json.loads(path.read_text())
     path.write_text(json.dumps({**content, "unknown": 1}))
     return job, PLAN
@@ -279,9 +279,9 @@ def test_a_worker_that_finds_another_encoder_refuses(data, job):
 def test_a_shard_broken_off_leaves_nothing(data, job):
     with pytest.raises(RuntimeError, match="switched off"):
         write(job, photos(data), counting(breaks_after=2))
-    left = {output_folder.REPORTS, "rejects.jsonl"}
+    left = {output_directory.REPORTS, "rejects.jsonl"}
     assert set(os.listdir(job.output)) == left
-    reports = os.path.join(job.output, output_folder.REPORTS)
+    reports = os.path.join(job.output, output_directory.REPORTS)
     assert os.listdir(reports) == ["text"]  # what the shard was made of
 
 

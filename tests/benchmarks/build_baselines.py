@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from beam_jobs.elements import Caption, Job, Photo, PhotoFile
-from beam_jobs.photo_files import read_photo
+from beam_jobs.io.photo_files import read_photo
 from beam_jobs.shard_writing import Tally
 from beam_jobs.sources.flickr8k import parse_caption
 from beam_jobs.sources.lines import read_lines

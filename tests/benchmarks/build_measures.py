@@ -17,8 +17,9 @@ import keras
 import yaml
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from beam_jobs import build_records, output_folder
+from beam_jobs import build_records
 from beam_jobs.elements import Job
+from beam_jobs.io import output_directory
 from records.format import manifest
 from tests.benchmarks import build_baselines, build_process
 from tests.benchmarks.common import seconds
@@ -201,7 +202,7 @@ class BuildMeasures:
 
     def build(self, job: Job) -> float:
         started = time.perf_counter()
-        with output_folder.prepared(job.output, manifest.FILE_NAME, overwrite=False):
+        with output_directory.prepared(job.output, manifest.FILE_NAME, overwrite=False):
             build_records.build(job, PipelineOptions([]))
         return time.perf_counter() - started
 

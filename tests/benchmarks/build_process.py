@@ -18,8 +18,9 @@ from pathlib import Path
 import numpy as np
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from beam_jobs import build_records, output_folder
+from beam_jobs import build_records
 from beam_jobs.elements import Job
+from beam_jobs.io import output_directory
 from beam_jobs.sources.flickr8k import Flickr8k, find_split_files
 from records.format import manifest
 from records.format.manifest import EncoderInfo
@@ -67,7 +68,7 @@ def null_job(config: Path, folder: Path, output: Path, encoder: NullEncoder) -> 
 def build_null(job: Job, encoder: NullEncoder) -> float:
     """Seconds of the build."""
     started = time.perf_counter()
-    with output_folder.prepared(job.output, manifest.FILE_NAME, overwrite=False):
+    with output_directory.prepared(job.output, manifest.FILE_NAME, overwrite=False):
         build_records.build(job, PipelineOptions([]), encoder)
     return time.perf_counter() - started
 

@@ -7,8 +7,9 @@ import numpy as np
 import tensorflow as tf
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from beam_jobs import caption_photos, output_folder
+from beam_jobs import caption_photos
 from beam_jobs.caption_shards import CaptionJob, Summary, load_captioner
+from beam_jobs.io import output_directory
 from records.format import sharding
 from tests.benchmarks import baselines
 from tests.benchmarks.common import count_targets, experiment, lookup, seconds
@@ -139,7 +140,7 @@ class Bulk:
 
 
 def run(job: CaptionJob, captioner_for=load_captioner) -> None:
-    with output_folder.prepared(job.output, Summary.file_name(), False):
+    with output_directory.prepared(job.output, Summary.file_name(), False):
         caption_photos.caption(job, PipelineOptions([]), captioner_for)
 
 

@@ -23,7 +23,7 @@ from typing import BinaryIO
 from apache_beam.io.filesystem import BeamIOError, CompressionTypes, FileMetadata
 from apache_beam.io.filesystems import FileSystems
 
-from beam_jobs import s3
+from beam_jobs.io import s3
 from records.errors import UserError
 from records.storage.base import (
     BLOCK,

@@ -11,8 +11,8 @@ import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 from small_data import build
 
-from beam_jobs import progress
-from beam_jobs.progress import CHANNEL, Counts
+from beam_jobs.monitoring import progress
+from beam_jobs.monitoring.progress import CHANNEL, Counts
 
 LOCAL = PipelineOptions([])
 WORKER = "from beam_jobs import progress; progress.advance(3, 1); progress.reject(2)"

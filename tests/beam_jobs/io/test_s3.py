@@ -8,7 +8,7 @@ from apache_beam.io.aws import s3io
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from beam_jobs.remote_access import use_options
+from beam_jobs.io.preflight import use_options
 from records.errors import UserError
 from records.format.shard_reader import ShardReader
 from records.format.shard_writer import ShardWriter

@@ -6,7 +6,7 @@ import pytest
 from apache_beam.io.filesystem import BeamIOError
 from memory_files import StoreFiles, held, put
 
-from beam_jobs.remote_files import BeamStorage, local_copy, match, plain_errors
+from beam_jobs.io.beam_storage import BeamStorage, local_copy, match, plain_errors
 from records.errors import UserError
 from records.storage.base import IN_MEMORY, StorageUserError, storage_of
 from records.storage.files import (

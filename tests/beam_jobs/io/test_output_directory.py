@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from beam_jobs import output_folder
 from beam_jobs.elements import Reject
-from beam_jobs.output_folder import (
+from beam_jobs.io import output_directory
+from beam_jobs.io.output_directory import (
     REPORTS,
     STARTED,
     Report,
@@ -22,7 +22,7 @@ SHARDS = re.compile(r"part-\d")
 
 
 def prepare(output, overwrite=False):
-    output_folder.prepare(str(output), "last.json", overwrite)
+    output_directory.prepare(str(output), "last.json", overwrite)
 
 
 def test_text_that_cannot_be_removed_is_named(tmp_path, monkeypatch):
@@ -31,7 +31,7 @@ def test_text_that_cannot_be_removed_is_named(tmp_path, monkeypatch):
 
     prepare(tmp_path)
     (tmp_path / REPORTS / "text").mkdir()
-    monkeypatch.setattr(output_folder, "remove_directory", fail)
+    monkeypatch.setattr(output_directory, "remove_directory", fail)
     with pytest.raises(UserError, match=r"cannot remove .*text: Directory not empty"):
         prepare(tmp_path)
 
@@ -88,7 +88,7 @@ def test_the_shard_of_a_damaged_report_is_written_anew(tmp_path, content):
 
 def test_rejects_of_an_earlier_job_go(tmp_path):
     prepare(tmp_path)
-    output_folder.write_rejects(
+    output_directory.write_rejects(
         str(tmp_path), [Reject("photo", "a.jpg", "no_caption", "none", 0)]
     )
     prepare(tmp_path)
@@ -98,7 +98,7 @@ def test_rejects_of_an_earlier_job_go(tmp_path):
 def test_rejects_that_cannot_be_written_are_named(tmp_path):
     (tmp_path / "rejects.jsonl").mkdir()
     with pytest.raises(UserError, match=r"cannot write .*rejects\.jsonl: "):
-        output_folder.write_rejects(str(tmp_path), [])
+        output_directory.write_rejects(str(tmp_path), [])
 
 
 def test_a_finished_output_is_refused(tmp_path):
@@ -156,19 +156,19 @@ def test_a_report_counts_only_beside_its_whole_shard(tmp_path):
 def test_only_shards_and_temporary_files_are_left_over(tmp_path):
     for name in ("part-0", "part-1", ".part-1.x.tmp", ".hidden", "notes.txt"):
         (tmp_path / name).write_text("")
-    output_folder.remove_leftovers(str(tmp_path), SHARDS, {"part-1"})
+    output_directory.remove_leftovers(str(tmp_path), SHARDS, {"part-1"})
     left = {path.name for path in tmp_path.iterdir()}
     assert left == {"part-1", ".hidden", "notes.txt"}
 
 
 def prepared(output, overwrite=False):
-    return output_folder.prepared(str(output), "last.json", overwrite)
+    return output_directory.prepared(str(output), "last.json", overwrite)
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_a_running_job_loses_nothing_to_a_second(tmp_path, overwrite):
     with prepared(tmp_path):
-        for name in (f"{output_folder.REPORTS}/part-0.json", "part-0"):
+        for name in (f"{output_directory.REPORTS}/part-0.json", "part-0"):
             (tmp_path / name).write_text("{}")
         with (
             pytest.raises(UserError, match="is writing"),
@@ -177,13 +177,13 @@ def test_a_running_job_loses_nothing_to_a_second(tmp_path, overwrite):
             pass
         left = {path.name for path in tmp_path.rglob("*")}
     names = {"part-0.json", "part-0", "rejects.jsonl", FILE_NAME, STARTED}
-    assert left == {output_folder.REPORTS, *names}
+    assert left == {output_directory.REPORTS, *names}
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_the_lock_is_kept_while_the_folder_is_prepared(tmp_path, overwrite):
     with prepared(tmp_path / "out", overwrite):
-        assert (tmp_path / "out" / output_folder.REPORTS / FILE_NAME).exists()
+        assert (tmp_path / "out" / output_directory.REPORTS / FILE_NAME).exists()
         with pytest.raises(UserError), prepared(tmp_path / "out", overwrite):
             pass
 
@@ -197,12 +197,12 @@ def test_a_refused_folder_gets_no_lock(tmp_path, name):
 
 
 def test_a_job_that_ended_while_the_lock_was_sought(tmp_path, monkeypatch):
-    take = output_folder.locked
+    take = output_directory.locked
 
     def late(folder, output):
         (tmp_path / "last.json").write_text("{}")
         return take(folder, output)
 
-    monkeypatch.setattr(output_folder, "locked", late)
+    monkeypatch.setattr(output_directory, "locked", late)
     with pytest.raises(UserError, match="already holds"), prepared(tmp_path):
         pass

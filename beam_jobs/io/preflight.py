@@ -7,8 +7,8 @@ from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from beam_jobs import s3
-from beam_jobs.remote_files import ROOT
+from beam_jobs.io import s3
+from beam_jobs.io.beam_storage import ROOT
 from records.errors import UserError
 from records.storage.base import is_remote, scheme_of
 from records.storage.files import check_utf8

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from apache_beam.io.filesystems import FileSystems
 
 from beam_jobs.elements import PhotoFile
-from beam_jobs.remote_files import escape, match
+from beam_jobs.io.beam_storage import escape, match
 from records.errors import UserError
 from records.photo_header import MAX_BYTES, PhotoProblem, check_header
 from records.storage.base import StorageUserError, is_remote, local_files

@@ -7,8 +7,8 @@ import pytest
 from memory_files import StoreFiles, put
 from small_data import photo_bytes
 
-from beam_jobs import photo_files
-from beam_jobs.photo_files import read_photos
+from beam_jobs.io import photo_files
+from beam_jobs.io.photo_files import read_photos
 from records.errors import UserError
 
 

@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from beam_jobs import sorting
-from beam_jobs.sorting import sorted_lines
+from beam_jobs.io import sorting
+from beam_jobs.io.sorting import sorted_lines
 
 LINES = [f"{word}\n" for word in ("b", "a", "é", "a", "\u2028x\x85", "日本", "")]
 

@@ -12,7 +12,7 @@ import s3_server
 from small_data import contents
 
 from beam_jobs import build_records
-from beam_jobs.output_folder import REPORTS
+from beam_jobs.io.output_directory import REPORTS
 from tfcap.datasets.synthetic import write_data_set
 
 pytestmark = pytest.mark.slow

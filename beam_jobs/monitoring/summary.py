@@ -6,8 +6,8 @@ from typing import NamedTuple
 from apache_beam.metrics import MetricsFilter
 from rich.table import Table
 
-from beam_jobs.counting import NAMESPACE, STEPS
 from beam_jobs.elements import Job
+from beam_jobs.monitoring.counters import NAMESPACE, STEPS
 from beam_jobs.reusing import DAMAGED
 from records.console import number_table, plain_console
 from records.format import rejects

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from small_data import PHOTOS, build, counting, moved, photo_bytes
 
-from beam_jobs.summary import print_summary
+from beam_jobs.monitoring.summary import print_summary
 
 
 @pytest.fixture

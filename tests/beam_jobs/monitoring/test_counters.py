@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 from small_data import build, counting, moved
 
-from beam_jobs.counting import STEPS, timed
-from beam_jobs.summary import counter, distribution, query
+from beam_jobs.monitoring.counters import STEPS, timed
+from beam_jobs.monitoring.summary import counter, distribution, query
 from records.format.record_set import RecordSet
 
 

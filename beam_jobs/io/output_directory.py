@@ -22,7 +22,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from beam_jobs.elements import Reject
-from beam_jobs.sorting import sorted_lines
+from beam_jobs.io.sorting import sorted_lines
 from records.errors import UserError
 from records.format import rejects
 from records.format.versions import refuse_newer
