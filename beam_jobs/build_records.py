@@ -37,7 +37,6 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.pvalue import AsDict, AsIter, AsList, AsSingleton
 
-from beam_jobs import dataflow, dry_run
 from beam_jobs.checking import MakePlan
 from beam_jobs.elements import REJECTED, Job
 from beam_jobs.facts import DROPPED, TAKEN, ReadText, WriteFacts, file_facts
@@ -49,7 +48,8 @@ from beam_jobs.monitoring import progress
 from beam_jobs.monitoring.counters import CountRejects
 from beam_jobs.monitoring.summary import print_summary
 from beam_jobs.reusing import earlier_places, open_earlier
-from beam_jobs.runners import parse_command, run_pipeline
+from beam_jobs.runners import dataflow, dry_run
+from beam_jobs.runners.run import parse_command, run_pipeline
 from beam_jobs.sharding import WriteShards
 from beam_jobs.sources import options as source_options
 from records import console

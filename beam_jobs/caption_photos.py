@@ -28,7 +28,6 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.pvalue import AsIter, AsSingleton
 from apache_beam.transforms import combiners
 
-from beam_jobs import dataflow, dry_run
 from beam_jobs.caption_shards import (
     CaptionJob,
     CaptionShard,
@@ -43,8 +42,9 @@ from beam_jobs.io.photo_files import match_photos
 from beam_jobs.io.preflight import check_names, use_options
 from beam_jobs.monitoring import progress
 from beam_jobs.monitoring.summary import counter, has_ended
-from beam_jobs.resource_hints import encoder_hints
-from beam_jobs.runners import parse_command, run_pipeline
+from beam_jobs.runners import dataflow, dry_run
+from beam_jobs.runners.resource_hints import encoder_hints
+from beam_jobs.runners.run import parse_command, run_pipeline
 from records import console
 from records.errors import UserError
 from records.format import rejects, sharding

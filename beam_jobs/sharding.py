@@ -9,7 +9,7 @@ from apache_beam.pvalue import AsSingleton
 from beam_jobs.blocks import Block, read_blocks, write_blocks
 from beam_jobs.elements import REJECTED, Job, Plan
 from beam_jobs.packing import PackedPhoto
-from beam_jobs.resource_hints import encoder_hints
+from beam_jobs.runners.resource_hints import encoder_hints
 from beam_jobs.shard_writing import WriteShard
 from records.format import sharding
 from tfcap.config.experiment import EncoderConfig

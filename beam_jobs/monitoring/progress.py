@@ -30,7 +30,7 @@ from rich.progress import (
 from rich.table import Column
 from rich.text import Text
 
-from beam_jobs.runners import LOCAL
+from beam_jobs.runners.run import LOCAL
 
 CHANNEL = "TFCAP_PROGRESS"  # names the file, for worker processes
 POLL_SECONDS = 0.2

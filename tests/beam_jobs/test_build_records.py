@@ -26,7 +26,7 @@ from small_data import (
 )
 
 from beam_jobs import build_records
-from beam_jobs.dry_run import prepare
+from beam_jobs.runners.dry_run import prepare
 from beam_jobs.sources.flickr8k import SPLIT_FILES
 from records.errors import UserError
 from records.format import schema

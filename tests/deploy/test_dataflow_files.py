@@ -13,9 +13,10 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-from beam_jobs import build_records, dataflow
-from beam_jobs.option_files import known_options, read_flags
-from beam_jobs.runners import parse_command
+from beam_jobs import build_records
+from beam_jobs.runners import dataflow
+from beam_jobs.runners.option_files import known_options, read_flags
+from beam_jobs.runners.run import parse_command
 from tfcap.config.experiment import load_config
 
 try:

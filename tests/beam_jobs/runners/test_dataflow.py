@@ -12,10 +12,11 @@ from google.api_core.exceptions import Forbidden, RetryError
 from google.auth.exceptions import DefaultCredentialsError, RefreshError
 from small_data import INFO, small_config
 
-from beam_jobs import build_records, dataflow
+from beam_jobs import build_records
 from beam_jobs.elements import Job
 from beam_jobs.io import output_directory
-from beam_jobs.runners import as_raised, make_pipeline, parse_beam_options
+from beam_jobs.runners import dataflow
+from beam_jobs.runners.run import as_raised, make_pipeline, parse_beam_options
 from beam_jobs.sources.jsonl import Jsonl
 from records.errors import UserError
 from records.format.schema import FeatureSpec

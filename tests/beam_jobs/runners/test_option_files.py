@@ -10,8 +10,8 @@ from apache_beam.options.pipeline_options import (
     WorkerOptions,
 )
 
-from beam_jobs.option_files import read_flags
-from beam_jobs.runners import parse_command
+from beam_jobs.runners.option_files import read_flags
+from beam_jobs.runners.run import parse_command
 from records.errors import UserError
 
 

@@ -21,8 +21,8 @@ from apache_beam.runners.portability.fn_api_runner.fn_runner import (
 )
 from apache_beam.runners.portability.portable_runner import JobServiceHandle
 
-from beam_jobs import dataflow, job_servers, known_runners, option_files
-from beam_jobs.resource_hints import encoder_hints
+from beam_jobs.runners import dataflow, job_server, option_files, registry
+from beam_jobs.runners.resource_hints import encoder_hints
 from records.errors import UserError
 
 LOCAL = (None, "DirectRunner", "FnApiRunner")
@@ -84,7 +84,7 @@ def parse_beam_options(
         hint = f"; did you mean {near[0]}?" if near else ""
         raise UserError(f"unknown option {name}{hint}")
     options = PipelineOptions(list(flags))
-    known_runners.settle(options)
+    registry.settle(options)
     return options
 
 
@@ -98,14 +98,14 @@ def run_pipeline(build: Callable[[beam.Pipeline], None], options: PipelineOption
         UserError: one that a worker raised, without the stack it came through.
         KeyboardInterrupt: Ctrl-C, wherever in the job it was noticed.
     """
-    known_runners.warn(options)
-    job_servers.prepare(options)
+    registry.warn(options)
+    job_server.prepare(options)
     if options.view_as(StandardOptions).runner in LOCAL:
         logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
     with new_pipeline(options) as pipeline:
         build(pipeline)
         silence_threads()
-        with job_servers.attended(options), libraries_spared():
+        with job_server.attended(options), libraries_spared():
             return run(pipeline, options)
 
 

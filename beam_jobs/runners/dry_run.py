@@ -23,8 +23,8 @@ from apache_beam.portability.api import beam_runner_api_pb2
 from apache_beam.transforms import environments
 from rich.table import Column, Table
 
-from beam_jobs import dataflow
-from beam_jobs.runners import LOCAL, new_pipeline
+from beam_jobs.runners import dataflow
+from beam_jobs.runners.run import LOCAL, new_pipeline
 from records.console import plain_console
 from records.storage.files import make_output, write_atomically, write_text
 

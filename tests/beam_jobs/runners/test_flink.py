@@ -13,7 +13,7 @@ from small_data import contents
 from tfcap.datasets.synthetic import write_data_set
 
 pytestmark = pytest.mark.slow
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 # Outside the test's own folder: Maven fetches it once.
 JOB_SERVERS = os.environ.get(
     "TFCAP_JOB_SERVERS", str(Path.home() / ".cache" / "tfcap" / "job_servers")

@@ -24,7 +24,7 @@ from apache_beam.options.pipeline_options import (
 from apache_beam.runners.portability.flink_runner import MAGIC_HOST_NAMES
 from apache_beam.runners.worker import sdk_worker
 
-from beam_jobs import flink_cluster
+from beam_jobs.runners import flink_rest
 from records.errors import UserError
 
 RUNNERS = ("FlinkRunner", "SparkRunner")
@@ -117,7 +117,7 @@ def attended(options: PipelineOptions) -> Iterator[None]:
             yield
         except KeyboardInterrupt:
             if master:
-                flink_cluster.cancel(master, name)
+                flink_rest.cancel(master, name)
             raise
         except Exception as error:
             raise as_user_error(error, engine, jar) or error from None

@@ -11,8 +11,8 @@ import apache_beam as beam
 import pytest
 from apache_beam.options.pipeline_options import DirectOptions, StandardOptions
 
-from beam_jobs import dry_run
-from beam_jobs.runners import parse_beam_options, parse_command, run_pipeline
+from beam_jobs.runners import dry_run
+from beam_jobs.runners.run import parse_beam_options, parse_command, run_pipeline
 from records.errors import UserError
 
 

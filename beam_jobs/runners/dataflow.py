@@ -15,7 +15,7 @@ from apache_beam.options.pipeline_options import (
 )
 from apache_beam.options.pipeline_options_validator import PipelineOptionsValidator
 
-from beam_jobs.resource_hints import encoder_hints
+from beam_jobs.runners.resource_hints import encoder_hints
 from records.errors import UserError
 
 RUNNER = "DataflowRunner"
