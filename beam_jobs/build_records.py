@@ -14,7 +14,7 @@ are those of `records`:
     rejects.jsonl                       one line per photo or caption left out
     dataset.json                        the manifest, written last
 
-Only text is joined, and passes from step to step in files (beam_jobs/blocks.py); a
+Only text is joined, and passes from step to step in files (`transforms/spill.py`); a
 photo's pixels and features never leave the step that reads it. Cost: that of the
 encoder, for InceptionV3 on two cores 15 photos a second; disk, 8 KiB a photo for 2,048
 float32 features, and 3 KB more while the job runs. Any Beam option may follow,
@@ -22,8 +22,9 @@ float32 features, and 3 KB more while the job runs. Any Beam option may follow,
 without a runner the job runs in this process. `--dry_run` shows the job and runs none.
 
 A build that was interrupted goes on where it stopped when the command is repeated.
-With `--reuse` an earlier record set lends its features (beam_jobs/reusing.py), so that
-another vocabulary, tokenizer or split encodes nothing, and new photos only themselves.
+With `--reuse` an earlier record set lends its features
+(`transforms/reuse_features.py`), so that another vocabulary, tokenizer or
+split encodes nothing, and new photos only themselves.
 """
 
 import argparse
@@ -37,21 +38,27 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.pvalue import AsDict, AsIter, AsList, AsSingleton
 
-from beam_jobs.checking import MakePlan
 from beam_jobs.elements import REJECTED, Job
-from beam_jobs.facts import DROPPED, TAKEN, ReadText, WriteFacts, file_facts
-from beam_jobs.finishing import Finish
 from beam_jobs.io import output_directory
 from beam_jobs.io.preflight import check_names, use_options
-from beam_jobs.joining import SPLIT_SIZE, TRAINING_WORD, JoinPhotos
 from beam_jobs.monitoring import progress
 from beam_jobs.monitoring.counters import CountRejects
 from beam_jobs.monitoring.summary import print_summary
-from beam_jobs.reusing import earlier_places, open_earlier
 from beam_jobs.runners import dataflow, dry_run
 from beam_jobs.runners.run import parse_command, run_pipeline
-from beam_jobs.sharding import WriteShards
 from beam_jobs.sources import options as source_options
+from beam_jobs.transforms.assign_shards import WriteShards
+from beam_jobs.transforms.check_plan import MakePlan
+from beam_jobs.transforms.join_photos import SPLIT_SIZE, TRAINING_WORD, JoinPhotos
+from beam_jobs.transforms.read_captions import (
+    DROPPED,
+    TAKEN,
+    ReadText,
+    WriteFacts,
+    file_facts,
+)
+from beam_jobs.transforms.reuse_features import earlier_places, open_earlier
+from beam_jobs.transforms.write_manifest import Finish
 from records import console
 from records.errors import UserError
 from records.format import manifest

@@ -28,14 +28,6 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.pvalue import AsIter, AsSingleton
 from apache_beam.transforms import combiners
 
-from beam_jobs.caption_shards import (
-    CaptionJob,
-    CaptionShard,
-    FinishCaptions,
-    Summary,
-    load_captioner,
-    model_digest,
-)
 from beam_jobs.elements import REJECTED, PhotoFile
 from beam_jobs.io import output_directory
 from beam_jobs.io.photo_files import match_photos
@@ -45,6 +37,14 @@ from beam_jobs.monitoring.summary import counter, has_ended
 from beam_jobs.runners import dataflow, dry_run
 from beam_jobs.runners.resource_hints import encoder_hints
 from beam_jobs.runners.run import parse_command, run_pipeline
+from beam_jobs.transforms.caption_shard import (
+    CaptionJob,
+    CaptionShard,
+    FinishCaptions,
+    Summary,
+    load_captioner,
+    model_digest,
+)
 from records import console
 from records.errors import UserError
 from records.format import rejects, sharding

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from beam_jobs.sources import Source
+from beam_jobs.sources.base import Source
 from records.format.manifest import EncoderInfo
 from records.format.schema import FeatureSpec
 from tfcap.config.experiment import Config

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from beam_jobs.elements import Job
 from beam_jobs.monitoring.counters import NAMESPACE, STEPS
-from beam_jobs.reusing import DAMAGED
+from beam_jobs.transforms.reuse_features import DAMAGED
 from records.console import number_table, plain_console
 from records.format import rejects
 from records.format.manifest import Manifest, load_manifest

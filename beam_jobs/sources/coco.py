@@ -21,13 +21,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from beam_jobs.elements import Caption, InSplit, Named, Reject
-from beam_jobs.sources.json_files import (
-    JsonSource,
-    check_starts_an_object,
-    entries,
-    load_object,
-    parse_option,
-)
 from beam_jobs.sources.json_items import (
     Item,
     ItemError,
@@ -35,6 +28,13 @@ from beam_jobs.sources.json_items import (
     path_text,
     shown,
     text,
+)
+from beam_jobs.sources.json_source import (
+    JsonSource,
+    check_starts_an_object,
+    entries,
+    load_object,
+    parse_option,
 )
 from records.errors import UserError
 

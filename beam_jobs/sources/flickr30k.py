@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 
 from beam_jobs.elements import Caption, Reject
 from beam_jobs.sources import flickr8k
-from beam_jobs.sources.lines import (
+from beam_jobs.sources.line_source import (
     LineSource,
     check_captions_file,
     find_lists,

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 from beam_jobs.elements import Caption, Reject
-from beam_jobs.sources.lines import (
+from beam_jobs.sources.line_source import (
     LineSource,
     check_captions_file,
     find_lists,

@@ -18,12 +18,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from beam_jobs.elements import Reject
-from beam_jobs.sources.json_files import (
-    JsonSource,
-    load_document,
-    parse_option,
-    read_start,
-)
 from beam_jobs.sources.json_items import (
     Item,
     first_field,
@@ -31,7 +25,13 @@ from beam_jobs.sources.json_items import (
     photo_items,
     text,
 )
-from beam_jobs.sources.lines import (
+from beam_jobs.sources.json_source import (
+    JsonSource,
+    load_document,
+    parse_option,
+    read_start,
+)
+from beam_jobs.sources.line_source import (
     read_lines,
     refuse_if_none_is_read,
     start_of_captions,

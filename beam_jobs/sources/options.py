@@ -3,11 +3,11 @@
 import argparse
 import math
 
-from beam_jobs.sources import Source
+from beam_jobs.sources.base import Source
 from beam_jobs.sources.coco import Coco
 from beam_jobs.sources.flickr8k import Flickr8k
 from beam_jobs.sources.flickr30k import Flickr30k
-from beam_jobs.sources.json_files import parse_option
+from beam_jobs.sources.json_source import parse_option
 from beam_jobs.sources.jsonl import Jsonl
 from beam_jobs.sources.karpathy import Karpathy
 from records.errors import UserError

@@ -11,15 +11,15 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from small_data import contents, corrupt_jpeg, huge_png, photo_bytes
 
 from beam_jobs import caption_photos
-from beam_jobs.caption_shards import (
+from beam_jobs.io import output_directory
+from beam_jobs.io.photo_files import match_photos
+from beam_jobs.transforms.caption_shard import (
     CaptionReport,
     CaptionShard,
     Summary,
     load_captioner,
     model_digest,
 )
-from beam_jobs.io import output_directory
-from beam_jobs.io.photo_files import match_photos
 from records.errors import UserError
 from tfcap.images.decoding import read_what_can_be
 

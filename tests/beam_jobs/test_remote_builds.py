@@ -17,13 +17,13 @@ from small_data import (
 )
 
 from beam_jobs import caption_photos
-from beam_jobs.caption_shards import Summary, load_captioner
 from beam_jobs.elements import Job
 from beam_jobs.io import output_directory
 from beam_jobs.io.output_directory import REPORTS
 from beam_jobs.monitoring.summary import counter
-from beam_jobs.reusing import open_earlier
 from beam_jobs.sources.flickr8k import Flickr8k, find_split_files
+from beam_jobs.transforms.caption_shard import Summary, load_captioner
+from beam_jobs.transforms.reuse_features import open_earlier
 from records.errors import UserError
 from records.format.record_set import RecordSet
 from records.storage.files import file_sizes

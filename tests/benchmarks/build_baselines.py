@@ -9,9 +9,9 @@ import numpy as np
 
 from beam_jobs.elements import Caption, Job, Photo, PhotoFile
 from beam_jobs.io.photo_files import read_photo
-from beam_jobs.shard_writing import Tally
 from beam_jobs.sources.flickr8k import parse_caption
-from beam_jobs.sources.lines import read_lines
+from beam_jobs.sources.line_source import read_lines
+from beam_jobs.transforms.write_shard import Tally
 from records.format import sharding
 from records.format.schema import PhotoRecord
 from records.format.shard_writer import ShardWriter

@@ -8,8 +8,8 @@ import tensorflow as tf
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from beam_jobs import caption_photos
-from beam_jobs.caption_shards import CaptionJob, Summary, load_captioner
 from beam_jobs.io import output_directory
+from beam_jobs.transforms.caption_shard import CaptionJob, Summary, load_captioner
 from records.format import sharding
 from tests.benchmarks import baselines
 from tests.benchmarks.common import count_targets, experiment, lookup, seconds

@@ -1,6 +1,6 @@
 """The bare loop that the Beam job of captions is held against has its batches."""
 
-from beam_jobs.caption_shards import CaptionJob
+from beam_jobs.transforms.caption_shard import CaptionJob
 from tests.benchmarks.export_measures import caption_in_batches, run, same_batches
 from tests.benchmarks.photo_set import PhotoSet
 from tfcap.inference.captioner import Captioned

@@ -9,7 +9,7 @@ from beam_jobs.sources.flickr30k import (
     parse_csv_caption,
     read_captions,
 )
-from beam_jobs.sources.lines import find_lists, read_split
+from beam_jobs.sources.line_source import find_lists, read_split
 from records.errors import UserError
 
 HEADER = b"image_name| comment_number| comment\n"

@@ -12,7 +12,7 @@ from beam_jobs.sources.flickr8k import (
     parse_caption,
     read_captions,
 )
-from beam_jobs.sources.lines import read_lines, read_split
+from beam_jobs.sources.line_source import read_lines, read_split
 from records.errors import UserError
 
 

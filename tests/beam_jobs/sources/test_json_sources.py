@@ -9,7 +9,7 @@ from small_data import SmallData, build, photo_bytes
 
 from beam_jobs.elements import Caption, InSplit, Named, Reject
 from beam_jobs.sources.coco import read_coco
-from beam_jobs.sources.json_files import load_object
+from beam_jobs.sources.json_source import load_object
 from beam_jobs.sources.jsonl import read_jsonl
 from beam_jobs.sources.karpathy import read_karpathy
 from beam_jobs.sources.options import SOURCES

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 
 import apache_beam as beam
 
-from beam_jobs.checking import Rejected, check_rejects
 from beam_jobs.elements import Job, Plan, Reject
 from beam_jobs.io.output_directory import (
     remove_leftovers,
@@ -14,8 +13,9 @@ from beam_jobs.io.output_directory import (
     remove_text,
     write_rejects,
 )
-from beam_jobs.shard_sums import ShardSums
-from beam_jobs.shard_writing import ShardReport
+from beam_jobs.transforms.check_plan import Rejected, check_rejects
+from beam_jobs.transforms.shard_sums import ShardSums
+from beam_jobs.transforms.write_shard import ShardReport
 from records.format import sharding
 from records.format.manifest import (
     FORMAT,

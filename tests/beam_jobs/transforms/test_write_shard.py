@@ -19,11 +19,11 @@ from small_data import (
     photo_bytes,
 )
 
-from beam_jobs.blocks import Block, write_blocks
 from beam_jobs.elements import Caption, Photo, PhotoFile, Plan
 from beam_jobs.io import output_directory
-from beam_jobs.packing import pack_captions, pack_photo
-from beam_jobs.shard_writing import ShardReport, WriteShard
+from beam_jobs.transforms.packing import pack_captions, pack_photo
+from beam_jobs.transforms.spill import Block, write_blocks
+from beam_jobs.transforms.write_shard import ShardReport, WriteShard
 from records.errors import UserError
 from records.format import schema, sharding
 from records.format.record_set import read_shard

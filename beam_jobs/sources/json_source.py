@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 
 from apache_beam.io.filesystems import FileSystems
 
-from beam_jobs.sources import ANY_FORM, Source
+from beam_jobs.sources.base import ANY_FORM, Source
 from beam_jobs.sources.json_items import Item
-from beam_jobs.sources.lines import UNREADABLE, open_source, why, without_mark
+from beam_jobs.sources.line_source import UNREADABLE, open_source, why, without_mark
 from records.errors import UserError
 from records.format.sharding import SPLITS
 from records.storage.photo_ids import split_name

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from small_data import PHOTOS, build, counting
 
-from beam_jobs.checking import Rejected, after, describe
 from beam_jobs.elements import Reject
 from beam_jobs.sources.flickr8k import SPLIT_FILES
 from beam_jobs.sources.options import SOURCES
+from beam_jobs.transforms.check_plan import Rejected, after, describe
 from records.errors import UserError
 
 

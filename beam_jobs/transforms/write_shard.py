@@ -13,15 +13,15 @@ from collections.abc import Callable, Iterable
 import apache_beam as beam
 import numpy as np
 
-from beam_jobs.blocks import read_blocks
 from beam_jobs.elements import REJECTED, Job, Photo, Plan, Reject
 from beam_jobs.io.output_directory import Report, finished_report, save_report
 from beam_jobs.io.photo_files import UNREADABLE
-from beam_jobs.joining import add_tokens
 from beam_jobs.monitoring import progress
 from beam_jobs.monitoring.counters import counter, step_milliseconds, timed
-from beam_jobs.packing import unpack_photo
-from beam_jobs.shard_encoding import EncodedPhoto, ShardEncoder
+from beam_jobs.transforms.encode_photos import EncodedPhoto, ShardEncoder
+from beam_jobs.transforms.join_photos import add_tokens
+from beam_jobs.transforms.packing import unpack_photo
+from beam_jobs.transforms.spill import read_blocks
 from records.format import sharding
 from records.format.feature_statistics import FeatureSums
 from records.format.manifest import ShardInfo

@@ -9,15 +9,22 @@ import apache_beam as beam
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.transforms.window import GlobalWindows
 
-from beam_jobs.blocks import Block, read_blocks, write_blocks
 from beam_jobs.elements import REJECTED, Caption, Photo, PhotoFile, Plan, Reject
-from beam_jobs.facts import CAPTIONS, FILES, PLACES, SPLITS, TAKEN, Fact
-from beam_jobs.packing import (
+from beam_jobs.transforms.packing import (
     PackedPhoto,
     pack_captions,
     pack_photo,
     unpack_captions,
 )
+from beam_jobs.transforms.read_captions import (
+    CAPTIONS,
+    FILES,
+    PLACES,
+    SPLITS,
+    TAKEN,
+    Fact,
+)
+from beam_jobs.transforms.spill import Block, read_blocks, write_blocks
 from records.errors import UserError
 from records.format import sharding
 from records.storage.photo_ids import SPLIT_NAMES, is_below

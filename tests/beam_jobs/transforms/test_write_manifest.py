@@ -8,18 +8,18 @@ from pathlib import Path
 import pytest
 from small_data import contents
 
-from beam_jobs.blocks import write_blocks
-from beam_jobs.checking import Rejected
 from beam_jobs.elements import Plan, Reject
-from beam_jobs.finishing import (
+from beam_jobs.io import output_directory
+from beam_jobs.transforms.check_plan import Rejected
+from beam_jobs.transforms.spill import write_blocks
+from beam_jobs.transforms.write_manifest import (
     Finish,
     add_up,
     add_up_dropped,
     check_sum,
     check_sums,
 )
-from beam_jobs.io import output_directory
-from beam_jobs.shard_writing import ShardReport
+from beam_jobs.transforms.write_shard import ShardReport
 from records.errors import UserError
 from records.format.manifest import DroppedWords, Manifest, ShardInfo, load_manifest
 from records.format.sharding import shard_name

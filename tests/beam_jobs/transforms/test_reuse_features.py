@@ -20,10 +20,11 @@ from small_data import (
     photo_bytes,
 )
 
-from beam_jobs import build_records, reusing
+from beam_jobs import build_records
 from beam_jobs.elements import Job, Photo, PhotoFile, Place
 from beam_jobs.monitoring.summary import counter
-from beam_jobs.reusing import DAMAGED, EarlierFeatures, place_facts
+from beam_jobs.transforms import reuse_features
+from beam_jobs.transforms.reuse_features import DAMAGED, EarlierFeatures, place_facts
 from records.errors import UserError
 from records.format.record_set import RecordSet
 from records.format.schema import FEATURES
@@ -137,7 +138,7 @@ def second(data, tmp_path, earlier) -> Job:
 
 def refusal(job: Job) -> str:
     with pytest.raises(UserError) as error:
-        reusing.open_earlier(job)
+        reuse_features.open_earlier(job)
     assert str(error.value).startswith("--reuse: ")
     assert "\n" not in str(error.value)
     return str(error.value)
@@ -184,7 +185,7 @@ def test_the_set_is_checked_where_it_is_read_too(second):
 def places(job: Job) -> dict[str, Place]:
     facts = (
         fact
-        for paths in reusing.list_shards(job)
+        for paths in reuse_features.list_shards(job)
         for fact in place_facts(paths, job.features)
     )
     return {photo_id: Place(*place) for photo_id, _, place in facts}
@@ -222,7 +223,7 @@ def test_features_are_found_where_the_photo_is_the_same(data, second):
 
 
 def test_fewer_open_files_than_shards(data, second, monkeypatch):
-    monkeypatch.setattr(reusing, "OPEN_SHARDS", 1)
+    monkeypatch.setattr(reuse_features, "OPEN_SHARDS", 1)
     earlier = EarlierFeatures(second.features)
     for name, place in sorted(places(second).items()):
         assert earlier.find(photo(data, name, place), photo_bytes(name)) is not None

@@ -7,10 +7,11 @@ import pytest
 from apache_beam.pvalue import TaggedOutput
 from small_data import PHOTOS
 
-from beam_jobs import facts
-from beam_jobs.blocks import read_blocks
 from beam_jobs.elements import REJECTED, Caption, InSplit, Reject
-from beam_jobs.facts import (
+from beam_jobs.io.output_directory import text_folder
+from beam_jobs.transforms import read_captions
+from beam_jobs.transforms.packing import unpack_captions
+from beam_jobs.transforms.read_captions import (
     CAPTIONS,
     DROPPED,
     FILES,
@@ -24,8 +25,7 @@ from beam_jobs.facts import (
     file_facts,
     tokenize,
 )
-from beam_jobs.io.output_directory import text_folder
-from beam_jobs.packing import unpack_captions
+from beam_jobs.transforms.spill import read_blocks
 from records.text.tokenizer import Tokenizer
 from tfcap.config.experiment import TokenizerConfig
 
@@ -68,7 +68,7 @@ def test_a_photo_is_in_one_partition_whoever_says_something_of_it(tmp_path):
 
 
 def test_facts_are_written_as_they_come(tmp_path, monkeypatch):
-    monkeypatch.setattr(facts, "FACTS", 3)
+    monkeypatch.setattr(read_captions, "FACTS", 3)
     given = [["a.jpg", SPLITS, i] for i in range(7)]
     with FactFile(str(tmp_path)) as file:
         for fact in given:
@@ -90,7 +90,7 @@ def test_files_of_the_photo_directory(data, tmp_path):
 
 
 def test_all_that_an_input_says_is_read_and_counted(data, tmp_path, monkeypatch):
-    monkeypatch.setattr(facts, "ITEMS", 4)
+    monkeypatch.setattr(read_captions, "ITEMS", 4)
     lost = Reject("photo", "f:9", "malformed_line", "", 3)
     long = "2" * 99
     items = [CAPTION._replace(text=f"A dog . 2 a€ {long}"), InSplit("a.jpg", "dev")]

@@ -15,7 +15,7 @@ import apache_beam as beam
 
 from beam_jobs.elements import Job, Reject
 from beam_jobs.io.output_directory import write_rejects
-from beam_jobs.joining import make_plan
+from beam_jobs.transforms.join_photos import make_plan
 from records.errors import UserError
 from records.format import rejects as rejects_file
 

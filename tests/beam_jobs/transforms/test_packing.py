@@ -3,7 +3,7 @@
 import pytest
 
 from beam_jobs.elements import Caption, Photo, PhotoFile, Place
-from beam_jobs.packing import (
+from beam_jobs.transforms.packing import (
     pack_captions,
     pack_photo,
     unpack_captions,

@@ -24,7 +24,7 @@ import numpy as np
 from apache_beam.metrics import Metrics
 
 from beam_jobs.elements import Job, Photo
-from beam_jobs.facts import PLACES, Fact, WriteFacts
+from beam_jobs.transforms.read_captions import PLACES, Fact, WriteFacts
 from records.errors import UserError
 from records.format import schema
 from records.format.manifest import Manifest

@@ -17,7 +17,6 @@ from typing import Any
 
 import apache_beam as beam
 
-from beam_jobs.blocks import Block, BlockFile
 from beam_jobs.elements import (
     REJECTED,
     Caption,
@@ -27,7 +26,8 @@ from beam_jobs.elements import (
     Reject,
 )
 from beam_jobs.io.photo_files import list_photos
-from beam_jobs.packing import pack_captions
+from beam_jobs.transforms.packing import pack_captions
+from beam_jobs.transforms.spill import Block, BlockFile
 from records.storage.photo_ids import base_name
 from records.text.tokenizer import SplitCaptions, Tokenizer, why_dropped
 

@@ -13,7 +13,7 @@ from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
 from beam_jobs.elements import Caption, InSplit, Named, Reject
-from beam_jobs.sources import ANY_FORM, Source
+from beam_jobs.sources.base import ANY_FORM, Source
 from records.errors import UserError
 from records.storage.base import check_regular, is_remote
 from records.storage.photo_ids import photo_id

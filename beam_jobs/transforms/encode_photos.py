@@ -23,7 +23,7 @@ from beam_jobs.monitoring.counters import (
     step_milliseconds,
     timed,
 )
-from beam_jobs.reusing import SHORT, EarlierFeatures
+from beam_jobs.transforms.reuse_features import SHORT, EarlierFeatures
 from records.errors import UserError
 from records.photo_header import PhotoProblem
 from tfcap.config.experiment import EncoderConfig

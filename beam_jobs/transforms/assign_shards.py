@@ -6,11 +6,11 @@ from collections.abc import Callable
 import apache_beam as beam
 from apache_beam.pvalue import AsSingleton
 
-from beam_jobs.blocks import Block, read_blocks, write_blocks
 from beam_jobs.elements import REJECTED, Job, Plan
-from beam_jobs.packing import PackedPhoto
 from beam_jobs.runners.resource_hints import encoder_hints
-from beam_jobs.shard_writing import WriteShard
+from beam_jobs.transforms.packing import PackedPhoto
+from beam_jobs.transforms.spill import Block, read_blocks, write_blocks
+from beam_jobs.transforms.write_shard import WriteShard
 from records.format import sharding
 from tfcap.config.experiment import EncoderConfig
 from tfcap.encoders import Encoder

@@ -1,8 +1,8 @@
 """Which shard a photo falls into, and shards without a photo."""
 
-from beam_jobs.blocks import read_blocks, write_blocks
 from beam_jobs.elements import Plan
-from beam_jobs.sharding import CutIntoShards, every_shard
+from beam_jobs.transforms.assign_shards import CutIntoShards, every_shard
+from beam_jobs.transforms.spill import read_blocks, write_blocks
 
 
 def test_photos_go_to_the_shard_their_name_says(tmp_path):

@@ -5,8 +5,8 @@ import pickle
 import pytest
 from memory_files import held
 
-from beam_jobs.blocks import Block, BlockFile, read_blocks, write_blocks
 from beam_jobs.io.output_directory import prepare, text_folder
+from beam_jobs.transforms.spill import Block, BlockFile, read_blocks, write_blocks
 from records.errors import UserError
 
 

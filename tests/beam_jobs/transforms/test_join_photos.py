@@ -6,10 +6,8 @@ from collections import defaultdict
 import pytest
 from apache_beam.pvalue import TaggedOutput
 
-from beam_jobs.blocks import read_blocks, write_blocks
 from beam_jobs.elements import REJECTED, Caption, Photo, PhotoFile, Place, Reject
-from beam_jobs.facts import CAPTIONS, FILES, PLACES, SPLITS, TAKEN
-from beam_jobs.joining import (
+from beam_jobs.transforms.join_photos import (
     SPLIT_SIZE,
     TRAINING_WORD,
     JoinPhotos,
@@ -17,7 +15,9 @@ from beam_jobs.joining import (
     draw_split,
     make_plan,
 )
-from beam_jobs.packing import pack_captions, unpack_photo
+from beam_jobs.transforms.packing import pack_captions, unpack_photo
+from beam_jobs.transforms.read_captions import CAPTIONS, FILES, PLACES, SPLITS, TAKEN
+from beam_jobs.transforms.spill import read_blocks, write_blocks
 from records.errors import UserError
 from records.text.vocabulary import Vocabulary
 from tfcap.config.experiment import TokenizerConfig

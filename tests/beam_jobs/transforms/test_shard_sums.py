@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from beam_jobs.shard_sums import ShardSums
-from beam_jobs.shard_writing import ShardReport
+from beam_jobs.transforms.shard_sums import ShardSums
+from beam_jobs.transforms.write_shard import ShardReport
 from records.format.feature_statistics import FeatureSums
 from records.format.manifest import ShardInfo
 from records.format.sharding import shard_name

@@ -7,7 +7,7 @@ import tempfile
 
 import numpy as np
 
-from beam_jobs.shard_writing import ShardReport
+from beam_jobs.transforms.write_shard import ShardReport
 from records.format.feature_statistics import FeatureSums
 from records.format.manifest import FeatureMoments
 

@@ -13,14 +13,14 @@ import apache_beam as beam
 from apache_beam.metrics import Metrics
 from pydantic import BaseModel, ConfigDict
 
-from beam_jobs.checking import Rejected, after
 from beam_jobs.elements import REJECTED, PhotoFile, Reject
-from beam_jobs.finishing import check_sum
 from beam_jobs.io import output_directory
 from beam_jobs.io.beam_storage import local_copy
 from beam_jobs.io.output_directory import Report, finished_report, save_report
 from beam_jobs.io.photo_files import read_photos
 from beam_jobs.monitoring import progress
+from beam_jobs.transforms.check_plan import Rejected, after
+from beam_jobs.transforms.write_manifest import check_sum
 from records.errors import UserError
 from records.format import rejects
 from records.photo_header import PhotoProblem
