@@ -1,6 +1,6 @@
 """Apache Beam pipelines: photos and captions to records, photos to captions.
 
-Importing it lets `records` read and write wherever Beam can (remote_files.py).
+Importing it lets `records` read and write wherever Beam can (io/beam_storage.py).
 """
 
 import logging

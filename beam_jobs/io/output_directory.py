@@ -3,7 +3,7 @@
     shards ...       each under its own name only when it is whole
     .build/started   the format of what a job leaves here, for one that goes on
     .build/*.json    a report beside each finished shard, gone when the job has ended
-    .build/text/     text between the job's steps (`blocks`), gone by then too
+    .build/text/     text between the job's steps (`spill`), gone by then too
     .build/lock      held while a job runs: a second one on this output is refused
     rejects.jsonl    one line per input that did not make it, as far as the job has got
     (last file)      written last: with it the output is complete

@@ -5,8 +5,9 @@
     shards of --reuse ────────────┘
 
 A fact is (photo id, kind, value). A photo's facts all go to the partition that its id
-says, so that they come together wherever they are from (`joining`). To pass on each by
-itself would cost Beam's price of an element for every caption, and the runner's memory.
+says, so that they come together wherever they are from (`join_photos`). Facts are
+batched because one Beam element per caption is slow and held in memory by the local
+runner.
 """
 
 import itertools

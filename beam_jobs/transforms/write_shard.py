@@ -1,7 +1,7 @@
 """One shard at a time: read its photos, encode them in batches, write, rename.
 
 The shard is the unit of retry and of resume. Beside each finished shard stands a
-report, in a folder that a reader ignores (`output_folder`); a build started again
+report, in a folder that a reader ignores (`output_directory`); a build started again
 finds it there and does not encode the shard again, if it would come out the same.
 """
 

@@ -1,8 +1,9 @@
 """Where files lie: a disk and an object store, read and written alike.
 
     path without `scheme://`   this machine's file system
-    gs://, s3://, hdfs:// ...  in a Beam job, what Beam can read: beam_jobs registers
-                               it (remote_files.py); elsewhere, what TensorFlow can
+    gs://, s3://, hdfs:// ...  in a Beam job, what Beam can read, which
+                               `beam_jobs.io.beam_storage` registers; elsewhere, what
+                               TensorFlow can
 
 Every other module of this package goes through `records.storage.files`, which picks the
 storage of a path.

@@ -1,8 +1,8 @@
 """Records to batches: windows of shards -> shuffle -> batch -> parse -> expand.
 
 Every step is a graph operation on a whole batch; there is no generator, no
-py_function and no data set per caption. The order of the photos is in `photo_order`,
-the two forms of a caption are in `expansions`. Where the encoder is trained as well,
+py_function and no data set per caption. The order of the photos is in `shuffling`,
+the two forms of a caption are in `expansion`. Where the encoder is trained as well,
 `pixels` stand in the place of `features`.
 """
 

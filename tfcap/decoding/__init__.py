@@ -1,13 +1,13 @@
 """Search for captions: batched, in graph, the text's state carried along.
 
     beam.py, greedy.py, sampling.py   the searches
-    rules.py                          which tokens may come next
-    required.py                       words that a caption must hold
+    logits_processors.py              which tokens may come next
+    constraints.py                    words that a caption must hold
     ensemble.py                       several models as one
-    consensus.py                      the caption that agrees with the others
-    expected_captions.py              what people would write of a photo
-    regression.py                     predicts that from the training photos
-    captions.py                       what a search gives, and its text
+    mbr.py                            the caption that agrees with the others
+    expected_ngrams.py                what people would write of a photo
+    kernel_regression.py              predicts that from the training photos
+    output.py                         what a search gives, and its text
 
 A caption's score is its log-probability over `length ** length_exponent`, where length
 counts its tokens after `<start>`, `<end>` included (exponent 1: the mean

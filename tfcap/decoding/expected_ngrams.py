@@ -1,8 +1,9 @@
 """What people would write of a photo, as n-grams: predicted from training captions.
 
 CIDEr-D compares a caption with references, n-gram by n-gram. Of a new photo there are
-none, but a regression on its features (`regression.py`) predicts how much of each
-n-gram they would have, on average over those who write, and how long they would be.
+none, but a regression on its features (`kernel_regression.py`) predicts how much of
+each n-gram they would have, on average over those who write, and how long they would
+be.
 """
 
 from collections.abc import Sequence

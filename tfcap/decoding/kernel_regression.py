@@ -1,7 +1,7 @@
 """How much each training photo's captions tell of a photo: kernel ridge regression.
 
 What is predicted is what people write of a photo, in numbers, such as how much of an
-n-gram (`expected_captions.py`): the sum of what they wrote of each training photo,
+n-gram (`expected_ngrams.py`): the sum of what they wrote of each training photo,
 times its weight. Like photos weigh most; some weigh less than nothing.
 
     likeness  the cosine of two photos' features: the mean over cells, each channel

@@ -4,7 +4,7 @@ The likeliest caption is often an odd one among likely ones: too short, or of th
 thing the model is sure of. Here each caption found is compared with all of them, as if
 these were references, and the one with the highest CIDEr-D on average comes first: the
 least Bayes risk, of the distribution over the captions found. Or it is compared with
-what people would write as well, predicted from the photo (`expected_captions.py`).
+what people would write as well, predicted from the photo (`expected_ngrams.py`).
 
 Source: Kumar and Byrne, "Minimum Bayes-Risk Decoding for Statistical Machine
 Translation", 2004.

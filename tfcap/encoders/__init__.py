@@ -4,11 +4,11 @@ Decoding, resizing, preprocessing and pooling are in the graph, so that the Beam
 the evaluation and the exported SavedModel all see a photo alike.
 
     photo bytes -> pixels -> views -> network -> pooled -> mean over views -> features
-              reading.py              applications.py   by name, from Keras
-              orientation.py          keras_file.py     a .keras file of one's own
-                                      saved_model.py    a SavedModel of one's own
+              tfcap.images            keras_applications.py   by name, from Keras
+                                      keras_file.py           a .keras file
+                                      saved_model.py          a SavedModel
 
-A network may also be trained along with the captioner: `tuned.py`.
+A network may also be trained along with the captioner: `trainable.py`.
 """
 
 from tfcap.encoders.encoder import Encoder, load_encoder, unreadable

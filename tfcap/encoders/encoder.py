@@ -29,9 +29,9 @@ from tfcap.encoders.backbone import Network, on_one_line
 from tfcap.encoders.local_copies import on_disk
 from tfcap.images.decoding import read_photo
 
-# Later came GIF of several frames, BMP, and EXIF's orientation (`reading.py`). The text
-# is part of the digest and stays: of photos that were read before, only those that EXIF
-# turns have other features now, and records of others are not to be made anew.
+# Later came GIF of several frames, BMP, and EXIF's orientation (`tfcap.images`). The
+# text is part of the digest and stays: of photos that were read before, only those that
+# EXIF turns have other features now, and records of others are not to be made anew.
 READING = "decode_jpeg INTEGER_ACCURATE, 3 channels; resize bilinear, antialias"
 LOADING = threading.Lock()
 

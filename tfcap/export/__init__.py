@@ -3,7 +3,7 @@
 Reading, encoder, decoder, search and vocabulary are graphs of core TensorFlow
 operations, so that TF Serving, or a process that imports TensorFlow alone, can run it.
 
-    DIR/1/saved_model.pb                  signatures: `captioner.py`
+    DIR/1/saved_model.pb                  signatures: `signatures.py`
     DIR/1/assets/vocabulary.txt           a token a line
     DIR/1/assets.extra/tf_serving_warmup_requests
     DIR/1/assets.extra/tfcap.json         the export's format

@@ -32,7 +32,7 @@ def attention_picture(photo: bytes, found: Explained) -> bytes:
         found: its `attention` must not be None.
 
     Raises:
-        records.thumbnails.Unreadable: the bytes are no photo.
+        records.html.images.Unreadable: the bytes are no photo.
     """
     small = thumbnail(photo, SIDE)
     tiles = [("", "", small)] + [
