@@ -52,7 +52,7 @@ from beam_jobs.transforms.check_plan import MakePlan
 from beam_jobs.transforms.join_photos import SPLIT_SIZE, TRAINING_WORD, JoinPhotos
 from beam_jobs.transforms.read_captions import (
     DROPPED,
-    TAKEN,
+    INPUT_COUNT,
     ReadText,
     WriteFacts,
     file_facts,
@@ -181,7 +181,9 @@ def construct(
         pipeline
         | "inputs" >> beam.Create(job.source.to_read())
         | "read text"
-        >> beam.ParDo(ReadText(job)).with_outputs(REJECTED, TAKEN, DROPPED, main="ok")
+        >> beam.ParDo(ReadText(job)).with_outputs(
+            REJECTED, INPUT_COUNT, DROPPED, main="ok"
+        )
     )
     # -> (partition, Block of facts)
     files = (
@@ -198,11 +200,11 @@ def construct(
         | "join"
         >> beam.ParDo(
             JoinPhotos(job.photos, job.output, job.split_fractions)
-        ).with_outputs(REJECTED, TRAINING_WORD, SPLIT_SIZE, TAKEN, main="ok")
+        ).with_outputs(REJECTED, TRAINING_WORD, SPLIT_SIZE, INPUT_COUNT, main="ok")
     )
     # Counted where they come in, apart from what becomes of them.
     taken = AsDict(
-        [texts[TAKEN], photos[TAKEN]]
+        [texts[INPUT_COUNT], photos[INPUT_COUNT]]
         | "all taken" >> beam.Flatten()
         | "count taken" >> beam.CombinePerKey(sum)
     )

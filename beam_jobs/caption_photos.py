@@ -28,7 +28,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.pvalue import AsIter, AsSingleton
 from apache_beam.transforms import combiners
 
-from beam_jobs.elements import REJECTED, PhotoFile
+from beam_jobs.elements import REJECTED, SourceFile
 from beam_jobs.io import output_directory
 from beam_jobs.io.photo_files import match_photos
 from beam_jobs.io.preflight import check_names, use_options
@@ -135,14 +135,14 @@ def construct(
     captioner_for: Callable[[str], Captioner] = load_captioner,
 ) -> None:
     """The job graph. It holds a pattern only, whatever the number of photos."""
-    # -> PhotoFile
+    # -> SourceFile
     files = (
         pipeline
         | "pattern" >> beam.Create([job.photos])
         | "match photos" >> beam.FlatMap(match_some)
     )
     photos_in = AsSingleton(files | "photos in" >> combiners.Count.Globally())
-    # -> (shard, PhotoFile or None)
+    # -> (shard, SourceFile or None)
     keyed = files | "assign shard" >> beam.Map(assign_shard, job.shards)
     empty = (
         pipeline
@@ -172,7 +172,7 @@ def construct(
     )
 
 
-def match_some(pattern: str) -> list[PhotoFile]:
+def match_some(pattern: str) -> list[SourceFile]:
     """The photos a pattern names.
 
     Raises:
@@ -187,7 +187,7 @@ def match_some(pattern: str) -> list[PhotoFile]:
     return found
 
 
-def assign_shard(file: PhotoFile, count: int) -> tuple[int, PhotoFile]:
+def assign_shard(file: SourceFile, count: int) -> tuple[int, SourceFile]:
     return sharding.shard_of(file.photo_id, count), file
 
 

@@ -29,7 +29,7 @@ class Caption(NamedTuple):
     tokens: tuple[str, ...] = ()
 
 
-class InSplit(NamedTuple):
+class SplitAssignment(NamedTuple):
     """That a photo is in a split; one of an unknown name is rejected later."""
 
     photo_id: str
@@ -42,7 +42,7 @@ class Named(NamedTuple):
     photo_id: str
 
 
-class PhotoFile(NamedTuple):
+class SourceFile(NamedTuple):
     """One file of the photo directory; size and time tell a changed photo.
 
     Its id is its path below the directory (`records.storage.photo_ids`).
@@ -54,7 +54,7 @@ class PhotoFile(NamedTuple):
     modified: float
 
 
-class Place(NamedTuple):
+class RecordLocation(NamedTuple):
     """Where an earlier record set holds a photo: shard, and byte its record is at."""
 
     path: str
@@ -70,9 +70,9 @@ class Photo(NamedTuple):
 
     photo_id: str
     split: str
-    file: PhotoFile
+    file: SourceFile
     captions: tuple[Caption, ...]
-    earlier: Place | None = None
+    earlier: RecordLocation | None = None
 
 
 class Reject(NamedTuple):

@@ -126,10 +126,10 @@ def verify(args: argparse.Namespace) -> int:
         args.wrong_usage("--photos, --encoder_... and --seed belong to --sample N")
     import records.quiet  # noqa: F401  # isort: skip  # before TensorFlow
     from records.verification import verifier
-    from records.verification.feature_check import Wish
+    from records.verification.feature_check import SampleRequest
     from records.verification.report import print_verdict
 
-    wish = Wish(args.sample, args.photos, files, args.seed)
+    wish = SampleRequest(args.sample, args.photos, files, args.seed)
     verdict = verifier.verify(args.directory, wish if args.sample else None)
     if args.json:
         print(json.dumps(verdict.summary()))

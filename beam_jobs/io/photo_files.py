@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from apache_beam.io.filesystems import FileSystems
 
-from beam_jobs.elements import PhotoFile
+from beam_jobs.elements import SourceFile
 from beam_jobs.io.beam_storage import escape, match
 from records.errors import UserError
 from records.photo_header import MAX_BYTES, PhotoProblem, check_header
@@ -18,7 +18,7 @@ AT_A_TIME = 16
 UNREADABLE = "unreadable_file"
 
 
-def list_photos(directory: str) -> Iterator[PhotoFile]:
+def list_photos(directory: str) -> Iterator[SourceFile]:
     """Yields the files of a photo directory; the id is the path below it.
 
     So are those of its folders; links are followed.
@@ -37,17 +37,17 @@ def list_photos(directory: str) -> Iterator[PhotoFile]:
         yield file._replace(photo_id=photo_id(file.path.removeprefix(start)))
 
 
-def list_local(directory: str) -> Iterator[PhotoFile]:
+def list_local(directory: str) -> Iterator[SourceFile]:
     """As `list_photos`; Beam's way would hold all of the files at once."""
     try:
         for entry in local_files(directory, nested=True):
             name, found = os.path.relpath(entry.path, directory), entry.stat()
-            yield PhotoFile(photo_id(name), entry.path, found.st_size, found.st_mtime)
+            yield SourceFile(photo_id(name), entry.path, found.st_size, found.st_mtime)
     except OSError as error:
         raise UserError(f"cannot list {directory}: {reason(error)}") from None
 
 
-def match_photos(pattern: str) -> Iterator[PhotoFile]:
+def match_photos(pattern: str) -> Iterator[SourceFile]:
     """Yields the files that match a pattern (`*`, `**`, `?`, `[...]`), named by path.
 
     A name that is not UTF-8 is made readable in the id; the path stays as it is.
@@ -61,7 +61,7 @@ def match_photos(pattern: str) -> Iterator[PhotoFile]:
         raise UserError(f"cannot list {pattern}: {reason(error)}") from None
     for file in found:
         modified = file.last_updated_in_seconds
-        yield PhotoFile(readable(file.path), file.path, file.size_in_bytes, modified)
+        yield SourceFile(readable(file.path), file.path, file.size_in_bytes, modified)
 
 
 def readable(name: str) -> str:

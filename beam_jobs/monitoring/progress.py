@@ -132,7 +132,7 @@ def shown(first: str, options: PipelineOptions) -> Iterator[None]:
         return
     runner = options.view_as(StandardOptions).runner
     counts = Counts(first if runner in LOCAL else f"running on {runner}")
-    with drawn(counts), told_by_workers(counts):
+    with drawn(counts), collect_worker_progress(counts):
         _counts = counts
         try:
             yield
@@ -164,7 +164,7 @@ def drawn(counts: Counts) -> Iterator[None]:
 
 
 @contextmanager
-def told_by_workers(counts: Counts) -> Iterator[None]:
+def collect_worker_progress(counts: Counts) -> Iterator[None]:
     """Adds what worker processes tell to `counts`."""
     with tempfile.TemporaryDirectory(prefix="tfcap-progress-") as folder:
         path = os.path.join(folder, "told")

@@ -100,7 +100,7 @@ def check_java(java: str) -> None:
 
 
 @contextmanager
-def attended(options: PipelineOptions) -> Iterator[None]:
+def watch_job_server(options: PipelineOptions) -> Iterator[None]:
     """Around a run on Flink or Spark: it is quiet, and Ctrl-C cancels it.
 
     Raises:

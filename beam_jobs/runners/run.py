@@ -105,12 +105,12 @@ def run_pipeline(build: Callable[[beam.Pipeline], None], options: PipelineOption
     with new_pipeline(options) as pipeline:
         build(pipeline)
         silence_threads()
-        with job_server.attended(options), libraries_spared():
+        with job_server.watch_job_server(options), spare_libraries():
             return run(pipeline, options)
 
 
 def run(pipeline: beam.Pipeline, options: PipelineOptions):
-    with ctrl_c_noted() as noted:
+    with note_ctrl_c() as noted:
         try:
             result = pipeline.run()
             if not dataflow.is_chosen(options):
@@ -184,7 +184,7 @@ def silence_threads() -> None:
 
 
 @contextmanager
-def libraries_spared() -> Iterator[None]:
+def spare_libraries() -> Iterator[None]:
     """Keeps the garbage collector from what is there before the job.
 
     That is half a million objects of TensorFlow, Keras and Beam, none of them garbage:
@@ -198,7 +198,7 @@ def libraries_spared() -> Iterator[None]:
 
 
 @contextmanager
-def ctrl_c_noted() -> Iterator[list[int]]:
+def note_ctrl_c() -> Iterator[list[int]]:
     """Notes Ctrl-C before it is raised; yields the list it is noted in.
 
     On its way out the exception passes through Beam and TensorFlow, and either may

@@ -87,8 +87,8 @@ class Source(ABC):
     def items(self, given: Any) -> Iterator[Any]:
         """Reads one of `to_read`.
 
-        Yields Caption; InSplit, where the input says so; Named, of a photo that has
-        neither; Reject, of captions and of photos that cannot be named.
+        Yields Caption; SplitAssignment, where the input says so; Named, of a photo that
+        has neither; Reject, of captions and of photos that cannot be named.
 
         Raises:
             UserError: the file as a whole cannot be read.

@@ -20,7 +20,7 @@ Source: Chen et al., "Microsoft COCO Captions: Data Collection and Evaluation Se
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from beam_jobs.elements import Caption, InSplit, Named, Reject
+from beam_jobs.elements import Caption, Named, Reject, SplitAssignment
 from beam_jobs.sources.json_items import (
     Item,
     ItemError,
@@ -119,7 +119,7 @@ def image_items(
         yield bad.reject("photo", where, 0)
         return
     photos[key] = path
-    yield InSplit(path, split) if split else Named(path)
+    yield SplitAssignment(path, split) if split else Named(path)
 
 
 def read_annotation(

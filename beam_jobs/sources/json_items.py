@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
-from beam_jobs.elements import Caption, InSplit, Named, Reject
+from beam_jobs.elements import Caption, Named, Reject, SplitAssignment
 from records.storage.photo_ids import base_name, photo_id, split_name
 
-Item = Caption | Reject | InSplit | Named
+Item = Caption | Reject | SplitAssignment | Named
 MOST = 1 << 16  # captions of an entry: numbers of those of the next one follow
 
 
@@ -51,7 +51,7 @@ def photo_items(
         yield bad.reject("photo", where, count(entry, keys))
         return
     splits = list(split_items(photo, entry.get("split")))
-    splits += [InSplit(photo, split)] if split else []
+    splits += [SplitAssignment(photo, split)] if split else []
     found = caption_items(where, photo, entry, keys, text_of)
     captions = [
         item._replace(number=index * MOST + item.number)
@@ -64,11 +64,11 @@ def photo_items(
         yield Named(photo)
 
 
-def split_items(photo: str, name: Any) -> Iterator[InSplit]:
+def split_items(photo: str, name: Any) -> Iterator[SplitAssignment]:
     """The photo's split, by any of its names; an unknown one is passed on."""
     if name is not None:
         readable = str(name).encode("utf-8", "backslashreplace").decode()
-        yield InSplit(photo, split_name(readable))
+        yield SplitAssignment(photo, split_name(readable))
 
 
 def caption_items(

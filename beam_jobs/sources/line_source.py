@@ -12,7 +12,7 @@ from typing import BinaryIO, ClassVar
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
-from beam_jobs.elements import Caption, InSplit, Named, Reject
+from beam_jobs.elements import Caption, Named, Reject, SplitAssignment
 from beam_jobs.sources.base import ANY_FORM, Source
 from records.errors import UserError
 from records.storage.base import check_regular, is_remote
@@ -60,14 +60,16 @@ class LineSource(Source):
     def to_read(self) -> list[tuple[str, str]]:
         return sorted(self.files().items())
 
-    def items(self, given: tuple[str, str]) -> Iterator[Caption | InSplit | Reject]:
+    def items(
+        self, given: tuple[str, str]
+    ) -> Iterator[Caption | SplitAssignment | Reject]:
         what, path = given
         if what == CAPTIONS:
             return self.reader(path)
         return read_split(what, path, self.suffix)
 
 
-def read_split(split: str, path: str, suffix: str = "") -> Iterator[InSplit]:
+def read_split(split: str, path: str, suffix: str = "") -> Iterator[SplitAssignment]:
     """Yields the photos of a list.
 
     Args:
@@ -82,7 +84,7 @@ def read_split(split: str, path: str, suffix: str = "") -> Iterator[InSplit]:
             raise UserError(
                 f"{path}:{number} is not UTF-8 ({error.reason}); convert the list"
             ) from None
-        yield InSplit(photo_id(with_suffix(name, suffix)), split)
+        yield SplitAssignment(photo_id(with_suffix(name, suffix)), split)
 
 
 def with_suffix(name: str, suffix: str) -> str:

@@ -13,7 +13,7 @@ import apache_beam as beam
 from apache_beam.metrics import Metrics
 from pydantic import BaseModel, ConfigDict
 
-from beam_jobs.elements import REJECTED, PhotoFile, Reject
+from beam_jobs.elements import REJECTED, Reject, SourceFile
 from beam_jobs.io import output_directory
 from beam_jobs.io.beam_storage import local_copy
 from beam_jobs.io.output_directory import Report, finished_report, save_report
@@ -139,7 +139,7 @@ class CaptionShard(beam.DoFn):
     def setup(self):
         self.captioner = self.captioner_for(self.job.model)
 
-    def process(self, keyed: tuple[int, Iterable[PhotoFile | None]], photos_in: int):
+    def process(self, keyed: tuple[int, Iterable[SourceFile | None]], photos_in: int):
         index, files = keyed
         files = sorted(file for file in files if file is not None)
         name = f"captions-{index:05d}-of-{self.job.shards:05d}.jsonl"
@@ -155,12 +155,12 @@ class CaptionShard(beam.DoFn):
             yield beam.pvalue.TaggedOutput(REJECTED, reject)
         yield report.model_dump_json()
 
-    def plan(self, files: list[PhotoFile]) -> str:
+    def plan(self, files: list[SourceFile]) -> str:
         """Digest of all that decides the shard's bytes, short of reading the photos."""
         content = json.dumps([files, self.job.model_digest, self.job.batch])
         return hashlib.sha256(content.encode()).hexdigest()
 
-    def write(self, name: str, files: list[PhotoFile], plan: str) -> CaptionReport:
+    def write(self, name: str, files: list[SourceFile], plan: str) -> CaptionReport:
         rejects: list[Reject] = []
         lines = list(self.caption(files, rejects))
         content = "".join(lines).encode()
@@ -175,7 +175,7 @@ class CaptionShard(beam.DoFn):
         save_report(self.job.output, name, report)
         return report
 
-    def caption(self, files: list[PhotoFile], rejects: list[Reject]) -> Iterator[str]:
+    def caption(self, files: list[SourceFile], rejects: list[Reject]) -> Iterator[str]:
         """Yields a line per captioned photo, in order; appends to `rejects`."""
         remaining = iter(files)
         while batch := list(itertools.islice(remaining, self.job.batch)):
@@ -237,8 +237,8 @@ def check_rejects(summary: Summary, rejected: Rejected, job: CaptionJob) -> None
 
 
 def read_batch(
-    files: list[PhotoFile],
-) -> tuple[list[tuple[PhotoFile, bytes]], list[Reject]]:
+    files: list[SourceFile],
+) -> tuple[list[tuple[SourceFile, bytes]], list[Reject]]:
     """Reads photos: those worth decoding with their bytes, and the others' rejects."""
     readable, rejected = [], []
     found = read_photos([file.path for file in files])
@@ -250,11 +250,11 @@ def read_batch(
     return readable, rejected
 
 
-def reject(file: PhotoFile, reason: str, detail: str) -> Reject:
+def reject(file: SourceFile, reason: str, detail: str) -> Reject:
     return Reject("photo", file.photo_id, reason, detail, 0)
 
 
-def caption_line(file: PhotoFile, caption: str, score: float) -> str:
+def caption_line(file: SourceFile, caption: str, score: float) -> str:
     """One line of JSON; six digits are what a float32 score holds."""
     content = {"photo": file.photo_id, "caption": caption, "score": round(score, 6)}
     return json.dumps(content, ensure_ascii=False) + "\n"

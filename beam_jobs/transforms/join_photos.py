@@ -9,7 +9,7 @@ import apache_beam as beam
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.transforms.window import GlobalWindows
 
-from beam_jobs.elements import REJECTED, Caption, Photo, PhotoFile, Plan, Reject
+from beam_jobs.elements import REJECTED, Caption, Photo, Plan, Reject, SourceFile
 from beam_jobs.transforms.packing import (
     PackedPhoto,
     pack_captions,
@@ -19,10 +19,10 @@ from beam_jobs.transforms.packing import (
 from beam_jobs.transforms.read_captions import (
     CAPTIONS,
     FILES,
+    INPUT_COUNT,
     PLACES,
     SPLITS,
-    TAKEN,
-    Fact,
+    PhotoAttribute,
 )
 from beam_jobs.transforms.spill import Block, read_blocks, write_blocks
 from records.errors import UserError
@@ -88,7 +88,7 @@ class JoinPhotos(beam.DoFn):
             "files_used": sum(len(candidates(p, parts)) for p, parts in found.items()),
         }
         for count in taken.items():
-            yield beam.pvalue.TaggedOutput(TAKEN, count)
+            yield beam.pvalue.TaggedOutput(INPUT_COUNT, count)
         for size in Counter(split for _, split, *_ in photos).items():
             yield beam.pvalue.TaggedOutput(SPLIT_SIZE, size)
         for _, block in write_blocks(self.output, {"photos": photos}):
@@ -124,7 +124,7 @@ class JoinPhotos(beam.DoFn):
         return [draw_split(photo_id, self.fractions)]
 
     def problem_of_files(
-        self, files: list[PhotoFile], photo_id: str
+        self, files: list[SourceFile], photo_id: str
     ) -> tuple[str, str] | None:
         if len(files) > 1:
             found = sorted(file.path for file in files)
@@ -139,7 +139,7 @@ class JoinPhotos(beam.DoFn):
         return None
 
 
-def by_photo(facts: Iterable[Fact]) -> dict[str, dict[str, list]]:
+def by_photo(facts: Iterable[PhotoAttribute]) -> dict[str, dict[str, list]]:
     """Photo id -> kind -> values."""
     found = defaultdict(lambda: defaultdict(list))
     for photo_id, kind, value in facts:
@@ -147,18 +147,18 @@ def by_photo(facts: Iterable[Fact]) -> dict[str, dict[str, list]]:
     return found
 
 
-def own_files(photo_id: str, parts: Mapping[str, list]) -> list[PhotoFile]:
+def own_files(photo_id: str, parts: Mapping[str, list]) -> list[SourceFile]:
     """Returns the files whose path below the directory is the id."""
-    files = (PhotoFile(*file) for file in parts.get(FILES, ()))
+    files = (SourceFile(*file) for file in parts.get(FILES, ()))
     return [file for file in files if file.photo_id == photo_id]
 
 
-def candidates(photo_id: str, parts: Mapping[str, list]) -> list[PhotoFile]:
+def candidates(photo_id: str, parts: Mapping[str, list]) -> list[SourceFile]:
     """Returns the files that may be a photo: at its path, else of its name.
 
     One file that is reached by several links is there once.
     """
-    found = own_files(photo_id, parts) or [PhotoFile(*f) for f in parts.get(FILES, ())]
+    found = own_files(photo_id, parts) or [SourceFile(*f) for f in parts.get(FILES, ())]
     if len(found) < 2:
         return found
     ordered = sorted(found, key=lambda file: file.path, reverse=True)
@@ -229,7 +229,7 @@ def make_plan(
             "spaces, where `kind: word` makes a word of each clause; set "
             "tokenizer.kind=char, or tokenizer.kind=wordpiece"
         )
-    vocabulary = Tokenizer(settings).learn(counts)
+    vocabulary = Tokenizer(settings).build_vocabulary(counts)
     cut = {s: sharding.shard_count(n, photos_per_shard) for s, n in photos.items()}
     return Plan(vocabulary.tokens, cut, sum(photos.values()), unspaced)
 

@@ -7,9 +7,9 @@ JSON; what a step does not look into stays so.
 import json
 from collections.abc import Sequence
 
-from beam_jobs.elements import Caption, Photo, PhotoFile, Place
+from beam_jobs.elements import Caption, Photo, RecordLocation, SourceFile
 
-# Photo id, split, PhotoFile, captions packed, Place or None: what JSON can say.
+# Photo id, split, SourceFile, captions packed, Place or None: what JSON can say.
 PackedPhoto = tuple[str, str, Sequence, str, Sequence | None]
 
 
@@ -28,9 +28,9 @@ def unpack_captions(packed: str) -> list[Caption]:
 def pack_photo(
     photo_id: str,
     split: str,
-    file: PhotoFile,
+    file: SourceFile,
     captions: str,
-    earlier: Place | None = None,
+    earlier: RecordLocation | None = None,
 ) -> PackedPhoto:
     """A photo of a file, with its captions packed."""
     return photo_id, split, tuple(file), captions, earlier and tuple(earlier)
@@ -39,4 +39,6 @@ def pack_photo(
 def unpack_photo(packed: PackedPhoto) -> Photo:
     photo_id, split, file, captions, place = packed
     captions = tuple(unpack_captions(captions))
-    return Photo(photo_id, split, PhotoFile(*file), captions, place and Place(*place))
+    return Photo(
+        photo_id, split, SourceFile(*file), captions, place and RecordLocation(*place)
+    )

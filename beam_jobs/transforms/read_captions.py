@@ -21,10 +21,10 @@ import apache_beam as beam
 from beam_jobs.elements import (
     REJECTED,
     Caption,
-    InSplit,
     Job,
     Named,
     Reject,
+    SplitAssignment,
 )
 from beam_jobs.io.photo_files import list_photos
 from beam_jobs.transforms.packing import pack_captions
@@ -35,9 +35,9 @@ from records.text.tokenizer import SplitCaptions, Tokenizer, why_dropped
 # The kinds, each with its value.
 CAPTIONS = "captions"  # as `pack_captions` gives them
 SPLITS = "splits"  # name of a split
-FILES = "files"  # PhotoFile as a plain tuple; of one in a folder also by its name
+FILES = "files"  # SourceFile as a plain tuple; of one in a folder also by its name
 PLACES = "places"  # Place in an earlier record set, as a plain tuple
-Fact = tuple[str, str, Any]
+PhotoAttribute = tuple[str, str, Any]
 
 # A step holds the text of one partition, and the runner one block of every partition
 # for every shard: at a million photos both are some tens of megabytes.
@@ -46,7 +46,7 @@ ITEMS = 2048  # tokenized at once
 FACTS = 1 << 15  # held until they are written
 
 # The output of (`photos`, `captions`, `words` or `words_kept`, how many).
-TAKEN = "taken"
+INPUT_COUNT = "taken"
 DROPPED = "dropped"  # the output of ((reason, word), how often)
 LONGEST = 64  # characters of a dropped word: enough for an example
 
@@ -60,7 +60,7 @@ class FactFile:
 
     def __init__(self, output: str):
         self.file = BlockFile(output)
-        self.waiting: dict[int, list[Fact]] = defaultdict(list)
+        self.waiting: dict[int, list[PhotoAttribute]] = defaultdict(list)
         self.count, self.written = 0, []
 
     def add(self, photo_id: str, kind: str, value: Any) -> None:
@@ -96,7 +96,9 @@ class WriteFacts(beam.DoFn):
         facts_of: the function; importable.
     """
 
-    def __init__(self, output: str, facts_of: Callable[[Any], Iterable[Fact]]):
+    def __init__(
+        self, output: str, facts_of: Callable[[Any], Iterable[PhotoAttribute]]
+    ):
         self.output, self.facts_of = output, facts_of
 
     def process(self, element: Any):
@@ -131,7 +133,7 @@ class ReadText(beam.DoFn):
                     yield beam.pvalue.TaggedOutput(REJECTED, reject)
             yield from file.close()
         for count in counts.taken.items():
-            yield beam.pvalue.TaggedOutput(TAKEN, count)
+            yield beam.pvalue.TaggedOutput(INPUT_COUNT, count)
         for count in counts.dropped.items():
             yield beam.pvalue.TaggedOutput(DROPPED, count)
 
@@ -170,7 +172,7 @@ def add_facts(
     found = defaultdict(list)
     for item in items:
         found[type(item)].append(item)
-    for photo_id, split in found[InSplit]:
+    for photo_id, split in found[SplitAssignment]:
         file.add(photo_id, SPLITS, split)
     captions, rejects = tokenize(found[Caption], tokenizer, counts)
     for (photo_id,) in found[Named]:
@@ -203,7 +205,7 @@ def tokenize(
     return kept, rejects
 
 
-def file_facts(directory: str) -> Iterator[Fact]:
+def file_facts(directory: str) -> Iterator[PhotoAttribute]:
     """Yields the files of a photo directory, for the join.
 
     A source may name photos without the folders they lie in: so a file in a folder is

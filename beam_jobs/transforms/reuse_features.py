@@ -24,7 +24,7 @@ import numpy as np
 from apache_beam.metrics import Metrics
 
 from beam_jobs.elements import Job, Photo
-from beam_jobs.transforms.read_captions import PLACES, Fact, WriteFacts
+from beam_jobs.transforms.read_captions import PLACES, PhotoAttribute, WriteFacts
 from records.errors import UserError
 from records.format import schema
 from records.format.manifest import Manifest
@@ -105,7 +105,9 @@ def list_shards(job: Job) -> list[list[str]]:
     return [paths[start : start + size] for start in range(0, len(paths), size)]
 
 
-def place_facts(paths: Iterable[str], features: FeatureSpec) -> Iterator[Fact]:
+def place_facts(
+    paths: Iterable[str], features: FeatureSpec
+) -> Iterator[PhotoAttribute]:
     """The place of each whole record in some of the earlier shards."""
     damaged = Metrics.counter("tfcap", DAMAGED)
     for path in paths:

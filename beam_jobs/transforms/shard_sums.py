@@ -8,8 +8,8 @@ import tempfile
 import numpy as np
 
 from beam_jobs.transforms.write_shard import ShardReport
-from records.format.feature_statistics import FeatureSums
-from records.format.manifest import FeatureMoments
+from records.format.feature_statistics import StatisticsAccumulator
+from records.format.manifest import FeatureStatistics
 
 
 class ShardSums:
@@ -29,12 +29,12 @@ class ShardSums:
         self.file.write(sums.tobytes())
         return report.model_copy(update={"feature_sum": [], "feature_squares": []})
 
-    def moments(self) -> FeatureMoments:
+    def moments(self) -> FeatureStatistics:
         """Mean and standard deviation per channel over the training photos.
 
         Shards are added in the order of their names: the same sum whatever the runner.
         """
-        added = FeatureSums()
+        added = StatisticsAccumulator()
         for _, (place, shape, cells) in sorted(self.places.items()):
             self.file.seek(place)
             data = self.file.read(8 * int(np.prod(shape)))

@@ -20,7 +20,7 @@ from records.format import sharding
 from records.format.manifest import (
     FORMAT,
     DroppedWords,
-    FeatureMoments,
+    FeatureStatistics,
     Manifest,
     Statistics,
 )
@@ -173,7 +173,7 @@ def make_manifest(
     plan: Plan,
     reports: list[ShardReport],
     statistics: Statistics,
-    moments: FeatureMoments,
+    moments: FeatureStatistics,
 ) -> Manifest:
     words = Vocabulary(plan.tokens)
     held = {

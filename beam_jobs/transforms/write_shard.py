@@ -23,7 +23,7 @@ from beam_jobs.transforms.join_photos import add_tokens
 from beam_jobs.transforms.packing import unpack_photo
 from beam_jobs.transforms.spill import read_blocks
 from records.format import sharding
-from records.format.feature_statistics import FeatureSums
+from records.format.feature_statistics import StatisticsAccumulator
 from records.format.manifest import ShardInfo
 from records.format.schema import PhotoRecord
 from records.format.shard_writer import ShardWriter
@@ -170,7 +170,7 @@ class Tally:
         self.lengths: Counter[int] = Counter()
         self.formats: Counter[str] = Counter()
         self.distinct: dict[tuple[int, ...], None] = {}
-        self.features = FeatureSums()
+        self.features = StatisticsAccumulator()
 
     def add(self, photo: Photo, record: PhotoRecord, kind: str) -> None:
         tokens = [token for caption in photo.captions for token in caption.tokens]

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from records.format.manifest import FeatureMoments
+from records.format.manifest import FeatureStatistics
 
 
-class FeatureSums:
+class StatisticsAccumulator:
     """Sums over photos and cells, per channel; in double precision.
 
     A random network's features are of the order of 1e-4: single would lose them.
@@ -32,8 +32,8 @@ class FeatureSums:
         self.squares = self.squares + squares if self.cells else squares
         self.cells += cells
 
-    def moments(self) -> FeatureMoments:
+    def moments(self) -> FeatureStatistics:
         """Of what was added, which must be something."""
         mean = self.sum / self.cells
         deviation = np.sqrt(np.maximum(self.squares / self.cells - np.square(mean), 0))
-        return FeatureMoments(mean=mean.tolist(), deviation=deviation.tolist())
+        return FeatureStatistics(mean=mean.tolist(), deviation=deviation.tolist())

@@ -160,7 +160,7 @@ class Statistics(_Part):
         return self.out_of_vocabulary / max(1, self.tokens)
 
 
-class FeatureMoments(_Part):
+class FeatureStatistics(_Part):
     """Mean and standard deviation of each feature over the training photos.
 
     One value per channel for a grid, one per feature otherwise. The model
@@ -177,7 +177,7 @@ class Manifest(_Part):
     format: int
     shards: dict[Name, list[ShardInfo]]
     features: FeatureSpec
-    moments: FeatureMoments
+    moments: FeatureStatistics
     encoder: EncoderInfo
     tokenizer: TokenizerSettings
     vocabulary_sha256: str

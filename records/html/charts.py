@@ -6,7 +6,7 @@ from html import escape
 
 import numpy as np
 
-from records.format.manifest import FeatureMoments, ShardInfo
+from records.format.manifest import FeatureStatistics, ShardInfo
 from records.html.images import picture_url
 
 WIDTH, HEIGHT = 340, 225  # of a histogram, its labels included
@@ -59,7 +59,7 @@ def shard_bars(infos: Sequence[ShardInfo]) -> str:
     )
 
 
-def feature_strip(features: np.ndarray, moments: FeatureMoments) -> str:
+def feature_strip(features: np.ndarray, moments: FeatureStatistics) -> str:
     """Features as a picture: how far above or below the training photos' mean.
 
     Row by row, 64 to a row; a grid is averaged over its cells first, and more than

@@ -14,7 +14,7 @@ from records.format.rejects import RejectLine
 from records.format.sharding import in_order
 from records.html import charts
 from records.html.images import Unreadable, photo_url, thumbnail
-from records.html.theme import look
+from records.html.theme import stylesheet
 from records.inspection.samples import Sample, Token
 from records.inspection.summary import (
     counts,
@@ -26,7 +26,7 @@ from records.inspection.summary import (
     number,
     word_lines,
 )
-from records.inspection.word_statistics import Words, count_words, reject_examples
+from records.inspection.word_statistics import WordCounts, count_words, reject_examples
 from records.storage.files import write_text
 
 THUMBNAIL_SIDE = 320
@@ -48,10 +48,10 @@ def write_page(
 
 def draw(record_set: RecordSet, samples: Mapping[str, Sequence[Sample]]) -> str:
     manifest, words = record_set.manifest, count_words(record_set)
-    first = next(iter(words.values()), Words())  # train, where there is one
+    first = next(iter(words.values()), WordCounts())  # train, where there is one
     examples = reject_examples(record_set.directory)
     return load_template("page").substitute(
-        look=look(),
+        stylesheet=stylesheet(),
         title=escape(record_set.directory),
         lede=lede(manifest),
         splits=split_rows(manifest, words),
@@ -91,7 +91,7 @@ def lede(manifest: Manifest) -> str:
     )
 
 
-def split_rows(manifest: Manifest, words: Mapping[str, Words]) -> str:
+def split_rows(manifest: Manifest, words: Mapping[str, WordCounts]) -> str:
     rows = ""
     for split, held in describe_splits(manifest).items():
         outside = f"{words[split].unknown_rate:.2%}" if split in words else "&ndash;"
@@ -157,7 +157,7 @@ def word_bars(words: Counter[str]) -> str:
     return f'<ol class="words">{items}</ol>'
 
 
-def words_note(words: Words, split: str) -> str:
+def words_note(words: WordCounts, split: str) -> str:
     return (
         f"In {words.captions:,} captions of {escape(split)}: "
         f"{words.words.total():,} words, {len(words.words):,} distinct; "

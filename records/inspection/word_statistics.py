@@ -19,7 +19,7 @@ EXAMPLES = 3
 
 
 @dataclass
-class Words:
+class WordCounts:
     """Words of a split's captions.
 
     Attributes:
@@ -39,7 +39,7 @@ class Words:
         return self.unknown.total() / max(1, self.tokens)
 
 
-def count_words(record_set: RecordSet) -> dict[str, Words]:
+def count_words(record_set: RecordSet) -> dict[str, WordCounts]:
     """Split -> words of its captions, of its first records where it is large."""
     manifest = record_set.manifest
     return {
@@ -49,8 +49,8 @@ def count_words(record_set: RecordSet) -> dict[str, Words]:
     }
 
 
-def count_split(record_set: RecordSet, split: str, tokenizer: Tokenizer) -> Words:
-    found, known = Words(), set(record_set.vocabulary.tokens)
+def count_split(record_set: RecordSet, split: str, tokenizer: Tokenizer) -> WordCounts:
+    found, known = WordCounts(), set(record_set.vocabulary.tokens)
     for texts in batches(first_texts(record_set, split)):
         words = tokenizer.words(texts)
         for tokens in tokenizer.tokens(words, record_set.vocabulary):

@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from pydantic import BaseModel, ConfigDict
 
 
-class Holder(BaseModel):
+class LockOwner(BaseModel):
     """The process that holds a lock; `started` is when it took it, in UTC."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -17,7 +17,7 @@ class Holder(BaseModel):
     started: str
 
     @classmethod
-    def this_process(cls, **more) -> "Holder":
+    def this_process(cls, **more) -> "LockOwner":
         started = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
         return cls(host=socket.gethostname(), pid=os.getpid(), started=started, **more)
 

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from records.errors import UserError
 from records.storage import remote_locks
 from records.storage.base import is_remote
-from records.storage.holders import Holder
+from records.storage.holders import LockOwner
 
 FILE_NAME = "lock"
 
@@ -89,7 +89,7 @@ def lock(file: int, path: str, output: str, option: str) -> None:
 
 def replace_holder(file: int, path: str, output: str, option: str) -> None:
     """Takes over what a process that is gone has left, if it was one of this host."""
-    old, own = read_holder(file), Holder.this_process()
+    old, own = read_holder(file), LockOwner.this_process()
     if old and old.host != own.host:
         # Not every network file system passes locks on, so it may be alive.
         raise UserError(
@@ -106,10 +106,10 @@ def replace_holder(file: int, path: str, output: str, option: str) -> None:
         raise UserError(f"{option}: cannot write {path}: {error.strerror}") from None
 
 
-def read_holder(file: int) -> Holder | None:
+def read_holder(file: int) -> LockOwner | None:
     """Who is written in the lock file, if anybody is yet."""
     try:
-        return Holder.model_validate_json(os.pread(file, 1 << 16, 0))
+        return LockOwner.model_validate_json(os.pread(file, 1 << 16, 0))
     except ValidationError:
         return None
 

@@ -23,7 +23,7 @@ from pydantic import ValidationError
 
 from records.errors import UserError
 from records.storage.files import read_file, remove_if_there, write_atomically
-from records.storage.holders import Holder
+from records.storage.holders import LockOwner
 
 SETTLING = 1.0  # seconds
 RENEWAL = 60.0
@@ -32,7 +32,7 @@ STALE = 600.0
 _held: set[str] = set()  # keys of this process
 
 
-class RemoteHolder(Holder):
+class RemoteLockOwner(LockOwner):
     """The process that holds a lock.
 
     Attributes:
@@ -63,7 +63,7 @@ def locked(path: str, output: str, option: str) -> Iterator[None]:
         UserError: another process holds it; says which.
     """
     refuse_if_held(path, output, option)
-    own = RemoteHolder.this_process(key=uuid.uuid4().hex, seen=time.time())
+    own = RemoteLockOwner.this_process(key=uuid.uuid4().hex, seen=time.time())
     ended = threading.Event()
     renewal = threading.Thread(target=renew, args=(path, own, ended), daemon=True)
     _held.add(own.key)
@@ -98,7 +98,7 @@ def refuse_if_held(path: str, output: str, option: str, own: str | None = None) 
     )
 
 
-def renew(path: str, own: RemoteHolder, ended: threading.Event) -> None:
+def renew(path: str, own: RemoteLockOwner, ended: threading.Event) -> None:
     """Writes the lock again and again; not where the job's end has removed it."""
     while not ended.wait(RENEWAL):
         try:
@@ -108,19 +108,19 @@ def renew(path: str, own: RemoteHolder, ended: threading.Event) -> None:
             continue  # the next time may do
 
 
-def write(path: str, holder: RemoteHolder) -> None:
+def write(path: str, holder: RemoteLockOwner) -> None:
     write_atomically(path, holder.model_dump_json().encode())
 
 
-def is_own(path: str, own: RemoteHolder) -> bool:
+def is_own(path: str, own: RemoteLockOwner) -> bool:
     holder = read_holder(path)
     return holder is not None and holder.key == own.key
 
 
-def read_holder(path: str) -> RemoteHolder | None:
+def read_holder(path: str) -> RemoteLockOwner | None:
     """Who is written in the lock, if it is there and can be read."""
     try:
-        return RemoteHolder.model_validate_json(read_file(path))
+        return RemoteLockOwner.model_validate_json(read_file(path))
     except (FileNotFoundError, ValidationError):
         return None
 

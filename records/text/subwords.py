@@ -22,11 +22,11 @@ INSIDE = "##"  # what pieces begin with that do not begin a word
 SPACE = "<space>"  # in a caption's text there is no < or >, so it is nothing else
 
 
-class TokenKind(ABC):
+class Segmenter(ABC):
     """One kind of token: its vocabulary, and the way from words to tokens and back."""
 
     @abstractmethod
-    def learn(
+    def build_vocabulary(
         self, counts: Mapping[str, int], settings: TokenizerSettings
     ) -> Vocabulary:
         """The vocabulary, a function of the counts alone and not of their order.
@@ -40,7 +40,7 @@ class TokenKind(ABC):
         """
 
     @abstractmethod
-    def cut(
+    def tokenize(
         self, captions: Iterable[Sequence[str]], vocabulary: Vocabulary
     ) -> list[list[str]]:
         """Words of captions to tokens; some may be out of the vocabulary."""
@@ -50,22 +50,22 @@ class TokenKind(ABC):
         """What a token adds to a caption's text; spaces at its ends mean nothing."""
 
 
-class Words(TokenKind):
+class WordSegmenter(Segmenter):
     """Each word is a token."""
 
-    def learn(self, counts, settings):
+    def build_vocabulary(self, counts, settings):
         return Vocabulary.from_counts(
             counts, settings.min_count, settings.keeps_unknown
         )
 
-    def cut(self, captions, vocabulary):
+    def tokenize(self, captions, vocabulary):
         return [list(words) for words in captions]
 
     def text(self, token):
         return f" {token}"
 
 
-class Wordpieces(TokenKind):
+class WordpieceSegmenter(Segmenter):
     """Words are made up of the longest pieces that the vocabulary has, left to right.
 
     Pieces within a word begin with `##`. A word that no pieces make up stays whole, and
@@ -81,7 +81,7 @@ class Wordpieces(TokenKind):
     count.
     """
 
-    def learn(self, counts, settings):
+    def build_vocabulary(self, counts, settings):
         size = settings.vocabulary_size
         special = special_tokens(settings.keeps_unknown)
         found = learn_pieces(counts, size - len(special), settings.min_count)
@@ -97,7 +97,7 @@ class Wordpieces(TokenKind):
         # The search may end above the size: what is rarest then goes.
         return Vocabulary([*special, *characters, *longer[: size - needed]])
 
-    def cut(self, captions, vocabulary):
+    def tokenize(self, captions, vocabulary):
         captions = list(captions)
         distinct = sorted({word for words in captions for word in words})
         pieces = dict(zip(distinct, cut_words(distinct, vocabulary), strict=True))
@@ -107,13 +107,13 @@ class Wordpieces(TokenKind):
         return bare(token) if token.startswith(INSIDE) else f" {token}"
 
 
-class Characters(TokenKind):
+class CharacterSegmenter(Segmenter):
     """Each Unicode character is a token, and `<space>` between words.
 
     `<space>` comes first in the vocabulary, then characters by falling count.
     """
 
-    def learn(self, counts, settings):
+    def build_vocabulary(self, counts, settings):
         characters: Counter[str] = Counter()
         for word, count in counts.items():
             for character in word:
@@ -122,7 +122,7 @@ class Characters(TokenKind):
             characters, settings.min_count, settings.keeps_unknown, first=[SPACE]
         )
 
-    def cut(self, captions, vocabulary):
+    def tokenize(self, captions, vocabulary):
         return [
             [SPACE if c == " " else c for c in " ".join(words)] for words in captions
         ]
@@ -141,7 +141,7 @@ def learn_pieces(counts: Mapping[str, int], size: int, min_count: int) -> list[s
     )
 
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return learner.learn(
+    return learner.build_vocabulary(
         ordered, size, reserved_tokens=[], lower_thresh=min_count, joiner=INSIDE
     )
 
@@ -170,8 +170,8 @@ def bare(piece: str) -> str:
     return piece.removeprefix(INSIDE)
 
 
-KINDS: Mapping[str, TokenKind] = {
-    "word": Words(),
-    "wordpiece": Wordpieces(),
-    "char": Characters(),
+KINDS: Mapping[str, Segmenter] = {
+    "word": WordSegmenter(),
+    "wordpiece": WordpieceSegmenter(),
+    "char": CharacterSegmenter(),
 }

@@ -130,7 +130,7 @@ class Tokenizer:
     >>> words = tokenizer.words(["A dog's ball , 2 of them ."])
     >>> words
     [['a', 'dogs', 'ball', '2', 'of', 'them']]
-    >>> vocabulary = tokenizer.learn(counts_of_training_words)
+    >>> vocabulary = tokenizer.build_vocabulary(counts_of_training_words)
     >>> tokenizer.tokens(words, vocabulary)
     [['a', 'dog', '##s', 'ball', '2', 'of', 'them']]
     """
@@ -152,7 +152,7 @@ class Tokenizer:
         """Words of a batch of captions; an empty list where nothing is left of one."""
         return self.split(captions).kept
 
-    def learn(self, counts: Mapping[str, int]) -> Vocabulary:
+    def build_vocabulary(self, counts: Mapping[str, int]) -> Vocabulary:
         """The vocabulary, a function of the counts alone and not of their order.
 
         Args:
@@ -161,7 +161,9 @@ class Tokenizer:
         Raises:
             UserError: nothing is frequent enough, or `vocabulary_size` is too small.
         """
-        vocabulary = self.kind.learn(counts, self.settings) if counts else None
+        vocabulary = (
+            self.kind.build_vocabulary(counts, self.settings) if counts else None
+        )
         if not vocabulary or NOT_LEARNT.issuperset(vocabulary.tokens):
             raise UserError(
                 f"nothing in the {len(counts)} distinct words of the training captions "
@@ -175,7 +177,7 @@ class Tokenizer:
         self, captions: Iterable[Sequence[str]], vocabulary: Vocabulary
     ) -> list[list[str]]:
         """Words of captions to tokens; those that the vocabulary lacks are kept."""
-        return self.kind.cut(captions, vocabulary)
+        return self.kind.tokenize(captions, vocabulary)
 
     def texts(self, vocabulary: Vocabulary) -> list[str]:
         """What each token adds to a caption's text, by id; those of padding, nothing.

@@ -29,7 +29,7 @@ from records.format.schema import FeatureSpec, PhotoRecord
 from records.format.shard_reader import ShardReader
 from records.storage.files import is_directory
 from records.storage.photo_directory import PhotoFolder, check_directory, named_folder
-from records.verification.shard_checks import Place, Problem
+from records.verification.shard_checks import Issue, RecordLocation
 
 GROUP = "records.encoders"
 BATCH = 32
@@ -56,7 +56,7 @@ class Encoder(Protocol):
         """Features float32 [readable photos, *shape], (index, why) of the others."""
 
 
-class Wish(NamedTuple):
+class SampleRequest(NamedTuple):
     """What `--sample` and the options beside it say.
 
     Attributes:
@@ -73,7 +73,7 @@ class Wish(NamedTuple):
 
 
 @dataclass
-class Sample:
+class SampleResult:
     """What came of it.
 
     Attributes:
@@ -93,7 +93,7 @@ class Sample:
     worst: float | None = None
     worst_at: tuple[str, int, str] | None = None
 
-    def add(self, place: Place, record: PhotoRecord, error: float) -> None:
+    def add(self, place: RecordLocation, record: PhotoRecord, error: float) -> None:
         self.compared += 1
         self.identical += error == 0
         if self.worst is None or error > self.worst:
@@ -106,7 +106,7 @@ class Sample:
         return {**asdict(self), "worst": self.worst if finite else None}
 
 
-class ReEncoding:
+class FeatureCheck:
     """Compares photos' features with those that the encoder gives now.
 
     Args:
@@ -118,21 +118,21 @@ class ReEncoding:
         UserError: there is no encoder or no directory of photos.
     """
 
-    def __init__(self, directory: str, manifest: Manifest, wish: Wish):
+    def __init__(self, directory: str, manifest: Manifest, wish: SampleRequest):
         self.directory, self.manifest = directory, manifest
         self.folder = PhotoFolder(photo_directory(manifest, wish.photos))
         self.encoder = load_encoder(manifest, wish.files)
         infos = [info for held in manifest.shards.values() for info in held]
         self.wanted = choose(infos, wish.number, wish.seed)
         asked = sum(map(len, self.wanted.values()))
-        self.sample = Sample(asked, tolerance(manifest.features))
+        self.sample = SampleResult(asked, tolerance(manifest.features))
         self.shard = functools.lru_cache(OPEN_SHARDS)(ShardReader)
 
-    def problems(self, places: Iterable[Place]) -> Iterator[Problem]:
+    def problems(self, places: Iterable[RecordLocation]) -> Iterator[Issue]:
         """Encodes the photos of these records, batch by batch."""
         found, said = self.encoder.info.digest, self.manifest.encoder.digest
         if found != said:
-            yield Problem(
+            yield Issue(
                 FILE_NAME,
                 None,
                 f"encoder: the manifest says one of digest {said[:SHORT]}…; loaded one "
@@ -144,7 +144,7 @@ class ReEncoding:
         for start in range(0, len(places), BATCH):
             yield from self.compare(places[start : start + BATCH])
 
-    def compare(self, places: Sequence[Place]) -> Iterator[Problem]:
+    def compare(self, places: Sequence[RecordLocation]) -> Iterator[Issue]:
         rows = []
         for place in places:
             record = self.read(place)
@@ -156,7 +156,7 @@ class ReEncoding:
         if rows:
             yield from self.compare_rows(rows)
 
-    def read(self, place: Place) -> PhotoRecord:
+    def read(self, place: RecordLocation) -> PhotoRecord:
         reader = self.shard(os.path.join(self.directory, place.shard))
         return schema.decode(reader.read(place.offset), self.manifest.features)
 
@@ -174,8 +174,8 @@ class ReEncoding:
         return file.content, None
 
     def compare_rows(
-        self, rows: Sequence[tuple[Place, PhotoRecord, bytes]]
-    ) -> Iterator[Problem]:
+        self, rows: Sequence[tuple[RecordLocation, PhotoRecord, bytes]]
+    ) -> Iterator[Issue]:
         vectors, bad = self.encoder.encode([photo for _, _, photo in rows])
         reasons = dict(bad)
         for i, reason in bad:
@@ -262,5 +262,5 @@ def relative_error(stored: np.ndarray, again: np.ndarray) -> float:
     return difference / length if length and math.isfinite(difference) else math.inf
 
 
-def problem_of(place: Place, record: PhotoRecord, what: str) -> Problem:
-    return Problem(place.shard, place.record, f"{record.photo_id}: {what}")
+def problem_of(place: RecordLocation, record: PhotoRecord, what: str) -> Issue:
+    return Issue(place.shard, place.record, f"{record.photo_id}: {what}")

@@ -10,15 +10,15 @@ from rich.table import Column, Table
 from records.console import plain_console
 from records.format.manifest import Manifest
 from records.inspection.summary import by_split, describe_splits
-from records.verification.feature_check import Sample
-from records.verification.shard_checks import Found, Problem
+from records.verification.feature_check import SampleResult
+from records.verification.shard_checks import Issue, Totals
 
 SHOWN = 50
 SHOWN_OF_A_FILE = 6
 
 
 @dataclass(frozen=True)
-class Verdict:
+class VerificationReport:
     """What `verify` found.
 
     Attributes:
@@ -31,9 +31,9 @@ class Verdict:
 
     directory: str
     manifest: Manifest
-    found: Found
-    problems: tuple[Problem, ...]
-    sample: Sample | None = None
+    found: Totals
+    problems: tuple[Issue, ...]
+    sample: SampleResult | None = None
 
     @property
     def whole(self) -> bool:
@@ -56,7 +56,7 @@ class Verdict:
         }
 
 
-def print_verdict(verdict: Verdict) -> None:
+def print_verdict(verdict: VerificationReport) -> None:
     console = plain_console()
     console.print(by_split(describe_splits(verdict.manifest)))
     if verdict.sample:
@@ -71,7 +71,7 @@ def print_verdict(verdict: Verdict) -> None:
     print_problems(verdict, console)
 
 
-def print_problems(verdict: Verdict, console) -> None:
+def print_problems(verdict: VerificationReport, console) -> None:
     """A table of problems, so many of each file that no one file hides the others."""
     shown = list(first_of_each(verdict.problems))[:SHOWN]
     console.print(problem_table(shown))
@@ -86,7 +86,7 @@ def print_problems(verdict: Verdict, console) -> None:
     )
 
 
-def first_of_each(problems: Iterable[Problem]) -> Iterator[Problem]:
+def first_of_each(problems: Iterable[Issue]) -> Iterator[Issue]:
     """The first problems of each file, in order."""
     seen: Counter[str] = Counter()
     for problem in problems:
@@ -95,14 +95,14 @@ def first_of_each(problems: Iterable[Problem]) -> Iterator[Problem]:
             yield problem
 
 
-def problem_table(problems: Iterable[Problem]) -> Table:
+def problem_table(problems: Iterable[Issue]) -> Table:
     table = Table(Column("file", overflow="fold"), "record", "problem")
     for file, record, what in problems:
         table.add_row(file, "" if record is None else str(record), what)
     return table
 
 
-def sample_table(sample: Sample) -> Table:
+def sample_table(sample: SampleResult) -> Table:
     """How many photos were encoded again, and how far off the worst of them is."""
     table = Table(show_header=False, title="photos encoded again")
     table.add_row("asked for", str(sample.asked))

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from records.errors import UserError
 from records.format import schema, sharding
-from records.format.feature_statistics import FeatureSums
+from records.format.feature_statistics import StatisticsAccumulator
 from records.format.manifest import Manifest, ShardInfo
 from records.format.shard_reader import ShardReader
 from records.storage.base import BLOCK
@@ -24,7 +24,7 @@ SHORT = 12
 TOGETHER = 512  # records whose captions are tokenized at a time
 
 
-class Problem(NamedTuple):
+class Issue(NamedTuple):
     """Something that does not fit.
 
     Attributes:
@@ -38,7 +38,7 @@ class Problem(NamedTuple):
     what: str
 
 
-class Place(NamedTuple):
+class RecordLocation(NamedTuple):
     """Where a record stands: shard, number in it from 0, byte it begins at."""
 
     shard: str
@@ -47,7 +47,7 @@ class Place(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Expected:
+class CheckContext:
     """What shards are checked against.
 
     Attributes:
@@ -67,7 +67,7 @@ class Expected:
 
 
 @dataclass
-class Found:
+class Totals:
     """What the records themselves hold, added up over the shards read so far.
 
     Attributes:
@@ -88,9 +88,9 @@ class Found:
     lengths: Counter[int] = field(default_factory=Counter)
     longest: dict[str, int] = field(default_factory=dict)
     formats: Counter[str | None] = field(default_factory=Counter)
-    features: FeatureSums = field(default_factory=FeatureSums)
+    features: StatisticsAccumulator = field(default_factory=StatisticsAccumulator)
     places: dict[str, tuple[str, int]] = field(default_factory=dict)
-    wanted: list[Place] = field(default_factory=list)
+    wanted: list[RecordLocation] = field(default_factory=list)
     complete: bool = True
 
     def add(self, record: schema.PhotoRecord, shard: str, number: int) -> None:
@@ -121,24 +121,24 @@ class ShardCheck:
         directory: str,
         info: ShardInfo,
         place: tuple[int, int],
-        expected: Expected,
-        found: Found,
+        expected: CheckContext,
+        found: Totals,
     ):
         self.path = os.path.join(directory, info.name)
         self.info, self.expected, self.found = info, expected, found
         self.index, self.count = place
         self.split = info.name.split("-")[0]
         self.read = self.decoded = self.captions = 0
-        self.features = FeatureSums()
+        self.features = StatisticsAccumulator()
         self.last: tuple[int, str] | None = None
         self.untokenized: list[Captions] = []
 
-    def problems(self) -> list[Problem]:
+    def problems(self) -> list[Issue]:
         """Those of the file first, then by record."""
         problems = [*self.check_file(), *self.check_records()]
         return sorted(problems, key=lambda p: -1 if p.record is None else p.record)
 
-    def check_file(self) -> Iterator[Problem]:
+    def check_file(self) -> Iterator[Issue]:
         try:
             size, digest = file_size(self.path), file_digest(self.path)
         except OSError:
@@ -152,7 +152,7 @@ class ShardCheck:
         said = self.info.sha256[:SHORT]
         yield self.of_file(f"SHA-256 is {found}; the manifest says {said}…")
 
-    def check_records(self) -> Iterator[Problem]:
+    def check_records(self) -> Iterator[Issue]:
         serialized: bytes | None = b""
         try:
             for offset, serialized in ShardReader(self.path, BLOCK).entries():
@@ -166,12 +166,12 @@ class ShardCheck:
         yield from self.check_counts(cut_off=serialized is None)
         self.add_features()
 
-    def unreadable(self, error: UserError) -> Problem:
+    def unreadable(self, error: UserError) -> Issue:
         if not exists(self.path):
             return self.of_file("missing; the manifest lists it")
         return self.of_file(str(error).replace(f" {self.path}", ""))
 
-    def check_entry(self, offset: int, serialized: bytes | None) -> Iterator[Problem]:
+    def check_entry(self, offset: int, serialized: bytes | None) -> Iterator[Issue]:
         if serialized is None:
             self.found.complete = False
             yield self.of_record(f"damaged: byte {offset} begins no whole record")
@@ -197,7 +197,7 @@ class ShardCheck:
         if self.split == "train":
             self.features.add(record.features)
         if number in self.expected.wanted.get(name, ()):
-            self.found.wanted.append(Place(name, number, offset))
+            self.found.wanted.append(RecordLocation(name, number, offset))
         self.untokenized.append(
             Captions(number, record.photo_id, record.captions, record.ids)
         )
@@ -221,13 +221,13 @@ class ShardCheck:
             yield f"is there twice, first in {shard}, record {number}{splits}"
         self.last = key
 
-    def check_captions(self) -> Iterator[Problem]:
+    def check_captions(self) -> Iterator[Issue]:
         rows, self.untokenized = self.untokenized, []
         if self.expected.captions:
             for row, what in self.expected.captions.problems(rows):
-                yield Problem(self.info.name, row.number, f"{row.photo_id}: {what}")
+                yield Issue(self.info.name, row.number, f"{row.photo_id}: {what}")
 
-    def check_counts(self, cut_off: bool) -> Iterator[Problem]:
+    def check_counts(self, cut_off: bool) -> Iterator[Issue]:
         said = self.info
         if self.read != said.photos:
             what = f"holds {self.read} photos; the manifest says {said.photos}"
@@ -238,8 +238,8 @@ class ShardCheck:
                 f"holds {self.captions} captions; the manifest says {said.captions}"
             )
 
-    def of_file(self, what: str) -> Problem:
-        return Problem(self.info.name, None, what)
+    def of_file(self, what: str) -> Issue:
+        return Issue(self.info.name, None, what)
 
-    def of_record(self, what: str) -> Problem:
-        return Problem(self.info.name, self.read, what)
+    def of_record(self, what: str) -> Issue:
+        return Issue(self.info.name, self.read, what)

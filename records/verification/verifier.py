@@ -17,15 +17,15 @@ from records.format.manifest import Manifest, Statistics, load_content, load_man
 from records.storage.files import exists, file_digest, file_sizes
 from records.text import vocabulary as vocabulary_module
 from records.text.vocabulary import Vocabulary
-from records.verification.feature_check import ReEncoding, Wish
+from records.verification.feature_check import FeatureCheck, SampleRequest
 from records.verification.record_checks import CaptionCheck
-from records.verification.report import Verdict
+from records.verification.report import VerificationReport
 from records.verification.shard_checks import (
     SHORT,
-    Expected,
-    Found,
-    Problem,
+    CheckContext,
+    Issue,
     ShardCheck,
+    Totals,
 )
 
 # What a build or a write that broke off leaves behind.
@@ -35,7 +35,7 @@ TEMPORARY = re.compile(r"\..+\.tmp")
 MOMENT_TOLERANCE = 1e-6
 
 
-def verify(directory: str, wish: Wish | None = None) -> Verdict:
+def verify(directory: str, wish: SampleRequest | None = None) -> VerificationReport:
     """Reads every byte of a record set and compares all that is written twice.
 
     Args:
@@ -46,13 +46,13 @@ def verify(directory: str, wish: Wish | None = None) -> Verdict:
         UserError: the manifest itself cannot be read, or there is no encoder or no
             directory of photos for the `wish`.
     """
-    manifest, found = load_manifest(directory), Found()
-    encoding = wish and ReEncoding(directory, manifest, wish)
+    manifest, found = load_manifest(directory), Totals()
+    encoding = wish and FeatureCheck(directory, manifest, wish)
     of_vocabulary = list(check_vocabulary(directory, manifest))
     # Earlier versions counted no words, and took other letters for a word's.
     can = manifest.statistics.words_in and not of_vocabulary
     captions = caption_check(directory, manifest) if can else None
-    expected = Expected(manifest, captions, encoding.wanted if encoding else {})
+    expected = CheckContext(manifest, captions, encoding.wanted if encoding else {})
     problems = (
         *check_manifest(directory),
         *of_vocabulary,
@@ -64,25 +64,25 @@ def verify(directory: str, wish: Wish | None = None) -> Verdict:
         *(encoding.problems(found.wanted) if encoding else ()),
     )
     sample = encoding and encoding.sample
-    return Verdict(directory, manifest, found, problems, sample)
+    return VerificationReport(directory, manifest, found, problems, sample)
 
 
-def check_manifest(directory: str) -> Iterator[Problem]:
+def check_manifest(directory: str) -> Iterator[Issue]:
     """An edit shows, whatever field it is in."""
     content = load_content(directory)
     said = content.get(manifest_module.CHECKSUM)
     if said != manifest_module.checksum(content):
         what = "was changed after the build: its fields do not fit its checksum"
-        yield Problem(manifest_module.FILE_NAME, None, what)
+        yield Issue(manifest_module.FILE_NAME, None, what)
 
 
-def check_vocabulary(directory: str, manifest: Manifest) -> Iterator[Problem]:
+def check_vocabulary(directory: str, manifest: Manifest) -> Iterator[Issue]:
     name = vocabulary_module.FILE_NAME
     path = os.path.join(directory, name)
     try:
         vocabulary, digest = Vocabulary.load(path), file_digest(path)
     except UserError as error:
-        yield Problem(name, None, str(error))
+        yield Issue(name, None, str(error))
         return
     unknown, said = manifest.tokenizer.oov == "unk", manifest.vocabulary_sha256
     rows = [
@@ -98,7 +98,7 @@ def caption_check(directory: str, manifest: Manifest) -> CaptionCheck:
     return CaptionCheck(manifest.tokenizer, Vocabulary.load(path))
 
 
-def check_names(directory: str, manifest: Manifest) -> Iterator[Problem]:
+def check_names(directory: str, manifest: Manifest) -> Iterator[Issue]:
     """Every split's shards bear the names of a whole split; no other file does."""
     listed = set()
     for split, held in manifest.shards.items():
@@ -106,18 +106,20 @@ def check_names(directory: str, manifest: Manifest) -> Iterator[Problem]:
             expected = sharding.shard_name(split, i, len(held))
             if shard.name != expected:
                 what = f"lists a shard {shard.name!r} of {split}; expected {expected!r}"
-                yield Problem(manifest_module.FILE_NAME, None, what)
+                yield Issue(manifest_module.FILE_NAME, None, what)
             listed.add(shard.name)
     for name in file_sizes(directory):
         if sharding.SHARD_NAME.fullmatch(name) and name not in listed:
-            yield Problem(name, None, "a shard that the manifest does not list")
+            yield Issue(name, None, "a shard that the manifest does not list")
         elif TEMPORARY.fullmatch(name):
-            yield Problem(name, None, "left by a write that broke off; remove it")
+            yield Issue(name, None, "left by a write that broke off; remove it")
     if exists(os.path.join(directory, BUILD_FOLDER)):
-        yield Problem(BUILD_FOLDER, None, "left by a build that broke off; remove it")
+        yield Issue(BUILD_FOLDER, None, "left by a build that broke off; remove it")
 
 
-def check_shards(directory: str, expected: Expected, found: Found) -> Iterator[Problem]:
+def check_shards(
+    directory: str, expected: CheckContext, found: Totals
+) -> Iterator[Issue]:
     checks = [
         ShardCheck(directory, info, (i, len(held)), expected, found)
         for held in expected.manifest.shards.values()
@@ -138,7 +140,7 @@ def shown(checks: list[ShardCheck]) -> Iterable[ShardCheck]:
     )
 
 
-def check_sums(manifest: Manifest) -> Iterator[Problem]:
+def check_sums(manifest: Manifest) -> Iterator[Issue]:
     """What the manifest says twice."""
     numbers = manifest.statistics
     photos, captions = numbers.photos_written, numbers.captions_written
@@ -161,8 +163,8 @@ def check_sums(manifest: Manifest) -> Iterator[Problem]:
 
 
 def check_found(
-    manifest: Manifest, found: Found, captions: CaptionCheck | None
-) -> Iterator[Problem]:
+    manifest: Manifest, found: Totals, captions: CaptionCheck | None
+) -> Iterator[Issue]:
     """The manifest's statistics against the records, if all could be read."""
     if not found.complete:
         return
@@ -181,7 +183,7 @@ def check_found(
 
 
 def longest_by_split(
-    numbers: Statistics, found: Found
+    numbers: Statistics, found: Totals
 ) -> Iterator[tuple[str, int, int]]:
     """Yields the longest captions, where the manifest says them by split."""
     if numbers.longest_by_split:
@@ -190,7 +192,7 @@ def longest_by_split(
 
 
 def count_tokens(
-    manifest: Manifest, found: Found, captions: CaptionCheck | None
+    manifest: Manifest, found: Totals, captions: CaptionCheck | None
 ) -> list[tuple[str, int, int]]:
     numbers = manifest.statistics
     if captions:
@@ -202,7 +204,7 @@ def count_tokens(
     return [("tokens with an id", numbers.tokens - dropped, found.words)]
 
 
-def count_formats(manifest: Manifest, found: Found) -> Iterator[tuple[str, int, int]]:
+def count_formats(manifest: Manifest, found: Totals) -> Iterator[tuple[str, int, int]]:
     """Formats of photos, where every record keeps its photo."""
     known = sum(count for kind, count in found.formats.items() if kind)
     if known == found.photos:
@@ -210,7 +212,7 @@ def count_formats(manifest: Manifest, found: Found) -> Iterator[tuple[str, int, 
         yield from by_key("photos of format", formats, found.formats)
 
 
-def check_moments(manifest: Manifest, found: Found) -> Iterator[Problem]:
+def check_moments(manifest: Manifest, found: Totals) -> Iterator[Issue]:
     """Mean and deviation of each channel, if there is a photo."""
     said, sums = manifest.moments, found.features
     if not sums.cells or not np.isfinite(sums.squares).all():
@@ -223,7 +225,7 @@ def check_moments(manifest: Manifest, found: Found) -> Iterator[Problem]:
         channels = np.flatnonzero(~(apart <= MOMENT_TOLERANCE * scale))
         if channels.size:
             first = channels[0]
-            yield Problem(
+            yield Issue(
                 manifest_module.FILE_NAME,
                 None,
                 f"{what} of feature {first}: the manifest says {values[first]:.6g}; "
@@ -231,12 +233,12 @@ def check_moments(manifest: Manifest, found: Found) -> Iterator[Problem]:
             )
 
 
-def check_rejects(directory: str, manifest: Manifest) -> Iterator[Problem]:
+def check_rejects(directory: str, manifest: Manifest) -> Iterator[Issue]:
     """`rejects.jsonl` is there and its lines add up to the manifest's rejects."""
     try:
         photos, captions = rejects.count_rejects(directory)
     except UserError as error:
-        yield Problem(rejects.FILE_NAME, None, str(error))
+        yield Issue(rejects.FILE_NAME, None, str(error))
         return
     numbers = manifest.statistics
     rows = [
@@ -253,10 +255,10 @@ def by_key(
         yield f"{what} {key}", said.get(key, 0), counted.get(key, 0)
 
 
-def differences(file: str, rows: Iterable[tuple[str, Any, Any]]) -> Iterator[Problem]:
+def differences(file: str, rows: Iterable[tuple[str, Any, Any]]) -> Iterator[Issue]:
     """A problem for each (what, as the manifest says, as counted) that differs."""
     for what, said, counted in rows:
         if said != counted:
-            yield Problem(
+            yield Issue(
                 file, None, f"{what}: the manifest says {said}; found {counted}"
             )

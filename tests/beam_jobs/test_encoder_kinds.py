@@ -13,7 +13,7 @@ from records.verification.verifier import verify
 from tfcap.config.experiment import parse_config
 from tfcap.encoders import load_encoder
 from tfcap.evaluation.evaluator import caption_split
-from tfcap.runs.ensemble import sources_of
+from tfcap.runs.ensemble import feature_sources
 from tfcap.training.trainer import Trainer
 
 BY_NAME = {
@@ -126,7 +126,7 @@ def test_a_model_trains_on_every_kind_of_features(make_records, tmp_path, poolin
     trainer = Trainer(config, records, str(tmp_path / "run"))
     trainer.run()
     decoding = config.decoding.up_to(records.manifest.longest_caption)
-    sources = sources_of(trainer.model, [records])
+    sources = feature_sources(trainer.model, [records])
     captions, _ = caption_split(trainer.model, sources, "train", decoding)
     assert len(captions) == 6
     assert all(text.startswith("a dog ") for text in captions.values()), captions

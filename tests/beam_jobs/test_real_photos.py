@@ -9,7 +9,7 @@ import pytest
 from beam_jobs.build_records import main
 from records.format import schema
 from records.format.record_set import RecordSet, read_shard
-from records.verification.feature_check import Wish
+from records.verification.feature_check import SampleRequest
 from records.verification.verifier import verify
 
 ROOT = Path(__file__).parents[2]
@@ -66,7 +66,7 @@ def test_the_set_is_whole(built):
 
 
 def test_photos_encoded_again_give_the_same_features(built):
-    verdict = verify(built.directory, Wish(20))
+    verdict = verify(built.directory, SampleRequest(20))
     assert verdict.problems == ()
     sample = verdict.sample
     assert (sample.asked, sample.compared) == (20, 20)
@@ -74,7 +74,7 @@ def test_photos_encoded_again_give_the_same_features(built):
 
 
 def test_weights_of_another_network_are_found_out(built):
-    verdict = verify(built.directory, Wish(20, files={"weights": "random"}))
+    verdict = verify(built.directory, SampleRequest(20, files={"weights": "random"}))
     (problem,) = verdict.problems
     assert problem.what.startswith("encoder: the manifest says one of digest ")
     assert verdict.sample.compared == 0

@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from beam_jobs.elements import Caption, Job, Photo, PhotoFile
+from beam_jobs.elements import Caption, Job, Photo, SourceFile
 from beam_jobs.io.photo_files import read_photo
 from beam_jobs.sources.flickr8k import parse_caption
 from beam_jobs.sources.line_source import read_lines
@@ -68,7 +68,7 @@ def read_captions(data: PhotoSet) -> list[Caption]:
 
 def make_photo(data: PhotoSet, photo_id: str, captions: list[Caption]) -> Photo:
     path = data.photos / photo_id
-    file = PhotoFile(photo_id, str(path), path.stat().st_size, 0.0)
+    file = SourceFile(photo_id, str(path), path.stat().st_size, 0.0)
     return Photo(photo_id, "train", file, tuple(captions))
 
 

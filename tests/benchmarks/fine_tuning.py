@@ -22,7 +22,7 @@ from tests.benchmarks.common import seconds
 from tfcap.config.experiment import Config, load_config
 from tfcap.data.pipeline import training_batches
 from tfcap.models import build_model
-from tfcap.runs.workdir import settled
+from tfcap.runs.workdir import resolve_config
 from tfcap.training.distributed.strategies import make_strategy
 from tfcap.training.optimizers import make_optimizer
 from tfcap.training.schedules import make_schedule
@@ -62,7 +62,7 @@ def variants(from_layer: str | None) -> dict[str, list[str]]:
 
 def measure(name: str, config: Config, records: RecordSet, steps: int) -> None:
     """Prints what a step takes, and its input alone."""
-    config = settled(config, records)
+    config = resolve_config(config, records)
     strategy = make_strategy("auto")
     with strategy.scope():
         model = build_model(config, records.manifest, records.vocabulary)

@@ -31,7 +31,7 @@ from tests.benchmarks.many_records import make_many_records
 from tfcap.config.experiment import Config, EncoderConfig, load_config
 from tfcap.encoders import load_encoder
 from tfcap.models import build_model
-from tfcap.runs.workdir import Progress, Workdir, settled
+from tfcap.runs.workdir import Progress, Workdir, resolve_config
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 RECIPE, SECOND = CONFIGS / "inception_attention.yaml", CONFIGS / "scst.yaml"
@@ -75,7 +75,7 @@ def make_run(folder: Path, photos: dict[str, int], cells: int):
     path = str(folder / "records")
     records = make_many_records(path, photos, WORDS, spec, encoder.info, config)
     workdir = Workdir.create_or_resume(
-        str(folder / "first"), settled(config, records), records
+        str(folder / "first"), resolve_config(config, records), records
     )
     save_untrained(workdir, records)
     return records, workdir.path

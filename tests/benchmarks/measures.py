@@ -27,7 +27,7 @@ from tfcap.config.experiment import DecodingConfig
 from tfcap.data.pipeline import photo_batches
 from tfcap.decoding import search
 from tfcap.models import build_model
-from tfcap.models.base import Captioner
+from tfcap.models.base import CaptioningModel
 
 
 class Measures:
@@ -112,7 +112,7 @@ class Searching:
         return baselines.write_caption(self.notebook, photo, *self.lookup, self.words)
 
 
-def never_end(model: Captioner) -> None:
+def never_end(model: CaptioningModel) -> None:
     """Makes `<end>` the least likely token everywhere."""
     bias = model.output_layer.bias
     bias.assign(bias - 100 * tf.one_hot(END_ID, bias.shape[0]))

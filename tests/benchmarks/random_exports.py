@@ -11,7 +11,7 @@ from tfcap.config.experiment import DecodingConfig, EncoderConfig
 from tfcap.encoders import Encoder, load_encoder
 from tfcap.export import PhotoCaptioner, export
 from tfcap.models import build_model
-from tfcap.models.base import Captioner
+from tfcap.models.base import CaptioningModel
 
 INCEPTION = EncoderConfig(name="inception_v3", weights="random")
 LONGEST = 34  # tokens
@@ -26,7 +26,7 @@ class RandomModel:
     """
 
     encoder: Encoder
-    model: Captioner
+    model: CaptioningModel
     records: RecordSet
 
     @classmethod

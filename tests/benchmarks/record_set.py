@@ -16,7 +16,7 @@ from records.format import schema, sharding
 from records.format.manifest import (
     FORMAT,
     EncoderInfo,
-    FeatureMoments,
+    FeatureStatistics,
     Manifest,
     ShardInfo,
     Statistics,
@@ -142,7 +142,7 @@ def make_manifest(
         format=FORMAT,
         shards=held,
         features=spec,
-        moments=FeatureMoments(mean=[0.0] * channels, deviation=[1.0] * channels),
+        moments=FeatureStatistics(mean=[0.0] * channels, deviation=[1.0] * channels),
         encoder=encoder or noise(spec),
         tokenizer=TokenizerSettings(kind="word", min_letters=1, min_count=1, oov="unk"),
         vocabulary_sha256=vocabulary.digest,

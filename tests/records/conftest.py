@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 
 from records.format import rejects
-from records.format.feature_statistics import FeatureSums
+from records.format.feature_statistics import StatisticsAccumulator
 from records.format.manifest import (
     CHECKSUM,
     FILE_NAME,
     FORMAT,
     DroppedWords,
     EncoderInfo,
-    FeatureMoments,
+    FeatureStatistics,
     Manifest,
     Statistics,
     checksum,
@@ -115,11 +115,11 @@ def add_up(arranged, vocabulary) -> Statistics:
     )
 
 
-def add_up_features(arranged) -> FeatureMoments:
+def add_up_features(arranged) -> FeatureStatistics:
     """As a build does: shard by shard, then the shards."""
-    sums = FeatureSums()
+    sums = StatisticsAccumulator()
     for shard in arranged["train"]:
-        of_shard = FeatureSums()
+        of_shard = StatisticsAccumulator()
         for record in shard:
             if record.features.shape == (4,) and np.isfinite(record.features).all():
                 of_shard.add(record.features)

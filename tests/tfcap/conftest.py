@@ -14,7 +14,7 @@ from records.format import sharding
 from records.format.manifest import (
     FORMAT,
     EncoderInfo,
-    FeatureMoments,
+    FeatureStatistics,
     Manifest,
     Statistics,
 )
@@ -26,7 +26,7 @@ from records.text.vocabulary import FILE_NAME, Vocabulary
 from tfcap.config.experiment import Config, parse_config
 from tfcap.models import build_model
 from tfcap.ops import compilation
-from tfcap.ops.dispatch import kernels_for, operations_for
+from tfcap.ops.dispatch import kernels_for, native_ops
 from tfcap.runs.workdir import Progress, Workdir
 
 for folder in ("datasets", "models", "runs", "training"):
@@ -141,7 +141,7 @@ def step_operations():
     """Those of a training step in C++, compiled; skips where they cannot be."""
     skip_without_compiler()
     with kernels_for("CPU"):
-        own = operations_for(tf.zeros([]))
+        own = native_ops(tf.zeros([]))
     assert own, "there is a compiler, and they do not compile"
     return own
 
@@ -224,7 +224,7 @@ def make_manifest(held, spec, words, config, encoder):
         format=FORMAT,
         shards=held,
         features=spec,
-        moments=FeatureMoments(mean=[0.0] * channels, deviation=[1.0] * channels),
+        moments=FeatureStatistics(mean=[0.0] * channels, deviation=[1.0] * channels),
         encoder=encoder,
         tokenizer=TokenizerSettings(kind="word", min_letters=1, min_count=1, oov="unk"),
         vocabulary_sha256=words.digest,

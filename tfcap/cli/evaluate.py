@@ -86,9 +86,9 @@ def evaluate_together(args: argparse.Namespace) -> int:
     from tfcap.evaluation import evaluator
     from tfcap.evaluation.comparison import Earlier
     from tfcap.runs.ensemble import open_members, results_folder
-    from tfcap.runs.seeds import runs_at
+    from tfcap.runs.seeds import find_runs
 
-    members = open_members(runs_at(args.workdir), one_encoder=len(args.records) == 1)
+    members = open_members(find_runs(args.workdir), one_encoder=len(args.records) == 1)
     record_sets = [RecordSet.open(path) for path in args.records]
     earlier = Earlier.read(args.against) if args.against else None
     decoding = decoding_config(members[0], args)

@@ -72,10 +72,10 @@ def write_export(args: argparse.Namespace) -> int:
     from tfcap.export import model_card, photo_captioner, warmup
     from tfcap.export.saved_model import size
     from tfcap.runs.ensemble import open_members
-    from tfcap.runs.seeds import runs_at
+    from tfcap.runs.seeds import find_runs
 
     photos = photos_to_check(args.check or [])  # before what takes long
-    members, half = open_members(runs_at(args.workdir)), args.weights == "float16"
+    members, half = open_members(find_runs(args.workdir)), args.weights == "float16"
     decoding = decoding_config(members[0], args)
     captioner = photo_captioner(
         members,

@@ -24,6 +24,6 @@ def decoding_config(workdir, args: argparse.Namespace):
         if not given.startswith("decoding."):
             raise UserError(f"--set {given}: after training only decoding.* can be set")
     decoding = override(workdir.config, args.set, workdir.folder(CONFIG)).decoding
-    decoding = decoding.up_to(workdir.manifest.longest_training_caption)
+    decoding = decoding.resolve_max_length(workdir.manifest.longest_training_caption)
     check_words(decoding, workdir.vocabulary, workdir.manifest.tokenizer)
     return decoding

@@ -81,7 +81,7 @@ def train_run(args: argparse.Namespace):
     from records.format.record_set import RecordSet
     from tfcap.memory import FREE_SOME, named_memory_errors
     from tfcap.runs.seeds import check_no_seeds
-    from tfcap.runs.workdir import held
+    from tfcap.runs.workdir import lock_workdir
     from tfcap.training.distributed.cluster import find_cluster
     from tfcap.training.trainer import Trainer
 
@@ -90,7 +90,7 @@ def train_run(args: argparse.Namespace):
     cluster = find_cluster(config.training.strategy)
     if cluster.is_chief:
         check_no_seeds(args.workdir)
-    with held(args.workdir) if cluster.is_chief else nullcontext():
+    with lock_workdir(args.workdir) if cluster.is_chief else nullcontext():
         smaller = f"{FREE_SOME}, or choose a smaller model: nothing is trained yet"
         with named_memory_errors(smaller):
             trainer = Trainer(config, record_set, args.workdir, args.photos, cluster)

@@ -114,7 +114,7 @@ class DecodingConfig(Section):
             )
         return self
 
-    def up_to(self, longest_caption: int) -> "DecodingConfig":
+    def resolve_max_length(self, longest_caption: int) -> "DecodingConfig":
         """The same with `max_length` set, if it is null to the longest caption's."""
         length = self.max_length or max(3, longest_caption, self.min_length)
         return self.model_copy(update={"max_length": length})

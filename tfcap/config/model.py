@@ -48,7 +48,7 @@ class MergeConfig(Section):
         return self
 
 
-class CellSettings(Section):
+class ImageFeatureSettings(Section):
     """What models that attend have in common. A pooled vector is one cell.
 
     Attributes:
@@ -83,7 +83,7 @@ class CellSettings(Section):
     output_dropout: Fraction = 0.3
 
 
-class AttentionConfig(CellSettings):
+class AttentionConfig(ImageFeatureSettings):
     """An LSTM that attends over the photo's cells (Xu et al. 2015).
 
     Attributes:
@@ -103,7 +103,7 @@ class AttentionConfig(CellSettings):
         return self
 
 
-class TransformerConfig(CellSettings):
+class TransformerConfig(ImageFeatureSettings):
     """A causal decoder with cross-attention to the photo's cells (Vaswani et al. 2017).
 
     Attributes:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 
-class Fact(NamedTuple):
+class ExpectedCount(NamedTuple):
     """What can be counted in an unpacked folder.
 
     Attributes:
@@ -40,7 +40,7 @@ class Archive:
     members: str
     folder: str
     unpacked: int
-    facts: tuple[Fact, ...]
+    facts: tuple[ExpectedCount, ...]
 
 
 @dataclass(frozen=True)
@@ -76,10 +76,12 @@ FLICKR8K = DataSet(
             folder="Flickr8k_text",
             unpacked=20 << 20,
             facts=(
-                Fact("captions", "Flickr8k.token.txt", 40_460),
-                Fact("training photos listed", "Flickr_8k.trainImages.txt", 6_000),
-                Fact("dev photos listed", "Flickr_8k.devImages.txt", 1_000),
-                Fact("test photos listed", "Flickr_8k.testImages.txt", 1_000),
+                ExpectedCount("captions", "Flickr8k.token.txt", 40_460),
+                ExpectedCount(
+                    "training photos listed", "Flickr_8k.trainImages.txt", 6_000
+                ),
+                ExpectedCount("dev photos listed", "Flickr_8k.devImages.txt", 1_000),
+                ExpectedCount("test photos listed", "Flickr_8k.testImages.txt", 1_000),
             ),
         ),
         Archive(
@@ -89,7 +91,7 @@ FLICKR8K = DataSet(
             members=r"Flicker8k_Dataset/([^/.][^/]*\.jpg)",
             folder="Flicker8k_Dataset",
             unpacked=1_150 << 20,
-            facts=(Fact("photos", "*.jpg", 8_091, lines=False),),
+            facts=(ExpectedCount("photos", "*.jpg", 8_091, lines=False),),
         ),
     ),
     terms=(

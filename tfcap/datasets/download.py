@@ -19,7 +19,7 @@ from records.console import number_table, plain_console
 from records.errors import UserError
 from records.storage.files import make_output
 from records.storage.locks import locked
-from tfcap.datasets.catalog import Archive, DataSet, Fact
+from tfcap.datasets.catalog import Archive, DataSet, ExpectedCount
 from tfcap.datasets.http import Part, cannot_write, fetch, other_digest
 from tfcap.datasets.zip import unpack, unpacked_size
 
@@ -103,7 +103,7 @@ def first_wrong(archive: Archive, folder: str) -> str | None:
     return None
 
 
-def count(fact: Fact, folder: str) -> int:
+def count(fact: ExpectedCount, folder: str) -> int:
     files = list(Path(folder).glob(fact.files))
     if not fact.lines:
         return len(files)

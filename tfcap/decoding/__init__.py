@@ -20,24 +20,24 @@ from records.text.tokenizer_config import TokenizerSettings
 from records.text.vocabulary import Vocabulary
 from tfcap.config.experiment import DecodingConfig
 from tfcap.decoding.beam import beam_search
-from tfcap.decoding.constraints import Required
+from tfcap.decoding.constraints import ConstraintAutomaton
 from tfcap.decoding.greedy import greedy_search
-from tfcap.decoding.logits_processors import Rules
-from tfcap.decoding.mbr import Voters, by_consensus
+from tfcap.decoding.logits_processors import LogitsProcessor
+from tfcap.decoding.mbr import MbrScorer, rerank_by_mbr
 from tfcap.decoding.output import Captions, detokenize
 from tfcap.decoding.sampling import sample
-from tfcap.models.base import Captioner
+from tfcap.models.base import CaptioningModel
 
 __all__ = ["Captions", "Voters", "check_words", "detokenize", "search"]
 
 
 def search(
-    model: Captioner,
+    model: CaptioningModel,
     features: tf.Tensor,
     config: DecodingConfig,
     vocabulary: Vocabulary,
     tokenizer: TokenizerSettings | None = None,
-    voters: Voters | None = None,
+    mbr_scorer: MbrScorer | None = None,
 ) -> Captions:
     """Writes captions for features [photos, *shape], `beam_width` of each, best first.
 
@@ -45,7 +45,7 @@ def search(
 
     Args:
         model: or `tfcap.decoding.ensemble.Ensemble`, several of them.
-        config: `max_length` must be set (`DecodingConfig.up_to`).
+        config: `max_length` must be set (`DecodingConfig.resolve_max_length`).
         tokenizer: of the vocabulary; None for one of whole words. It is needed for
             `with_words` and `without_words` alone.
         voters: for `consensus` alone.
@@ -55,16 +55,16 @@ def search(
     """
     found = candidates(model, model.encode(features), config, vocabulary, tokenizer)
     if config.consensus:
-        return by_consensus(found, features, voters, config.consensus.weight)
+        return rerank_by_mbr(found, features, mbr_scorer, config.consensus.weight)
     return found
 
 
 def candidates(model, context, config, vocabulary, tokenizer) -> Captions:
     """By the search that the configuration asks for."""
-    rules = Rules.of(config, vocabulary, tokenizer)
+    rules = LogitsProcessor.of(config, vocabulary, tokenizer)
     if config.sampling:
         return sample(model, context, config, rules)
-    required = Required.of(config, vocabulary, tokenizer)
+    required = ConstraintAutomaton.of(config, vocabulary, tokenizer)
     if config.beam_width == 1 and required.states == 1:
         return greedy_search(model, context, config, rules)
     return beam_search(model, context, config, rules, required)
@@ -74,5 +74,5 @@ def check_words(
     config: DecodingConfig, vocabulary: Vocabulary, tokenizer: TokenizerSettings
 ) -> None:
     """Raises the UserError of `search` before there is anything to search for."""
-    Rules.of(config, vocabulary, tokenizer)
-    Required.of(config, vocabulary, tokenizer)
+    LogitsProcessor.of(config, vocabulary, tokenizer)
+    ConstraintAutomaton.of(config, vocabulary, tokenizer)

@@ -15,14 +15,14 @@ from records.errors import UserError
 from records.text.tokenizer_config import TokenizerSettings
 from records.text.vocabulary import END_ID, Vocabulary
 from tfcap.config.experiment import DecodingConfig
-from tfcap.decoding.logits_processors import Rules, token_ids
-from tfcap.decoding.output import NEVER
+from tfcap.decoding.logits_processors import LogitsProcessor, token_ids
+from tfcap.decoding.output import MASKED_LOGIT
 
 MOST_STATES = 32
 
 
 @dataclass(frozen=True)
-class Required:
+class ConstraintAutomaton:
     """The automaton.
 
     Attributes:
@@ -30,7 +30,7 @@ class Required:
             of `<start>`, the last one that of captions that hold all the words.
     """
 
-    following: np.ndarray
+    transitions: np.ndarray
 
     @classmethod
     def of(
@@ -38,7 +38,7 @@ class Required:
         config: DecodingConfig,
         vocabulary: Vocabulary,
         tokenizer: TokenizerSettings | None = None,
-    ) -> "Required":
+    ) -> "ConstraintAutomaton":
         """The automaton of a configuration's `with_words`; one state without any.
 
         Raises:
@@ -47,28 +47,28 @@ class Required:
         """
         key = "decoding.with_words"
         words = [token_ids(w, vocabulary, tokenizer, key) for w in config.with_words]
-        check_possible(words, config, Rules.of(config, vocabulary, tokenizer))
-        return cls(transitions(words, len(vocabulary)))
+        check_possible(words, config, LogitsProcessor.of(config, vocabulary, tokenizer))
+        return cls(build_transitions(words, len(vocabulary)))
 
     @property
     def states(self) -> int:
-        return len(self.following)
+        return len(self.transitions)
 
-    def entering(self, state: int) -> np.ndarray:
+    def mask_for_state(self, state: int) -> np.ndarray:
         """Added to logits so that only tokens that lead to `state` go on.
 
         float32 [states, vocabulary], by the state before; `<end>` never goes on.
         """
-        added = np.where(self.following == state, 0, NEVER).astype(np.float32)
-        added[:, END_ID] = NEVER
+        added = np.where(self.transitions == state, 0, MASKED_LOGIT).astype(np.float32)
+        added[:, END_ID] = MASKED_LOGIT
         return added
 
 
-def transitions(words: Sequence[Sequence[int]], vocabulary: int) -> np.ndarray:
+def build_transitions(words: Sequence[Sequence[int]], vocabulary: int) -> np.ndarray:
     """The automaton of all words together: its states are those of each, combined."""
     if not words:
         return np.zeros([1, vocabulary], np.int32)
-    tables = [progress(word, vocabulary) for word in words]
+    tables = [build_word_table(word, vocabulary) for word in words]
     sizes = [len(table) for table in tables]
     return np.stack(
         [
@@ -78,7 +78,7 @@ def transitions(words: Sequence[Sequence[int]], vocabulary: int) -> np.ndarray:
     ).astype(np.int32)
 
 
-def progress(word: Sequence[int], vocabulary: int) -> np.ndarray:
+def build_word_table(word: Sequence[int], vocabulary: int) -> np.ndarray:
     """How much of one word stands at the end after a token, int32 [length + 1, v].
 
     Once all of it was there it stays so.
@@ -99,7 +99,7 @@ def ends(tokens: Sequence[int], end: Sequence[int]) -> bool:
 
 
 def check_possible(
-    words: Sequence[Sequence[int]], config: DecodingConfig, rules: Rules
+    words: Sequence[Sequence[int]], config: DecodingConfig, rules: LogitsProcessor
 ) -> None:
     """Raises UserError where no caption could hold all the words."""
     named = ", ".join(config.with_words)

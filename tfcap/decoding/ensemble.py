@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from records.errors import UserError
 from records.text.vocabulary import Vocabulary
-from tfcap.models.base import Captioner, Context, State
+from tfcap.models.base import CaptioningModel, Context, State
 
 
 class Ensemble(tf.Module):
@@ -19,7 +19,7 @@ class Ensemble(tf.Module):
         members: their vocabularies must be the same (`check_same_vocabulary`).
     """
 
-    def __init__(self, members: Sequence[Captioner]):
+    def __init__(self, members: Sequence[CaptioningModel]):
         super().__init__()
         self.members = tuple(members)
 

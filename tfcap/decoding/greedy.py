@@ -6,15 +6,18 @@ import tensorflow as tf
 
 from records.text.vocabulary import END_ID, PAD_ID, START_ID
 from tfcap.config.experiment import DecodingConfig
-from tfcap.decoding.logits_processors import Rules
+from tfcap.decoding.logits_processors import LogitsProcessor
 from tfcap.decoding.output import Captions, any_batch, set_column
-from tfcap.models.base import Captioner, Context
+from tfcap.models.base import CaptioningModel, Context
 
 Choose = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 
 def greedy_search(
-    model: Captioner, context: Context, config: DecodingConfig, rules: Rules
+    model: CaptioningModel,
+    context: Context,
+    config: DecodingConfig,
+    rules: LogitsProcessor,
 ) -> Captions:
     """Takes the likeliest token at each step; the last one is `<end>`."""
 
@@ -26,10 +29,10 @@ def greedy_search(
 
 
 def write(
-    model: Captioner,
+    model: CaptioningModel,
     context: Context,
     config: DecodingConfig,
-    rules: Rules,
+    rules: LogitsProcessor,
     choose: Choose,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Writes one caption a row, token by token, until all have ended.
@@ -46,7 +49,7 @@ def write(
 
     def step(t, tokens, state, total, open_):
         logits, state = model.step(context, state, tokens[:, t - 1])
-        token = choose(rules.bar(logits, tokens, t), t)
+        token = choose(rules.apply(logits, tokens, t), t)
         token = tf.where(t == length - 1, END_ID, token)
         gained = tf.gather(logits, token, batch_dims=1) - tf.reduce_logsumexp(logits, 1)
         token = tf.where(open_, token, PAD_ID)

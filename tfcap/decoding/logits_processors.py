@@ -12,11 +12,11 @@ from records.text.tokenizer import Tokenizer
 from records.text.tokenizer_config import TokenizerSettings
 from records.text.vocabulary import END_ID, PAD_ID, START_ID, UNK_ID, Vocabulary
 from tfcap.config.experiment import DecodingConfig
-from tfcap.decoding.output import NEVER
+from tfcap.decoding.output import MASKED_LOGIT
 
 
 @dataclass(frozen=True)
-class Rules:
+class LogitsProcessor:
     """What no caption may hold.
 
     Attributes:
@@ -40,7 +40,7 @@ class Rules:
         config: DecodingConfig,
         vocabulary: Vocabulary,
         tokenizer: TokenizerSettings | None = None,
-    ) -> "Rules":
+    ) -> "LogitsProcessor":
         """Those of a configuration.
 
         Raises:
@@ -59,45 +59,49 @@ class Rules:
             ngram=config.no_repeat_ngram or 0,
         )
 
-    def bar(self, logits: tf.Tensor, tokens: tf.Tensor, t: tf.Tensor) -> tf.Tensor:
+    def apply(self, logits: tf.Tensor, tokens: tf.Tensor, t: tf.Tensor) -> tf.Tensor:
         """Puts what may not come next far below all else.
 
         Args:
             logits: float32 [rows, vocabulary], of the token at place `t`.
             tokens: int32 [rows, length], those before it.
         """
-        logits += tf.where(t + 1 < self.min_length, self.early, self.always)
+        logits += tf.where(
+            t + 1 < self.min_length,
+            self.banned_mask_before_min_length,
+            self.banned_mask,
+        )
         for ids in self.unwanted:
-            logits = bar_completion(logits, tokens, t, ids)
-        return bar_repetition(logits, tokens, t, self.ngram) if self.ngram else logits
+            logits = mask_completion(logits, tokens, t, ids)
+        return mask_repetition(logits, tokens, t, self.ngram) if self.ngram else logits
 
     @property
-    def always(self) -> np.ndarray:
+    def banned_mask(self) -> np.ndarray:
         """What is added to logits, float32 [vocabulary]."""
         added = np.zeros(self.size, np.float32)
-        added[list(self.never)] = NEVER
+        added[list(self.never)] = MASKED_LOGIT
         return added
 
     @property
-    def early(self) -> np.ndarray:
+    def banned_mask_before_min_length(self) -> np.ndarray:
         """The same where `<end>` may not come yet."""
-        added = self.always
-        added[END_ID] = NEVER
+        added = self.banned_mask
+        added[END_ID] = MASKED_LOGIT
         return added
 
 
-def bar_completion(
+def mask_completion(
     logits: tf.Tensor, tokens: tf.Tensor, t: tf.Tensor, ids: Sequence[int]
 ) -> tf.Tensor:
     """Bars the last of `ids` where the others stand right before place `t`."""
     before = len(ids) - 1
     recent = last_tokens(tokens, t, before)
     complete = tf.reduce_all(recent == ids[:-1], 1)
-    barred = tf.one_hot(ids[-1], tf.shape(logits)[1], NEVER, 0.0)
+    barred = tf.one_hot(ids[-1], tf.shape(logits)[1], MASKED_LOGIT, 0.0)
     return logits + tf.where(complete, 1.0, 0.0)[:, tf.newaxis] * barred
 
 
-def bar_repetition(
+def mask_repetition(
     logits: tf.Tensor, tokens: tf.Tensor, t: tf.Tensor, n: int
 ) -> tf.Tensor:
     """Bars each token that would make n tokens in succession that are there before.
@@ -120,7 +124,7 @@ def bar_repetition(
     follows = tf.gather_nd(tokens[:, n - 1 :], places)
     barred = tf.stack([tf.cast(places[:, 0], tf.int32), follows], 1)
     return tf.tensor_scatter_nd_min(
-        logits, barred, tf.fill([tf.shape(barred)[0]], NEVER)
+        logits, barred, tf.fill([tf.shape(barred)[0]], MASKED_LOGIT)
     )
 
 

@@ -19,11 +19,11 @@ from tfcap.config.decoding import ConsensusConfig
 from tfcap.data.features import FeatureSource
 from tfcap.decoding.expected_ngrams import ExpectedCaptions
 from tfcap.decoding.kernel_regression import Regression, spread
-from tfcap.decoding.output import NEVER, Captions
-from tfcap.metrics.cider import CiderD, read_references, trimmed
+from tfcap.decoding.output import MASKED_LOGIT, Captions
+from tfcap.metrics.cider import CiderD, read_reference_ids, trimmed
 
 
-class Voters(tf.experimental.ExtensionType):
+class MbrScorer(tf.experimental.ExtensionType):
     """What a consensus is found by.
 
     Attributes:
@@ -32,12 +32,12 @@ class Voters(tf.experimental.ExtensionType):
     """
 
     cider: CiderD
-    people: Optional[ExpectedCaptions] = None  # noqa: UP045  # all that TensorFlow reads
+    expected_references: Optional[ExpectedCaptions] = None  # noqa: UP045  # all that TensorFlow reads
 
     @classmethod
     def of_split(
         cls, sources: Sequence[FeatureSource], split: str, config: ConsensusConfig
-    ) -> "Voters":
+    ) -> "MbrScorer":
         """As they are in the photos of a split.
 
         Args:
@@ -47,7 +47,7 @@ class Voters(tf.experimental.ExtensionType):
             UserError: see `Regression.of_split`.
         """
         records = sources[0].records
-        captions = read_references(records, split)
+        captions = read_reference_ids(records, split)
         cider = CiderD.of_captions(captions, len(records.vocabulary))
         if config.regression is None:
             return cls(cider)
@@ -57,10 +57,10 @@ class Voters(tf.experimental.ExtensionType):
         return cls(cider, ExpectedCaptions.of_captions(seen, cider, regression))
 
 
-def by_consensus(
+def rerank_by_mbr(
     found: Captions,
     features: tf.Tensor | Sequence[tf.Tensor],
-    voters: Voters,
+    mbr_scorer: MbrScorer,
     weight: float,
 ) -> Captions:
     """The captions found, the one that agrees best first.
@@ -77,15 +77,17 @@ def by_consensus(
     votes = tf.where(found.allowed(), votes, 0.0)
     tokens = found.tokens[:, :, 1:]
     score = tf.map_fn(
-        lambda photo: agreement(*photo, voters.cider),
+        lambda photo: agreement(*photo, mbr_scorer.cider),
         (tokens, votes),
         fn_output_signature=tf.TensorSpec([None], tf.float32),
     )
-    if voters.people is not None:
-        share = 1 / (1 + voters.people.regression.weight)
-        predicted = voters.people.scores(tokens, features, voters.cider)
+    if mbr_scorer.expected_references is not None:
+        share = 1 / (1 + mbr_scorer.expected_references.regression.weight)
+        predicted = mbr_scorer.expected_references.scores(
+            tokens, features, mbr_scorer.cider
+        )
         score = share * score + (1 - share) * predicted
-    score = tf.where(found.allowed(), score, NEVER)
+    score = tf.where(found.allowed(), score, MASKED_LOGIT)
     score, order = tf.math.top_k(score, found.tokens.shape[1])
     return Captions(
         tf.gather(found.tokens, order, batch_dims=1),

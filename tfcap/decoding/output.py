@@ -10,7 +10,7 @@ from records.text.vocabulary import PAD_ID, Vocabulary
 from tfcap.models.base import Context, take
 
 # Far below any caption's log-probability, far above float32's overflow.
-NEVER = -1e9
+MASKED_LOGIT = -1e9
 
 
 class Captions(NamedTuple):
@@ -36,7 +36,7 @@ class Captions(NamedTuple):
 
         A beam wider than there are such captions ends in others.
         """
-        return self.log_probability > NEVER / 2
+        return self.log_probability > MASKED_LOGIT / 2
 
 
 def repeat(context: Context, times: int) -> Context:

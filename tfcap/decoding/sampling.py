@@ -6,15 +6,18 @@ import tensorflow as tf
 
 from tfcap.config.experiment import DecodingConfig
 from tfcap.decoding.greedy import scored, write
-from tfcap.decoding.logits_processors import Rules
+from tfcap.decoding.logits_processors import LogitsProcessor
 from tfcap.decoding.output import Captions, repeat
-from tfcap.models.base import Captioner, Context
+from tfcap.models.base import CaptioningModel, Context
 
-fold_in = tf.random.experimental.stateless_fold_in
+fold_in_seed = tf.random.experimental.stateless_fold_in
 
 
 def sample(
-    model: Captioner, context: Context, config: DecodingConfig, rules: Rules
+    model: CaptioningModel,
+    context: Context,
+    config: DecodingConfig,
+    rules: LogitsProcessor,
 ) -> Captions:
     """Draws `beam_width` captions a photo, the one with the best score first.
 
@@ -25,7 +28,7 @@ def sample(
     rows = context.rows * config.beam_width
 
     def numbers(t):
-        return tf.random.stateless_uniform([rows], fold_in(seed, t))
+        return tf.random.stateless_uniform([rows], fold_in_seed(seed, t))
 
     drawn = draw(model, context, config, rules, config.beam_width, numbers)
     score, order = tf.math.top_k(drawn.score, config.beam_width)
@@ -37,10 +40,10 @@ def sample(
 
 
 def draw(
-    model: Captioner,
+    model: CaptioningModel,
     context: Context,
     config: DecodingConfig,
-    rules: Rules,
+    rules: LogitsProcessor,
     count: int,
     numbers: Callable[[tf.Tensor], tf.Tensor],
 ) -> Captions:

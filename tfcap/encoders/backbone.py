@@ -14,7 +14,7 @@ TensorFunction = Callable[[tf.Tensor], tf.Tensor]
 
 
 @dataclass(frozen=True)
-class Network:
+class Backbone:
     """A network before pooling.
 
     Attributes:

@@ -25,7 +25,7 @@ from tfcap.encoders import (
     keras_file,
     saved_model,
 )
-from tfcap.encoders.backbone import Network, on_one_line
+from tfcap.encoders.backbone import Backbone, on_one_line
 from tfcap.encoders.local_copies import on_disk
 from tfcap.images.decoding import read_photo
 
@@ -116,11 +116,11 @@ def loaded(config: EncoderConfig) -> Encoder:
     return (assemble if config.model is None else assemble_own)(network, config)
 
 
-def load_network(config: EncoderConfig) -> Network:
+def load_network(config: EncoderConfig) -> Backbone:
     return keras_applications.load(config) if config.model is None else load_own(config)
 
 
-def assemble_own(network: Network, config: EncoderConfig) -> Encoder:
+def assemble_own(network: Backbone, config: EncoderConfig) -> Encoder:
     """As `assemble`, for a model of which nothing is known."""
     try:
         encoder = assemble(network, config)
@@ -135,7 +135,7 @@ def assemble_own(network: Network, config: EncoderConfig) -> Encoder:
     return encoder
 
 
-def load_own(config: EncoderConfig) -> Network:
+def load_own(config: EncoderConfig) -> Backbone:
     """The network in a file or directory of one's own."""
     if not exists(config.model):
         raise UserError(
@@ -148,7 +148,7 @@ def load_own(config: EncoderConfig) -> Network:
         return kind.load(config, path)
 
 
-def assemble(network: Network, config: EncoderConfig) -> Encoder:
+def assemble(network: Backbone, config: EncoderConfig) -> Encoder:
     """The network with everything before and after it, frozen."""
     frozen = freeze(network, config)
     if len(frozen.inputs) > 1:
@@ -172,7 +172,7 @@ def assemble(network: Network, config: EncoderConfig) -> Encoder:
     )
 
 
-def freeze(network: Network, config: EncoderConfig):
+def freeze(network: Backbone, config: EncoderConfig):
     """Pixels -> features as one graph without variables."""
     side = crops.photo_side(network.size, config.crops)
 
@@ -187,7 +187,7 @@ def freeze(network: Network, config: EncoderConfig):
 
 
 def features_of_photos(
-    network: Network, config: EncoderConfig, pixels: tf.Tensor
+    network: Backbone, config: EncoderConfig, pixels: tf.Tensor
 ) -> tf.Tensor:
     """Pixels [batch, side, side, 3] -> float32 [batch, *shape]; see `photo_side`."""
     run = functools.partial(features_of_view, network, config)
@@ -195,7 +195,7 @@ def features_of_photos(
 
 
 def features_of_view(
-    network: Network,
+    network: Backbone,
     config: EncoderConfig,
     pixels: tf.Tensor,
     mirrored: tf.Tensor | None = None,
@@ -235,7 +235,7 @@ def pool(features: tf.Tensor, pooling: str) -> tf.Tensor:
     )
 
 
-def describe(network: Network, config: EncoderConfig) -> EncoderInfo:
+def describe(network: Backbone, config: EncoderConfig) -> EncoderInfo:
     """What the manifest keeps; the digest covers the graph's settings and weights."""
     settings = {
         "layer": config.layer,
@@ -255,7 +255,7 @@ def describe(network: Network, config: EncoderConfig) -> EncoderInfo:
     )
 
 
-def digest_of(network: Network, config: EncoderConfig, settings: dict) -> str:
+def digest_of(network: Backbone, config: EncoderConfig, settings: dict) -> str:
     """SHA-256 over settings and contents; a model's file may have any name.
 
     Settings that came later count only where they are used: encoders made before them

@@ -12,7 +12,7 @@ import numpy as np
 from records.errors import UserError
 from records.storage.files import exists
 from tfcap.config.experiment import EncoderConfig
-from tfcap.encoders.backbone import Network, cut, on_one_line, scaling_of
+from tfcap.encoders.backbone import Backbone, cut, on_one_line, scaling_of
 from tfcap.encoders.local_copies import on_disk
 
 KIND = "application"
@@ -27,7 +27,7 @@ INPUT_SIZES = {
 }  # fmt: skip
 
 
-def load(config: EncoderConfig) -> Network:
+def load(config: EncoderConfig) -> Backbone:
     """The network of `config.name`, without its classifier.
 
     Raises:
@@ -38,7 +38,7 @@ def load(config: EncoderConfig) -> Network:
     size = config.input_size or input_size(config.name)
     model = cut(build(constructor, config, size), config.layer, config.name)
     scaling, scale = scaling_for(constructor, config.preprocessing)
-    return Network(
+    return Backbone(
         kind=KIND,
         name=config.name,
         weights=os.path.basename(config.weights),

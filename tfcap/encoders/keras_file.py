@@ -17,7 +17,7 @@ import tensorflow as tf
 from records.errors import UserError
 from records.storage.base import BLOCK
 from tfcap.config.experiment import EncoderConfig
-from tfcap.encoders.backbone import Network, cut, on_one_line, scaling_of
+from tfcap.encoders.backbone import Backbone, cut, on_one_line, scaling_of
 from tfcap.encoders.custom_model import photo_size
 
 KIND = "keras_file"
@@ -25,7 +25,7 @@ CONFIG, METADATA = "config.json", "metadata.json"
 EXPORT = "save it as a SavedModel instead, model.export('DIR'), and name that directory"
 
 
-def load(config: EncoderConfig, path: str) -> Network:
+def load(config: EncoderConfig, path: str) -> Backbone:
     """The model of a file on this machine's disk, cut at `config.layer`.
 
     Raises:
@@ -40,7 +40,7 @@ def load(config: EncoderConfig, path: str) -> Network:
     refuse_other_inputs(model, name)
     model = with_one_output(cut(model, config.layer, name), name)
     scaling, scale = scaling_of(config.preprocessing)
-    return Network(
+    return Backbone(
         kind=KIND,
         name=name,
         weights=name,

@@ -12,7 +12,7 @@ import tensorflow as tf
 from records.errors import UserError
 from records.storage.files import exists, file_digest, file_sizes
 from tfcap.config.experiment import EncoderConfig
-from tfcap.encoders.backbone import Network, on_one_line, scaling_of
+from tfcap.encoders.backbone import Backbone, on_one_line, scaling_of
 from tfcap.encoders.custom_model import photo_size
 
 KIND = "saved_model"
@@ -20,7 +20,7 @@ DEFAULT = "serving_default"
 GRAPH = ("saved_model.pb", "saved_model.pbtxt")
 
 
-def load(config: EncoderConfig, path: str) -> Network:
+def load(config: EncoderConfig, path: str) -> Backbone:
     """The signature of a SavedModel on this machine's disk.
 
     Raises:
@@ -39,7 +39,7 @@ def load(config: EncoderConfig, path: str) -> Network:
         assert loaded is not None
         return signature(**{photos: tf.cast(pixels, spec.dtype)})[output]
 
-    return Network(
+    return Backbone(
         kind=KIND,
         name=name,
         weights=name,

@@ -10,7 +10,7 @@ import tensorflow as tf
 from records.errors import UserError
 from records.format.manifest import EncoderInfo
 from tfcap.config.experiment import EncoderConfig
-from tfcap.encoders.backbone import Network
+from tfcap.encoders.backbone import Backbone
 from tfcap.encoders.encoder import (
     Encoder,
     assemble,
@@ -21,7 +21,7 @@ from tfcap.encoders.encoder import (
 )
 
 
-class TunedEncoder(keras.layers.Layer):
+class TrainableEncoder(keras.layers.Layer):
     """Pixels -> features, by weights that change.
 
     Batch norm stays in inference mode. Its moving statistics are those of ImageNet's
@@ -41,7 +41,7 @@ class TunedEncoder(keras.layers.Layer):
 
     def __init__(
         self,
-        network: Network,
+        network: Backbone,
         config: EncoderConfig,
         made_with: EncoderInfo,
         first: str | None = None,
@@ -56,7 +56,7 @@ class TunedEncoder(keras.layers.Layer):
         self.model = network.model
         train_from(self.model, first, network.name)
 
-    def of_view(self, pixels: tf.Tensor) -> tf.Tensor:
+    def encode_crop(self, pixels: tf.Tensor) -> tf.Tensor:
         """float32 [photos, size, size, 3] of 0 to 255 -> features, as in training."""
         return features_of_view(self.network, self.config, pixels)
 
@@ -79,14 +79,14 @@ def load_tuned(
     made_with: EncoderInfo,
     first: str | None,
     restored: bool = False,
-) -> TunedEncoder:
+) -> TrainableEncoder:
     """The encoder of records, as it is before the first step.
 
     Args:
         restored: its weights will come from a checkpoint; no file of them is read.
 
     Raises:
-        UserError: as `TunedEncoder`; or it cannot be loaded, or is not the records'.
+        UserError: as `TrainableEncoder`; it cannot be loaded, or is not the records'.
     """
     if restored and config.model is None:
         config = config.model_copy(update={"weights": "random"})
@@ -98,7 +98,7 @@ def load_tuned(
             f"the records were made with, which was {made_with.weights} (digest "
             f"{made_with.digest[:12]}…); say where that is: --set encoder.{key}=PATH"
         )
-    return TunedEncoder(network, config, made_with, first)
+    return TrainableEncoder(network, config, made_with, first)
 
 
 def train_from(model: keras.Model, first: str | None, name: str) -> None:

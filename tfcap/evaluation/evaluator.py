@@ -19,7 +19,7 @@ from records.storage.files import make_output, write_text
 from records.storage.photo_directory import PhotoFolder
 from tfcap.config.experiment import DecodingConfig
 from tfcap.data.features import FeatureSource, distinct, photos_of
-from tfcap.decoding import Voters, detokenize, search
+from tfcap.decoding import MbrScorer, detokenize, search
 from tfcap.decoding.ensemble import Ensemble
 from tfcap.evaluation.comparison import Comparison, Earlier
 from tfcap.evaluation.gallery import Entry, write_gallery
@@ -33,8 +33,8 @@ from tfcap.metrics.coco_format import (
     coco_results,
 )
 from tfcap.metrics.java import JavaScores
-from tfcap.models.base import Captioner
-from tfcap.runs.ensemble import records_of, restore, sources_of
+from tfcap.models.base import CaptioningModel
+from tfcap.runs.ensemble import feature_sources, match_records, restore
 from tfcap.runs.workdir import Workdir
 
 BATCH = 100
@@ -119,11 +119,11 @@ def evaluate(
         UserError: the records are not the models', or have no photo in the split;
             they keep no photos for an encoder that was trained along.
     """
-    read = [record_sets[records_of(run, record_sets)] for run in members]
+    read = [record_sets[match_records(run, record_sets)] for run in members]
     records = read[0]
     references = read_references(records, split)
     model, about = restore(members)
-    sources = sources_of(model, read)
+    sources = feature_sources(model, read)
     captions, likelihoods = caption_split(model, sources, split, decoding)
     shuffled = scoring.shuffled(captions, SHUFFLE_SEED)
     scores = scoring.score(captions, references)
@@ -177,7 +177,7 @@ def range_of(references: References) -> str:
 
 
 def caption_split(
-    model: Captioner | Ensemble,
+    model: CaptioningModel | Ensemble,
     sources: Sequence[FeatureSource],
     split: str,
     decoding: DecodingConfig,
@@ -194,14 +194,16 @@ def caption_split(
     keys = [source.key for source in once]
     which = [keys.index(source.key) for source in sources]
     tokenizer = records.manifest.tokenizer
-    voters = decoding.consensus and Voters.of_split(
+    mbr_scorer = decoding.consensus and MbrScorer.of_split(
         sources, "train", decoding.consensus
     )
 
     @tf.function(input_signature=[one.spec for one in once], autograph=False)
     def write(*features):
         given = [features[i] for i in which] if len(once) > 1 else features[0]
-        found = search(model, given, decoding, records.vocabulary, tokenizer, voters)
+        found = search(
+            model, given, decoding, records.vocabulary, tokenizer, mbr_scorer
+        )
         best = detokenize(found.tokens[:, 0], records.vocabulary, tokenizer)
         return best, found.mean_log_probability()[:, 0]
 

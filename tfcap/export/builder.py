@@ -7,7 +7,7 @@ from records.errors import UserError
 from records.format.record_set import RecordSet
 from tfcap.config.experiment import DecodingConfig
 from tfcap.data.features import FeatureSource
-from tfcap.decoding import Voters
+from tfcap.decoding import MbrScorer
 from tfcap.encoders import Encoder, load_encoder
 from tfcap.encoders.from_manifest import kind_of_file, moved
 from tfcap.export.signatures import PhotoCaptioner
@@ -48,7 +48,7 @@ def photo_captioner(
     model, _ = restore([with_encoder_at(run, paths) for run in members])
     tuned, *_ = tuned_encoders(model)  # of all members, or of none
     own = tuned and tuned.frozen()
-    voters = read and Voters.of_split(
+    mbr_scorer = read and MbrScorer.of_split(
         [FeatureSource(read, own)], "train", decoding.consensus
     )
     manifest = workdir.manifest
@@ -60,7 +60,7 @@ def photo_captioner(
         decoding,
         "float32" if own else manifest.features.dtype,
         half,
-        voters,
+        mbr_scorer,
     )
 
 

@@ -47,7 +47,7 @@ def live_captions(captioner: PhotoCaptioner, photos: Sequence[bytes]):
     """What the model says before export, operation by operation."""
     features, bad = captioner.encoder.encode(photos)
     stored = tf.cast(features, captioner.stored)
-    found = captioner.search(stored, captioner.voters)
+    found = captioner.search(stored, captioner.mbr_scorer)
     texts = detokenize(found.tokens[:, 0], captioner.vocabulary, captioner.tokenizer)
     scores = found.mean_log_probability()[:, 0].numpy().tolist()
     good = iter(zip((text.decode() for text in texts.numpy()), scores))

@@ -25,11 +25,11 @@ from tensorflow.python.framework.convert_to_constants import (
 from records.text.tokenizer_config import TokenizerSettings
 from records.text.vocabulary import END_ID, PAD_ID, Vocabulary
 from tfcap.config.experiment import DecodingConfig
-from tfcap.decoding import Captions, Voters, detokenize, search
+from tfcap.decoding import Captions, MbrScorer, detokenize, search
 from tfcap.encoders import Encoder
 from tfcap.export.shared_weights import SharedWeights
 from tfcap.images.decoding import read_what_can_be
-from tfcap.models.base import Captioner
+from tfcap.models.base import CaptioningModel
 
 Outputs = dict[str, tf.Tensor]
 PHOTOS = tf.TensorSpec([None], tf.string, "image_bytes")
@@ -49,22 +49,22 @@ class PhotoCaptioner:
     def __init__(
         self,
         encoder: Encoder,
-        model: Captioner,
+        model: CaptioningModel,
         vocabulary: Vocabulary,
         tokenizer: TokenizerSettings,
         decoding: DecodingConfig,
         stored: str,
         half: bool = False,
-        voters: Voters | None = None,
+        mbr_scorer: MbrScorer | None = None,
     ):
         self.encoder, self.model, self.decoding = encoder, model, decoding
         self.vocabulary, self.tokenizer = vocabulary, tokenizer
-        self.stored, self.voters = stored, voters
+        self.stored, self.mbr_scorer = stored, mbr_scorer
         self.weights = SharedWeights(half)
         self.features = tf.TensorSpec([None, *encoder.shape], tf.float32, "features")
         tokens = tf.TensorSpec([None, None], tf.int32)
         self._encode = self.weights.share(encoder.network)
-        self._write = self._frozen(self._search, [self.features], voters)
+        self._write = self._frozen(self._search, [self.features], mbr_scorer)
         self._explain = self._frozen(self._token_by_token, [self.features, tokens])
 
     def signatures(self) -> dict[str, Callable]:
@@ -126,13 +126,13 @@ class PhotoCaptioner:
         return tokens, tf.ensure_shape(scores, [None, None])
 
     def _search(
-        self, features: tf.Tensor, voters: Voters | None = None
+        self, features: tf.Tensor, mbr_scorer: MbrScorer | None = None
     ) -> list[tf.Tensor]:
         rounded = tf.cast(features, self.stored)
-        found = self.search(rounded, voters)
+        found = self.search(rounded, mbr_scorer)
         return [found.tokens, found.mean_log_probability()]
 
-    def search(self, stored: tf.Tensor, voters: Voters | None) -> Captions:
+    def search(self, stored: tf.Tensor, mbr_scorer: MbrScorer | None) -> Captions:
         """By the decoding of the export; features as they are in records."""
         return search(
             self.model,
@@ -140,7 +140,7 @@ class PhotoCaptioner:
             self.decoding,
             self.vocabulary,
             self.tokenizer,
-            voters,
+            mbr_scorer,
         )
 
     def _token_by_token(self, features, tokens) -> list[tf.Tensor]:
@@ -176,7 +176,7 @@ class PhotoCaptioner:
         self,
         function: Callable,
         specs: list[tf.TensorSpec],
-        tables: Voters | None = None,
+        tables: MbrScorer | None = None,
     ) -> Callable:
         """A graph that signatures share, its variables among `weights`.
 

@@ -14,7 +14,7 @@ DAMAGED = "damaged or cut short: cannot be decoded"
 
 MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"RIFF")
 RARE = MAGIC[2:]  # formats that `decode_jpeg` reads not at all or not always
-NEVER = MAGIC[3:]  # not at all; a GIF of a single frame it reads, and sooner
+MASKED_LOGIT = MAGIC[3:]  # not at all; a GIF of a single frame it reads, and sooner
 
 Decoder = Callable[[tf.Tensor], tf.Tensor]
 
@@ -128,7 +128,7 @@ def read_what_can_be(photos: tf.Tensor, side: int) -> tuple[tf.Tensor, tf.Tensor
     """
     # An empty string fails at once; `decode_jpeg` would decode the whole of a WebP
     # before what it gives is refused.
-    never = tf.reduce_any([begins(photos, magic) for magic in NEVER], 0)
+    never = tf.reduce_any([begins(photos, magic) for magic in MASKED_LOGIT], 0)
     pixels, is_read = attempt(tf.where(never, "", photos), side, decode_common)
     rare = tf.reduce_any([begins(photos, magic) for magic in RARE], 0) & ~is_read
 

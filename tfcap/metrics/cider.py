@@ -54,7 +54,9 @@ class CiderD(tf.experimental.ExtensionType):
     @classmethod
     def of_split(cls, records: RecordSet, split: str) -> "CiderD":
         """N-grams are as rare as they are in the captions of a split."""
-        return cls.of_captions(read_references(records, split), len(records.vocabulary))
+        return cls.of_captions(
+            read_reference_ids(records, split), len(records.vocabulary)
+        )
 
     def score(
         self, captions: tf.Tensor, references: tf.Tensor, photo: tf.Tensor
@@ -118,7 +120,7 @@ def find(known: tf.Tensor, numbers: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     return tf.reshape(at, shape), tf.reshape(found, shape)
 
 
-def read_references(records: RecordSet, split: str) -> CaptionIds:
+def read_reference_ids(records: RecordSet, split: str) -> CaptionIds:
     """Token ids of a split's captions, without `<start>`."""
     parts = read_parts(records, split)
     return CaptionIds.joined(part.without_first() for part in parts)

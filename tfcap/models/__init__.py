@@ -10,7 +10,7 @@ from records.text.vocabulary import Vocabulary
 from tfcap.config.experiment import Config
 from tfcap.encoders.trainable import load_tuned
 from tfcap.models.attention import AttentionCaptioner
-from tfcap.models.base import Captioner
+from tfcap.models.base import CaptioningModel
 from tfcap.models.layers.glove import load_glove
 from tfcap.models.merge import MergeCaptioner
 from tfcap.models.transformer import TransformerCaptioner
@@ -20,7 +20,7 @@ ATTENDING = {"attention": AttentionCaptioner, "transformer": TransformerCaptione
 
 def build_model(
     config: Config, manifest: Manifest, vocabulary: Vocabulary, restored: bool = False
-) -> Captioner:
+) -> CaptioningModel:
     """Builds the model of a configuration, with all its weights in place.
 
     Args:
@@ -39,7 +39,7 @@ def build_model(
 
 def build_captioner(
     config: Config, manifest: Manifest, vocabulary: Vocabulary, restored: bool
-) -> Captioner:
+) -> CaptioningModel:
     """From features to captions."""
     settings, seed = config.model, config.training.seed
     known = (settings, len(vocabulary), manifest.features, manifest.moments)

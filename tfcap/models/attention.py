@@ -12,21 +12,21 @@ all positions of a caption look at once. Several heads as in Vaswani et al. 2017
 import keras
 import tensorflow as tf
 
-from records.format.manifest import FeatureMoments
+from records.format.manifest import FeatureStatistics
 from records.format.schema import FeatureSpec
 from tfcap.config.model import AttentionConfig
-from tfcap.models.base import Captioner, Context, take
+from tfcap.models.base import CaptioningModel, Context, take
 from tfcap.models.layers.cross_attention import PhotoAttention, over_cells
-from tfcap.models.layers.embedding import Words
-from tfcap.models.layers.image_features import Cells
+from tfcap.models.layers.embedding import WordEmbedding
+from tfcap.models.layers.image_features import ImageFeatures
 from tfcap.models.layers.packed_lstm import read_words
-from tfcap.models.layers.packed_tokens import Text
+from tfcap.models.layers.packed_tokens import PackedTokens
 from tfcap.ops.dropout import dropout
 
 HIDDEN, OUTPUT = 20, 21
 
 
-class AttentionCaptioner(Captioner):
+class AttentionCaptioner(CaptioningModel):
     """See the module.
 
     Args:
@@ -45,16 +45,16 @@ class AttentionCaptioner(Captioner):
         config: AttentionConfig,
         vocabulary_size: int,
         features: FeatureSpec,
-        moments: FeatureMoments,
+        moments: FeatureStatistics,
         seed: int = 0,
     ):
         super().__init__(name="attention")
         keras.utils.set_random_seed(seed)
         self.config = config
-        self.cells = Cells(config, features, moments)
+        self.cells = ImageFeatures(config, features, moments)
         dense = keras.layers.Dense
         self.photo_word = dense(config.embedding_units, name="photo_word")
-        self.words = Words(config, vocabulary_size)
+        self.words = WordEmbedding(config, vocabulary_size)
         self.lstm = keras.layers.LSTM(
             config.lstm_units, return_sequences=True, name="lstm"
         )
@@ -107,8 +107,8 @@ class AttentionCaptioner(Captioner):
         return self.predict_token(tf.concat([hidden, seen], -1)), state
 
     def attention(self, context, tokens):
-        text = Text.with_padding(tokens)
+        text = PackedTokens.with_padding(tokens)
         context = take(context, text.row)
         hidden = self.recall(context, text)
         _, shares = self.look(hidden, context.photo, context.parts["cells"])
-        return text.rows(over_cells(shares, self.cells.count))
+        return text.unpack(over_cells(shares, self.cells.count))

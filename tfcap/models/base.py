@@ -22,8 +22,8 @@ import keras
 import tensorflow as tf
 
 from records.format.record_set import RecordSet
-from tfcap.encoders.trainable import TunedEncoder
-from tfcap.models.layers.packed_tokens import Text
+from tfcap.encoders.trainable import TrainableEncoder
+from tfcap.models.layers.packed_tokens import PackedTokens
 
 State = Any
 
@@ -56,7 +56,7 @@ def take(context: Context, index: tf.Tensor) -> Context:
     return context._replace(photo=tf.gather(context.photo, index))
 
 
-class Captioner(keras.Model):
+class CaptioningModel(keras.Model):
     """Interface of the captioning models.
 
     `seed`, int32 [n], one for each photo, row or position passed beside it, turns
@@ -68,12 +68,14 @@ class Captioner(keras.Model):
             Features are still what `encode` takes. None: they are those of records.
     """
 
-    encoder: TunedEncoder | None = None
+    encoder: TrainableEncoder | None = None
 
     def make_weights(self, shape: tuple[int, ...]) -> None:
         """To be called at the end of construction, with the shape of features."""
         context = self.encode(tf.zeros([1, *shape]))
-        self.predict_token(self.read(context, Text.of(tf.ones([1, 1], tf.int32))))
+        self.predict_token(
+            self.read(context, PackedTokens.of(tf.ones([1, 1], tf.int32)))
+        )
         self.built = True
 
     def prepare(self, records: RecordSet) -> None:
@@ -84,7 +86,7 @@ class Captioner(keras.Model):
         raise NotImplementedError
 
     def read(
-        self, context: Context, text: Text, seed: tf.Tensor | None = None
+        self, context: Context, text: PackedTokens, seed: tf.Tensor | None = None
     ) -> tf.Tensor:
         """Context and seed of n rows, their text -> hidden [words, h].
 
@@ -104,8 +106,8 @@ class Captioner(keras.Model):
 
         float32 [n, length, vocabulary].
         """
-        text = Text.with_padding(tokens)
-        return text.rows(self.predict_token(self.read(context, text)))
+        text = PackedTokens.with_padding(tokens)
+        return text.unpack(self.predict_token(self.read(context, text)))
 
     def initial_state(self, context: Context, length: int) -> State:
         """Context of n rows -> the text's state before `<start>`, tensors [n, ...].

@@ -17,10 +17,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from records.format.manifest import FeatureMoments
+from records.format.manifest import FeatureStatistics
 from records.format.schema import FeatureSpec
 from tfcap.config.model import MergeConfig
-from tfcap.models.base import Captioner, Context, take
+from tfcap.models.base import CaptioningModel, Context, take
 from tfcap.models.layers.packed_lstm import read_words
 from tfcap.models.layers.standardization import standardizer
 from tfcap.ops.dropout import dropout
@@ -28,7 +28,7 @@ from tfcap.ops.dropout import dropout
 IMAGE, TEXT, OUTPUT = range(3)
 
 
-class MergeCaptioner(Captioner):
+class MergeCaptioner(CaptioningModel):
     """See the module.
 
     Args:
@@ -46,7 +46,7 @@ class MergeCaptioner(Captioner):
         config: MergeConfig,
         vocabulary_size: int,
         features: FeatureSpec,
-        moments: FeatureMoments,
+        moments: FeatureStatistics,
         embedding: np.ndarray | None = None,
         seed: int = 0,
     ):

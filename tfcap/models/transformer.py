@@ -14,21 +14,21 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from records.format.manifest import FeatureMoments
+from records.format.manifest import FeatureStatistics
 from records.format.schema import FeatureSpec
 from tfcap.config.model import TransformerConfig
-from tfcap.models.base import Captioner, Context, take
+from tfcap.models.base import CaptioningModel, Context, take
 from tfcap.models.layers.cross_attention import over_cells
 from tfcap.models.layers.decoder_block import DecoderBlock
-from tfcap.models.layers.embedding import Words
-from tfcap.models.layers.image_features import Cells
-from tfcap.models.layers.packed_tokens import Text
+from tfcap.models.layers.embedding import WordEmbedding
+from tfcap.models.layers.image_features import ImageFeatures
+from tfcap.models.layers.packed_tokens import PackedTokens
 from tfcap.ops.dropout import dropout
 
 OUTPUT = 21
 
 
-class TransformerCaptioner(Captioner):
+class TransformerCaptioner(CaptioningModel):
     """See the module.
 
     Args:
@@ -47,16 +47,16 @@ class TransformerCaptioner(Captioner):
         config: TransformerConfig,
         vocabulary_size: int,
         features: FeatureSpec,
-        moments: FeatureMoments,
+        moments: FeatureStatistics,
         seed: int = 0,
     ):
         super().__init__(name="transformer")
         keras.utils.set_random_seed(seed)
         self.config = config
-        self.cells = Cells(config, features, moments)
+        self.cells = ImageFeatures(config, features, moments)
         units = config.embedding_units
         self.photo_word = keras.layers.Dense(units, name="photo_word")
-        self.words = Words(config, vocabulary_size)
+        self.words = WordEmbedding(config, vocabulary_size)
         self.blocks = [DecoderBlock(config, number) for number in range(config.layers)]
         # A checkpoint finds layers that are attributes, and none in a list.
         for number, block in enumerate(self.blocks):
@@ -112,9 +112,9 @@ class TransformerCaptioner(Captioner):
         return logits, {"position": position + 1, "kept": kept}
 
     def attention(self, context, tokens):
-        text = Text.with_padding(tokens)
+        text = PackedTokens.with_padding(tokens)
         _, shares = self.run(context, text)
-        return text.rows(over_cells(shares, self.cells.count))
+        return text.unpack(over_cells(shares, self.cells.count))
 
 
 def sines(position: tf.Tensor, units: int) -> tf.Tensor:

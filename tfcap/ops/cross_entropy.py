@@ -10,7 +10,7 @@ from types import ModuleType
 
 import tensorflow as tf
 
-from tfcap.ops.dispatch import operations_for
+from tfcap.ops.dispatch import native_ops
 
 
 def smoothed_cross_entropy(
@@ -29,7 +29,7 @@ def smoothed_cross_entropy(
         float32 [tokens]. Its gradient is `softmax(logits)` less the distribution aimed
         at; a gradient of that gradient is not defined.
     """
-    own = operations_for(logits)
+    own = native_ops(logits)
     if own:
         return losses_in_cpp(own, logits, target, smoothing)
     vocabulary = tf.cast(tf.shape(logits)[1], logits.dtype)

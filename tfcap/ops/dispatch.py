@@ -49,7 +49,7 @@ def device_of(strategy: tf.distribute.Strategy) -> str:
     return tf.DeviceSpec.from_string(first).device_type
 
 
-def operations_for(values: tf.Tensor) -> ModuleType | None:
+def native_ops(values: tf.Tensor) -> ModuleType | None:
     """Returns our operations, where the graph being traced can use them on `values`."""
     if target.get() != "CPU" or values.dtype != tf.float32:
         return None

@@ -13,7 +13,7 @@ from types import ModuleType
 
 import tensorflow as tf
 
-from tfcap.ops.dispatch import operations_for
+from tfcap.ops.dispatch import native_ops
 
 GOLDEN = 0x9E3779B1  # spreads small numbers over all bits
 
@@ -68,7 +68,7 @@ def dropout(
     """
     if seeds is None or rate == 0:
         return values
-    own = operations_for(values)
+    own = native_ops(values)
     if own:
         return dropout_in_cpp(own, values, rate, fold_in(seeds, site))
     shape = tf.shape(values)

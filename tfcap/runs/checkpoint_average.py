@@ -11,7 +11,7 @@ import tensorflow as tf
 from records.errors import UserError
 from records.storage.files import is_empty
 from tfcap.models import build_model
-from tfcap.models.base import Captioner
+from tfcap.models.base import CaptioningModel
 from tfcap.runs import checkpoints
 from tfcap.runs.average_file import FILE_NAME as AVERAGE
 from tfcap.runs.average_file import Average, Kind
@@ -63,7 +63,7 @@ def steps_of(run: Workdir, folder: str) -> int:
     return int(progress.epoch) * in_epoch + int(progress.step_in_epoch)
 
 
-def set_to_mean(model: Captioner, progress: Progress, folders: list[str]) -> None:
+def set_to_mean(model: CaptioningModel, progress: Progress, folders: list[str]) -> None:
     """Sets a model to the mean of states, and progress to that of the first."""
     sums = [np.zeros(variable.shape) for variable in model.variables]
     for folder in reversed(folders):

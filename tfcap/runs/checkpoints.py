@@ -45,7 +45,7 @@ class Checkpoints:
 
     def __init__(self, folder: str, keep: int):
         self.folder, self.keep = folder, keep
-        self.torn: set[int] = set()
+        self.corrupt: set[int] = set()
 
     def save(self, checkpoint: tf.train.Checkpoint) -> str:
         """Writes a new checkpoint and removes those that are one too many.
@@ -71,7 +71,7 @@ class Checkpoints:
                 f"cannot save a checkpoint in {self.folder}: {in_words(error)}. What "
                 "was saved before is kept: make room, then give the same command again"
             ) from None
-        whole = [n for n in self.finished() if n not in self.torn]
+        whole = [n for n in self.finished() if n not in self.corrupt]
         self.remove_all_but(whole[-self.keep :])
         return folder
 
@@ -102,7 +102,7 @@ class Checkpoints:
                 problems, found = [], True
                 yield self.path(number)
                 continue
-            self.torn.add(number)
+            self.corrupt.add(number)
             problems.append(f"{self.path(number)} is torn: {problem}")
         if problems and not found:
             raise UserError(
@@ -137,7 +137,7 @@ class Checkpoints:
         return os.path.join(self.folder, str(number))
 
 
-class KeptByTheChief:
+class NullCheckpoints:
     """In the place of `Checkpoints` in the workers that keep none."""
 
     def save(self, _) -> None:

@@ -8,8 +8,8 @@ from records.errors import UserError
 from records.format.record_set import RecordSet
 from tfcap.data.features import FeatureSource
 from tfcap.decoding.ensemble import Ensemble, check_same_vocabulary
-from tfcap.encoders.trainable import TunedEncoder
-from tfcap.models.base import Captioner
+from tfcap.encoders.trainable import TrainableEncoder
+from tfcap.models.base import CaptioningModel
 from tfcap.runs.workdir import Workdir, check_fits, difference_of_input, encoder_name
 
 REMEDIES = {
@@ -49,7 +49,7 @@ def check_same(
         )
 
 
-def records_of(run: Workdir, record_sets: Sequence[RecordSet]) -> int:
+def match_records(run: Workdir, record_sets: Sequence[RecordSet]) -> int:
     """Which of several record sets a run's model reads.
 
     Raises:
@@ -83,14 +83,14 @@ def results_folder(paths: Sequence[str], split: str) -> str:
     return os.path.join(paths[0], "evaluation", *together, split)
 
 
-def tuned_encoders(model: Captioner | Ensemble) -> list[TunedEncoder | None]:
+def tuned_encoders(model: CaptioningModel | Ensemble) -> list[TrainableEncoder | None]:
     """The encoder of each member; None of one that reads the records' features."""
     members = model.members if isinstance(model, Ensemble) else [model]
     return [member.encoder for member in members]
 
 
-def sources_of(
-    model: Captioner | Ensemble, read: Sequence[RecordSet]
+def feature_sources(
+    model: CaptioningModel | Ensemble, read: Sequence[RecordSet]
 ) -> list[FeatureSource]:
     """Where the features of each member come from.
 
@@ -104,7 +104,9 @@ def sources_of(
     ]
 
 
-def restore(members: Sequence[Workdir]) -> tuple[Captioner | Ensemble, dict[str, Any]]:
+def restore(
+    members: Sequence[Workdir],
+) -> tuple[CaptioningModel | Ensemble, dict[str, Any]]:
     """The best model of a run, or those of several as one.
 
     Returns:

@@ -28,7 +28,7 @@ def find_seeds(path: str) -> dict[int, str]:
     return {seed: seed_folder(path, seed) for seed in seeds}
 
 
-def runs_at(paths: Iterable[str]) -> list[str]:
+def find_runs(paths: Iterable[str]) -> list[str]:
     """Work directories; in the place of one that holds runs of several seeds, these."""
     return [run for path in paths for run in find_seeds(path).values() or [path]]
 

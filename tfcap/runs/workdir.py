@@ -31,7 +31,7 @@ from tfcap.config.saved import load_saved, parse_recipe, save_config
 from tfcap.data.augmentation import check_keeps_photos
 from tfcap.decoding import check_words
 from tfcap.models import build_model
-from tfcap.models.base import Captioner
+from tfcap.models.base import CaptioningModel
 from tfcap.runs import checkpoints
 from tfcap.runs.average_file import FILE_NAME as AVERAGE
 from tfcap.runs.average_file import load_average
@@ -144,7 +144,7 @@ class Workdir:
             Checkpoints(self.folder("checkpoints", "best"), keep),
         )
 
-    def restore_best(self) -> tuple[Captioner, int]:
+    def restore_best(self) -> tuple[CaptioningModel, int]:
         """The model with the lowest dev loss, and the epoch it is from.
 
         Raises:
@@ -163,7 +163,7 @@ class Workdir:
             return f"best dev loss, epoch {epoch}"
         return load_average(self.folder(AVERAGE)).in_words()
 
-    def give_weights(self, model: Captioner, taker: "Workdir") -> None:
+    def give_weights(self, model: CaptioningModel, taker: "Workdir") -> None:
         """Sets another run's model to the weights of this run's best checkpoint.
 
         Raises:
@@ -208,7 +208,7 @@ class Workdir:
 
 
 @contextmanager
-def held(path: str) -> Iterator[None]:
+def lock_workdir(path: str) -> Iterator[None]:
     """Makes a work directory, and keeps other runs out of it while the body runs.
 
     Raises:
@@ -225,7 +225,7 @@ def held(path: str) -> Iterator[None]:
             os.rmdir(path)
 
 
-def settled(config: Config, records: RecordSet) -> Config:
+def resolve_config(config: Config, records: RecordSet) -> Config:
     """The configuration with the sections that made the records, as they made them.
 
     A `decoding.max_length` of null becomes the length of their longest training
@@ -255,7 +255,7 @@ def settled(config: Config, records: RecordSet) -> Config:
         check_keeps_photos(records)
         files = {name: getattr(config.encoder, name) for name in ("weights", "model")}
         sections["encoder"] = made.encoder.model_copy(update=files)
-    sections["decoding"] = config.decoding.up_to(
+    sections["decoding"] = config.decoding.resolve_max_length(
         records.manifest.longest_training_caption
     )
     check_words(sections["decoding"], records.vocabulary, records.manifest.tokenizer)

@@ -3,7 +3,7 @@
 import time
 
 
-class SilentConnections:
+class IdleConnectionCloser:
     """Ends connections whose client neither asks nor reads; uvicorn has no limit.
 
     A request has arrived when its headers have: its body has a limit of its own. An

@@ -12,7 +12,7 @@ from records.storage.files import read_file
 from tfcap.config.experiment import ServingConfig
 from tfcap.inference.captioner import Captioner
 from tfcap.serving.app import create_app
-from tfcap.serving.idle_connections import SilentConnections
+from tfcap.serving.idle_connections import IdleConnectionCloser
 
 AFTER_LAST_ANSWER = 5  # seconds that requests have beyond their own limit, draining
 
@@ -61,7 +61,7 @@ def make_server(app, config: ServingConfig) -> uvicorn.Server:
         )
     )
     connections = server.server_state.connections
-    silent = SilentConnections(connections, config.seconds)
+    silent = IdleConnectionCloser(connections, config.seconds)
     server.config.callback_notify = silent.close  # every `timeout_notify` seconds
     return server
 

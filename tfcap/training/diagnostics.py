@@ -10,7 +10,7 @@ import numpy as np
 
 from records.format import schema
 from records.format.record_set import RecordSet
-from records.verification.shard_checks import Expected, Found, Problem, ShardCheck
+from records.verification.shard_checks import CheckContext, Issue, ShardCheck, Totals
 from tfcap.config.experiment import TrainingConfig
 from tfcap.data.shuffling import PhotoOrder
 from tfcap.training.train_step import StepResult
@@ -31,10 +31,10 @@ def find_damage(records: RecordSet, splits: Sequence[str]) -> str | None:
     return None
 
 
-def shard_problems(records: RecordSet, split: str) -> Iterator[list[Problem]]:
+def shard_problems(records: RecordSet, split: str) -> Iterator[list[Issue]]:
     """Shard by shard, what does not fit."""
-    held, found = records.manifest.shards[split], Found()
-    expected = Expected(records.manifest)
+    held, found = records.manifest.shards[split], Totals()
+    expected = CheckContext(records.manifest)
     for place, info in enumerate(held):
         position = place, len(held)
         check = ShardCheck(records.directory, info, position, expected, found)

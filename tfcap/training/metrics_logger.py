@@ -33,7 +33,7 @@ from tfcap.training.sample_captions import Samples, describe_monotony
 from tfcap.training.train_step import StepResult
 
 
-class Curves:
+class MetricsLogger:
     """Follows a run; a context manager around it. Without a work directory, silently.
 
     Results stay on the device until `fetch` takes those since its last call.
@@ -57,7 +57,7 @@ class Curves:
             disable=workdir is None or not sys.stderr.isatty(),
         )
 
-    def __enter__(self) -> "Curves":
+    def __enter__(self) -> "MetricsLogger":
         with self.writing():
             self.train, self.dev = self.writer("train"), self.writer("dev")
         self.bar.start()

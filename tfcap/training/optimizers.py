@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from tfcap.config.training import TrainingConfig
-from tfcap.models.base import Captioner
+from tfcap.models.base import CaptioningModel
 from tfcap.training.schedules import Schedule
 
 
@@ -38,7 +38,7 @@ class AdamOfTwoRates(Adam):
 
 
 def make_optimizer(
-    schedule: Schedule, config: TrainingConfig, model: Captioner
+    schedule: Schedule, config: TrainingConfig, model: CaptioningModel
 ) -> keras.optimizers.Optimizer:
     """Adam, built; in mixed_float16 with a loss scaled against underflow.
 

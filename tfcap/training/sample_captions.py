@@ -16,7 +16,7 @@ from tfcap.config.experiment import Config
 from tfcap.data.augmentation import whole_photos
 from tfcap.decoding import detokenize, search
 from tfcap.encoders import decode_photo
-from tfcap.models.base import Captioner
+from tfcap.models.base import CaptioningModel
 from tfcap.training.train_step import with_features
 
 COUNT = 4
@@ -36,7 +36,11 @@ class Samples:
     """
 
     def __init__(
-        self, model: Captioner, records: RecordSet, config: Config, photos: str | None
+        self,
+        model: CaptioningModel,
+        records: RecordSet,
+        config: Config,
+        photos: str | None,
     ):
         self.chosen = choose(records, "dev", COUNT, config.training.seed)
         folder = named_folder(records.manifest.sources, photos)

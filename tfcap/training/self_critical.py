@@ -19,11 +19,11 @@ from tfcap.config.experiment import Config
 from tfcap.config.training import SelfCriticalConfig
 from tfcap.data.pipeline import Batch
 from tfcap.decoding.greedy import greedy_search
-from tfcap.decoding.logits_processors import Rules
+from tfcap.decoding.logits_processors import LogitsProcessor
 from tfcap.decoding.sampling import draw
 from tfcap.metrics.cider import CiderD
-from tfcap.models.base import Captioner, Context, take
-from tfcap.models.layers.packed_tokens import Text
+from tfcap.models.base import CaptioningModel, Context, take
+from tfcap.models.layers.packed_tokens import PackedTokens
 from tfcap.ops.cross_entropy import smoothed_cross_entropy
 from tfcap.ops.dropout import fold_in, row_seeds, uniform
 
@@ -39,10 +39,12 @@ class GreedyReward:
     """
 
     decoding: DecodingConfig
-    rules: Rules
+    rules: LogitsProcessor
     rewards: CiderD
 
-    def losses(self, model: Captioner, batch: Batch, seed: None = None) -> tf.Tensor:
+    def losses(
+        self, model: CaptioningModel, batch: Batch, seed: None = None
+    ) -> tf.Tensor:
         """Returns minus the reward of each photo's caption, float32 [photos]."""
         context = model.encode(batch["features"])
         written = greedy_search(model, context, self.decoding, self.rules).tokens
@@ -66,7 +68,7 @@ class SelfCritical:
 
     config: SelfCriticalConfig
     decoding: DecodingConfig
-    rules: Rules
+    rules: LogitsProcessor
     rewards: CiderD
     dev: GreedyReward
 
@@ -77,7 +79,7 @@ class SelfCritical:
             max_length=config.decoding.max_length,
             sampling=SamplingConfig(),
         )
-        rules = Rules.of(decoding, records.vocabulary)
+        rules = LogitsProcessor.of(decoding, records.vocabulary)
         return cls(
             config.training.self_critical,
             decoding,
@@ -86,7 +88,9 @@ class SelfCritical:
             GreedyReward(decoding, rules, CiderD.of_split(records, "dev")),
         )
 
-    def losses(self, model: Captioner, batch: Batch, seed: tf.Tensor) -> tf.Tensor:
+    def losses(
+        self, model: CaptioningModel, batch: Batch, seed: tf.Tensor
+    ) -> tf.Tensor:
         """Minus the reward of each caption drawn, float32 [photos * samples].
 
         Its gradient is that of the expected reward (the score function's), not of the
@@ -121,7 +125,9 @@ class SelfCritical:
         """Returns the number of captions drawn, int64."""
         return count_described(batch) * self.config.samples
 
-    def baseline(self, model: Captioner, reward: tf.Tensor, batch: Batch) -> tf.Tensor:
+    def baseline(
+        self, model: CaptioningModel, reward: tf.Tensor, batch: Batch
+    ) -> tf.Tensor:
         """What each caption's reward is compared with, float32, like `reward`."""
         if self.config.baseline == "greedy":
             greedy = GreedyReward(self.decoding, self.rules, self.rewards)
@@ -131,7 +137,7 @@ class SelfCritical:
 
     def surprise(
         self,
-        model: Captioner,
+        model: CaptioningModel,
         context: Context,
         written: tf.Tensor,
         seeds: tf.Tensor | None,
@@ -144,12 +150,12 @@ class SelfCritical:
         prefix, target = written[:, : longest - 1], written[:, 1:longest]
         drawn = tf.range(1, longest) < self.decoding.max_length - 1
         target = tf.where(drawn, target, PAD_ID)
-        text = Text.of(tf.where(target != PAD_ID, prefix, PAD_ID))
+        text = PackedTokens.of(tf.where(target != PAD_ID, prefix, PAD_ID))
         hidden = model.read(context, text, seeds)
-        logits = model.predict_token(hidden, text.seeds(seeds)) + self.rules.always
-        each = smoothed_cross_entropy(logits, text.words(target), 0.0)
+        logits = model.predict_token(hidden, text.seeds(seeds)) + self.rules.banned_mask
+        each = smoothed_cross_entropy(logits, text.pack(target), 0.0)
         # Not a segment sum: threads would add in an order of their own.
-        return tf.reduce_sum(text.rows(each), 1)
+        return tf.reduce_sum(text.unpack(each), 1)
 
 
 def reward_of(rewards: CiderD, written: tf.Tensor, batch: Batch) -> tf.Tensor:

@@ -38,12 +38,12 @@ class StopRequest:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.write(STDERR, NOTE)
 
-    def heed(self) -> None:
+    def raise_if_stopped(self) -> None:
         """Raises StopTraining if a signal has come."""
         if self.signal is not None:
             raise StopTraining
 
-    def heed_any(self, signals: list[int]) -> None:
+    def raise_if_any_stopped(self, signals: list[int]) -> None:
         """The same for the signals that any of several workers has had; 0 is none."""
         if any(signals):
             self.signal = signal.Signals(max(signals))

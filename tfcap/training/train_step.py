@@ -12,8 +12,8 @@ from records.text.vocabulary import PAD_ID
 from tfcap.config.experiment import TrainingConfig
 from tfcap.data.padding import never_empty
 from tfcap.data.pipeline import Batch
-from tfcap.models.base import Captioner, take
-from tfcap.models.layers.packed_tokens import Text
+from tfcap.models.base import CaptioningModel, take
+from tfcap.models.layers.packed_tokens import PackedTokens
 from tfcap.ops.cross_entropy import smoothed_cross_entropy
 from tfcap.ops.dispatch import device_of, kernels_for
 from tfcap.ops.dropout import first_seed, fold_in, row_seeds
@@ -51,7 +51,7 @@ class Objective(Protocol):
     """A sum of losses, and what the mean of the global batch is taken over."""
 
     def losses(
-        self, model: Captioner, batch: Batch, seed: tf.Tensor | None
+        self, model: CaptioningModel, batch: Batch, seed: tf.Tensor | None
     ) -> tf.Tensor:
         """Returns losses whose sum is that of the batch, float32 [n].
 
@@ -70,7 +70,7 @@ class CrossEntropy:
     label_smoothing: float = 0.0
 
     def losses(
-        self, model: Captioner, batch: Batch, seed: tf.Tensor | None
+        self, model: CaptioningModel, batch: Batch, seed: tf.Tensor | None
     ) -> tf.Tensor:
         return token_losses(model, batch, self.label_smoothing, seed)
 
@@ -79,7 +79,7 @@ class CrossEntropy:
 
 
 def token_losses(
-    model: Captioner, batch: Batch, label_smoothing: float, seed: tf.Tensor | None
+    model: CaptioningModel, batch: Batch, label_smoothing: float, seed: tf.Tensor | None
 ) -> tf.Tensor:
     """Cross-entropy of each target token, float32 [tokens], either expansion.
 
@@ -90,7 +90,7 @@ def token_losses(
         seed: of each photo's dropout, int32 [photos]; None for none.
     """
     context = model.encode(batch["features"], seed)
-    text, target = Text.of(batch["prefix"]), batch["target"]
+    text, target = PackedTokens.of(batch["prefix"]), batch["target"]
     rows = None if seed is None else row_seeds(seed, batch["photo"])
     hidden = model.read(take(context, batch["photo"]), text, rows)
     seeds = text.seeds(rows)
@@ -98,13 +98,13 @@ def token_losses(
         hidden = tf.gather(hidden, text.last)
         seeds = None if seeds is None else tf.gather(seeds, text.last)
     else:
-        target = text.words(target)
+        target = text.pack(target)
     logits = model.predict_token(hidden, seeds)
     losses = smoothed_cross_entropy(logits, target, label_smoothing)
     return tf.where(target != PAD_ID, losses, 0.0)
 
 
-def with_features(model: Captioner, batch: Batch, training: bool) -> Batch:
+def with_features(model: CaptioningModel, batch: Batch, training: bool) -> Batch:
     """The batch with features, made of its pixels where the encoder is trained."""
     if model.encoder is None:
         return batch
@@ -115,7 +115,7 @@ def with_features(model: Captioner, batch: Batch, training: bool) -> Batch:
 
 def make_train_step(
     strategy: tf.distribute.Strategy,
-    model: Captioner,
+    model: CaptioningModel,
     optimizer: keras.optimizers.Optimizer,
     config: TrainingConfig,
     average: WeightAverage | None = None,
@@ -253,7 +253,7 @@ def count_targets(batch: Batch) -> tf.Tensor:
 
 def make_score_step(
     strategy: tf.distribute.Strategy,
-    model: Captioner,
+    model: CaptioningModel,
     padded: bool = False,
     objective: Objective | None = None,
 ):

@@ -21,13 +21,13 @@ from tfcap.data.pipeline import scoring_batches, training_batches
 from tfcap.memory import is_out_of_memory
 from tfcap.models import build_model
 from tfcap.runs import checkpoints
-from tfcap.runs.checkpoints import KeptByTheChief
-from tfcap.runs.workdir import Progress, Workdir, settled
+from tfcap.runs.checkpoints import NullCheckpoints
+from tfcap.runs.workdir import Progress, Workdir, resolve_config
 from tfcap.training.diagnostics import explain_not_finite, find_damage, remedy_of_memory
 from tfcap.training.distributed.cluster import ALONE, Cluster
 from tfcap.training.distributed.collectives import Workers
 from tfcap.training.distributed.strategies import check_global_batch, make_strategy
-from tfcap.training.metrics_logger import Curves
+from tfcap.training.metrics_logger import MetricsLogger
 from tfcap.training.optimizers import make_optimizer
 from tfcap.training.run_summary import print_summary
 from tfcap.training.sample_captions import Samples
@@ -66,8 +66,8 @@ class Trainer:
     Args:
         config: the experiment.
         records: what to train on; needs the splits train and dev.
-        workdir: for checkpoints and curves; `tfcap.runs.workdir.held` keeps others out.
-            Of several workers the chief alone reads and writes it.
+        workdir: for checkpoints and curves; `lock_workdir` keeps others out. Of several
+            workers the chief alone reads and writes it.
         photos: folder of the photo files, to show beside sample captions; None for
             where they were when the records were made.
         cluster: the workers of this run; all must be given the same.
@@ -86,7 +86,7 @@ class Trainer:
         self.cluster, self.workers = cluster, Workers(self.strategy, cluster)
         check_global_batch(config.training.global_batch, self.strategy)
         records.shard_paths("dev")
-        config = settled(config, records)
+        config = resolve_config(config, records)
         self.config, self.records = config, records
         self.settings = config.training
         self.workdir = None
@@ -95,13 +95,13 @@ class Trainer:
         photos_held = records.manifest.photos("train")
         self.steps_per_epoch = self.settings.steps_per_epoch(photos_held)
         self.progress, self.stop = Progress(), StopRequest()
-        self.curves = Curves(self.workdir, self.steps_per_epoch, self.settings)
+        self.metrics = MetricsLogger(self.workdir, self.steps_per_epoch, self.settings)
         with self.workers.watched():
             self.workers.check_same(
                 config.model_dump_json(), records.manifest.content_digest
             )
             with self.strategy.scope():
-                self.make_state()
+                self.build_state()
             self.restore()
         objective, dev_objective = self.objectives()
         self.train_step = make_train_step(
@@ -123,7 +123,7 @@ class Trainer:
         if cluster.is_chief:
             self.samples = Samples(self.model, records, config, photos)
 
-    def make_state(self) -> None:
+    def build_state(self) -> None:
         """All that a checkpoint holds, as it is before the first step."""
         self.schedule = make_schedule(
             self.settings.schedule, self.steps_per_epoch, self.settings.epochs
@@ -153,7 +153,7 @@ class Trainer:
             progress=self.progress,
             **average,
         )
-        self.last, self.best = KeptByTheChief(), KeptByTheChief()
+        self.last, self.best = NullCheckpoints(), NullCheckpoints()
         if self.workdir:
             self.last, self.best = self.workdir.last_and_best()
         self.last_saved = self.last.newest()
@@ -185,7 +185,7 @@ class Trainer:
         stopped = None
         if self.cluster.is_chief:
             print_summary(self)
-        with self.stop, self.curves:
+        with self.stop, self.metrics:
             try:
                 for epoch, batches in self.epochs_left():
                     self.train_epoch(epoch, batches)
@@ -194,7 +194,7 @@ class Trainer:
                 self.save()
                 stopped = self.stop.signal
             except (tf.errors.OpError, MemoryError) as error:
-                self.explain(error)
+                self.raise_user_error(error)
                 raise
         return Outcome(
             epochs=int(self.progress.epoch),
@@ -231,28 +231,28 @@ class Trainer:
 
     def train_epoch(self, epoch: int, batches: Iterator) -> None:
         done = int(self.progress.step_in_epoch)
-        self.curves.start_epoch(epoch, done)
+        self.metrics.start_epoch(epoch, done)
         for _ in range(done, self.steps_per_epoch):
-            self.curves.step(self.train_step(batches))
+            self.metrics.step(self.train_step(batches))
             self.progress.step_in_epoch.assign_add(1)
             if self.steps % self.settings.log_steps == 0:
-                self.note()
+                self.flush_metrics()
             if self.steps % self.settings.checkpoint_steps == 0:
                 self.save()
-            self.heed(self.steps)
+            self.check_stop_signal(self.steps)
 
-    def heed(self, number: int) -> None:
+    def check_stop_signal(self, number: int) -> None:
         """Raises StopTraining if a signal has come; workers do so after the same step.
 
         They ask each other only at every `log_steps`-th one, where they wait for the
         results anyway.
         """
         if self.cluster.is_alone:
-            self.stop.heed()
+            self.stop.raise_if_stopped()
         elif number % self.settings.log_steps == 0:
-            self.stop.heed_any(self.workers.gather(self.stop.signal or 0))
+            self.stop.raise_if_any_stopped(self.workers.gather(self.stop.signal or 0))
 
-    def explain(self, error: tf.errors.OpError | MemoryError) -> None:
+    def raise_user_error(self, error: tf.errors.OpError | MemoryError) -> None:
         """Raises a UserError in the place of an error that a user can put right."""
         if is_out_of_memory(error):
             raise UserError(
@@ -274,16 +274,16 @@ class Trainer:
 
     def save(self) -> None:
         """Saves the state, once all of it is known to be good."""
-        self.note()
+        self.flush_metrics()
         self.last_saved = self.last.save(self.state)
 
-    def note(self) -> None:
+    def flush_metrics(self) -> None:
         """Fetches the results since the last time: the only wait for the device.
 
         Raises:
             UserError: a loss or gradient among them is not finite.
         """
-        results = self.curves.fetch()
+        results = self.metrics.fetch()
         for number, result in enumerate(results, self.steps - len(results)):
             if not result.is_good():
                 raise UserError(
@@ -291,10 +291,10 @@ class Trainer:
                     + f" Nothing since was saved; the last good state is "
                     f"{self.last_saved or 'the beginning'}"
                 )
-        self.curves.draw(self.steps, float(self.optimizer.learning_rate), results)
+        self.metrics.draw(self.steps, float(self.optimizer.learning_rate), results)
 
     def end_epoch(self, epoch: int) -> None:
-        self.note()
+        self.flush_metrics()
         # A shard cut off between two records gives no error, only fewer photos.
         RecordSet.open(self.records.directory)
         with self.averaged():
@@ -307,9 +307,9 @@ class Trainer:
                 self.progress.best_epoch.assign(epoch + 1)
                 self.best.save(self.state)
             if self.cluster.is_chief:
-                self.curves.show_samples(self.steps, self.samples)
+                self.metrics.show_samples(self.steps, self.samples)
         self.save()
-        self.curves.end_epoch(self.steps, loss, better)
+        self.metrics.end_epoch(self.steps, loss, better)
 
     def averaged(self):
         """While it is open, the model has the averaged weights, if there are any."""
@@ -332,7 +332,7 @@ class Trainer:
         iterator, steps = iter(batches), -(-photos // self.settings.global_batch)
         sums = []
         for number in range(steps):
-            self.heed(number)
+            self.check_stop_signal(number)
             sums.append(self.score_step(iterator))
         loss = sum(float(loss) for loss, _ in sums) / sum(int(n) for _, n in sums)
         if not math.isfinite(loss):

@@ -4,7 +4,7 @@ import gzip
 
 import pytest
 
-from beam_jobs.elements import Caption, InSplit, Reject
+from beam_jobs.elements import Caption, Reject, SplitAssignment
 from beam_jobs.sources.flickr8k import (
     SPLIT_FILES,
     Flickr8k,
@@ -67,7 +67,7 @@ def test_a_split_list(tmp_path):
     path = tmp_path / "list.txt"
     path.write_bytes(b"1.jpg\r\n 2.jpg \n\n")
     read = list(read_split("dev", str(path)))
-    assert read == [InSplit("1.jpg", "dev"), InSplit("2.jpg", "dev")]
+    assert read == [SplitAssignment("1.jpg", "dev"), SplitAssignment("2.jpg", "dev")]
 
 
 def test_a_split_list_that_is_not_utf8(tmp_path):
@@ -169,7 +169,7 @@ def test_a_byte_order_mark_is_no_part_of_the_first_name(tmp_path):
     (caption,) = read_captions(str(path))
     assert caption.photo_id == "1.jpg"
     path.write_bytes(b"\xef\xbb\xbf1.jpg\n2.jpg\n")
-    assert next(read_split("dev", str(path))) == InSplit("1.jpg", "dev")
+    assert next(read_split("dev", str(path))) == SplitAssignment("1.jpg", "dev")
 
 
 def test_names_have_one_spelling(tmp_path):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from small_data import SmallData, build, photo_bytes
 
-from beam_jobs.elements import Caption, InSplit, Named, Reject
+from beam_jobs.elements import Caption, Named, Reject, SplitAssignment
 from beam_jobs.sources.coco import read_coco
 from beam_jobs.sources.json_source import load_object
 from beam_jobs.sources.jsonl import read_jsonl
@@ -17,7 +17,12 @@ from records.errors import UserError
 from records.format.manifest import load_manifest
 
 READERS = {"coco": read_coco, "karpathy": read_karpathy, "jsonl": read_jsonl}
-NAMES = {Caption: "captions", Reject: "rejected", InSplit: "splits", Named: "named"}
+NAMES = {
+    Caption: "captions",
+    Reject: "rejected",
+    SplitAssignment: "splits",
+    Named: "named",
+}
 
 
 def as_bytes(source: str, content) -> bytes:
@@ -248,7 +253,7 @@ def test_other_names_of_the_fields(tmp_path, form, mark):
 def test_a_file_of_one_split(tmp_path):
     (tmp_path / "file").write_bytes(as_bytes("jsonl", OTHERS[:3]))
     found = list(read_jsonl(f"train={tmp_path / 'file'}"))
-    assert {item for item in found if isinstance(item, InSplit)} == {
+    assert {item for item in found if isinstance(item, SplitAssignment)} == {
         ("coco/1.jpg", "train"),
         ("2.png", "train"),
     }

@@ -6,7 +6,14 @@ from collections import defaultdict
 import pytest
 from apache_beam.pvalue import TaggedOutput
 
-from beam_jobs.elements import REJECTED, Caption, Photo, PhotoFile, Place, Reject
+from beam_jobs.elements import (
+    REJECTED,
+    Caption,
+    Photo,
+    RecordLocation,
+    Reject,
+    SourceFile,
+)
 from beam_jobs.transforms.join_photos import (
     SPLIT_SIZE,
     TRAINING_WORD,
@@ -16,13 +23,19 @@ from beam_jobs.transforms.join_photos import (
     make_plan,
 )
 from beam_jobs.transforms.packing import pack_captions, unpack_photo
-from beam_jobs.transforms.read_captions import CAPTIONS, FILES, PLACES, SPLITS, TAKEN
+from beam_jobs.transforms.read_captions import (
+    CAPTIONS,
+    FILES,
+    INPUT_COUNT,
+    PLACES,
+    SPLITS,
+)
 from beam_jobs.transforms.spill import read_blocks, write_blocks
 from records.errors import UserError
 from records.text.vocabulary import Vocabulary
 from tfcap.config.experiment import TokenizerConfig
 
-FILE = PhotoFile("a.jpg", "photos/a.jpg", 9, 1.0)
+FILE = SourceFile("a.jpg", "photos/a.jpg", 9, 1.0)
 IN_FOLDER = FILE._replace(photo_id="b/a.jpg", path="photos/b/a.jpg")
 CAPTION = Caption("a.jpg", 0, "f:1", "A dog .", ("a", "dog"))
 
@@ -56,7 +69,7 @@ def join(tmp_path):
         facts = facts_of("a.jpg", captions, splits, files)
         found = run(tmp_path, facts, **others)
         (outcome,) = found[None] + found[REJECTED]
-        assert dict(found[TAKEN])["photos"] == 1
+        assert dict(found[INPUT_COUNT])["photos"] == 1
         return outcome, found[TRAINING_WORD]
 
     return join
@@ -110,17 +123,17 @@ def test_photos_of_a_partition_are_counted_by_split(tmp_path):
         "c.jpg",
     ]
     assert sorted(found[SPLIT_SIZE]) == [("dev", 1), ("train", 2)]
-    assert dict(found[TAKEN]) == {"photos": 4, "files": 3, "files_used": 3}
+    assert dict(found[INPUT_COUNT]) == {"photos": 4, "files": 3, "files_used": 3}
     assert len(found[REJECTED]) == 1
 
 
 def test_a_place_of_an_earlier_record_is_kept_and_alone_is_no_photo(tmp_path):
-    first, other = Place("p", 1), Place("q", 0)
+    first, other = RecordLocation("p", 1), RecordLocation("q", 0)
     whole = {"captions": [CAPTION], "splits": ["train"], "files": [FILE]}
     here = facts_of("a.jpg", **whole, places=[other, first])
     found = run(tmp_path, itertools.chain(here, facts_of("b.jpg", places=[other])))
     assert [photo.earlier for photo in found[None]] == [first]
-    assert dict(found[TAKEN])["photos"] == 1
+    assert dict(found[INPUT_COUNT])["photos"] == 1
     assert not found[REJECTED]
 
 
@@ -133,7 +146,7 @@ def test_files_that_nobody_captioned_are_no_photos(tmp_path):
     found = run(tmp_path, itertools.chain(facts, captioned))
     assert [photo.photo_id for photo in found[None]] == ["a.jpg"]
     assert found[REJECTED] == []
-    assert dict(found[TAKEN]) == {"photos": 1, "files": 4, "files_used": 1}
+    assert dict(found[INPUT_COUNT]) == {"photos": 1, "files": 4, "files_used": 1}
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from beam_jobs.elements import Caption, Photo, PhotoFile, Place
+from beam_jobs.elements import Caption, Photo, RecordLocation, SourceFile
 from beam_jobs.transforms.packing import (
     pack_captions,
     pack_photo,
@@ -10,12 +10,12 @@ from beam_jobs.transforms.packing import (
     unpack_photo,
 )
 
-FILE = PhotoFile("ä.jpg", "photos/ä.jpg", 9, 1.5)
+FILE = SourceFile("ä.jpg", "photos/ä.jpg", 9, 1.5)
 CAPTIONS = [
     Caption("ä.jpg", 0, "f:1", "Ein Hund .", ("ein", "hund")),
     Caption("ä.jpg", 1, "f:2", "2 🐕", ("2", "🐕"), ("2", "<unk>")),
 ]
-PLACE = Place("records/train-00000-of-00001.tfrecord", 4096)
+PLACE = RecordLocation("records/train-00000-of-00001.tfrecord", 4096)
 
 
 @pytest.mark.parametrize("captions", [CAPTIONS, []])

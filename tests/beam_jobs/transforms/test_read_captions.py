@@ -7,7 +7,7 @@ import pytest
 from apache_beam.pvalue import TaggedOutput
 from small_data import PHOTOS
 
-from beam_jobs.elements import REJECTED, Caption, InSplit, Reject
+from beam_jobs.elements import REJECTED, Caption, Reject, SplitAssignment
 from beam_jobs.io.output_directory import text_folder
 from beam_jobs.transforms import read_captions
 from beam_jobs.transforms.packing import unpack_captions
@@ -15,9 +15,9 @@ from beam_jobs.transforms.read_captions import (
     CAPTIONS,
     DROPPED,
     FILES,
+    INPUT_COUNT,
     PARTITIONS,
     SPLITS,
-    TAKEN,
     FactFile,
     ReadText,
     TextCounts,
@@ -93,7 +93,10 @@ def test_all_that_an_input_says_is_read_and_counted(data, tmp_path, monkeypatch)
     monkeypatch.setattr(read_captions, "ITEMS", 4)
     lost = Reject("photo", "f:9", "malformed_line", "", 3)
     long = "2" * 99
-    items = [CAPTION._replace(text=f"A dog . 2 a€ {long}"), InSplit("a.jpg", "dev")]
+    items = [
+        CAPTION._replace(text=f"A dog . 2 a€ {long}"),
+        SplitAssignment("a.jpg", "dev"),
+    ]
     items += [lost, CAPTION._replace(text="! 2")]
     items += [CAPTION._replace(number=i) for i in range(1, 5)]
     job = data.job(tmp_path)
@@ -113,7 +116,7 @@ def test_all_that_an_input_says_is_read_and_counted(data, tmp_path, monkeypatch)
     assert {caption.words for caption in captions} == {("a", "dog")}
     assert [r.reason for r in tagged[REJECTED]] == ["malformed_line", "no_word_left"]
     counts = {"photos": 1, "captions": 6 + 3, "words": 2 + 3 + 1 + 8, "words_kept": 10}
-    assert dict(tagged[TAKEN]) == counts
+    assert dict(tagged[INPUT_COUNT]) == counts
     assert dict(tagged[DROPPED]) == {
         ("digit", "2"): 2,
         ("digit", long[:64]): 1,

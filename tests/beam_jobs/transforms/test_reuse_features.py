@@ -21,7 +21,7 @@ from small_data import (
 )
 
 from beam_jobs import build_records
-from beam_jobs.elements import Job, Photo, PhotoFile, Place
+from beam_jobs.elements import Job, Photo, RecordLocation, SourceFile
 from beam_jobs.monitoring.summary import counter
 from beam_jobs.transforms import reuse_features
 from beam_jobs.transforms.reuse_features import DAMAGED, EarlierFeatures, place_facts
@@ -182,13 +182,13 @@ def test_the_set_is_checked_where_it_is_read_too(second):
         build(replace(second, encoder=encoder))
 
 
-def places(job: Job) -> dict[str, Place]:
+def places(job: Job) -> dict[str, RecordLocation]:
     facts = (
         fact
         for paths in reuse_features.list_shards(job)
         for fact in place_facts(paths, job.features)
     )
-    return {photo_id: Place(*place) for photo_id, _, place in facts}
+    return {photo_id: RecordLocation(*place) for photo_id, _, place in facts}
 
 
 def test_places_are_path_and_offset(second, earlier):
@@ -205,8 +205,8 @@ def test_what_follows_a_damaged_length_has_no_place(second, earlier):
     assert len(places(second)) == 10 - held
 
 
-def photo(data: SmallData, name: str, place: Place | None) -> Photo:
-    file = PhotoFile(name, str(data.photos / name), 0, 0.0)
+def photo(data: SmallData, name: str, place: RecordLocation | None) -> Photo:
+    file = SourceFile(name, str(data.photos / name), 0, 0.0)
     return Photo(name, "train", file, (), place)
 
 
@@ -230,15 +230,15 @@ def test_fewer_open_files_than_shards(data, second, monkeypatch):
     assert earlier.shard.cache_info().currsize == 1
 
 
-def harm_record(place: Place) -> None:
+def harm_record(place: RecordLocation) -> None:
     flip(Path(place.path), place.offset + 40)
 
 
-def cut_shard(place: Place) -> None:
+def cut_shard(place: RecordLocation) -> None:
     os.truncate(place.path, place.offset + 5)
 
 
-def remove_shard(place: Place) -> None:
+def remove_shard(place: RecordLocation) -> None:
     os.unlink(place.path)
 
 

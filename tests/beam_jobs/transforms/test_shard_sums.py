@@ -5,7 +5,7 @@ import pytest
 
 from beam_jobs.transforms.shard_sums import ShardSums
 from beam_jobs.transforms.write_shard import ShardReport
-from records.format.feature_statistics import FeatureSums
+from records.format.feature_statistics import StatisticsAccumulator
 from records.format.manifest import ShardInfo
 from records.format.sharding import shard_name
 
@@ -51,7 +51,7 @@ def test_the_order_of_reports_does_not_matter(seed):
     random = np.random.default_rng(seed)
     features = random.normal(size=(8, 5, 3)) * 10.0 ** random.integers(-9, 9, (8, 1, 1))
     reports = [report(index=i, features=own.tolist()) for i, own in enumerate(features)]
-    sums = FeatureSums()
+    sums = StatisticsAccumulator()
     for one in reports:
         total, squares = map(np.array, (one.feature_sum, one.feature_squares))
         sums.merge(total, squares, one.cells)

@@ -61,13 +61,13 @@ def counted(rejects) -> Rejected:
     return rejected
 
 
-TAKEN = {"photos": 8, "captions": 12, "words": 7, "words_kept": 4}
+INPUT_COUNT = {"photos": 8, "captions": 12, "words": 7, "words_kept": 4}
 DROPPED = {"digit": DroppedWords(count=3, examples=[("2", 3)])}
 REPORTS = [report("dev", features=()), report(index=1), report(index=0)]
 
 
 def test_counts_add_up():
-    numbers = add_up(REPORTS, counted(REJECTS), TAKEN, DROPPED, PLAN)
+    numbers = add_up(REPORTS, counted(REJECTS), INPUT_COUNT, DROPPED, PLAN)
     assert (numbers.photos_written, numbers.captions_written) == (6, 6)
     assert numbers.rejected_photos == {"corrupt_photo": 1, "no_caption": 1}
     assert numbers.rejected_captions == {"corrupt_photo": 5, "not_utf8": 1}
@@ -79,7 +79,7 @@ def test_counts_add_up():
 @pytest.mark.parametrize("what", ["photos", "captions", "words", "words_kept"])
 def test_a_loss_shows(what):
     with pytest.raises(RuntimeError, match=r"in, but .* a defect of the job"):
-        taken = TAKEN | {what: TAKEN[what] + 1}
+        taken = INPUT_COUNT | {what: INPUT_COUNT[what] + 1}
         check_sums(add_up(REPORTS, counted(REJECTS), taken, DROPPED, PLAN))
 
 
@@ -92,14 +92,14 @@ def test_a_sum():
 def test_the_longest_caption_of_each_split():
     reports = [report("dev"), report(), report(index=1)]
     longer = reports[0].model_copy(update={"caption_lengths": {5: 1, 9: 1}})
-    numbers = add_up([longer, *reports[1:]], Rejected(), TAKEN, DROPPED, PLAN)
+    numbers = add_up([longer, *reports[1:]], Rejected(), INPUT_COUNT, DROPPED, PLAN)
     assert numbers.longest_by_split == {"dev": 9, "train": 5}
     assert numbers.longest_caption == 9
 
 
 @pytest.mark.parametrize(("used", "left"), [(1, 2), (4, 0)])
 def test_files_that_are_no_photos(used, left):
-    taken = TAKEN | {"files": 3, "files_used": used}
+    taken = INPUT_COUNT | {"files": 3, "files_used": used}
     numbers = add_up(REPORTS, counted(REJECTS), taken, DROPPED, PLAN)
     assert numbers.uncaptioned_files == left
 
@@ -111,7 +111,7 @@ def test_files_that_are_no_photos(used, left):
 def test_captions_that_are_all_equal(distinct, equal):
     other = report(index=1).model_copy(update={"distinct": distinct})
     dev = report("dev").model_copy(update={"distinct": [[1, 6, 2]]})
-    numbers = add_up([dev, report(), other], Rejected(), TAKEN, DROPPED, PLAN)
+    numbers = add_up([dev, report(), other], Rejected(), INPUT_COUNT, DROPPED, PLAN)
     assert numbers.equal_captions == equal
 
 
@@ -141,7 +141,7 @@ def job(data, tmp_path):
 
 def finish(job, reports=REPORTS, rejects=REJECTS, photos=8, captions=12):
     texts = [report.model_dump_json() for report in reports]
-    taken = TAKEN | {"photos": photos, "captions": captions}
+    taken = INPUT_COUNT | {"photos": photos, "captions": captions}
     dropped = [(("digit", "2"), 2), (("digit", "4"), 1)]
     return list(Finish(job).process(None, PLAN, texts, rejects, taken, dropped))
 

@@ -19,7 +19,7 @@ from small_data import (
     photo_bytes,
 )
 
-from beam_jobs.elements import Caption, Photo, PhotoFile, Plan
+from beam_jobs.elements import Caption, Photo, Plan, SourceFile
 from beam_jobs.io import output_directory
 from beam_jobs.transforms.packing import pack_captions, pack_photo
 from beam_jobs.transforms.spill import Block, write_blocks
@@ -48,7 +48,7 @@ def photos(data: SmallData, names=NAMES) -> list[Photo]:
 def photo(path: Path) -> Photo:
     size, modified = os.path.getsize(path), os.path.getmtime(path)
     caption = Caption(path.name, 0, "f:1", "A dog barks .", ("a", "dog", "barks"))
-    file = PhotoFile(path.name, str(path), size, modified)
+    file = SourceFile(path.name, str(path), size, modified)
     return Photo(path.name, "train", file, (caption,))
 
 

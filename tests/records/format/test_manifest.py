@@ -8,7 +8,7 @@ from records.format.manifest import (
     FILE_NAME,
     DroppedWords,
     EncoderInfo,
-    FeatureMoments,
+    FeatureStatistics,
     Manifest,
     ShardInfo,
     Statistics,
@@ -167,7 +167,7 @@ LATER = {
     },
 }
 PARTS = (
-    *(DroppedWords, EncoderInfo, FeatureMoments, FeatureSpec, Manifest, ShardInfo),
+    *(DroppedWords, EncoderInfo, FeatureStatistics, FeatureSpec, Manifest, ShardInfo),
     Statistics,
 )
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from records.format.manifest import FeatureMoments, ShardInfo
+from records.format.manifest import FeatureStatistics, ShardInfo
 from records.html.charts import (
     cell_map,
     colours,
@@ -21,8 +21,8 @@ def pixels(url: str) -> np.ndarray:
     return np.array(Image.open(io.BytesIO(content)).convert("RGBA")).astype(int)
 
 
-def moments(features: int) -> FeatureMoments:
-    return FeatureMoments(mean=[1.0] * features, deviation=[2.0] * features)
+def moments(features: int) -> FeatureStatistics:
+    return FeatureStatistics(mean=[1.0] * features, deviation=[2.0] * features)
 
 
 def info(name: str, photos: int) -> ShardInfo:
@@ -69,7 +69,7 @@ def test_strips_of_any_features(shape, rows):
 
 
 def test_features_without_a_scale_are_blank():
-    flat = FeatureMoments(mean=[1.0, 0.0, 0.0], deviation=[0.0, 1.0, 1.0])
+    flat = FeatureStatistics(mean=[1.0, 0.0, 0.0], deviation=[0.0, 1.0, 1.0])
     strip = pixels(feature_strip(np.array([9, np.nan, np.inf], np.float32), flat))
     assert not strip[..., 3].any()
 

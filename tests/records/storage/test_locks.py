@@ -12,7 +12,7 @@ import sys
 import pytest
 
 from records.errors import UserError
-from records.storage.locks import FILE_NAME, Holder, locked
+from records.storage.locks import FILE_NAME, LockOwner, locked
 
 
 def lock(folder):
@@ -28,7 +28,7 @@ def gone() -> int:
 
 
 def leave(folder, host: str, pid: int) -> None:
-    holder = Holder(host=host, pid=pid, started="2020-01-01 00:00:00")
+    holder = LockOwner(host=host, pid=pid, started="2020-01-01 00:00:00")
     (folder / FILE_NAME).write_text(holder.model_dump_json())
 
 
@@ -75,7 +75,7 @@ def test_a_stale_lock_is_taken_over_with_a_note(tmp_path, gone, capsys):
     leave(tmp_path, socket.gethostname(), gone)
     with lock(tmp_path):
         assert (
-            Holder.model_validate_json((tmp_path / FILE_NAME).read_text()).pid
+            LockOwner.model_validate_json((tmp_path / FILE_NAME).read_text()).pid
             == os.getpid()
         )
     said = capsys.readouterr().err

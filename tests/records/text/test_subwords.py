@@ -17,28 +17,35 @@ SPECIAL = ("<pad>", "<start>", "<end>", "<unk>")
 COUNTS = {"no": 40, "on": 30, "noon": 20, "not": 5, "ton": 3, "sos": 2}
 
 
-def learn(kind, counts, min_count=1, oov="unk", **own) -> Vocabulary:
+def build_vocabulary(kind, counts, min_count=1, oov="unk", **own) -> Vocabulary:
     settings = TokenizerSettings(kind=kind, min_count=min_count, oov=oov, **own)
-    return KINDS[kind].learn(counts, settings)
+    return KINDS[kind].build_vocabulary(counts, settings)
 
 
 def pieces(size, **settings) -> Vocabulary:
-    return learn("wordpiece", COUNTS, vocabulary_size=size, **settings)
+    return build_vocabulary("wordpiece", COUNTS, vocabulary_size=size, **settings)
 
 
 def test_words_are_their_own_tokens():
-    vocabulary = learn("word", COUNTS, min_count=5, min_letters=1)
+    vocabulary = build_vocabulary("word", COUNTS, min_count=5, min_letters=1)
     assert vocabulary.tokens == (*SPECIAL, "no", "on", "noon", "not")
-    assert KINDS["word"].cut([["no", "sos"], []], vocabulary) == [["no", "sos"], []]
+    assert KINDS["word"].tokenize([["no", "sos"], []], vocabulary) == [
+        ["no", "sos"],
+        [],
+    ]
 
 
 def test_characters_follow_the_space_by_falling_count():
-    vocabulary = learn("char", {"ab": 2, "ba": 1, "cb": 1, "é": 3}, min_count=2)
+    vocabulary = build_vocabulary(
+        "char", {"ab": 2, "ba": 1, "cb": 1, "é": 3}, min_count=2
+    )
     assert vocabulary.tokens == (*SPECIAL, SPACE, "b", "a", "é")
 
 
 def test_characters_are_unicode_characters():
-    (row,) = KINDS["char"].cut([["größe", "犬🐶"]], learn("char", COUNTS))
+    (row,) = KINDS["char"].tokenize(
+        [["größe", "犬🐶"]], build_vocabulary("char", COUNTS)
+    )
     assert row == ["g", "r", "ö", "ß", "e", SPACE, "犬", "🐶"]
 
 
@@ -74,14 +81,16 @@ def test_rare_words_are_no_pieces_of_their_own():
 
 def test_the_longest_piece_comes_first():
     vocabulary = Vocabulary([*SPECIAL, "d", "do", "dog", "##g", "##s", "##gs"])
-    rows = KINDS["wordpiece"].cut([["dogs", "dog", "dogs"], [], ["dg"]], vocabulary)
+    rows = KINDS["wordpiece"].tokenize(
+        [["dogs", "dog", "dogs"], [], ["dg"]], vocabulary
+    )
     expected = [["dog", "##s", "dog", "dog", "##s"], [], ["d", "##g"]]
     assert rows == expected
 
 
 def test_a_word_without_pieces_stays_whole_and_is_unknown():
     vocabulary = Vocabulary([*SPECIAL, "d", "##o", "##g"])
-    (row,) = KINDS["wordpiece"].cut([["dog", "dox", "犬"]], vocabulary)
+    (row,) = KINDS["wordpiece"].tokenize([["dog", "dox", "犬"]], vocabulary)
     assert row == ["d", "##o", "##g", "dox", "犬"]
     assert vocabulary.encode(row) == [1, 4, 5, 6, 3, 3, 2]
 
@@ -121,7 +130,9 @@ def test_every_training_caption_of_flickr8k_comes_back(captions, own, size, toke
     tokenizer = Tokenizer(TokenizerSettings(oov="unk", **own))
     words = tokenizer.words(captions)
     started = time.monotonic()
-    vocabulary = tokenizer.learn(Counter(word for row in words for word in row))
+    vocabulary = tokenizer.build_vocabulary(
+        Counter(word for row in words for word in row)
+    )
     learnt = time.monotonic()
     rows = tokenizer.tokens(words, vocabulary)
     print(f"learnt in {learnt - started:.1f} s, cut in {time.monotonic() - learnt:.1f}")

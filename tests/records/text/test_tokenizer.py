@@ -251,7 +251,7 @@ KINDS = ("word", "wordpiece", "char")
 @pytest.mark.parametrize("oov", ["unk", "drop"])
 def test_captions_come_back_from_their_ids(kind, oov):
     tokenizer = Tokenizer(settings(kind, oov=oov))
-    vocabulary = tokenizer.learn(COUNTS)
+    vocabulary = tokenizer.build_vocabulary(COUNTS)
     captions = ["dogs cats größe", "toads", "cat dog cat"]
     rows = tokenizer.tokens([caption.split() for caption in captions], vocabulary)
     texts = tokenizer.texts(vocabulary)
@@ -265,10 +265,10 @@ def test_captions_come_back_from_their_ids(kind, oov):
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_order_of_counts_does_not_matter(kind):
     tokenizer = Tokenizer(settings(kind))
-    expected = tokenizer.learn(COUNTS)
+    expected = tokenizer.build_vocabulary(COUNTS)
     for seed in range(3):
         order = random.Random(seed).sample(sorted(COUNTS.items()), len(COUNTS))
-        assert tokenizer.learn(dict(order)).tokens == expected.tokens
+        assert tokenizer.build_vocabulary(dict(order)).tokens == expected.tokens
 
 
 # Of pieces single characters stay, however rare.
@@ -280,4 +280,4 @@ NOTHING += [(kind, {"dog": 1, "cat": 1}) for kind in ("word", "char")]
 def test_a_vocabulary_with_nothing_in_it_is_refused(kind, counts):
     message = f"the {len(counts)} distinct words .* 2 times .*tokenizer.min_count"
     with pytest.raises(UserError, match=message):
-        Tokenizer(settings(kind, min_count=2)).learn(counts)
+        Tokenizer(settings(kind, min_count=2)).build_vocabulary(counts)

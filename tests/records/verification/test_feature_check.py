@@ -12,7 +12,12 @@ from records.errors import UserError
 from records.format.manifest import FILE_NAME, ShardInfo, load_manifest
 from records.format.schema import FeatureSpec
 from records.verification import feature_check
-from records.verification.feature_check import Wish, choose, relative_error, tolerance
+from records.verification.feature_check import (
+    SampleRequest,
+    choose,
+    relative_error,
+    tolerance,
+)
 from records.verification.verifier import verify
 
 
@@ -73,7 +78,7 @@ def photos(tmp_path):
 def test_photos_in_the_records(register, make_record_set):
     asked = register()
     directory = make_record_set(keep_photos=True)
-    verdict = verify(str(directory), Wish(6, files={"weights": "w.h5"}))
+    verdict = verify(str(directory), SampleRequest(6, files={"weights": "w.h5"}))
     assert verdict.whole
     sample = verdict.sample
     assert (sample.asked, sample.compared, sample.identical) == (6, 6, 6)
@@ -83,7 +88,7 @@ def test_photos_in_the_records(register, make_record_set):
 
 def test_photos_in_a_directory(register, record_set, photos):
     register()
-    verdict = verify(str(record_set), Wish(99, photos(record_set)))
+    verdict = verify(str(record_set), SampleRequest(99, photos(record_set)))
     assert verdict.whole
     assert (verdict.sample.asked, verdict.sample.identical) == (17, 17)
 
@@ -91,13 +96,13 @@ def test_photos_in_a_directory(register, record_set, photos):
 def test_half_precision_is_compared_as_it_is_stored(register, make_record_set):
     register()
     directory = make_record_set(keep_photos=True, dtype="float16")
-    assert verify(str(directory), Wish(17)).sample.identical == 17
+    assert verify(str(directory), SampleRequest(17)).sample.identical == 17
 
 
 def test_other_features_are_named_by_shard_and_record(register, make_record_set):
     register(scale=1.02)
     directory = make_record_set(keep_photos=True)
-    verdict = verify(str(directory), Wish(3))
+    verdict = verify(str(directory), SampleRequest(3))
     assert len(verdict.problems) == 3
     for shard, record, what in verdict.problems:
         assert shard.endswith(".tfrecord") and record is not None
@@ -108,7 +113,7 @@ def test_other_features_are_named_by_shard_and_record(register, make_record_set)
 
 def test_rounding_is_allowed_and_told(register, make_record_set):
     register(scale=1.0001)
-    verdict = verify(str(make_record_set(keep_photos=True)), Wish(4))
+    verdict = verify(str(make_record_set(keep_photos=True)), SampleRequest(4))
     assert verdict.whole
     assert (verdict.sample.compared, verdict.sample.identical) == (4, 0)
     assert verdict.sample.worst == pytest.approx(1e-4, rel=1e-2)
@@ -121,7 +126,7 @@ def test_a_changed_photo_and_one_that_is_gone(register, record_set, photos, tmp_
     paths = sorted(path for path in (tmp_path / "photos").rglob("*.jpg"))
     paths[0].write_bytes(b"another")
     paths[1].unlink()
-    verdict = verify(str(record_set), Wish(17, folder))
+    verdict = verify(str(record_set), SampleRequest(17, folder))
     assert verdict.sample.compared == 15
     found = {problem.what for problem in verdict.problems}
     assert found == {
@@ -133,7 +138,7 @@ def test_a_changed_photo_and_one_that_is_gone(register, record_set, photos, tmp_
 
 def test_a_photo_that_is_no_longer_decoded(register, make_record_set):
     register(undecodable={"dev1.jpg"})
-    verdict = verify(str(make_record_set(keep_photos=True)), Wish(17))
+    verdict = verify(str(make_record_set(keep_photos=True)), SampleRequest(17))
     (problem,) = verdict.problems
     assert problem.what == "dev1.jpg: can no longer be decoded: no JPEG"
     assert verdict.sample.identical == 16
@@ -143,7 +148,7 @@ def test_another_encoder_is_one_problem(register, make_record_set, edit_manifest
     directory = make_record_set(keep_photos=True)
     register(info=load_manifest(str(directory)).encoder)
     edit_manifest(directory, encoder__digest="f" * 64)
-    (problem,) = verify(str(directory), Wish(5)).problems
+    (problem,) = verify(str(directory), SampleRequest(5)).problems
     assert problem.file == FILE_NAME
     assert "digest ffffffffffff…; loaded one of 0123456789ab…" in problem.what
 
@@ -151,7 +156,7 @@ def test_another_encoder_is_one_problem(register, make_record_set, edit_manifest
 def test_without_an_encoder(monkeypatch, make_record_set):
     monkeypatch.setattr(feature_check, "entry_points", lambda group: [])
     with pytest.raises(UserError, match=r"entry point group records\.encoders\); inst"):
-        verify(str(make_record_set(keep_photos=True)), Wish(1))
+        verify(str(make_record_set(keep_photos=True)), SampleRequest(1))
 
 
 def test_an_encoder_that_does_not_load(monkeypatch, make_record_set):
@@ -163,7 +168,7 @@ def test_an_encoder_that_does_not_load(monkeypatch, make_record_set):
     entry.load = load
     monkeypatch.setattr(feature_check, "entry_points", lambda group: [entry])
     with pytest.raises(UserError, match="fake:load does not load: no Keras"):
-        verify(str(make_record_set(keep_photos=True)), Wish(1))
+        verify(str(make_record_set(keep_photos=True)), SampleRequest(1))
 
 
 @pytest.mark.parametrize(
@@ -173,7 +178,7 @@ def test_an_encoder_that_does_not_load(monkeypatch, make_record_set):
 def test_without_a_directory_of_photos(register, record_set, photos, message):
     register()
     with pytest.raises(UserError, match=message):
-        verify(str(record_set), Wish(1, photos))
+        verify(str(record_set), SampleRequest(1, photos))
 
 
 INFOS = [
@@ -257,7 +262,7 @@ def test_features_that_are_not_finite_are_told_once(register, make_record_set):
 
     register()
     verdict = verify(
-        str(make_record_set(keep_photos=True, rearrange=rearrange)), Wish(17)
+        str(make_record_set(keep_photos=True, rearrange=rearrange)), SampleRequest(17)
     )
     (problem,) = verdict.problems
     assert "features are not all finite" in problem.what

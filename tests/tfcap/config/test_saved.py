@@ -24,7 +24,7 @@ from tfcap.config.experiment import (
 )
 from tfcap.config.model import (
     AttentionConfig,
-    CellSettings,
+    ImageFeatureSettings,
     MergeConfig,
     TransformerConfig,
 )
@@ -46,7 +46,7 @@ FIRST = {
     RecordsConfig: "dtype photos_per_shard keep_photos encoder_batch",
     MergeConfig: """name standardize image_units embedding_units glove lstm_units
     embedding_trainable image_dropout text_dropout output_dropout""",
-    CellSettings: CELLS,
+    ImageFeatureSettings: CELLS,
     AttentionConfig: f"{CELLS} name lstm_units attention_units output_units",
     TransformerConfig: f"{CELLS} name layers feed_forward_units",
     TrainingConfig: """expansion global_batch epochs strategy seed schedule clip_norm

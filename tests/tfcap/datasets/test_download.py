@@ -16,7 +16,7 @@ from records.errors import UserError
 from records.storage.locks import locked
 from tfcap.cli import main
 from tfcap.datasets import catalog, download, http
-from tfcap.datasets.catalog import FLICKR8K, Fact
+from tfcap.datasets.catalog import FLICKR8K, ExpectedCount
 
 PHOTOS = {f"Flicker8k_Dataset/{n}.jpg": bytes([n]) * 5000 for n in range(4)}
 TEXT = {
@@ -43,7 +43,7 @@ FILES = {
 }
 
 
-def small(fact: Fact) -> Fact:
+def small(fact: ExpectedCount) -> ExpectedCount:
     return fact._replace(count=COUNTS.get(fact.what, 1))
 
 

@@ -34,7 +34,7 @@ def cider(training) -> CiderD:
 
 
 @pytest.fixture
-def people(training, cider) -> ExpectedCaptions:
+def expected_references(training, cider) -> ExpectedCaptions:
     regression = Regression.of_views({0: View.of(PHOTOS)}, RegressionConfig())
     return ExpectedCaptions.of_captions(ids_of(training), cider, regression)
 
@@ -44,7 +44,7 @@ def padded(captions) -> tf.Tensor:
 
 
 def test_it_is_cider_d_with_each_training_photo_but_for_the_length(
-    training, people, cider, monkeypatch
+    training, expected_references, cider, monkeypatch
 ):
     for module in ("tfcap.metrics.cider", expected_ngrams.__name__):
         monkeypatch.setattr(f"{module}.length_penalty", lambda *_: 1.0)
@@ -55,39 +55,51 @@ def test_it_is_cider_d_with_each_training_photo_but_for_the_length(
         for own in training
     ]
     expected = tf.tensordot(weights, tf.concat(each, 0), 1)
-    np.testing.assert_allclose(people.score(asked, weights, cider), expected, rtol=1e-4)
+    np.testing.assert_allclose(
+        expected_references.score(asked, weights, cider), expected, rtol=1e-4
+    )
 
 
-def test_the_length_to_be_expected_is_the_mean(training, people, cider):
+def test_the_length_to_be_expected_is_the_mean(training, expected_references, cider):
     words = [np.mean([len(caption) - 1 for caption in own]) for own in training]
-    np.testing.assert_allclose(people.lengths, words, rtol=1e-6)
+    np.testing.assert_allclose(expected_references.lengths, words, rtol=1e-6)
     asked = padded(captions_of(np.random.default_rng(3), 6))
-    alone = people.score(asked, tf.constant([0.0, 1.0, 0.0]), cider)
+    alone = expected_references.score(asked, tf.constant([0.0, 1.0, 0.0]), cider)
     theirs = cider.score(asked[tf.newaxis], padded(training[1]), tf.zeros(1, tf.int32))
     np.testing.assert_allclose(alone, theirs[0], rtol=1e-4)
 
 
-def test_captions_are_taken_apart_a_few_at_a_time(training, people, cider, monkeypatch):
+def test_captions_are_taken_apart_a_few_at_a_time(
+    training, expected_references, cider, monkeypatch
+):
     monkeypatch.setattr(expected_ngrams, "AT_ONCE", 2)
-    again = ExpectedCaptions.of_captions(ids_of(training), cider, people.regression)
-    for own, other in zip(tf.nest.flatten(people, True), tf.nest.flatten(again, True)):
+    again = ExpectedCaptions.of_captions(
+        ids_of(training), cider, expected_references.regression
+    )
+    for own, other in zip(
+        tf.nest.flatten(expected_references, True), tf.nest.flatten(again, True)
+    ):
         np.testing.assert_array_equal(own, other)
-    for rows in people.rows:
+    for rows in expected_references.rows:
         assert len(rows.gram) and np.all(np.diff(rows.gram) >= 0)
 
 
-def test_an_n_gram_that_nobody_wrote_adds_nothing(people, cider):
+def test_an_n_gram_that_nobody_wrote_adds_nothing(expected_references, cider):
     weights = tf.constant([0.0, 1.0, 0.0])
     strange = [[END_ID, END_ID, END_ID]]
-    rows = people.rows[1]
+    rows = expected_references.rows[1]
     assert not np.isin(END_ID * VOCABULARY + END_ID, rows.known)
     assert similarity(padded(strange), weights, rows, cider, 2)[0] == 0
 
 
-def test_of_a_batch_each_photo_has_its_own_weights(people, cider):
+def test_of_a_batch_each_photo_has_its_own_weights(expected_references, cider):
     asked = padded(captions_of(np.random.default_rng(2), 4))
-    both = people.scores(tf.stack([asked, asked]), tf.constant(PHOTOS[:2]), cider)
-    weights = people.regression.weights(tf.constant(PHOTOS[:2]))
+    both = expected_references.scores(
+        tf.stack([asked, asked]), tf.constant(PHOTOS[:2]), cider
+    )
+    weights = expected_references.regression.weights(tf.constant(PHOTOS[:2]))
     for found, own in zip(both, weights):
-        np.testing.assert_allclose(found, people.score(asked, own, cider), rtol=1e-5)
+        np.testing.assert_allclose(
+            found, expected_references.score(asked, own, cider), rtol=1e-5
+        )
     assert np.abs(both[0] - both[1]).max() > 0.1

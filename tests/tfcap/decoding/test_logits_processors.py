@@ -12,9 +12,9 @@ from records.text.vocabulary import Vocabulary
 from tfcap.config.experiment import DecodingConfig
 from tfcap.decoding import check_words
 from tfcap.decoding.beam import beam_search
-from tfcap.decoding.constraints import Required, progress
+from tfcap.decoding.constraints import ConstraintAutomaton, build_word_table
 from tfcap.decoding.greedy import greedy_search
-from tfcap.decoding.logits_processors import Rules
+from tfcap.decoding.logits_processors import LogitsProcessor
 
 A, DOG, RUNS = 4, 5, 6
 PIECES = TokenizerSettings(kind="wordpiece", vocabulary_size=9, min_count=1, oov="unk")
@@ -89,7 +89,7 @@ def test_a_narrow_beam_holds_the_words_asked_for():
 
 def test_progress_falls_back_to_what_still_fits():
     # "a a dog": after "a a", one more "a" leaves "a a" done, "runs" nothing.
-    table = progress((A, A, DOG), len(WORDS))
+    table = build_word_table((A, A, DOG), len(WORDS))
     assert table[:, A].tolist() == [1, 2, 2, 3]
     assert table[:, DOG].tolist() == [0, 0, 3, 3]
     assert table[:, RUNS].tolist() == [0, 0, 0, 3]
@@ -98,8 +98,8 @@ def test_progress_falls_back_to_what_still_fits():
 def test_words_in_pieces_are_phrases():
     words = Vocabulary([*WORDS.tokens[:4], "a", "dog", "##s"])
     settings = DecodingConfig(without_words=("dogs",), with_words=("a",), max_length=9)
-    assert Rules.of(settings, words, PIECES).unwanted == ((5, 6),)
-    assert Required.of(settings, words, PIECES).states == 2
+    assert LogitsProcessor.of(settings, words, PIECES).unwanted == ((5, 6),)
+    assert ConstraintAutomaton.of(settings, words, PIECES).states == 2
 
 
 @pytest.mark.parametrize(

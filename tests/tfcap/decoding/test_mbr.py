@@ -10,13 +10,13 @@ from records.text.vocabulary import END_ID
 from tfcap.config.decoding import RegressionConfig
 from tfcap.decoding.expected_ngrams import ExpectedCaptions
 from tfcap.decoding.kernel_regression import Regression, View
-from tfcap.decoding.mbr import Voters, by_consensus
-from tfcap.decoding.output import NEVER, Captions
+from tfcap.decoding.mbr import MbrScorer, rerank_by_mbr
+from tfcap.decoding.output import MASKED_LOGIT, Captions
 
 A, DOG, RUNS, CAT, SLEEPS = range(4, 9)
 REFERENCES = [[[A, DOG, RUNS, END_ID]], [[A, CAT, SLEEPS, END_ID]], [[RUNS, END_ID]]]
 CIDER = cider_of_photos(REFERENCES, 9)
-PLAIN = Voters(CIDER)
+PLAIN = MbrScorer(CIDER)
 FEATURES = tf.constant([[1.0, 0.0], [0.0, 1.0]])
 # Two photos' captions, likeliest first; the odd one of the first photo is first.
 ODD, TWIN, OTHER = [CAT, END_ID], [A, DOG, RUNS, END_ID], [A, DOG, SLEEPS, END_ID]
@@ -41,7 +41,7 @@ def cider_of(caption, reference) -> float:
 
 
 def test_the_caption_that_is_like_the_others_comes_first():
-    ordered = by_consensus(found([-1.0, -2.0, -3.0]), FEATURES, PLAIN, 0.0)
+    ordered = rerank_by_mbr(found([-1.0, -2.0, -3.0]), FEATURES, PLAIN, 0.0)
     assert first_of(ordered) in ([TWIN, TWIN], [OTHER, OTHER], [TWIN, OTHER])
     assert np.all(np.diff(ordered.score, axis=1) <= 0)
 
@@ -52,38 +52,38 @@ def test_the_score_is_the_expected_cider():
     three = ODD, TWIN, OTHER
     alike = np.array([[cider_of(a, b) for b in three] for a in three])
     expected = sorted(alike @ votes, reverse=True)
-    ordered = by_consensus(captions, FEATURES, PLAIN, 0.5)
+    ordered = rerank_by_mbr(captions, FEATURES, PLAIN, 0.5)
     np.testing.assert_allclose(ordered.score[0], expected, rtol=1e-5)
 
 
 def test_a_caption_that_may_not_be_has_no_vote_and_comes_last():
-    captions = found([2 * NEVER, -2.0, -3.0], captions=(TWIN, ODD, OTHER))
-    ordered = by_consensus(captions, FEATURES, PLAIN, 0.0)
+    captions = found([2 * MASKED_LOGIT, -2.0, -3.0], captions=(TWIN, ODD, OTHER))
+    ordered = rerank_by_mbr(captions, FEATURES, PLAIN, 0.0)
     assert [t for t in ordered.tokens[0, -1].numpy() if t > 1] == TWIN
 
 
 @pytest.mark.parametrize("weight", [0.0, 10.0])
 def test_a_great_weight_leaves_the_likeliest_first(weight):
     captions = found([-1.0, -2.0, -3.0])
-    ordered = by_consensus(captions, FEATURES, PLAIN, weight)
+    ordered = rerank_by_mbr(captions, FEATURES, PLAIN, weight)
     odd = first_of(ordered)[0] == ODD
     assert odd == (weight == 10.0)
 
 
-def told(captions, **settings) -> Voters:
+def told(captions, **settings) -> MbrScorer:
     """Two training photos: the first is like the first photo, the second the second."""
     view = View.of(np.array([[1.0, 0.0], [0.0, 1.0]], np.float32))
     regression = Regression.of_views(
         {0: view}, RegressionConfig(ridge=1e-6, **settings)
     )
-    return Voters(
+    return MbrScorer(
         CIDER, ExpectedCaptions.of_captions(ids_of(captions), CIDER, regression)
     )
 
 
 def test_what_people_would_write_comes_first():
-    voters = told([[ODD], [OTHER, OTHER]])
-    ordered = by_consensus(found([-1.0, -1.0, -1.0]), FEATURES, voters, 0.0)
+    mbr_scorer = told([[ODD], [OTHER, OTHER]])
+    ordered = rerank_by_mbr(found([-1.0, -1.0, -1.0]), FEATURES, mbr_scorer, 0.0)
     assert first_of(ordered) == [ODD, OTHER]
 
 
@@ -93,16 +93,20 @@ def test_a_graph_takes_each_table_once_and_holds_none():
     cider = cider_of_photos(photos, 30)
     view = View.of(rng.normal(size=[300, 2]).astype(np.float32))
     regression = Regression.of_views({0: view}, RegressionConfig())
-    people = ExpectedCaptions.of_captions(ids_of(photos), cider, regression)
-    voters = Voters(cider, people)
+    expected_references = ExpectedCaptions.of_captions(
+        ids_of(photos), cider, regression
+    )
+    mbr_scorer = MbrScorer(cider, expected_references)
 
     @tf.function(autograph=False)
     def order(features):
-        return by_consensus(found([-1.0, -2.0, -3.0]), features, voters, 0.1).tokens
+        return rerank_by_mbr(
+            found([-1.0, -2.0, -3.0]), features, mbr_scorer, 0.1
+        ).tokens
 
     traced = order.get_concrete_function(FEATURES)
     taken = [id(tensor) for tensor in traced.captured_inputs]
-    large = [t for t in tf.nest.flatten(voters, True) if tf.size(t) > 128]
+    large = [t for t in tf.nest.flatten(mbr_scorer, True) if tf.size(t) > 128]
     assert len(large) > 15
     assert [taken.count(id(tensor)) for tensor in large] == [1] * len(large)
     graph = traced.graph.as_graph_def()
@@ -113,16 +117,16 @@ def test_a_graph_takes_each_table_once_and_holds_none():
 
 
 def test_with_no_weight_to_speak_of_it_changes_nothing():
-    voters, captions = told([[ODD], [ODD]], weight=1e-6), found([-1.0, -2.0, -3.0])
-    with_it = by_consensus(captions, FEATURES, voters, 0.5)
-    alone = by_consensus(captions, FEATURES, PLAIN, 0.5)
+    mbr_scorer, captions = told([[ODD], [ODD]], weight=1e-6), found([-1.0, -2.0, -3.0])
+    with_it = rerank_by_mbr(captions, FEATURES, mbr_scorer, 0.5)
+    alone = rerank_by_mbr(captions, FEATURES, PLAIN, 0.5)
     np.testing.assert_array_equal(with_it.tokens, alone.tokens)
     np.testing.assert_allclose(with_it.score, alone.score, rtol=1e-4)
 
 
 def test_the_score_is_of_both():
-    voters = told([[TWIN], [TWIN]], weight=3.0)
-    ordered = by_consensus(found([-1.0, -1.0, -1.0]), FEATURES, voters, 0.0)
+    mbr_scorer = told([[TWIN], [TWIN]], weight=3.0)
+    ordered = rerank_by_mbr(found([-1.0, -1.0, -1.0]), FEATURES, mbr_scorer, 0.0)
     expected = sorted(map(scored_by_hand, (ODD, TWIN, OTHER)), reverse=True)
     np.testing.assert_allclose(ordered.score[0], expected, rtol=1e-4)
 

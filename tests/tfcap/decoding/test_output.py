@@ -40,7 +40,9 @@ def test_a_caption_comes_back_as_the_scorer_reads_it(kind):
     ]
     tokenizer = Tokenizer(TokenizerConfig(kind=kind, min_count=1))
     words = tokenizer.words(captions)
-    vocabulary = tokenizer.learn(Counter(word for row in words for word in row))
+    vocabulary = tokenizer.build_vocabulary(
+        Counter(word for row in words for word in row)
+    )
     ids = [vocabulary.encode(row) for row in tokenizer.tokens(words, vocabulary)]
     padded = tf.ragged.constant(ids).to_tensor()
     found = detokenize(padded, vocabulary, tokenizer.settings).numpy()

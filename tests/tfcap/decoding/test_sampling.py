@@ -6,7 +6,7 @@ from table_model import END, WORDS, TableModel
 from test_searches import stripped
 
 from tfcap.config.decoding import DecodingConfig, SamplingConfig
-from tfcap.decoding.logits_processors import Rules
+from tfcap.decoding.logits_processors import LogitsProcessor
 from tfcap.decoding.sampling import pick, sample
 from tfcap.models.base import Context
 
@@ -17,7 +17,7 @@ def drawn(seed=0, width=4, **settings):
         max_length=6,
         sampling=SamplingConfig(seed=seed, **settings),
     )
-    rules = Rules.of(config, WORDS)
+    rules = LogitsProcessor.of(config, WORDS)
     model = TableModel(photos=3, seed=5)
     write = tf.function(lambda context: sample(model, context, config, rules))
     return model, write(Context.of_photos(tf.range(3)))

@@ -10,9 +10,9 @@ from table_model import END, FREE, WORDS, TableModel
 
 from tfcap.config.experiment import DecodingConfig
 from tfcap.decoding.beam import beam_search
-from tfcap.decoding.constraints import Required
+from tfcap.decoding.constraints import ConstraintAutomaton
 from tfcap.decoding.greedy import greedy_search
-from tfcap.decoding.logits_processors import Rules
+from tfcap.decoding.logits_processors import LogitsProcessor
 from tfcap.models.base import Context
 
 
@@ -43,8 +43,12 @@ def run(search, model, photos, settings):
 
 
 def arguments(search, settings: DecodingConfig) -> tuple:
-    rules = settings, Rules.of(settings, WORDS)
-    return (*rules, Required.of(settings, WORDS)) if search is beam_search else rules
+    rules = settings, LogitsProcessor.of(settings, WORDS)
+    return (
+        (*rules, ConstraintAutomaton.of(settings, WORDS))
+        if search is beam_search
+        else rules
+    )
 
 
 def stripped(tokens) -> tuple[int, ...]:
@@ -149,6 +153,6 @@ def test_mean_log_probability_counts_the_end():
 
 
 def test_no_maximum_is_that_of_the_longest_caption():
-    assert DecodingConfig().up_to(57).max_length == 57
-    assert DecodingConfig(max_length=9).up_to(57).max_length == 9
-    assert DecodingConfig().up_to(2).max_length == 3
+    assert DecodingConfig().resolve_max_length(57).max_length == 57
+    assert DecodingConfig(max_length=9).resolve_max_length(57).max_length == 9
+    assert DecodingConfig().resolve_max_length(2).max_length == 3

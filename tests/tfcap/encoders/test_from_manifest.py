@@ -14,7 +14,7 @@ SETTINGS = {"name": "mobilenet", "weights": "random", "input_size": 32, "seed": 
 
 
 @pytest.fixture
-def records_of(make_records):
+def match_records(make_records):
     """A record set that claims an encoder; its features are not that encoder's."""
 
     def make(settings):
@@ -28,31 +28,31 @@ def test_it_is_the_one_that_records_find():
     assert entry.load() is load_recorded
 
 
-def test_the_encoder_of_the_configuration(records_of):
-    found = load_recorded(records_of(SETTINGS).manifest, {})
+def test_the_encoder_of_the_configuration(match_records):
+    found = load_recorded(match_records(SETTINGS).manifest, {})
     assert found.info == load_encoder(EncoderConfig(**SETTINGS)).info
 
 
-def test_weights_that_moved(records_of, tmp_path):
+def test_weights_that_moved(match_records, tmp_path):
     settings = {**SETTINGS, "weights": str(tmp_path / "gone.weights.h5")}
-    manifest = records_of(settings).manifest
+    manifest = match_records(settings).manifest
     with pytest.raises(UserError, match=r"gone\.w.* \(here: --encoder_weights\)"):
         load_recorded(manifest, {})
     found = load_recorded(manifest, {"weights": "random"})
     assert found.info.weights == "random"
 
 
-def test_a_model_that_moved(records_of, tmp_path):
+def test_a_model_that_moved(match_records, tmp_path):
     settings = {"model": str(tmp_path / "gone.keras"), "preprocessing": "unit"}
-    manifest = records_of(settings).manifest
+    manifest = match_records(settings).manifest
     with pytest.raises(UserError, match=r"gone\.keras.* \(here: --encoder_model\)"):
         load_recorded(manifest, {})
     with pytest.raises(UserError, match="is said with --encoder_model"):
         load_recorded(manifest, {"weights": "random"})
 
 
-def test_a_configuration_that_is_none(records_of):
-    manifest = records_of(SETTINGS).manifest
+def test_a_configuration_that_is_none(match_records):
+    manifest = match_records(SETTINGS).manifest
     broken = manifest.model_copy(update={"configuration": {"encoder": {"nam": "x"}}})
     with pytest.raises(UserError, match=r"configuration in dataset\.json: .*'name'"):
         load_recorded(broken, {})

@@ -15,7 +15,7 @@ from tfcap.evaluation import evaluator
 from tfcap.evaluation.evaluator import describe_scorer, evaluate, save
 from tfcap.metrics import scoring
 from tfcap.metrics.scoring import Scores
-from tfcap.runs.workdir import Workdir, settled
+from tfcap.runs.workdir import Workdir, resolve_config
 from tfcap.training.trainer import Trainer
 
 SETTINGS = {
@@ -99,9 +99,9 @@ def test_the_search_does_not_know_how_long_captions_of_other_splits_are(make_rec
     known = statistics.model_copy(update={"longest_by_split": {"train": 5, "dev": 7}})
     shorter = records.manifest.model_copy(update={"statistics": known})
     config = parse_config({}, "test")
-    assert settled(config, records).decoding.max_length == 7
+    assert resolve_config(config, records).decoding.max_length == 7
     records = dataclasses.replace(records, manifest=shorter)
-    assert settled(config, records).decoding.max_length == 5
+    assert resolve_config(config, records).decoding.max_length == 5
 
 
 def test_a_split_without_photos(trained):

@@ -18,7 +18,7 @@ def jpeg(seed: int) -> bytes:
     return file.getvalue()
 
 
-def own_model(folder: Path, **settings) -> dict:
+def custom_model(folder: Path, **settings) -> dict:
     """Settings of an encoder whose model is a file in `folder`."""
     cells = keras.layers.Conv2D(6, 3, 4, "same")
     keras.Sequential([keras.Input([32, 32, 3]), cells]).save(folder / "own.keras")

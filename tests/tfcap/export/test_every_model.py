@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_encoders import ENCODER, jpeg, own_model
+from small_encoders import ENCODER, custom_model, jpeg
 
 from records.format.schema import FeatureSpec
 from tfcap.config.experiment import DecodingConfig, EncoderConfig, parse_config
@@ -84,7 +84,7 @@ def captioners(tmp_path_factory, write_records, a_gpu) -> dict[str, PhotoCaption
     folder = tmp_path_factory.mktemp("models")
 
     def make(name: str, settings: dict | None, model: dict) -> PhotoCaptioner:
-        settings = settings or own_model(folder, crops=5, flip=True)
+        settings = settings or custom_model(folder, crops=5, flip=True)
         config = parse_config({"encoder": settings, "model": model}, "test")
         encoder = load_encoder(EncoderConfig(**settings))
         spec = FeatureSpec(shape=encoder.shape, dtype="float16")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-from small_encoders import ENCODER, jpeg, own_model
+from small_encoders import ENCODER, custom_model, jpeg
 from tensorflow.core.framework.tensor_pb2 import TensorProto
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from tensorflow.python.framework.convert_to_constants import (
@@ -126,7 +126,7 @@ def test_consensus_is_exported_with_what_it_compares_by(start, tmp_path):
     live = live_captions(captioner, photos)
     assert [e.caption for e in exported] == [one.caption for one in live]
     kept = [variable.numpy() for variable in captioner.weights.variables]
-    tables = [t.numpy() for t in tf.nest.flatten(captioner.voters, True)]
+    tables = [t.numpy() for t in tf.nest.flatten(captioner.mbr_scorer, True)]
     assert len(tables) > 20
     for table in tables:
         assert sum(np.array_equal(table, one) for one in kept) == 1
@@ -151,7 +151,7 @@ def test_another_encoder_is_refused(start):
 
 
 def test_a_model_that_was_moved_is_found_where_it_is_said_to_be(start, tmp_path):
-    _, workdir = start(own_model(tmp_path, pooling="flatten"))
+    _, workdir = start(custom_model(tmp_path, pooling="flatten"))
     loaded.cache_clear()
     moved = str((tmp_path / "own.keras").rename(tmp_path / "moved.keras"))
     with pytest.raises(UserError, match=r"nothing at .*own.keras; .*--encoder_model P"):
@@ -163,9 +163,9 @@ def test_a_model_that_was_moved_is_found_where_it_is_said_to_be(start, tmp_path)
 
 
 def test_another_model_at_the_same_place_is_refused(start, tmp_path):
-    _, workdir = start(own_model(tmp_path))
+    _, workdir = start(custom_model(tmp_path))
     loaded.cache_clear()
-    own_model(tmp_path)  # other weights are drawn
+    custom_model(tmp_path)  # other weights are drawn
     with pytest.raises(UserError, match=r"own.keras is not the one .*_model$"):
         encoder_of_records(workdir, {})
 

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from tfcap.models.layers.packed_tokens import Text
+from tfcap.models.layers.packed_tokens import PackedTokens
 from tfcap.ops.dispatch import kernels_for
 from tfcap.training.train_step import token_losses
 
@@ -41,5 +41,5 @@ def losses_and_gradients(model, batch, seed=None, padded=False, in_cpp=False):
 
 def read(model, context, tokens):
     """Hidden values of each position, [rows, length, h]."""
-    text = Text.with_padding(tf.convert_to_tensor(tokens))
-    return text.rows(model.read(context, text))
+    text = PackedTokens.with_padding(tf.convert_to_tensor(tokens))
+    return text.unpack(model.read(context, text))

@@ -6,7 +6,7 @@ import tensorflow as tf
 from losses import losses_and_gradients, read
 
 from records.errors import UserError
-from records.format.manifest import FeatureMoments
+from records.format.manifest import FeatureStatistics
 from records.format.schema import FeatureSpec
 from tfcap.config.model import AttentionConfig, TransformerConfig
 from tfcap.data.expansion import expand_causal, expand_prefixes, pad
@@ -29,7 +29,7 @@ BOTH = pytest.mark.parametrize("name", ["attention", "transformer"])
 def build(name, shape=GRID, seed=0, **changes):
     small = {"components": 4, "embedding_units": 8, "heads": 2, **changes}
     channels = shape[-1]
-    moments = FeatureMoments(mean=[0.5] * channels, deviation=[2.0] * channels)
+    moments = FeatureStatistics(mean=[0.5] * channels, deviation=[2.0] * channels)
     spec = FeatureSpec(shape=shape, dtype="float32")
     if name == "transformer":
         config = TransformerConfig(feed_forward_units=12, **small)

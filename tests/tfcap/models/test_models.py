@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from losses import losses_and_gradients, read
 
-from records.format.manifest import FeatureMoments
+from records.format.manifest import FeatureStatistics
 from records.format.schema import FeatureSpec
 from tfcap.config.experiment import MergeConfig
 from tfcap.data.expansion import expand_causal, expand_prefixes, pad
@@ -23,7 +23,7 @@ IDS = tf.ragged.constant(
 def build(shape=(6,), seed=0, **changes) -> MergeCaptioner:
     config = MergeConfig(image_units=8, lstm_units=8, embedding_units=5, **changes)
     channels = shape[-1]
-    moments = FeatureMoments(mean=[0.5] * channels, deviation=[2.0] * channels)
+    moments = FeatureStatistics(mean=[0.5] * channels, deviation=[2.0] * channels)
     spec = FeatureSpec(shape=shape, dtype="float32")
     return MergeCaptioner(config, VOCABULARY, spec, moments, seed=seed)
 
@@ -115,14 +115,16 @@ def test_a_grid_is_averaged_over_its_cells():
 
 
 def test_standardizing_uses_the_moments_and_silences_dead_features():
-    layer = standardizer(FeatureMoments(mean=[1e-4, 3.0, 7.0], deviation=[1e-5, 2, 0]))
+    layer = standardizer(
+        FeatureStatistics(mean=[1e-4, 3.0, 7.0], deviation=[1e-5, 2, 0])
+    )
     values = layer(tf.constant([[1.3e-4, 5.0, 7.5]]))
     np.testing.assert_allclose(values, [[3.0, 1.0, 0.0]], rtol=1e-4)
 
 
 def test_features_of_a_random_network_keep_their_scale():
     # A random InceptionV3's pooled features are of the order of 1e-4.
-    layer = standardizer(FeatureMoments(mean=[2e-4] * 2, deviation=[1e-5] * 2))
+    layer = standardizer(FeatureStatistics(mean=[2e-4] * 2, deviation=[1e-5] * 2))
     np.testing.assert_allclose(
         layer(tf.constant([[2e-4, 2.2e-4]])), [[0, 2]], atol=1e-4
     )

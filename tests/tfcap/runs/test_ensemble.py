@@ -13,7 +13,7 @@ from tfcap.config.experiment import DecodingConfig
 from tfcap.data.pipeline import photo_batches
 from tfcap.evaluation.evaluator import caption_split, evaluate, save
 from tfcap.export.model_card import describe
-from tfcap.runs.ensemble import open_members, restore, results_folder, sources_of
+from tfcap.runs.ensemble import feature_sources, open_members, restore, results_folder
 
 
 def test_one_run_is_itself(make_records, write_run):
@@ -126,7 +126,7 @@ def test_an_ensemble_of_two_encoders_is_the_mean_of_both(two_encoders):
     runs, sets = two_encoders
     config = DecodingConfig(max_length=8, beam_width=1)
     model, _ = restore(runs)
-    captions, _ = caption_split(model, sources_of(model, sets), "dev", config)
+    captions, _ = caption_split(model, feature_sources(model, sets), "dev", config)
     batches = [next(iter(photo_batches(own, "dev", 100))) for own in sets]
     models = [run.restore_best()[0] for run in runs]
     shares = 0

@@ -54,7 +54,7 @@ def trained(write_records, tmp_path_factory):
 
 def stop_in(patch, seed: int, step: int) -> None:
     """Sends this process SIGTERM after a step of one of the runs."""
-    original = Trainer.note
+    original = Trainer.flush_metrics
 
     def note(self):
         original(self)

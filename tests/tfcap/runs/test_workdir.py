@@ -12,12 +12,12 @@ from records.format.record_set import RecordSet
 from records.text.vocabulary import FILE_NAME as VOCABULARY
 from records.text.vocabulary import Vocabulary
 from tfcap.config.experiment import Config
-from tfcap.runs.workdir import Workdir, check_fits, held
+from tfcap.runs.workdir import Workdir, check_fits, lock_workdir
 
 ANOTHER = """
 import sys
-from tfcap.runs.workdir import held
-with held(sys.argv[1]):
+from tfcap.runs.workdir import lock_workdir
+with lock_workdir(sys.argv[1]):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -62,19 +62,19 @@ def test_a_second_run_is_refused_while_the_first_is_there(tmp_path):
     ) as other:
         assert other.stdout.readline() == "held\n"
         who = rf"--workdir: another .* {path} \(process {other.pid} on .*wait for it"
-        with pytest.raises(UserError, match=who), held(path):
+        with pytest.raises(UserError, match=who), lock_workdir(path):
             pass
         other.stdin.close()
-    with held(path):
+    with lock_workdir(path):
         assert os.path.isdir(path)
 
 
 def test_a_run_that_is_refused_leaves_nothing(tmp_path):
     path = tmp_path / "run"
-    with pytest.raises(UserError), held(str(path)):
+    with pytest.raises(UserError), lock_workdir(str(path)):
         raise UserError("wrong")
     assert not path.exists()
-    with held(str(path)):
+    with lock_workdir(str(path)):
         (path / "config.yaml").write_text("")
     assert [file.name for file in path.iterdir()] == ["config.yaml"]
 
@@ -82,7 +82,10 @@ def test_a_run_that_is_refused_leaves_nothing(tmp_path):
 def test_a_work_directory_that_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("")
     message = "--workdir: cannot make .*file/run: Not a directory"
-    with pytest.raises(UserError, match=message), held(str(tmp_path / "file" / "run")):
+    with (
+        pytest.raises(UserError, match=message),
+        lock_workdir(str(tmp_path / "file" / "run")),
+    ):
         pass
 
 

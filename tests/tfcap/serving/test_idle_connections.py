@@ -51,7 +51,7 @@ def test_only_those_that_ask_for_nothing_are_closed(pass_time):
     busy = Connection(answered())
     working.cycle = answered(complete=False)
     all_of_them = {never, done, working, busy}
-    watch = idle_connections.SilentConnections(all_of_them, seconds=10)
+    watch = idle_connections.IdleConnectionCloser(all_of_them, seconds=10)
     pass_time(watch, 0, 9)
     busy.cycle = answered()  # it has asked again, and been answered
     pass_time(watch, 11)
@@ -62,7 +62,7 @@ def test_only_those_that_ask_for_nothing_are_closed(pass_time):
 @pytest.mark.parametrize("complete", [True, False])
 def test_only_those_that_read_nothing_are_aborted(pass_time, complete):
     never, slow = (Connection(answered(complete), unread=9) for _ in range(2))
-    watch = idle_connections.SilentConnections({never, slow}, seconds=10)
+    watch = idle_connections.IdleConnectionCloser({never, slow}, seconds=10)
     pass_time(watch, 0, 9)
     slow.unread = 0
     pass_time(watch, 10)

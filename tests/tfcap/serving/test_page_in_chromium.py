@@ -16,7 +16,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
-from records.format.manifest import FeatureMoments
+from records.format.manifest import FeatureStatistics
 from records.format.schema import FeatureSpec
 from records.text.tokenizer import TokenizerSettings
 from records.text.vocabulary import Vocabulary
@@ -99,7 +99,7 @@ def captioner(tmp_path_factory) -> Captioner:
     encoder = load_encoder(EncoderConfig(**settings, pooling="grid"))
     channels = encoder.shape[-1]
     spec = FeatureSpec(shape=encoder.shape, dtype="float32")
-    moments = FeatureMoments(mean=[0.0] * channels, deviation=[0.1] * channels)
+    moments = FeatureStatistics(mean=[0.0] * channels, deviation=[0.1] * channels)
     vocabulary = Vocabulary.from_counts(dict.fromkeys(WORDS, 1), 1, True)
     small = {"components": 8, "embedding_units": 8, "heads": 2, "lstm_units": 8}
     config = AttentionConfig(attention_units=8, output_units=8, **small)

@@ -20,7 +20,7 @@ from tfcap.evaluation.evaluator import evaluate
 from tfcap.export import export, model_card, photo_captioner
 from tfcap.images.decoding import read_photo
 from tfcap.inference.captioner import Captioner
-from tfcap.runs.ensemble import open_members, sources_of
+from tfcap.runs.ensemble import feature_sources, open_members
 from tfcap.runs.workdir import Workdir
 from tfcap.training.sample_captions import choose
 from tfcap.training.trainer import Trainer
@@ -175,7 +175,7 @@ def test_replicas_train_as_one(records, model, tmp_path, monkeypatch, loss_curve
 
 def test_scores_and_export_are_of_the_tuned_encoder(records, trained, tmp_path):
     model, _ = trained.restore_best()
-    (source,) = sources_of(model, [records])
+    (source,) = feature_sources(model, [records])
     ((ids, features),) = source.batches("dev", 100)
     kept = {r.photo_id: r.encoded for r in choose(records, "dev", 7, 0)}
     photos = [kept[name] for name in ids]
@@ -229,7 +229,9 @@ def test_training_photos_are_seen_by_the_tuned_encoder(trained, records, monkeyp
     monkeypatch.setattr(View, "of", lambda means: used.append(means) or of(means))
     found = evaluate([trained], [records], "dev", decoding)
     captioner = photo_captioner([trained], decoding, records=records.directory)
-    [means] = mean_features(sources_of(trained.restore_best()[0], [records]), "train")
+    [means] = mean_features(
+        feature_sources(trained.restore_best()[0], [records]), "train"
+    )
     [stored] = mean_features([FeatureSource(records)], "train")
     assert means.shape == stored.shape == (SIZES["train"], 8)
     assert np.abs(means - stored).max() > 1e-3

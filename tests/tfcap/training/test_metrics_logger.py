@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from tfcap.config.experiment import TrainingConfig
-from tfcap.training.metrics_logger import Curves
+from tfcap.training.metrics_logger import MetricsLogger
 
 
 @pytest.mark.parametrize(
@@ -18,8 +18,8 @@ from tfcap.training.metrics_logger import Curves
 def test_the_line_of_an_epoch(tmp_path, capsys, captions, end):
     samples = SimpleNamespace(captions=lambda: captions, draw=lambda *_: None)
     workdir = SimpleNamespace(folder=lambda name: str(tmp_path / name))
-    with Curves(workdir, 1, TrainingConfig()) as curves:
-        curves.start_epoch(0, 0)
-        curves.show_samples(1, samples)
-        curves.end_epoch(1, 2.0, True)
+    with MetricsLogger(workdir, 1, TrainingConfig()) as metrics:
+        metrics.start_epoch(0, 0)
+        metrics.show_samples(1, samples)
+        metrics.end_epoch(1, 2.0, True)
     assert capsys.readouterr().err == f"epoch 1/20: {end}"

@@ -188,7 +188,7 @@ def test_an_end_that_was_not_drawn_has_no_gradient(first):
     written = tf.constant([[1, 4, 5, 2], [1, 4, 2, 0]])
     context = take(model.encode(tf.ones([1, 4])), tf.constant([0, 0]))
     found = tf.function(rewarded.surprise)(model, context, written, None)
-    logits = model.predict_tokens(context, written[:, :-1]) + rewarded.rules.always
+    logits = model.predict_tokens(context, written[:, :-1]) + rewarded.rules.banned_mask
     chosen = tf.gather(tf.nn.log_softmax(logits), written[:, 1:], batch_dims=2)
     np.testing.assert_allclose(found, -tf.reduce_sum(chosen[:, :2], 1), rtol=1e-5)
 

@@ -23,11 +23,11 @@ with StopRequest():
 def test_a_signal_is_noted_and_heeded_later(number):
     before = signal.getsignal(number)
     with StopRequest() as stop:
-        stop.heed()
+        stop.raise_if_stopped()
         signal.raise_signal(number)
         assert stop.signal == number
         with pytest.raises(StopTraining):
-            stop.heed()
+            stop.raise_if_stopped()
     assert signal.getsignal(number) == before
 
 

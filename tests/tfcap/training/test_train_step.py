@@ -8,7 +8,7 @@ from training_steps import Steps, settings, strategy_of
 from tfcap.data.pipeline import scoring_batches
 from tfcap.models import build_model
 from tfcap.models.layers.packed_lstm import read_words
-from tfcap.models.layers.packed_tokens import Text
+from tfcap.models.layers.packed_tokens import PackedTokens
 from tfcap.training.train_step import StepResult, make_score_step, part_of
 
 SLOW = pytest.mark.slow
@@ -112,7 +112,7 @@ def test_layers_compute_in_half_precision_and_weights_stay_whole(
     )
     context = mixed.model.encode(tf.zeros([1, 4]))
     assert context.parts.dtype == precision.removeprefix("mixed_")
-    hidden = mixed.model.read(context, Text.of(tf.ones([1, 2], tf.int32)))
+    hidden = mixed.model.read(context, PackedTokens.of(tf.ones([1, 2], tf.int32)))
     assert hidden.dtype == context.parts.dtype
     assert mixed.model.predict_token(hidden).dtype == tf.float32
     assert {v.dtype for v in mixed.model.trainable_variables} == {"float32"}

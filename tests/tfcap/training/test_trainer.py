@@ -66,14 +66,14 @@ def use_replicas(monkeypatch, replicas: int) -> None:
 
 def stop_at(monkeypatch, step: int, number=signal.SIGTERM) -> None:
     """Sends this process a signal right after a step."""
-    original = Trainer.note
+    original = Trainer.flush_metrics
 
-    def note(self):
+    def flush_metrics(self):
         original(self)
         if self.steps == step:
             signal.raise_signal(number)
 
-    monkeypatch.setattr(Trainer, "note", note)
+    monkeypatch.setattr(Trainer, "flush_metrics", flush_metrics)
 
 
 SLOW = pytest.mark.slow

@@ -10,7 +10,7 @@ from typing import Any
 from PIL import Image
 
 from records.html.images import Unreadable, photo_url, thumbnail
-from records.html.theme import look
+from records.html.theme import stylesheet
 from records.photo_header import MAX_BYTES
 from records.storage.files import make_output, read_file, write_text
 from tfcap import web
@@ -55,7 +55,7 @@ def write_gallery(
     shown = select(entries, limit)
     text = Template(web.read("gallery/page.html")).substitute(
         title=escape(title),
-        style=look() + style,
+        style=stylesheet() + style,
         script=script,
         policy=f"style-src 'unsafe-inline'; script-src {web.digest(script)}",
         lede=_lede(entries),

@@ -11,7 +11,7 @@ from types import ModuleType
 import keras
 import tensorflow as tf
 
-from tfcap.ops.dispatch import operations_for
+from tfcap.ops.dispatch import native_ops
 
 Projected = tuple[tf.Tensor, tf.Tensor]
 
@@ -43,7 +43,7 @@ class PhotoAttention(keras.layers.Layer):
             training step has no use for it.
         """
         query, units = self.query(text), self.units
-        own = operations_for(query)
+        own = native_ops(query)
         if own:
             count = tf.shape(cells[0])[1]
             begins = tf.range(tf.shape(cells[0])[0] + 1) * count

@@ -5,12 +5,12 @@ import tensorflow as tf
 
 from tfcap.config.model import TransformerConfig
 from tfcap.models.layers.cross_attention import PhotoAttention, Projected, attend_in_cpp
-from tfcap.models.layers.packed_tokens import Text
-from tfcap.ops.dispatch import operations_for
+from tfcap.models.layers.packed_tokens import PackedTokens
+from tfcap.ops.dispatch import native_ops
 from tfcap.ops.dropout import dropout
 
 # Far below any score, and a number in float16 too.
-NEVER = -3e4
+MASKED_LOGIT = -3e4
 Kept = tuple[tf.Tensor, tf.Tensor]
 SELF, SEEN, INNER = range(3)
 
@@ -39,7 +39,7 @@ class DecoderBlock(keras.layers.Layer):
         self.widen = dense(config.feed_forward_units, "relu", name="widen")
         self.narrow = dense(units, name="narrow")
 
-    def read(self, hidden, text: Text, photo, cells: Projected, seed=None):
+    def read(self, hidden, text: PackedTokens, photo, cells: Projected, seed=None):
         """Hidden [words, units] -> the same, and shares of cells.
 
         Photo and seed are those of words.
@@ -47,17 +47,17 @@ class DecoderBlock(keras.layers.Layer):
         parts = tf.split(self.queries_keys_values(self.norm_self(hidden)), 3, -1)
         return self.after_self(hidden, self.look_back(parts, text), photo, cells, seed)
 
-    def look_back(self, parts: list[tf.Tensor], text: Text) -> tf.Tensor:
+    def look_back(self, parts: list[tf.Tensor], text: PackedTokens) -> tf.Tensor:
         """Queries, keys, values [words, units] -> what words see of those before."""
-        own = None if text.padded else operations_for(parts[0])
+        own = None if text.padded else native_ops(parts[0])
         if own:
             begins = tf.concat([[0], tf.cumsum(text.lengths)], 0)
             return attend_in_cpp(own, *parts, text.row, begins, self.heads, causal=True)
         length = text.size[1]
         # Padding is on the right: who looks at the left alone sees none.
         earlier = tf.linalg.band_part(tf.ones([length, length], tf.bool), -1, 0)
-        return text.words(
-            self.mix(*(self.by_head(text.rows(part)) for part in parts), earlier)
+        return text.pack(
+            self.mix(*(self.by_head(text.unpack(part)) for part in parts), earlier)
         )
 
     def step(self, hidden, position, kept: Kept, photo, cells: Projected):
@@ -103,7 +103,7 @@ class DecoderBlock(keras.layers.Layer):
     def mix(self, query, key, value, visible):
         """[rows, heads, n, u], [rows, heads, m, u] twice -> [rows, n, heads * u]."""
         scores = tf.matmul(query, key, transpose_b=True) * self.head_units**-0.5
-        scores = tf.where(visible, tf.cast(scores, tf.float32), NEVER)
+        scores = tf.where(visible, tf.cast(scores, tf.float32), MASKED_LOGIT)
         shares = tf.cast(tf.nn.softmax(scores), value.dtype)
         mixed = tf.transpose(tf.matmul(shares, value), [0, 2, 1, 3])
         rows, length = tf.unstack(tf.shape(mixed)[:2])

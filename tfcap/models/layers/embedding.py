@@ -7,16 +7,16 @@ Vectors are scaled on the way in as in Vaswani et al. 2017, section 3.4.
 import keras
 import tensorflow as tf
 
-from tfcap.config.model import CellSettings
+from tfcap.config.model import ImageFeatureSettings
 from tfcap.ops.dropout import dropout
 
 TEXT, WORD = 10, 11
 
 
-class Words(keras.layers.Layer):
+class WordEmbedding(keras.layers.Layer):
     """Tokens -> vectors by `call`, hidden values -> logits by `predict`."""
 
-    def __init__(self, config: CellSettings, vocabulary_size: int):
+    def __init__(self, config: ImageFeatureSettings, vocabulary_size: int):
         super().__init__(name="words")
         self.config = config
         units = config.embedding_units

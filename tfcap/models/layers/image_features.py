@@ -13,10 +13,10 @@ import keras
 import tensorflow as tf
 
 from records.errors import UserError
-from records.format.manifest import FeatureMoments
+from records.format.manifest import FeatureStatistics
 from records.format.record_set import RecordSet
 from records.format.schema import FeatureSpec
-from tfcap.config.model import CellSettings
+from tfcap.config.model import ImageFeatureSettings
 from tfcap.models.layers.pca import principal_components
 from tfcap.models.layers.standardization import standardizer
 from tfcap.ops.dropout import dropout, fold_in, uniform
@@ -26,7 +26,7 @@ MOST_CHANNELS = 8192
 CELLS, MEAN, FLIP = range(3)
 
 
-class Cells(keras.layers.Layer):
+class ImageFeatures(keras.layers.Layer):
     """Features [photos, *shape] -> cells [photos, cells, units], mean [photos, units].
 
     Raises:
@@ -34,7 +34,10 @@ class Cells(keras.layers.Layer):
     """
 
     def __init__(
-        self, config: CellSettings, features: FeatureSpec, moments: FeatureMoments
+        self,
+        config: ImageFeatureSettings,
+        features: FeatureSpec,
+        moments: FeatureStatistics,
     ):
         # In float32 whatever the other layers compute in: features may be large.
         super().__init__(name="cells", dtype="float32")
@@ -90,7 +93,7 @@ class Cells(keras.layers.Layer):
         return tf.where(mirrored, cells[:, :, ::-1], cells)
 
 
-def check_shape(shape: tuple[int, ...], config: CellSettings) -> None:
+def check_shape(shape: tuple[int, ...], config: ImageFeatureSettings) -> None:
     if len(shape) > 3 or shape[-1] > MOST_CHANNELS:
         raise UserError(
             f"model.name {config.name} attends to cells, but features of shape "

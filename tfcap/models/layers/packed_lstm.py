@@ -10,14 +10,17 @@ from types import ModuleType
 import keras
 import tensorflow as tf
 
-from tfcap.models.layers.packed_tokens import Text
-from tfcap.ops.dispatch import cudnn_allowed, operations_for
+from tfcap.models.layers.packed_tokens import PackedTokens
+from tfcap.ops.dispatch import cudnn_allowed, native_ops
 
 State = list[tf.Tensor]
 
 
 def read_words(
-    lstm: keras.layers.LSTM, words: tf.Tensor, text: Text, state: State | None = None
+    lstm: keras.layers.LSTM,
+    words: tf.Tensor,
+    text: PackedTokens,
+    state: State | None = None,
 ) -> tf.Tensor:
     """What the LSTM holds after each word, [words, units].
 
@@ -32,11 +35,11 @@ def read_words(
     if text.padded or cudnn_allowed():
         # Keras takes cuDNN's wherever there is a GPU, for exports and XLA too.
         lstm.use_cudnn = "auto" if cudnn_allowed() else False
-        hidden = lstm(text.rows(words), initial_state=state)
-        return tf.ensure_shape(text.words(hidden), [None, lstm.units])
+        hidden = lstm(text.unpack(words), initial_state=state)
+        return tf.ensure_shape(text.pack(hidden), [None, lstm.units])
     kernel, recurrent, bias = (tf.cast(w.value, words.dtype) for w in lstm.weights)
     gates = tf.matmul(words, kernel) + bias
-    own = operations_for(gates)
+    own = native_ops(gates)
     if own:
         return run_in_cpp(own, gates, text.lengths, recurrent, state)
     return run_packed(gates, text.lengths, recurrent, state)

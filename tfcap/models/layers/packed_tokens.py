@@ -12,7 +12,7 @@ from records.text.vocabulary import PAD_ID
 from tfcap.ops.dropout import place_seeds
 
 
-class Text(NamedTuple):
+class PackedTokens(NamedTuple):
     """Words of rows, row by row; a word of a prefix or caption is one token.
 
     Attributes:
@@ -30,7 +30,7 @@ class Text(NamedTuple):
     padded: bool
 
     @classmethod
-    def of(cls, tokens: tf.Tensor) -> "Text":
+    def of(cls, tokens: tf.Tensor) -> "PackedTokens":
         """Tokens int32 [rows, length], padded on the right.
 
         Padding is left out, but where the size is known before: XLA needs sizes that
@@ -40,7 +40,7 @@ class Text(NamedTuple):
         return cls.with_padding(tokens) if known else cls.without_padding(tokens)
 
     @classmethod
-    def without_padding(cls, tokens: tf.Tensor) -> "Text":
+    def without_padding(cls, tokens: tf.Tensor) -> "PackedTokens":
         """Those of tokens int32 [rows, length] that are not padding."""
         places = tf.cast(tf.where(tokens != PAD_ID), tf.int32)
         lengths = tf.math.count_nonzero(tokens, 1, dtype=tf.int32)
@@ -48,7 +48,7 @@ class Text(NamedTuple):
         return cls(tf.gather_nd(tokens, places), places, lengths, size, False)
 
     @classmethod
-    def with_padding(cls, tokens: tf.Tensor) -> "Text":
+    def with_padding(cls, tokens: tf.Tensor) -> "PackedTokens":
         """Tokens int32 [rows, length], all of them."""
         size = tf.shape(tokens)
         word = tf.range(tf.size(tokens))
@@ -77,13 +77,13 @@ class Text(NamedTuple):
         """For dropout in each word, int32 [words], by those of rows; None of None."""
         return place_seeds(of_rows, self.places)
 
-    def words(self, values: tf.Tensor) -> tf.Tensor:
+    def pack(self, values: tf.Tensor) -> tf.Tensor:
         """Values [rows, longest, ...] -> [words, ...]."""
         if self.padded:
             return tf.reshape(values, tf.concat([[-1], tf.shape(values)[2:]], 0))
         return tf.gather_nd(values, self.places)
 
-    def rows(self, values: tf.Tensor) -> tf.Tensor:
+    def unpack(self, values: tf.Tensor) -> tf.Tensor:
         """Values [words, ...] -> [rows, longest, ...], 0 where no word is."""
         shape = tf.concat([self.size, tf.shape(values)[1:]], 0)
         if self.padded:

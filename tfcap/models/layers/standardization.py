@@ -3,10 +3,10 @@
 import keras
 import numpy as np
 
-from records.format.manifest import FeatureMoments
+from records.format.manifest import FeatureStatistics
 
 
-def scale_and_shift(moments: FeatureMoments) -> tuple[np.ndarray, np.ndarray]:
+def scale_and_shift(moments: FeatureStatistics) -> tuple[np.ndarray, np.ndarray]:
     """What standardises: features * scale + shift, each float64 [channels].
 
     A feature that is the same in every photo becomes 0.
@@ -17,7 +17,7 @@ def scale_and_shift(moments: FeatureMoments) -> tuple[np.ndarray, np.ndarray]:
     return scale, -mean * scale
 
 
-def standardizer(moments: FeatureMoments) -> keras.layers.Rescaling:
+def standardizer(moments: FeatureStatistics) -> keras.layers.Rescaling:
     """Brings features to zero mean and unit deviation over the training photos."""
     scale, shift = scale_and_shift(moments)
     # In float32 whatever the other layers compute in: features may be large.

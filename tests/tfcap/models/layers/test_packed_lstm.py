@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 
 from tfcap.models.layers.packed_lstm import read_words
-from tfcap.models.layers.packed_tokens import Text
-from tfcap.ops.dispatch import kernels_for, operations_for
+from tfcap.models.layers.packed_tokens import PackedTokens
+from tfcap.ops.dispatch import kernels_for, native_ops
 
 TOKENS = tf.constant(
     [[1, 5, 7, 0, 0, 0], [1, 2, 3, 4, 5, 6], [1, 0, 0, 0, 0, 0], [1, 4, 2, 0, 0, 0]]
@@ -46,7 +46,7 @@ def outputs_and_gradients(lstm, make_text, words, tokens, state, in_cpp=False):
         text = make_text(tokens)
         with kernels_for("CPU" if in_cpp else None), tf.GradientTape() as tape:
             tape.watch([words, *state])
-            hidden = read_words(lstm, text.words(words), text, state or None)
+            hidden = read_words(lstm, text.pack(words), text, state or None)
             hidden = tf.boolean_mask(hidden, text.tokens > 0)
             loss = tf.reduce_sum(hidden**2)
         gradients = tape.gradient(loss, [*weights, *state, words])
@@ -59,9 +59,9 @@ def outputs_and_gradients(lstm, make_text, words, tokens, state, in_cpp=False):
 def test_values_and_gradients_are_those_of_the_layer(lstm, in_cpp, begun):
     words, tokens, state = inputs()
     given = words, tokens, state if begun else []
-    expected, its_own = outputs_and_gradients(lstm, Text.with_padding, *given)
+    expected, its_own = outputs_and_gradients(lstm, PackedTokens.with_padding, *given)
     found, gradients = outputs_and_gradients(
-        lstm, Text.without_padding, *given, in_cpp=in_cpp
+        lstm, PackedTokens.without_padding, *given, in_cpp=in_cpp
     )
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
     for one, other in zip(gradients, its_own, strict=True):
@@ -73,7 +73,7 @@ def test_rows_of_no_word_and_no_row_at_all_have_no_value(lstm, in_cpp):
     for tokens in (whole * [[1], [0], [1], [0]], whole[:0]):
         given = words[: len(tokens)], tokens, [part[: len(tokens)] for part in state]
         found, gradients = outputs_and_gradients(
-            lstm, Text.without_padding, *given, in_cpp=in_cpp
+            lstm, PackedTokens.without_padding, *given, in_cpp=in_cpp
         )
         assert len(found) == np.count_nonzero(tokens)
         for gradient in gradients[3:]:  # of the state and the words
@@ -83,7 +83,7 @@ def test_rows_of_no_word_and_no_row_at_all_have_no_value(lstm, in_cpp):
 
 def test_ours_are_used_where_allowed_alone(step_operations):
     def found(*values):
-        return [operations_for(tf.zeros([1], dtype)) for dtype in values]
+        return [native_ops(tf.zeros([1], dtype)) for dtype in values]
 
     assert found(tf.float32) == [None]
     with kernels_for("CPU"):
