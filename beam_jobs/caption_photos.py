@@ -21,7 +21,10 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-import records.quiet  # noqa: F401  # isort: skip  # before TensorFlow
+from records.tensorflow_logging import silence_startup
+
+if __name__ == "__main__":
+    silence_startup()
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from records.console import add_command, run_command
+from records.tensorflow_logging import silence_startup
 
 LIMIT, LIMIT_OF_A_PAGE = 3, 8
 
@@ -98,7 +99,7 @@ def natural(text: str) -> int:
 
 
 def inspect(args: argparse.Namespace) -> int:
-    import records.quiet  # noqa: F401  # isort: skip  # before TensorFlow
+    silence_startup()
     from records.format.record_set import RecordSet
     from records.inspection import html_page, summary
     from records.inspection.samples import sample_splits
@@ -124,7 +125,7 @@ def verify(args: argparse.Namespace) -> int:
     files = {kind: path for kind, path in paths.items() if path}
     if not args.sample and (args.photos or files or args.seed):
         args.wrong_usage("--photos, --encoder_... and --seed belong to --sample N")
-    import records.quiet  # noqa: F401  # isort: skip  # before TensorFlow
+    silence_startup()
     from records.verification import verifier
     from records.verification.feature_check import SampleRequest
     from records.verification.report import print_verdict

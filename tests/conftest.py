@@ -9,9 +9,11 @@ import os
 
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # processes that tests start have none either
 
-import records.quiet  # noqa: F401  # isort: skip  # before TensorFlow
+from records.tensorflow_logging import silence_startup
 
-import tensorflow as tf
+silence_startup()
+
+import tensorflow as tf  # noqa: E402
 
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0],

@@ -6,7 +6,10 @@ Features are zeros: what is left is Beam, reading, and writing. The last line it
 is a JSON object with the seconds of the build and the peak memory of the process.
 """
 
-import records.quiet  # noqa: F401  # isort: skip
+from records.tensorflow_logging import silence_startup
+
+if __name__ == "__main__":
+    silence_startup()
 
 import argparse
 import json

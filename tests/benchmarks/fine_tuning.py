@@ -8,7 +8,10 @@ configuration they were built by. One process, one measure after the other: the 
 the records' features; with the encoder trained, all of it and from a layer on.
 """
 
-from records import quiet  # isort: skip  # noqa: F401
+from records.tensorflow_logging import silence_startup
+
+if __name__ == "__main__":
+    silence_startup()
 
 import argparse
 import sys

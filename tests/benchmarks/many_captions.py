@@ -9,7 +9,10 @@ to its first checkpoint, `tfcap evaluate` of the `dev` photos and `tfcap export`
 the search of `configs/inception_attention.yaml`. Needs 2 GB of disk for a million.
 """
 
-import records.quiet  # noqa: F401  # isort: skip
+from records.tensorflow_logging import silence_startup
+
+if __name__ == "__main__":
+    silence_startup()
 
 import argparse
 import os

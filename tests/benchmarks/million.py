@@ -6,7 +6,10 @@ Needs 10 GB of disk: features are 256 zeros. Prints seconds and resident memory 
 runs, and the sums at the end.
 """
 
-import records.quiet  # noqa: F401  # isort: skip
+from records.tensorflow_logging import silence_startup
+
+if __name__ == "__main__":
+    silence_startup()
 
 import argparse
 import sys

@@ -6,7 +6,10 @@ What tfcap tells glibc (`tfcap/cli/malloc.py`) is not told here. The last line i
 is a JSON object with the rows trained on per second, after as many others.
 """
 
-import records.quiet  # noqa: F401  # isort: skip
+from records.tensorflow_logging import silence_startup
+
+if __name__ == "__main__":
+    silence_startup()
 
 import json
 import sys

@@ -6,7 +6,10 @@ The last line it prints is a JSON object with the MiB that this took at its peak
 what the process had after the first batch of another epoch.
 """
 
-import records.quiet  # noqa: F401  # isort: skip
+from records.tensorflow_logging import silence_startup
+
+if __name__ == "__main__":
+    silence_startup()
 
 import json
 import sys

@@ -5,7 +5,10 @@ beside it. A row that misses what is required of it is shown as missed; the exit
 0 all the same: a benchmark is not a test.
 """
 
-from records import quiet  # isort: skip  # noqa: F401
+from records.tensorflow_logging import silence_startup
+
+if __name__ == "__main__":
+    silence_startup()
 
 import argparse
 import json

@@ -13,7 +13,10 @@ server's memory with what it has grown; a tenth of the requests comes first and 
 count.
 """
 
-from records import quiet  # isort: skip  # noqa: F401
+from records.tensorflow_logging import silence_startup
+
+if __name__ == "__main__":
+    silence_startup()
 
 import argparse
 import asyncio

@@ -9,7 +9,10 @@ that come in chunks of a byte; the last line is the most it ever was (VmHWM). Ei
 clients ask at a time; photos are JPEGs of 500 x 375 pixels.
 """
 
-from records import quiet  # isort: skip  # noqa: F401
+from records.tensorflow_logging import silence_startup
+
+if __name__ == "__main__":
+    silence_startup()
 
 import argparse
 import sys

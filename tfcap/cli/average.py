@@ -3,6 +3,7 @@
 import argparse
 
 from records.console import add_command
+from records.tensorflow_logging import silence_startup
 
 
 def add_average(commands) -> None:
@@ -32,7 +33,7 @@ def add_average(commands) -> None:
 
 
 def average(args: argparse.Namespace) -> int:
-    import records.quiet  # noqa: F401
+    silence_startup()
     from records.errors import UserError
     from tfcap.runs.checkpoint_average import average as write
     from tfcap.runs.workdir import Workdir

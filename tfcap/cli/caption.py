@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from records.console import add_command, print_plain, visible
+from records.tensorflow_logging import silence_startup
 
 BATCH = 32
 
@@ -40,7 +41,7 @@ def add_caption(commands) -> None:
 
 
 def caption(args: argparse.Namespace) -> int:
-    import records.quiet  # noqa: F401
+    silence_startup()
     from tfcap.images.paths import photo_paths
     from tfcap.inference.captioner import Captioner
     from tfcap.memory import FREE_SOME, named_memory_errors

@@ -5,6 +5,7 @@ import json
 import sys
 
 from records.console import add_command
+from records.tensorflow_logging import silence_startup
 from tfcap.cli.options import add_set, decoding_config
 
 
@@ -66,7 +67,7 @@ def add_evaluate(commands) -> None:
 
 
 def evaluate(args: argparse.Namespace) -> int:
-    import records.quiet  # noqa: F401
+    silence_startup()
     from records.storage.photo_directory import check_directory
     from tfcap.memory import FREE_SOME, named_memory_errors
     from tfcap.runs.seeds import find_seeds

@@ -3,6 +3,7 @@
 import argparse
 
 from records.console import add_command
+from records.tensorflow_logging import silence_startup
 from tfcap.cli.options import add_set, decoding_config
 
 
@@ -60,7 +61,7 @@ def add_export(commands) -> None:
 
 
 def export(args: argparse.Namespace) -> int:
-    import records.quiet  # noqa: F401
+    silence_startup()
     from tfcap.memory import FREE_SOME, named_memory_errors
 
     with named_memory_errors(FREE_SOME):

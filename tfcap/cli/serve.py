@@ -3,6 +3,7 @@
 import argparse
 
 from records.console import add_command
+from records.tensorflow_logging import silence_startup
 
 
 def add_serve(commands) -> None:
@@ -33,7 +34,7 @@ def add_serve(commands) -> None:
 
 
 def serve(args: argparse.Namespace) -> int:
-    import records.quiet  # noqa: F401
+    silence_startup()
     from tfcap.config.experiment import parse_serving
     from tfcap.serving import serve as run
 

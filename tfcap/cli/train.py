@@ -7,6 +7,7 @@ import sys
 from contextlib import nullcontext
 
 from records.console import INTERRUPTED, add_command
+from records.tensorflow_logging import silence_startup
 from tfcap.cli.options import add_set
 
 RUN_AGAIN = 75  # EX_TEMPFAIL of sysexits.h: nothing is wrong, try again
@@ -64,7 +65,7 @@ def train(args: argparse.Namespace) -> int:
         return train_locally(args)
     # Until training begins, and with it the handler that saves: nothing is lost yet.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(RUN_AGAIN))
-    import records.quiet  # noqa: F401
+    silence_startup()
 
     if args.seeds is not None:
         from tfcap.cli.train_seeds import train_seeds

@@ -20,7 +20,9 @@ pytestmark = pytest.mark.slow
 service = tf.data.experimental.service
 WORKER = """
 import sys
-import records.quiet, tensorflow as tf
+from records.tensorflow_logging import silence_startup
+silence_startup()
+import tensorflow as tf
 service = tf.data.experimental.service
 at, port = sys.argv[1:]
 worker = service.WorkerServer(

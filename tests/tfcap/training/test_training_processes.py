@@ -20,7 +20,9 @@ pytestmark = pytest.mark.slow
 # As `tfcap`, with two logical CPUs, so that `mirrored` has two replicas.
 TFCAP = """
 import sys
-import records.quiet, tensorflow as tf
+from records.tensorflow_logging import silence_startup
+silence_startup()
+import tensorflow as tf
 cpu = tf.config.LogicalDeviceConfiguration()
 (device,) = tf.config.list_physical_devices("CPU")
 tf.config.set_logical_device_configuration(device, [cpu, cpu])
