@@ -33,10 +33,10 @@ from records.storage.base import (
     StorageUserError,
     Stream,
     is_remote,
-    register_remote,
     scheme_of,
     temporary_name,
 )
+from records.storage.registry import register_remote
 
 PLAIN = CompressionTypes.UNCOMPRESSED
 ROOT = re.compile(r"[a-zA-Z][-a-zA-Z0-9+.]*://[^/]*")

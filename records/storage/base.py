@@ -1,12 +1,7 @@
-"""Where files lie: a disk and an object store, read and written alike.
+"""The interface of a file system, and the local disk.
 
-    path without `scheme://`   this machine's file system
-    gs://, s3://, hdfs:// ...  in a Beam job, what Beam can read, which
-                               `beam_jobs.io.beam_storage` registers; elsewhere, what
-                               TensorFlow can
-
-Every other module of this package goes through `records.storage.files`, which picks the
-storage of a path.
+`records.storage.registry` chooses the file system of a path. Other modules read and
+write through the functions of `records.storage.files`.
 """
 
 import errno
@@ -314,28 +309,6 @@ class Stream(io.RawIOBase):
             with self.errors():
                 self.file.close()
         super().close()
-
-
-_local = LocalStorage()
-_remote: Storage | None = None
-
-
-def register_remote(storage: Storage) -> None:
-    """Has every path with a scheme go to this storage, in place of TensorFlow's."""
-    global _remote
-    _remote = storage
-
-
-def storage_of(path: str) -> Storage:
-    """The storage of the file system that a path lies in."""
-    if not is_remote(path):
-        return _local
-    if _remote is None:
-        # Here, so that reading a disk does not take TensorFlow.
-        from records.storage.gfile import TensorFlowStorage
-
-        register_remote(TensorFlowStorage())
-    return _remote
 
 
 def is_remote(path: str) -> bool:

@@ -10,7 +10,8 @@ from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
 from records.errors import UserError
-from records.storage.base import BLOCK, NewFile, StorageUserError, storage_of
+from records.storage.base import BLOCK, NewFile, StorageUserError
+from records.storage.registry import storage_of
 
 
 def open_file(path: str, buffering: int = BLOCK) -> BinaryIO:

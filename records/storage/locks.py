@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from records.errors import UserError
 from records.storage import remote_locks
 from records.storage.base import is_remote
-from records.storage.holders import LockOwner
+from records.storage.remote_locks import LockOwner
 
 FILE_NAME = "lock"
 

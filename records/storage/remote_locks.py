@@ -18,18 +18,36 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime, timezone
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from records.errors import UserError
 from records.storage.files import read_file, remove_if_there, write_atomically
-from records.storage.holders import LockOwner
 
 SETTLING = 1.0  # seconds
 RENEWAL = 60.0
 STALE = 600.0
 
 _held: set[str] = set()  # keys of this process
+
+
+class LockOwner(BaseModel):
+    """The process that holds a lock; `started` is when it took it, in UTC."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str
+    pid: int
+    started: str
+
+    @classmethod
+    def this_process(cls, **more) -> "LockOwner":
+        started = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
+        return cls(host=socket.gethostname(), pid=os.getpid(), started=started, **more)
+
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.host}, since {self.started} UTC"
 
 
 class RemoteLockOwner(LockOwner):

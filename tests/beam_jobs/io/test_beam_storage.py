@@ -8,7 +8,7 @@ from memory_files import StoreFiles, held, put
 
 from beam_jobs.io.beam_storage import BeamStorage, local_copy, match, plain_errors
 from records.errors import UserError
-from records.storage.base import IN_MEMORY, StorageUserError, storage_of
+from records.storage.base import IN_MEMORY, StorageUserError
 from records.storage.files import (
     exists,
     file_digest,
@@ -24,6 +24,7 @@ from records.storage.files import (
     remove_if_there,
     write_atomically,
 )
+from records.storage.registry import storage_of
 
 pytestmark = pytest.mark.usefixtures("memory")
 

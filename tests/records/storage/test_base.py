@@ -11,14 +11,13 @@ from records.errors import UserError
 from records.format.manifest import load_manifest
 from records.format.shard_reader import ShardReader
 from records.format.shard_writer import ShardWriter
-from records.storage import base
+from records.storage import registry
 from records.storage.base import (
     IN_MEMORY,
     LocalStorage,
     NewRemoteFile,
     StorageUserError,
     Stream,
-    storage_of,
     temporary_name,
 )
 from records.storage.files import (
@@ -37,6 +36,7 @@ from records.storage.files import (
     write_atomically,
 )
 from records.storage.gfile import TensorFlowStorage
+from records.storage.registry import storage_of
 
 NAME = "train-00000-of-00001.tfrecord"
 
@@ -44,7 +44,7 @@ NAME = "train-00000-of-00001.tfrecord"
 @pytest.fixture(autouse=True)
 def without_beam(monkeypatch):
     """As in a process that has not imported `beam_jobs`."""
-    monkeypatch.setattr(base, "_remote", None)
+    monkeypatch.setattr(registry, "_remote", None)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from records.storage import base
+from records.storage import registry
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -13,4 +13,4 @@ sys.path.insert(0, str(Path(__file__).parent))
 @pytest.fixture
 def without_beam(monkeypatch):
     """What a Beam job in this process registered does not answer for remote files."""
-    monkeypatch.setattr(base, "_remote", None)
+    monkeypatch.setattr(registry, "_remote", None)
