@@ -75,24 +75,6 @@ class Photo(NamedTuple):
     earlier: RecordLocation | None = None
 
 
-class Reject(NamedTuple):
-    """One input that did not make it.
-
-    Attributes:
-        what: `photo` or `caption`.
-        where: photo file, or caption file and line or place in it.
-        reason: one word for counting.
-        detail: what was found.
-        captions: captions lost with it.
-    """
-
-    what: str
-    where: str
-    reason: str
-    detail: str
-    captions: int
-
-
 class Plan(NamedTuple):
     """What must be known of the whole text before the first photo is read."""
 

@@ -21,10 +21,10 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from beam_jobs.elements import Reject
 from beam_jobs.io.sorting import sorted_lines
 from records.errors import UserError
 from records.format import rejects
+from records.format.rejects import Reject
 from records.format.versions import refuse_newer
 from records.storage.files import (
     as_utf8,

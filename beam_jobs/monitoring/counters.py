@@ -22,8 +22,8 @@ from contextlib import contextmanager
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 
-from beam_jobs.elements import Reject
 from beam_jobs.monitoring import progress
+from records.format.rejects import Reject
 
 NAMESPACE = "tfcap"
 STEPS = ("read", "encode", "write")

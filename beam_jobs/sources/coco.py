@@ -20,7 +20,7 @@ Source: Chen et al., "Microsoft COCO Captions: Data Collection and Evaluation Se
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from beam_jobs.elements import Caption, Named, Reject, SplitAssignment
+from beam_jobs.elements import Caption, Named, SplitAssignment
 from beam_jobs.sources.json_items import (
     Item,
     ItemError,
@@ -37,6 +37,7 @@ from beam_jobs.sources.json_source import (
     parse_option,
 )
 from records.errors import UserError
+from records.format.rejects import Reject
 
 
 def read_coco(option: str) -> Iterator[Item]:

@@ -14,7 +14,7 @@ Denotations", TACL 2014.
 import re
 from collections.abc import Iterator, Sequence
 
-from beam_jobs.elements import Caption, Reject
+from beam_jobs.elements import Caption
 from beam_jobs.sources import flickr8k
 from beam_jobs.sources.line_source import (
     LineSource,
@@ -23,6 +23,7 @@ from beam_jobs.sources.line_source import (
     parse_line,
     read_lines,
 )
+from records.format.rejects import Reject
 
 SPLIT_FILES = {
     "train": ("Flickr_8k.trainImages.txt", "Flickr_30k.trainImages.txt", "train.txt"),

@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
-from beam_jobs.elements import Caption, Reject
+from beam_jobs.elements import Caption
 from beam_jobs.sources.line_source import (
     LineSource,
     check_captions_file,
@@ -24,6 +24,7 @@ from beam_jobs.sources.line_source import (
     parse_line,
     read_lines,
 )
+from records.format.rejects import Reject
 from records.storage.photo_ids import photo_id
 
 SPLIT_FILES = {

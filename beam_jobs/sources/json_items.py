@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
-from beam_jobs.elements import Caption, Named, Reject, SplitAssignment
+from beam_jobs.elements import Caption, Named, SplitAssignment
+from records.format.rejects import Reject
 from records.storage.photo_ids import base_name, photo_id, split_name
 
 Item = Caption | Reject | SplitAssignment | Named

@@ -17,7 +17,6 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from beam_jobs.elements import Reject
 from beam_jobs.sources.json_items import (
     Item,
     first_field,
@@ -36,6 +35,7 @@ from beam_jobs.sources.line_source import (
     refuse_if_none_is_read,
     start_of_captions,
 )
+from records.format.rejects import Reject
 
 PHOTO_KEYS = ("photo", "image", "file_name", "filename")
 CAPTION_KEYS = ("captions", "caption", "text")

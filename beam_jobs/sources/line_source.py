@@ -12,9 +12,10 @@ from typing import BinaryIO, ClassVar
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
-from beam_jobs.elements import Caption, Named, Reject, SplitAssignment
+from beam_jobs.elements import Caption, Named, SplitAssignment
 from beam_jobs.sources.base import ANY_FORM, Source
 from records.errors import UserError
+from records.format.rejects import Reject
 from records.storage.base import check_regular, is_remote
 from records.storage.photo_ids import photo_id
 

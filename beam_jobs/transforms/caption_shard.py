@@ -13,7 +13,7 @@ import apache_beam as beam
 from apache_beam.metrics import Metrics
 from pydantic import BaseModel, ConfigDict
 
-from beam_jobs.elements import REJECTED, Reject, SourceFile
+from beam_jobs.elements import REJECTED, SourceFile
 from beam_jobs.io import output_directory
 from beam_jobs.io.beam_storage import local_copy
 from beam_jobs.io.output_directory import Report, finished_report, save_report
@@ -23,6 +23,7 @@ from beam_jobs.transforms.check_plan import Rejected, after
 from beam_jobs.transforms.write_manifest import check_sum
 from records.errors import UserError
 from records.format import rejects
+from records.format.rejects import Reject
 from records.photo_header import PhotoProblem
 from records.storage.files import (
     file_digest,

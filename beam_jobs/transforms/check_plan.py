@@ -13,11 +13,12 @@ from collections.abc import Iterable, Iterator
 
 import apache_beam as beam
 
-from beam_jobs.elements import Job, Reject
+from beam_jobs.elements import Job
 from beam_jobs.io.output_directory import write_rejects
 from beam_jobs.transforms.join_photos import make_plan
 from records.errors import UserError
 from records.format import rejects as rejects_file
+from records.format.rejects import Reject
 
 TRAIN = "train"
 SHOWN = 120  # characters of an example's detail

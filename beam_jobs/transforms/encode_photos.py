@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from beam_jobs.elements import Job, Photo, Reject
+from beam_jobs.elements import Job, Photo
 from beam_jobs.io.photo_files import read_photos
 from beam_jobs.monitoring import progress
 from beam_jobs.monitoring.counters import (
@@ -25,6 +25,7 @@ from beam_jobs.monitoring.counters import (
 )
 from beam_jobs.transforms.reuse_features import SHORT, EarlierFeatures
 from records.errors import UserError
+from records.format.rejects import Reject
 from records.photo_header import PhotoProblem
 from tfcap.config.experiment import EncoderConfig
 from tfcap.encoders import Encoder

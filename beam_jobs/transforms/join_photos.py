@@ -9,7 +9,7 @@ import apache_beam as beam
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.transforms.window import GlobalWindows
 
-from beam_jobs.elements import REJECTED, Caption, Photo, Plan, Reject, SourceFile
+from beam_jobs.elements import REJECTED, Caption, Photo, Plan, SourceFile
 from beam_jobs.transforms.packing import (
     PackedPhoto,
     pack_captions,
@@ -27,6 +27,7 @@ from beam_jobs.transforms.read_captions import (
 from beam_jobs.transforms.spill import Block, read_blocks, write_blocks
 from records.errors import UserError
 from records.format import sharding
+from records.format.rejects import Reject
 from records.storage.photo_ids import SPLIT_NAMES, is_below
 from records.text.scripts import unspaced_words
 from records.text.tokenizer import Tokenizer

@@ -18,17 +18,11 @@ from typing import Any
 
 import apache_beam as beam
 
-from beam_jobs.elements import (
-    REJECTED,
-    Caption,
-    Job,
-    Named,
-    Reject,
-    SplitAssignment,
-)
+from beam_jobs.elements import REJECTED, Caption, Job, Named, SplitAssignment
 from beam_jobs.io.photo_files import list_photos
 from beam_jobs.transforms.packing import pack_captions
 from beam_jobs.transforms.spill import Block, BlockFile
+from records.format.rejects import Reject
 from records.storage.photo_ids import base_name
 from records.text.tokenizer import SplitCaptions, Tokenizer, why_dropped
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import apache_beam as beam
 
-from beam_jobs.elements import Job, Plan, Reject
+from beam_jobs.elements import Job, Plan
 from beam_jobs.io.output_directory import (
     remove_leftovers,
     remove_reports,
@@ -24,6 +24,7 @@ from records.format.manifest import (
     Manifest,
     Statistics,
 )
+from records.format.rejects import Reject
 from records.text import vocabulary
 from records.text.vocabulary import Vocabulary
 

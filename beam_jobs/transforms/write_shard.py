@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 import apache_beam as beam
 import numpy as np
 
-from beam_jobs.elements import REJECTED, Job, Photo, Plan, Reject
+from beam_jobs.elements import REJECTED, Job, Photo, Plan
 from beam_jobs.io.output_directory import Report, finished_report, save_report
 from beam_jobs.io.photo_files import UNREADABLE
 from beam_jobs.monitoring import progress
@@ -25,6 +25,7 @@ from beam_jobs.transforms.spill import read_blocks
 from records.format import sharding
 from records.format.feature_statistics import StatisticsAccumulator
 from records.format.manifest import ShardInfo
+from records.format.rejects import Reject
 from records.format.schema import PhotoRecord
 from records.format.shard_writer import ShardWriter
 from records.text.vocabulary import Vocabulary

@@ -3,9 +3,9 @@
 import os
 from collections import Counter
 from collections.abc import Iterator
-from typing import Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from records.errors import UserError
 from records.storage.files import open_file, reason
@@ -14,24 +14,26 @@ FILE_NAME = "rejects.jsonl"
 LONGEST = 1 << 20  # bytes of a line
 
 
-class RejectLine(BaseModel):
-    """One line.
+class Reject(NamedTuple):
+    """One input that did not make it into the output of a job.
 
     Attributes:
-        what: a photo, or one caption.
+        what: `photo` or `caption`.
         where: photo file, or caption file and line or place in it.
-        reason: one word for counting.
-        detail: what was found.
-        captions: captions lost with it.
+        reason: one word, by which rejects are counted.
+        detail: the value or the error that was the reason.
+        captions: number of captions lost with it.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     what: Literal["photo", "caption"]
     where: str
     reason: str
     detail: str
-    captions: int = Field(ge=0)
+    captions: Annotated[int, Field(ge=0)]
+
+
+_line = TypeAdapter(dict[str, Any])
+_reject = TypeAdapter(Reject)
 
 
 def count_rejects(directory: str) -> tuple[Counter[str], Counter[str]]:
@@ -50,9 +52,9 @@ def count_rejects(directory: str) -> tuple[Counter[str], Counter[str]]:
     return photos, captions
 
 
-def parse_line(line: bytes, where: str) -> RejectLine:
+def parse_line(line: bytes, where: str) -> Reject:
     try:
-        return RejectLine.model_validate_json(line)
+        return _reject.validate_python(_line.validate_json(line), strict=True)
     except ValidationError as error:
         first = error.errors()[0]
         problem = ": ".join([*map(str, first["loc"]), first["msg"]])

@@ -10,7 +10,7 @@ from typing import Any
 
 from records.format.manifest import Manifest
 from records.format.record_set import RecordSet
-from records.format.rejects import RejectLine
+from records.format.rejects import Reject
 from records.format.sharding import in_order
 from records.html import charts
 from records.html.images import Unreadable, photo_url, thumbnail
@@ -128,7 +128,7 @@ def dropped_list(manifest: Manifest) -> str:
     return f'<p class="note">{escape(first)}</p>' + (listed if items else "")
 
 
-def example_list(examples: Mapping[str, Sequence[RejectLine]]) -> str:
+def example_list(examples: Mapping[str, Sequence[Reject]]) -> str:
     """Some of what was left out, by reason."""
     if not examples:
         return ""

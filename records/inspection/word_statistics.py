@@ -77,10 +77,10 @@ def batches(texts: Iterator[tuple[str, ...]]) -> Iterator[list[str]]:
         yield list(itertools.chain.from_iterable(batch))
 
 
-def reject_examples(directory: str) -> dict[str, list[rejects.RejectLine]]:
+def reject_examples(directory: str) -> dict[str, list[rejects.Reject]]:
     """Reason -> the first inputs that were left out for it."""
     path = os.path.join(directory, rejects.FILE_NAME)
-    found: dict[str, list[rejects.RejectLine]] = {}
+    found: dict[str, list[rejects.Reject]] = {}
     for number, line in enumerate(rejects.read_lines(path), 1):
         reject = rejects.parse_line(line, f"{path}:{number}")
         of_reason = found.setdefault(reject.reason, [])

@@ -6,7 +6,6 @@ import re
 
 import pytest
 
-from beam_jobs.elements import Reject
 from beam_jobs.io import output_directory
 from beam_jobs.io.output_directory import (
     REPORTS,
@@ -16,6 +15,7 @@ from beam_jobs.io.output_directory import (
     save_report,
 )
 from records.errors import UserError
+from records.format.rejects import Reject
 from records.storage.locks import FILE_NAME
 
 SHARDS = re.compile(r"part-\d")

@@ -4,7 +4,7 @@ import gzip
 
 import pytest
 
-from beam_jobs.elements import Caption, Reject, SplitAssignment
+from beam_jobs.elements import Caption, SplitAssignment
 from beam_jobs.sources.flickr8k import (
     SPLIT_FILES,
     Flickr8k,
@@ -14,6 +14,7 @@ from beam_jobs.sources.flickr8k import (
 )
 from beam_jobs.sources.line_source import read_lines, read_split
 from records.errors import UserError
+from records.format.rejects import Reject
 
 
 def test_a_caption_line():

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from small_data import SmallData, build, photo_bytes
 
-from beam_jobs.elements import Caption, Named, Reject, SplitAssignment
+from beam_jobs.elements import Caption, Named, SplitAssignment
 from beam_jobs.sources.coco import read_coco
 from beam_jobs.sources.json_source import load_object
 from beam_jobs.sources.jsonl import read_jsonl
@@ -15,6 +15,7 @@ from beam_jobs.sources.karpathy import read_karpathy
 from beam_jobs.sources.options import SOURCES
 from records.errors import UserError
 from records.format.manifest import load_manifest
+from records.format.rejects import Reject
 
 READERS = {"coco": read_coco, "karpathy": read_karpathy, "jsonl": read_jsonl}
 NAMES = {

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from small_data import PHOTOS, build, counting
 
-from beam_jobs.elements import Reject
 from beam_jobs.sources.flickr8k import SPLIT_FILES
 from beam_jobs.sources.options import SOURCES
 from beam_jobs.transforms.check_plan import Rejected, after, describe
 from records.errors import UserError
+from records.format.rejects import Reject
 
 
 def reject(where: str, detail: str = "none", reason: str = "no_word_left") -> Reject:

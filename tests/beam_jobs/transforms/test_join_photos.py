@@ -6,14 +6,7 @@ from collections import defaultdict
 import pytest
 from apache_beam.pvalue import TaggedOutput
 
-from beam_jobs.elements import (
-    REJECTED,
-    Caption,
-    Photo,
-    RecordLocation,
-    Reject,
-    SourceFile,
-)
+from beam_jobs.elements import REJECTED, Caption, Photo, RecordLocation, SourceFile
 from beam_jobs.transforms.join_photos import (
     SPLIT_SIZE,
     TRAINING_WORD,
@@ -32,6 +25,7 @@ from beam_jobs.transforms.read_captions import (
 )
 from beam_jobs.transforms.spill import read_blocks, write_blocks
 from records.errors import UserError
+from records.format.rejects import Reject
 from records.text.vocabulary import Vocabulary
 from tfcap.config.experiment import TokenizerConfig
 

@@ -7,7 +7,7 @@ import pytest
 from apache_beam.pvalue import TaggedOutput
 from small_data import PHOTOS
 
-from beam_jobs.elements import REJECTED, Caption, Reject, SplitAssignment
+from beam_jobs.elements import REJECTED, Caption, SplitAssignment
 from beam_jobs.io.output_directory import text_folder
 from beam_jobs.transforms import read_captions
 from beam_jobs.transforms.packing import unpack_captions
@@ -26,6 +26,7 @@ from beam_jobs.transforms.read_captions import (
     tokenize,
 )
 from beam_jobs.transforms.spill import read_blocks
+from records.format.rejects import Reject
 from records.text.tokenizer import Tokenizer
 from tfcap.config.experiment import TokenizerConfig
 

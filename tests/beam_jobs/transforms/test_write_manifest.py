@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from small_data import contents
 
-from beam_jobs.elements import Plan, Reject
+from beam_jobs.elements import Plan
 from beam_jobs.io import output_directory
 from beam_jobs.transforms.check_plan import Rejected
 from beam_jobs.transforms.spill import write_blocks
@@ -22,6 +22,7 @@ from beam_jobs.transforms.write_manifest import (
 from beam_jobs.transforms.write_shard import ShardReport
 from records.errors import UserError
 from records.format.manifest import DroppedWords, Manifest, ShardInfo, load_manifest
+from records.format.rejects import Reject
 from records.format.sharding import shard_name
 from records.text.vocabulary import Vocabulary
 

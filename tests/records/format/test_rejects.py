@@ -30,7 +30,12 @@ def test_a_line_may_hold_any_character(tmp_path):
     [
         ("{", "Invalid JSON"),
         ("", "Invalid JSON"),
-        ("[]", "valid dictionary|object"),
+        ("[]", "Input should be an object"),
+        (json.dumps([*LINE.values()]), "Input should be an object"),
+        (
+            json.dumps({**LINE, "captions": "2"}),
+            "captions: Input should be a",
+        ),
         (json.dumps({**LINE, "what": "dog"}), "what: Input should be 'photo' or"),
         (json.dumps({**LINE, "captions": -1}), "captions: Input should be greater"),
         (json.dumps({**LINE, "more": 1}), "more: Extra inputs"),
