@@ -44,10 +44,10 @@ def run_command(main: Callable[[], int | None]) -> int:
 
 
 def visible(text: str) -> str:
-    """Returns a text in which what a terminal would obey can be seen instead.
+    r"""Returns a text whose control characters are shown as escapes.
 
     >>> visible("a\x1b[2Jb")
-    'a\\\\x1b[2Jb'
+    'a\\x1b[2Jb'
     """
     return text.translate(CONTROLS)
 

@@ -1,0 +1,1 @@
+"""Files of a job: remote storage, photos, checks and the output directory."""

@@ -1,0 +1,1 @@
+"""Runners: their options, checks and the processes they need."""

@@ -1,0 +1,1 @@
+"""Forms of captioned photos, a module each."""

@@ -1,0 +1,1 @@
+"""The format on disk: schema, shards, manifest and rejects, written and read."""

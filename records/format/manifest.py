@@ -40,6 +40,8 @@ Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
 
 
 class ShardInfo(_Part):
+    """A shard: its file, what it holds, and its SHA-256 in hexadecimal."""
+
     name: Name
     photos: Count
     captions: Count

@@ -1,0 +1,1 @@
+"""HTML building blocks of every page: images, charts and the shared style sheet."""

@@ -1,0 +1,1 @@
+"""Summaries, samples and the HTML page of a record set."""

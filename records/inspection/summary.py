@@ -207,9 +207,9 @@ def remarks(description: Mapping[str, Any]) -> Iterator[str]:
 
 
 def histogram(lengths: Mapping[int, int]) -> Iterator[str]:
-    """One line per length, gaps included.
+    r"""Yields a line per length, with its bar, gaps included.
 
-    >>> print(*histogram({3: 1, 5: 2}), sep="\\n")
+    >>> print(*histogram({3: 1, 5: 2}), sep="\n")
       3        1 █████████████████████████
       4        0
       5        2 ██████████████████████████████████████████████████

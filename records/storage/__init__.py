@@ -1,0 +1,1 @@
+"""Local and remote files, locks, and photo files found by their ids."""

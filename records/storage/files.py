@@ -63,10 +63,10 @@ def write_text(path: str, text: str) -> None:
 
 
 def as_utf8(text: str) -> str:
-    """Returns text that can be written in UTF-8.
+    r"""Returns text that can be written in UTF-8.
 
-    Names of files need not be UTF-8. What of them is not is written as `\\udce9`, which
-    is also how JSON writes it.
+    Names of files need not be UTF-8. Bytes that are not are written as `\udce9`, which
+    is also how JSON writes them.
     """
     return text.encode("utf-8", "backslashreplace").decode()
 

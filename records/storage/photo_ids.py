@@ -6,13 +6,13 @@ import unicodedata
 
 
 def photo_id(path: str) -> str:
-    """Returns a photo's id: its path below the photo directory, in one spelling.
+    r"""Returns a photo's id: its path below the photo directory, in one spelling.
 
     A letter with an accent is one character (normal form NFC; macOS lists them as two),
-    spaces around names are left out, and so are `.` and doubled slashes. What is not
-    UTF-8 in a file's name is written as `\\udce9`, so that it can be stored as text.
+    spaces around names are left out, and so are `.` and doubled slashes. Bytes that
+    are not UTF-8 are written as `\udce9`, so that the id can be stored as text.
 
-    >>> photo_id("./train//cafe\\u0301.jpg ")
+    >>> photo_id("./train//cafe\u0301.jpg ")
     'train/café.jpg'
     """
     readable = path.encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,1 @@
+"""Caption tokenizers and the vocabulary."""

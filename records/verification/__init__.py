@@ -1,0 +1,1 @@
+"""Checks that a record set is whole, and what they report."""

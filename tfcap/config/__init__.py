@@ -1,0 +1,1 @@
+"""Configuration of an experiment: its sections, their checks and their files."""

@@ -1,0 +1,1 @@
+"""The input pipeline, from a record set to batches."""

@@ -1,0 +1,1 @@
+"""Evaluation of a trained model: scores, comparisons and the caption gallery."""

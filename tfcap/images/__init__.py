@@ -1,0 +1,1 @@
+"""Photo decoding, EXIF orientation and the search for photo files."""

@@ -1,0 +1,1 @@
+"""Captions from an exported model, with TensorFlow alone."""

@@ -1,0 +1,1 @@
+"""Caption metrics and the tokenizer, resampling and file formats they need."""

@@ -1,0 +1,1 @@
+"""TensorFlow operations with native kernels and their Python fallbacks."""

@@ -1,0 +1,1 @@
+"""Work directories, checkpoints and the runs of an ensemble."""

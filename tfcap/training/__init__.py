@@ -1,0 +1,1 @@
+"""The training loop, its optimizers, metrics, diagnostics and signals."""

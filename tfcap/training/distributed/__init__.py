@@ -1,0 +1,1 @@
+"""Distribution of training over devices, processes and hosts."""
