@@ -15,7 +15,6 @@ import io
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO
@@ -24,7 +23,6 @@ from apache_beam.io.filesystem import BeamIOError, CompressionTypes, FileMetadat
 from apache_beam.io.filesystems import FileSystems
 
 from beam_jobs.io import s3
-from records.errors import UserError
 from records.storage.base import (
     BLOCK,
     NewFile,
@@ -32,7 +30,6 @@ from records.storage.base import (
     Storage,
     StorageUserError,
     Stream,
-    is_remote,
     scheme_of,
     temporary_name,
 )
@@ -186,32 +183,6 @@ def innermost(error: Exception) -> Exception:
     if isinstance(error, BeamIOError) and details:
         return innermost(next(iter(details.values())))
     return error
-
-
-@functools.lru_cache
-def local_copy(directory: str) -> str:
-    """A directory on this machine with the same files, until the process ends.
-
-    Raises:
-        UserError: nothing is there, or it cannot be read.
-    """
-    if not is_remote(directory):
-        return directory
-    copy, storage = tempfile.TemporaryDirectory(prefix="tfcap-"), BeamStorage()
-    _copies.append(copy)
-    names = [name for name, _ in storage.files(directory, nested=True)]
-    for name in names:
-        target = os.path.join(copy.name, name)
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        source = storage.open(f"{directory.rstrip('/')}/{name}")
-        with source, open(target, "wb") as file:
-            shutil.copyfileobj(source, file, BLOCK)
-    if not names:
-        raise UserError(f"nothing is in {directory}")
-    return copy.name
-
-
-_copies: list[tempfile.TemporaryDirectory] = []
 
 
 register_remote(BeamStorage())

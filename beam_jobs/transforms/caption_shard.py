@@ -15,7 +15,6 @@ from pydantic import BaseModel, ConfigDict
 
 from beam_jobs.elements import REJECTED, SourceFile
 from beam_jobs.io import output_directory
-from beam_jobs.io.beam_storage import local_copy
 from beam_jobs.io.output_directory import Report, finished_report, save_report
 from beam_jobs.io.photo_files import read_photos
 from beam_jobs.monitoring import progress
@@ -32,6 +31,7 @@ from records.storage.files import (
     write_atomically,
     write_text,
 )
+from records.storage.local_copy import lasting_local_copy
 from tfcap.inference.captioner import Captioner, caption_within
 from tfcap.memory import named_memory_errors
 
@@ -107,12 +107,12 @@ class Summary(BaseModel):
 @functools.lru_cache(maxsize=1)
 def load_captioner(model: str) -> Captioner:
     """Loads the export, once per process; TensorFlow reads none that is elsewhere."""
-    return Captioner.load(local_copy(model))
+    return Captioner.load(lasting_local_copy(model))
 
 
 def model_digest(model: str) -> str:
     """SHA-256 over the names and bytes of an export's files."""
-    digest, model = hashlib.sha256(), local_copy(model)
+    digest, model = hashlib.sha256(), lasting_local_copy(model)
     for name in file_sizes(model, nested=True):
         path = os.path.join(model, name)
         digest.update(f"{name}\0{file_digest(path)}\n".encode())

@@ -17,6 +17,7 @@ from records.errors import UserError
 from records.format.manifest import EncoderInfo
 from records.photo_header import refusal
 from records.storage.files import exists, is_directory
+from records.storage.local_copy import local_copy
 from tfcap.config.experiment import EncoderConfig
 from tfcap.encoders import (
     crops,
@@ -26,7 +27,6 @@ from tfcap.encoders import (
     saved_model,
 )
 from tfcap.encoders.backbone import Backbone, on_one_line
-from tfcap.encoders.local_copies import on_disk
 from tfcap.images.decoding import read_photo
 
 # Later came GIF of several frames, BMP, and EXIF's orientation (`tfcap.images`). The
@@ -144,7 +144,7 @@ def load_own(config: EncoderConfig) -> Backbone:
             "--set encoder.model=PATH; for tfcap export it is --encoder_model PATH"
         )
     kind = saved_model if is_directory(config.model) else keras_file
-    with on_disk(config.model) as path:
+    with local_copy(config.model) as path:
         return kind.load(config, path)
 
 

@@ -11,9 +11,9 @@ import numpy as np
 
 from records.errors import UserError
 from records.storage.files import exists
+from records.storage.local_copy import local_copy
 from tfcap.config.experiment import EncoderConfig
 from tfcap.encoders.backbone import Backbone, cut, on_one_line, scaling_of
-from tfcap.encoders.local_copies import on_disk
 
 KIND = "application"
 # The input size of the networks that were not trained at 224 x 224.
@@ -110,7 +110,7 @@ def draw(model: keras.Model, seed: int) -> None:
 
 
 def construct(constructor, weights: str | None, size: int) -> keras.Model:
-    with warnings.catch_warnings(), on_disk(weights) as file:
+    with warnings.catch_warnings(), local_copy(weights) as file:
         # Keras only warns of layers it leaves as random as they are.
         warnings.filterwarnings("error", "Skipping nested container")
         shape = (size, size, 3)

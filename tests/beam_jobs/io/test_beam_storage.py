@@ -6,7 +6,7 @@ import pytest
 from apache_beam.io.filesystem import BeamIOError
 from memory_files import StoreFiles, held, put
 
-from beam_jobs.io.beam_storage import BeamStorage, local_copy, match, plain_errors
+from beam_jobs.io.beam_storage import BeamStorage, match, plain_errors
 from records.errors import UserError
 from records.storage.base import IN_MEMORY, StorageUserError
 from records.storage.files import (
@@ -24,6 +24,7 @@ from records.storage.files import (
     remove_if_there,
     write_atomically,
 )
+from records.storage.local_copy import lasting_local_copy
 from records.storage.registry import storage_of
 
 pytestmark = pytest.mark.usefixtures("memory")
@@ -191,16 +192,16 @@ def test_a_message_is_the_innermost_one_on_one_line():
 
 
 def test_a_directory_is_copied_to_this_machine_once(memory, tmp_path):
-    assert local_copy(str(tmp_path)) == str(tmp_path)
+    assert lasting_local_copy(str(tmp_path)) == str(tmp_path)
     put("store://bucket/model/1/saved_model.pb", b"graph")
     put("store://bucket/model/1/variables/data", b"weights")
-    copy = local_copy("store://bucket/model")
+    copy = lasting_local_copy("store://bucket/model")
     assert file_sizes(copy, nested=True) == {
         "1/saved_model.pb": 5,
         "1/variables/data": 7,
     }
     memory.calls.clear()
-    assert local_copy("store://bucket/model") == copy
+    assert lasting_local_copy("store://bucket/model") == copy
     assert memory.calls == []
     with pytest.raises(UserError, match="nothing is in store://bucket/none"):
-        local_copy("store://bucket/none")
+        lasting_local_copy("store://bucket/none")

@@ -1,0 +1,75 @@
+"""Copies of remote files and directories, for libraries that read only a disk."""
+
+import functools
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from records.errors import UserError
+from records.storage.base import BLOCK, is_remote
+from records.storage.files import file_sizes, is_directory, open_file, reason
+
+
+@contextmanager
+def local_copy(path: str | None) -> Iterator[str | None]:
+    """Yields the path of a local copy that lasts as long as the body.
+
+    A local path, and None, are yielded as they are.
+
+    Args:
+        path: A file or a directory.
+
+    Raises:
+        UserError: It cannot be copied.
+    """
+    if path is None or not is_remote(path):
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        target = os.path.join(folder, os.path.basename(path.rstrip("/")))
+        try:
+            _copy(path, target)
+        except OSError as error:
+            raise UserError(f"cannot copy {path}: {reason(error)}") from None
+        yield target
+
+
+@functools.lru_cache
+def lasting_local_copy(directory: str) -> str:
+    """Returns a local copy of a directory that lasts until the process ends.
+
+    Raises:
+        UserError: The directory is empty or cannot be read.
+    """
+    if not is_remote(directory):
+        return directory
+    folder = tempfile.TemporaryDirectory(prefix="tfcap-")
+    _lasting.append(folder)
+    _copy_directory(directory, folder.name)
+    if not os.listdir(folder.name):
+        raise UserError(f"nothing is in {directory}")
+    return folder.name
+
+
+_lasting: list[tempfile.TemporaryDirectory] = []
+
+
+def _copy(path: str, target: str) -> None:
+    if is_directory(path):
+        _copy_directory(path, target)
+    else:
+        _copy_file(path, target)
+
+
+def _copy_directory(directory: str, target: str) -> None:
+    for name in file_sizes(directory, nested=True):
+        file_target = os.path.join(target, name)
+        os.makedirs(os.path.dirname(file_target), exist_ok=True)
+        _copy_file(f"{directory.rstrip('/')}/{name}", file_target)
+
+
+def _copy_file(path: str, target: str) -> None:
+    with open_file(path) as source, open(target, "wb") as file:
+        shutil.copyfileobj(source, file, BLOCK)
