@@ -68,8 +68,6 @@ def train(args: argparse.Namespace) -> int:
     silence_startup()
 
     if args.seeds is not None:
-        from tfcap.cli.train_seeds import train_seeds
-
         return train_seeds(args)
     outcome, is_chief = train_run(args)
     if is_chief:
@@ -127,4 +125,77 @@ def print_outcome(outcome, args: argparse.Namespace) -> None:
         f"{outcome.best_loss:.3f} in epoch {outcome.best_epoch}\n"
         f"curves: tensorboard --logdir {args.workdir}/tensorboard\n"
         f"scores: tfcap evaluate --workdir {args.workdir} --records {args.records}"
+    )
+
+
+def train_seeds(args: argparse.Namespace) -> int:
+    """Trains one run per seed, one after another; a signal stops them all."""
+    first = check_seeds(args)
+    outcomes = {}
+    for seed in range(first, first + args.seeds):
+        seed_args = for_seed(args, seed)
+        print(f"seed {seed}: {seed_args.workdir}", file=sys.stderr)
+        outcome, _ = train_run(seed_args)
+        if outcome.stopped:
+            print_outcome(outcome, seed_args)
+            return exit_code(outcome)
+        outcomes[seed] = outcome
+    print_seeds(outcomes, args)
+    return 0
+
+
+def check_seeds(args: argparse.Namespace) -> int:
+    """Returns the first seed.
+
+    Raises:
+        UserError: Fewer than 2 seeds are asked for, the work directory holds a single
+            run, or the cluster has several workers.
+    """
+    from records.errors import UserError
+    from tfcap.runs.seeds import check_no_run, find_seeds
+    from tfcap.training.distributed.cluster import find_cluster
+
+    if args.seeds < 2:
+        raise UserError(f"--seeds: at least 2; received {args.seeds}")
+    check_no_run(args.workdir)
+    starts = find_seeds(args.init) if args.init else {}
+    settings = training_config(
+        changed(args, init=next(iter(starts.values()), args.init))
+    ).training
+    if not find_cluster(settings.strategy).is_alone:
+        raise UserError(
+            "--seeds trains on one host; with several workers give the command of each "
+            "seed by itself, with --set training.seed=N"
+        )
+    return settings.seed
+
+
+def for_seed(args: argparse.Namespace, seed: int) -> argparse.Namespace:
+    """Returns the arguments that train one of the seeds."""
+    from tfcap.runs.seeds import seed_folder, start_of
+
+    return changed(
+        args,
+        workdir=seed_folder(args.workdir, seed),
+        set=[*args.set, f"training.seed={seed}"],
+        init=start_of(args.init, seed) if args.init else None,
+    )
+
+
+def changed(args: argparse.Namespace, **options) -> argparse.Namespace:
+    return argparse.Namespace(**{**vars(args), **options})
+
+
+def print_seeds(outcomes: dict, args: argparse.Namespace) -> None:
+    from records.console import number_table, plain_console
+
+    table = number_table("seed", "epochs", "lowest dev loss", "in epoch")
+    for seed, outcome in outcomes.items():
+        loss = f"{outcome.best_loss:.3f}"
+        table.add_row(str(seed), str(outcome.epochs), loss, str(outcome.best_epoch))
+    console = plain_console()
+    console.print(table)
+    console.print(
+        f"scores: tfcap evaluate --workdir {args.workdir} --records {args.records}\n"
+        "all as one model: the same with --ensemble"
     )

@@ -10,8 +10,7 @@ import yaml
 
 from records.errors import UserError
 from tfcap.cli import main
-from tfcap.cli.train import RUN_AGAIN, training_config
-from tfcap.cli.train_seeds import for_seed
+from tfcap.cli.train import RUN_AGAIN, for_seed, training_config
 from tfcap.evaluation import evaluator
 from tfcap.evaluation.evaluator import Evaluation
 from tfcap.evaluation.seed_summary import SeedScores
