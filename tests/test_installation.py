@@ -8,9 +8,10 @@ import pytest
 HARM = "from pathlib import Path\nPath('harm').touch()\n"
 RESOURCES = """
 from records import compiled, look, page
-from tfcap import pages, step_operations
+from tfcap import step_operations
+from tfcap.web.static_files import read_static
 import beam_jobs.elements
-look.look(), page.load_template("card"), pages.read("caption/page.html")
+look.look(), page.load_template("card"), read_static("caption/page.html")
 step_operations.SOURCE.read_bytes()
 """
 

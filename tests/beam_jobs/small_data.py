@@ -23,7 +23,8 @@ from records.format import manifest
 from records.format.manifest import EncoderInfo
 from records.format.schema import FeatureSpec
 from tfcap.config.experiment import Config, EncoderConfig, parse_config
-from tfcap.encoders import Encoder, decode_photo
+from tfcap.encoders import Encoder
+from tfcap.images.decoding import decode_photo
 
 INFO = EncoderInfo(
     name="mean_colour",

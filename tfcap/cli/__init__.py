@@ -1,1 +1,1 @@
-"""The subcommands of `tfcap`, a module each: its arguments, and what it does."""
+"""The `tfcap` command, one module per subcommand."""

@@ -1,1 +1,1 @@
-"""Downloads of public data sets and a synthetic one."""
+"""Data sets: downloads of published ones, and a synthetic one drawn by code."""

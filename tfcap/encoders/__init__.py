@@ -1,17 +1,23 @@
 """The encoder: a function from encoded photo bytes to features, as a frozen graph.
 
-Decoding, resizing, preprocessing and pooling are in the graph, so that the Beam job,
-the evaluation and the exported SavedModel all see a photo alike.
+Decoding, resizing, preprocessing and pooling are in the graph. The Beam job, the
+evaluation and the exported SavedModel therefore compute the same features.
 
-    photo bytes -> pixels -> views -> network -> pooled -> mean over views -> features
+    photo bytes -> pixels -> crops -> backbone -> pooling -> mean over crops -> features
               tfcap.images            keras_applications.py   by name, from Keras
                                       keras_file.py           a .keras file
                                       saved_model.py          a SavedModel
 
-A network may also be trained along with the captioner: `trainable.py`.
+`trainable.py` trains a backbone together with the captioner.
 """
 
-from tfcap.encoders.encoder import Encoder, load_encoder, unreadable
-from tfcap.images.decoding import decode_photo
+from typing import TYPE_CHECKING
 
-__all__ = ["Encoder", "decode_photo", "load_encoder", "unreadable"]
+from tfcap.lazy_names import lazy_names
+
+if TYPE_CHECKING:
+    from tfcap.encoders.encoder import Encoder, load_encoder, unreadable
+
+__all__ = ["Encoder", "load_encoder", "unreadable"]
+
+__getattr__ = lazy_names(__name__, dict.fromkeys(__all__, "encoder"))

@@ -10,7 +10,7 @@ from records.errors import UserError
 from records.format.manifest import FILE_NAME, Manifest
 from tfcap.config.experiment import EncoderConfig
 from tfcap.config.saved import parse_recipe
-from tfcap.encoders import Encoder, load_encoder
+from tfcap.encoders.encoder import Encoder, load_encoder
 
 
 def load_recorded(manifest: Manifest, files: Mapping[str, str]) -> Encoder:

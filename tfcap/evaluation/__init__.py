@@ -1,1 +1,12 @@
-"""Evaluation of a trained model: scores, comparisons and the caption gallery."""
+"""Captions of a whole split, their scores and their comparison with other results."""
+
+from typing import TYPE_CHECKING
+
+from tfcap.lazy_names import lazy_names
+
+if TYPE_CHECKING:
+    from tfcap.evaluation.evaluator import Evaluation, evaluate
+
+__all__ = ["Evaluation", "evaluate"]
+
+__getattr__ = lazy_names(__name__, {"Evaluation": "evaluator", "evaluate": "evaluator"})

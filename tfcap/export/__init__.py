@@ -1,19 +1,35 @@
 """A trained model as a SavedModel: photo bytes in, caption out.
 
-Reading, encoder, decoder, search and vocabulary are graphs of core TensorFlow
-operations, so that TF Serving, or a process that imports TensorFlow alone, can run it.
+Photo decoding, encoder, decoder, search and vocabulary are graphs of core TensorFlow
+operations. TF Serving can run them, and so can a process that imports only TensorFlow.
 
     DIR/1/saved_model.pb                  signatures: `signatures.py`
-    DIR/1/assets/vocabulary.txt           a token a line
+    DIR/1/assets/vocabulary.txt           one token per line
     DIR/1/assets.extra/tf_serving_warmup_requests
-    DIR/1/assets.extra/tfcap.json         the export's format
-    DIR/1/model_card.md                   data, scores and how they were made, settings
+    DIR/1/assets.extra/tfcap.json         version of the export format
+    DIR/1/model_card.md                   data, scores, settings
 """
 
-from tfcap.export.builder import encoder_of_records, photo_captioner
-from tfcap.export.saved_model import VERSION, export
-from tfcap.export.signatures import PhotoCaptioner
+from typing import TYPE_CHECKING
+
+from tfcap.lazy_names import lazy_names
+
+if TYPE_CHECKING:
+    from tfcap.export.builder import encoder_of_records, photo_captioner
+    from tfcap.export.saved_model import VERSION, export
+    from tfcap.export.signatures import PhotoCaptioner
 
 __all__ = [
     "VERSION", "PhotoCaptioner", "encoder_of_records", "export", "photo_captioner",
 ]  # fmt: skip
+
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "VERSION": "saved_model",
+        "PhotoCaptioner": "signatures",
+        "encoder_of_records": "builder",
+        "export": "saved_model",
+        "photo_captioner": "builder",
+    },
+)

@@ -1,1 +1,1 @@
-"""Photo decoding, EXIF orientation and the search for photo files."""
+"""Photo files: decoding to pixels, EXIF orientation, and paths."""

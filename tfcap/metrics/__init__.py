@@ -1,1 +1,1 @@
-"""Caption metrics and the tokenizer, resampling and file formats they need."""
+"""Caption metrics: BLEU, ROUGE-L and CIDEr; METEOR and SPICE by Java."""

@@ -2,32 +2,34 @@
 
     GET  /                              the page: drop, paste or choose photos
     POST /caption                       multipart, one or more files in field `photo`;
-                                        with ?explain=true beams and words as well
+                                        with ?explain=true also beams and words
     POST /v1/models/caption:predict     {"instances": [{"image_bytes": {"b64": ..}}]} or
                                         {"inputs": {"image_bytes": [{"b64": ..}]}}
     GET  /v1/models/caption             state of the model; /metadata: its signature
-    GET  /healthz, /readyz              the process lives; the model has run once
-    GET  /metrics, /openapi.json        for Prometheus; what this server answers
+    GET  /healthz, /readyz              the process runs; the model has run once
+    GET  /metrics, /openapi.json        Prometheus metrics; description of this API
 
-Every error is `{"error": "..."}` in words: no path, traceback or TensorFlow message
-goes to a client, and nothing is fetched on a client's behalf. Photos of all connections
-are captioned in common batches, in one thread, so that the event loop stays free.
-Importing this package without the extra `serve` raises a UserError.
+Every error is `{"error": "..."}` in plain words. Clients never receive a path, a
+traceback or a TensorFlow message, and the server fetches nothing for them. Photos of
+all connections are captioned in common batches in one thread, which keeps the event
+loop free. The package needs the extra `serve`.
 """
 
-from records.errors import UserError
+from typing import TYPE_CHECKING, Any
 
-try:
-    import prometheus_client  # noqa: F401
-    import python_multipart  # noqa: F401
-    import starlette  # noqa: F401
-    import uvicorn  # noqa: F401
-except ImportError as error:
-    raise UserError(
-        f"serving needs the package {error.name}: pip install 'tfcap[serve]'"
-    ) from None
+from tfcap.lazy_names import lazy_names
+from tfcap.serving.requirements import check_installed
 
-from tfcap.serving.app import create_app
-from tfcap.serving.server import serve
+if TYPE_CHECKING:
+    from tfcap.serving.app import create_app
+    from tfcap.serving.server import serve
 
 __all__ = ["create_app", "serve"]
+
+_load = lazy_names(__name__, {"create_app": "app", "serve": "server"})
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        check_installed()
+    return _load(name)

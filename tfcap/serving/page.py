@@ -6,9 +6,9 @@ from html import escape
 from string import Template
 
 from records.html.images import photo_url
-from tfcap import web
 from tfcap.config.experiment import ServingConfig
 from tfcap.datasets import synthetic
+from tfcap.web.static_files import csp_hash, read_static
 
 SCRIPTS = ("sending.js", "attention.js", "card.js", "page.js")
 SAMPLES = (
@@ -28,7 +28,7 @@ def render(config: ServingConfig, asks_for_token: bool, explains: bool) -> str:
     Args:
         explains: the model gives beams and words as well.
     """
-    return Template(web.read("caption/page.html")).substitute(
+    return Template(read_static("caption/page.html")).substitute(
         style=_style(),
         script=_script(),
         samples=_samples(),
@@ -47,8 +47,8 @@ def headers() -> dict[str, str]:
     """
     policy = {
         "default-src": "'none'",
-        "script-src": web.digest(_script()),
-        "style-src": web.digest(_style()),
+        "script-src": csp_hash(_script()),
+        "style-src": csp_hash(_style()),
         "img-src": "blob: data:",
         "connect-src": "'self' data:",  # samples are data
         "base-uri": "'none'",
@@ -64,11 +64,11 @@ def headers() -> dict[str, str]:
 
 
 def _style() -> str:
-    return web.read("caption/page.css")
+    return read_static("caption/page.css")
 
 
 def _script() -> str:
-    return "".join(web.read(f"caption/{name}") for name in SCRIPTS)
+    return "".join(read_static(f"caption/{name}") for name in SCRIPTS)
 
 
 @functools.cache

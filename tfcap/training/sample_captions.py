@@ -15,7 +15,7 @@ from records.storage.photo_directory import PhotoFolder, named_folder
 from tfcap.config.experiment import Config
 from tfcap.data.augmentation import whole_photos
 from tfcap.decoding import detokenize, search
-from tfcap.encoders import decode_photo
+from tfcap.images.decoding import decode_photo
 from tfcap.models.base import CaptioningModel
 from tfcap.training.train_step import with_features
 

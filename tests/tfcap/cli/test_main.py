@@ -281,6 +281,23 @@ def test_out_of_memory_is_one_sentence(argv, where, capsys, monkeypatch, tmp_pat
     assert "error: out of memory; " in err and "end what else uses it" in err
 
 
-def test_help_is_instant_because_it_imports_no_tensorflow():
-    code = "import sys, tfcap.cli; sys.exit('tensorflow' in sys.modules)"
+@pytest.mark.parametrize("argv", [[], *([command] for command in COMMANDS)])
+def test_help_is_instant_because_it_imports_no_tensorflow(argv):
+    code = (
+        "import sys\nfrom tfcap.cli.main import main\n"
+        "try: main(sys.argv[1:])\n"
+        "except SystemExit as end: status = end.code\n"
+        "sys.exit(status or 'tensorflow' in sys.modules)"
+    )
+    command = [sys.executable, "-c", code, *argv, "--help"]
+    assert subprocess.run(command, stdout=subprocess.DEVNULL).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "package",
+    ["decoding", "encoders", "evaluation", "evaluation.gallery", "export", "inference",
+     "metrics", "serving", "web"],
+)  # fmt: skip
+def test_a_package_loads_its_modules_when_they_are_used(package):
+    code = f"import sys, tfcap.{package}; sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -13,12 +13,12 @@ from records.errors import UserError
 from records.format.manifest import EncoderInfo
 from tfcap.encoders import (
     Encoder,
-    decode_photo,
     keras_applications,
     load_encoder,
     unreadable,
 )
 from tfcap.encoders.encoder import describe, loaded, pool
+from tfcap.images.decoding import decode_photo
 
 
 @pytest.fixture(scope="module")

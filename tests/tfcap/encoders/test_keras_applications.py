@@ -10,8 +10,9 @@ import tensorflow as tf
 from drawn_photos import info_of, photo, small
 
 from records.errors import UserError
-from tfcap.encoders import decode_photo, keras_applications, load_encoder
+from tfcap.encoders import keras_applications, load_encoder
 from tfcap.encoders.keras_applications import load
+from tfcap.images.decoding import decode_photo
 
 NETWORKS = sorted(name for name in dir(keras.applications) if name[0].isupper())
 # The smallest of a family, at the smallest size that it takes.

@@ -13,10 +13,10 @@ from records.html.images import Unreadable, photo_url, thumbnail
 from records.html.theme import stylesheet
 from records.photo_header import MAX_BYTES
 from records.storage.files import make_output, read_file, write_text
-from tfcap import web
 from tfcap.evaluation.gallery import charts
 from tfcap.evaluation.gallery.entries import Entry, count_words, select
 from tfcap.metrics import scoring
+from tfcap.web.static_files import csp_hash, read_static
 
 FILE_NAME = "index.html"
 THUMBNAIL_SIDE = 224
@@ -50,14 +50,14 @@ def write_gallery(
     Raises:
         UserError: the directory cannot be written.
     """
-    card = Template(web.read("gallery/card.html"))
-    style, script = (web.read(f"gallery/page.{kind}") for kind in ("css", "js"))
+    card = Template(read_static("gallery/card.html"))
+    style, script = (read_static(f"gallery/page.{kind}") for kind in ("css", "js"))
     shown = select(entries, limit)
-    text = Template(web.read("gallery/page.html")).substitute(
+    text = Template(read_static("gallery/page.html")).substitute(
         title=escape(title),
         style=stylesheet() + style,
         script=script,
-        policy=f"style-src 'unsafe-inline'; script-src {web.digest(script)}",
+        policy=f"style-src 'unsafe-inline'; script-src {csp_hash(script)}",
         lede=_lede(entries),
         scores=_score_rows(summary["scores"], summary.get("shuffled_photos") or {}),
         settings=_setting_rows(summary.get("settings") or {}),

@@ -1,0 +1,8 @@
+"""`python -m tfcap.cli`, the same as `tfcap`."""
+
+import sys
+
+from tfcap.cli.main import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,74 @@
+"""`search`: captions by the search that a configuration names."""
+
+import tensorflow as tf
+
+from records.text.tokenizer_config import TokenizerSettings
+from records.text.vocabulary import Vocabulary
+from tfcap.config.experiment import DecodingConfig
+from tfcap.decoding.beam import beam_search
+from tfcap.decoding.constraints import ConstraintAutomaton
+from tfcap.decoding.greedy import greedy_search
+from tfcap.decoding.logits_processors import LogitsProcessor
+from tfcap.decoding.mbr import MbrScorer, rerank_by_mbr
+from tfcap.decoding.output import Captions
+from tfcap.decoding.sampling import sample
+from tfcap.models.base import CaptioningModel, Context
+
+
+def search(
+    model: CaptioningModel,
+    features: tf.Tensor,
+    config: DecodingConfig,
+    vocabulary: Vocabulary,
+    tokenizer: TokenizerSettings | None = None,
+    mbr_scorer: MbrScorer | None = None,
+) -> Captions:
+    """Writes `beam_width` captions for each photo, best first.
+
+    A beam of width 1 is a greedy search.
+
+    Args:
+        model: A model, or an `Ensemble` of several.
+        features: Features of the photos, float32 [photos, *shape].
+        config: Settings with `max_length` set (`DecodingConfig.resolve_max_length`).
+        vocabulary: The model's vocabulary.
+        tokenizer: The vocabulary's tokenizer. Only `with_words` and `without_words`
+            need it; None splits these at spaces.
+        mbr_scorer: Needed where `config.consensus` is set.
+
+    Returns:
+        Captions of [photos, beam_width].
+
+    Raises:
+        UserError: A required or banned word is not in the vocabulary.
+    """
+    context = model.encode(features)
+    captions = find_candidates(model, context, config, vocabulary, tokenizer)
+    if config.consensus:
+        return rerank_by_mbr(captions, features, mbr_scorer, config.consensus.weight)
+    return captions
+
+
+def find_candidates(
+    model: CaptioningModel,
+    context: Context,
+    config: DecodingConfig,
+    vocabulary: Vocabulary,
+    tokenizer: TokenizerSettings | None,
+) -> Captions:
+    """Runs the search that the configuration names."""
+    processor = LogitsProcessor.of(config, vocabulary, tokenizer)
+    if config.sampling:
+        return sample(model, context, config, processor)
+    constraints = ConstraintAutomaton.of(config, vocabulary, tokenizer)
+    if config.beam_width == 1 and constraints.states == 1:
+        return greedy_search(model, context, config, processor)
+    return beam_search(model, context, config, processor, constraints)
+
+
+def check_words(
+    config: DecodingConfig, vocabulary: Vocabulary, tokenizer: TokenizerSettings
+) -> None:
+    """Raises the UserError that `search` would raise for these settings."""
+    LogitsProcessor.of(config, vocabulary, tokenizer)
+    ConstraintAutomaton.of(config, vocabulary, tokenizer)
