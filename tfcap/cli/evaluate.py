@@ -82,7 +82,7 @@ def evaluate(args: argparse.Namespace) -> int:
 
 
 def evaluate_together(args: argparse.Namespace) -> int:
-    """One run, or an ensemble."""
+    """Evaluates one run, or several as an ensemble."""
     from records.format.record_set import RecordSet
     from tfcap.evaluation import evaluator
     from tfcap.evaluation.comparison import Earlier
@@ -93,25 +93,25 @@ def evaluate_together(args: argparse.Namespace) -> int:
     record_sets = [RecordSet.open(path) for path in args.records]
     earlier = Earlier.read(args.against) if args.against else None
     decoding = decoding_config(members[0], args)
-    found = evaluator.evaluate(members, record_sets, args.split, decoding)
-    found = found if args.no_java else found.with_java()
-    found = found.beside(earlier) if earlier else found
+    result = evaluator.evaluate(members, record_sets, args.split, decoding)
+    result = result if args.no_java else result.with_java()
+    result = result.beside(earlier) if earlier else result
     folder = args.output or results_folder([run.path for run in members], args.split)
-    evaluator.save(found, folder)
+    evaluator.save(result, folder)
     if args.json:
-        print(json.dumps(found.summary()))
+        print(json.dumps(result.summary()))
     else:
-        print_scores(found, folder)
-    print_warning(found)
+        print_scores(result, folder)
+    print_warning(result)
     if args.gallery:
         photos = args.photos or record_sets[0].manifest.sources["photos"]
-        page = evaluator.save_gallery(found, photos, args.gallery)
+        page = evaluator.save_gallery(result, photos, args.gallery)
         print(f"gallery: {page}", file=sys.stderr)
     return 0
 
 
 def evaluate_seeds(args: argparse.Namespace, seeds: dict[int, str]) -> int:
-    """Each run by itself, and their mean."""
+    """Evaluates each run of several seeds, and their mean."""
     from records.console import plain_console
     from records.format.record_set import RecordSet
     from tfcap.evaluation.evaluator import evaluate, save
@@ -121,31 +121,31 @@ def evaluate_seeds(args: argparse.Namespace, seeds: dict[int, str]) -> int:
     from tfcap.runs.workdir import Workdir
 
     check_one_result(args)
-    record_sets, runs = [RecordSet.open(path) for path in args.records], {}
+    record_sets, results = [RecordSet.open(path) for path in args.records], {}
     for seed, path in seeds.items():
         run = Workdir.open(path)
         decoding = decoding_config(run, args)
-        found = evaluate([run], record_sets, args.split, decoding)
-        runs[seed] = found if args.no_java else found.with_java()
-        own = args.output and seed_folder(args.output, seed)
-        save(runs[seed], own or results_folder([path], args.split))
-    found = SeedScores(runs)
+        result = evaluate([run], record_sets, args.split, decoding)
+        results[seed] = result if args.no_java else result.with_java()
+        seed_output = args.output and seed_folder(args.output, seed)
+        save(results[seed], seed_output or results_folder([path], args.split))
+    summary = SeedScores(results)
     folder = args.output or results_folder(args.workdir, args.split)
-    found.save(folder)
-    for seed, run in runs.items():
-        print_warning(run, f"seed {seed}: ")
+    summary.save(folder)
+    for seed, result in results.items():
+        print_warning(result, f"seed {seed}: ")
     if args.json:
-        print(json.dumps(found.summary()))
+        print(json.dumps(summary.summary()))
         return 0
     console = plain_console()
-    console.print(found.table())
-    print_settings(console, {**found.settings, **found.captions})
+    console.print(summary.table())
+    print_settings(console, {**summary.settings, **summary.captions})
     console.print(f"results: {folder}", soft_wrap=True)
     return 0
 
 
 def check_one_result(args: argparse.Namespace) -> None:
-    """Raises UserError where an option is about a single result."""
+    """Raises UserError if an option needs a single result."""
     from records.errors import UserError
 
     for name in ("gallery", "against"):
@@ -156,28 +156,28 @@ def check_one_result(args: argparse.Namespace) -> None:
             )
 
 
-def print_scores(found, folder: str) -> None:
+def print_scores(result, folder: str) -> None:
     from records.console import plain_console
     from tfcap.evaluation.evaluator import score_table
 
     console = plain_console()
-    console.print(score_table(found))
-    if found.comparison:
-        console.print(found.comparison.table())
-    print_settings(console, {**found.settings, **found.summary()["captions"]})
-    for name, why in found.java.left_out.items():
+    console.print(score_table(result))
+    if result.comparison:
+        console.print(result.comparison.table())
+    print_settings(console, {**result.settings, **result.summary()["captions"]})
+    for name, why in result.java.left_out.items():
         console.print(f"{name}: left out: {why}", soft_wrap=True)
     console.print(f"results and references in COCO's formats: {folder}", soft_wrap=True)
 
 
-def print_warning(found, run: str = "") -> None:
-    """Prints on standard error what makes the scores worth little, if anything does."""
-    if warning := warn_of(found.summary()["captions"]):
+def print_warning(result, run: str = "") -> None:
+    """Prints a warning on standard error if the scores are worth little."""
+    if warning := warn_of(result.summary()["captions"]):
         print(f"{run}{warning}", file=sys.stderr)
 
 
 def warn_of(captions: dict) -> str | None:
-    """Says it where a model writes nothing, or the same of every photo."""
+    """Returns a warning if all captions are empty or the same, else None."""
     number = captions["captions"]
     if captions["empty_captions"] == number:
         return f"warning: all {number} captions are empty"

@@ -1,6 +1,6 @@
 """Captions from an exported model: photo bytes in, captions out, with TensorFlow alone.
 
-Needs no Keras, no tensorflow_text and no other module of tfcap. The export it reads:
+Needs no Keras, no tensorflow_text and no model of tfcap. The export it reads:
 
     DIR/1/saved_model.pb      a version directory, as TensorFlow Serving wants it;
                               the highest number wins, DIR itself may be the SavedModel
@@ -13,10 +13,9 @@ Needs no Keras, no tensorflow_text and no other module of tfcap. The export it r
     signature explain                 beams and words, see tfcap/export/signatures.py
 """
 
-import functools
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -24,8 +23,9 @@ import tensorflow as tf
 
 from records.errors import UserError
 from records.format.versions import refuse_newer
-from records.photo_header import MAX_PIXELS, PhotoProblem, check_header
+from records.photo_header import MAX_PIXELS
 from records.storage.files import check_utf8
+from tfcap.inference.photo_limits import batches_within, merge_results, screen
 
 FORMAT = 1
 FORMAT_FILE = os.path.join("assets.extra", "tfcap.json")
@@ -33,7 +33,6 @@ SIGNATURE = "serving_default"
 INPUT = "image_bytes"
 CAPTION, SCORE, ERROR = "caption", "score", "error"
 EXPLAIN = "explain"
-UNREADABLE = "not a readable JPEG, PNG, GIF, BMP or WebP photo"
 
 _EXPORT = "export one with: tfcap export --workdir DIR --output DIR"
 
@@ -51,6 +50,10 @@ class Captioned:
     caption: str
     score: float
     error: str | None = None
+
+    @classmethod
+    def failed(cls, error: str) -> "Captioned":
+        return cls("", 0.0, error)
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,10 @@ class Explained:
     probabilities: tuple[float, ...] = ()
     attention: list[list[list[float]]] | None = None
     error: str | None = None
+
+    @classmethod
+    def failed(cls, error: str) -> "Explained":
+        return cls(error=error)
 
     def looks_at_places(self) -> bool:
         """Whether there is more than one cell to look at."""
@@ -186,61 +193,37 @@ def explained(found: dict) -> Explained:
 def caption_within(
     captioner: Captioner, photos: Sequence[bytes], max_pixels: int = MAX_PIXELS
 ) -> list[Captioned]:
-    """Captions photos from strangers: decoding never holds more than `max_pixels`.
+    """Captions photos from strangers; decoding never holds more than `max_pixels`.
 
-    Headers are read first. A photo beyond the limit, or no photo at all, gets an error
-    without being decoded; the others run in batches that stay below it together.
+    Headers are checked first. A photo beyond the limit, or no photo at all, gets an
+    error and is not decoded. The others run in batches within the limit.
 
     Returns:
         One `Captioned` per photo, in the same order.
     """
-    refused = functools.partial(Captioned, "", 0.0)
-    return _within(captioner.caption, refused, photos, max_pixels)
+    return _within(captioner.caption, Captioned.failed, photos, max_pixels)
 
 
 def explain_within(
     captioner: Captioner, photos: Sequence[bytes], max_pixels: int = MAX_PIXELS
 ) -> list[Explained]:
-    """As `caption_within`, but explains them."""
-
-    def refused(error: str) -> Explained:
-        return Explained(error=error)
-
-    return _within(captioner.explain, refused, photos, max_pixels)
+    """Explains the captions of photos from strangers, as `caption_within` does."""
+    return _within(captioner.explain, Explained.failed, photos, max_pixels)
 
 
 def _within(
     run: Callable[[Sequence[bytes]], list[Row]],
-    refused: Callable[[str], Row],
+    failed: Callable[[str], Row],
     photos: Sequence[bytes],
-    most: int,
+    max_pixels: int,
 ) -> list[Row]:
-    rows, costs = {}, {}
-    for i, photo in enumerate(photos):
-        try:
-            costs[i] = check_header(photo, most).cost
-        except PhotoProblem as problem:
-            rows[i] = refused(problem.describe())
-    for group in _groups(costs, most):
-        rows |= zip(group, run([photos[i] for i in group]), strict=True)
-    return [rows[i] for i in range(len(photos))]
-
-
-def too_costly(most: int) -> str:
-    return f"more than {most:,} pixels, the scans of a progressive JPEG counted"
-
-
-def _groups(costs: Mapping[int, float], most: int) -> Iterator[list[int]]:
-    """Cuts photos, index -> pixels, into groups of at most `most` pixels."""
-    group, held = [], 0
-    for i, pixels in costs.items():
-        if group and held + pixels > most:
-            yield group
-            group, held = [], 0
-        group.append(i)
-        held += pixels
-    if group:
-        yield group
+    screened = screen(photos, max_pixels)
+    results: list[Row] = []
+    for batch in batches_within(screened, max_pixels):
+        results += run([photos[i] for i in batch])
+    return merge_results(
+        screened, results, lambda photo: failed(photo.problem.describe())
+    )
 
 
 def _find(directory: str) -> tuple[str, str]:

@@ -15,13 +15,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from records.photo_header import decoding_cost
 from tfcap.config.experiment import ServingConfig
-from tfcap.inference.captioner import (
+from tfcap.inference.captioner import Captioned, Captioner, Explained
+from tfcap.inference.photo_limits import (
     UNREADABLE,
-    Captioned,
-    Captioner,
-    Explained,
+    Screened,
+    merge_results,
+    screen,
     too_costly,
 )
 from tfcap.serving import openapi, page, tf_serving_api
@@ -163,42 +163,42 @@ class _Service:
     async def _captions(
         self, request: Request, photos: Sequence[bytes], explain: bool = False
     ) -> list[Captioned | Explained]:
-        """Captions photos from strangers: headers are read before anything decodes.
+        """Captions photos from strangers; headers are checked before any is decoded.
 
         Raises:
-            HTTPException: not one of them is to be decoded, no room in the queue, no
-                time left, or nobody waits any more.
+            HTTPException: No photo may be decoded, the queue is full, or time is up.
+            ClientDisconnect: The client has gone.
         """
-        pixels = await self._in_thread(lambda: [decoding_cost(p) for p in photos])
-        problems = [self._problem(count) for count in pixels]
-        if all(problems):
-            raise HTTPException(*problems[0])
-        most = self._config.max_waiting_pixels
-        if sum(pixels[i] for i, problem in enumerate(problems) if not problem) > most:
-            raise HTTPException(413, f"{too_costly(most)}, in one request")
-        good = [i for i, problem in enumerate(problems) if not problem]
-        run = self._captioner.explain if explain else self._captioner.caption
-        chosen = [photos[i] for i in good], [pixels[i] for i in good]
-        try:
-            work = self._batcher.submit(run, *chosen)
-            found = await self._in_time(_unless_gone(request, work), 504)
-        except Full:
-            raise HTTPException(503, BUSY, RETRY_AFTER) from None
-        failed = Explained if explain else lambda error: Captioned("", 0.0, error)
-        results = [failed(error=p[1]) if p else None for p in problems]
-        for i, result in zip(good, found):
-            results[i] = result
-        for result in results:
-            outcome = "error" if result.error else "captioned"
-            self.metrics.photos.labels(outcome).inc()
+        screened = await self._in_thread(screen, photos, self._config.max_pixels)
+        _check_request(screened, self._config)
+        run, failed = (
+            (self._captioner.explain, Explained.failed)
+            if explain
+            else (self._captioner.caption, Captioned.failed)
+        )
+        results = merge_results(
+            screened,
+            await self._run_batched(request, run, photos, screened),
+            lambda photo: failed(_refusal(photo, self._config)[1]),
+        )
+        self.metrics.count_photos(result.error is None for result in results)
         return results
 
-    def _problem(self, pixels: float | None) -> tuple[int, str] | None:
-        """Status and text for a photo that is not to be decoded."""
-        if pixels is None:
-            return 415, UNREADABLE
-        most = self._config.max_pixels
-        return (413, too_costly(most)) if pixels > most else None
+    async def _run_batched(
+        self,
+        request: Request,
+        run: Callable,
+        photos: Sequence[bytes],
+        screened: Sequence[Screened],
+    ) -> list[Captioned | Explained]:
+        """Runs the model on the accepted photos, in common batches."""
+        accepted = [i for i, photo in enumerate(screened) if not photo.problem]
+        costs = [screened[i].cost for i in accepted]
+        try:
+            work = self._batcher.submit(run, [photos[i] for i in accepted], costs)
+            return await self._in_time(_unless_gone(request, work), 504)
+        except Full:
+            raise HTTPException(503, BUSY, RETRY_AFTER) from None
 
     async def _in_time(self, work: Awaitable, status: int) -> Any:
         seconds = self._config.seconds
@@ -207,6 +207,22 @@ class _Service:
         except asyncio.TimeoutError:
             what = "the body did not arrive" if status == 408 else "no caption"
             raise HTTPException(status, f"{what} within {seconds:g} s") from None
+
+
+def _check_request(screened: Sequence[Screened], config: ServingConfig) -> None:
+    """Raises HTTPException if no photo may be decoded, or all cost too much."""
+    if all(photo.problem for photo in screened):
+        raise HTTPException(*_refusal(screened[0], config))
+    most = config.max_waiting_pixels
+    if sum(photo.cost for photo in screened) > most:
+        raise HTTPException(413, f"{too_costly(most)}, in one request")
+
+
+def _refusal(photo: Screened, config: ServingConfig) -> tuple[int, str]:
+    """Returns status and text for a photo that must not be decoded."""
+    if photo.is_too_large:
+        return 413, too_costly(config.max_pixels)
+    return 415, UNREADABLE
 
 
 async def _arrived(request: Request) -> bytes:

@@ -1,6 +1,7 @@
 """What Prometheus reads at /metrics."""
 
 import time
+from collections.abc import Iterable
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -49,6 +50,10 @@ class Metrics:
         self.queue = Gauge(
             "tfcap_queue_photos", "Photos waiting or being captioned", registry=registry
         )
+
+    def count_photos(self, captioned: Iterable[bool]) -> None:
+        for success in captioned:
+            self.photos.labels("captioned" if success else "error").inc()
 
     def answer(self) -> Response:
         content = generate_latest(self.registry)

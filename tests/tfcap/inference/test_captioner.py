@@ -17,13 +17,13 @@ from records.photo_header import decoding_cost
 from tfcap.cli import main
 from tfcap.inference.captioner import (
     FORMAT_FILE,
-    UNREADABLE,
     Captioned,
     Captioner,
     Explained,
     caption_within,
     explain_within,
 )
+from tfcap.inference.photo_limits import UNREADABLE
 
 
 class SizeModel(tf.Module):

@@ -6,7 +6,8 @@ import threading
 
 from PIL import Image
 
-from tfcap.inference.captioner import UNREADABLE, Captioned, Explained
+from tfcap.inference.captioner import Captioned, Explained
+from tfcap.inference.photo_limits import UNREADABLE
 
 PREDICT = "/v1/models/caption:predict"
 FORM = {"Content-Type": "multipart/form-data; boundary=x"}

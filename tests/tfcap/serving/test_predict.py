@@ -11,7 +11,7 @@ pytest.importorskip("httpx", reason="starlette.testclient needs httpx")
 
 from fakes import BROKEN, GOOD, PREDICT, b64, error_of, photo
 
-from tfcap.inference.captioner import UNREADABLE
+from tfcap.inference.photo_limits import UNREADABLE
 from tfcap.serving.openapi import BASE64
 from tfcap.serving.tf_serving_api import decode_base64
 
