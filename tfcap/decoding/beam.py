@@ -1,4 +1,6 @@
-"""Beam search."""
+"""Beam search, also with required words (constrained beam search)."""
+
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -10,130 +12,198 @@ from tfcap.decoding.logits_processors import LogitsProcessor
 from tfcap.decoding.output import MASKED_LOGIT, Captions, any_batch, repeat, set_column
 from tfcap.models.base import CaptioningModel, Context, State
 
+# Below the score of any caption that holds a masked token.
+WORST_SCORE = MASKED_LOGIT * 1e9
+
 
 def beam_search(
     model: CaptioningModel,
     context: Context,
     config: DecodingConfig,
-    rules: LogitsProcessor,
+    processor: LogitsProcessor,
     constraints: ConstraintAutomaton,
 ) -> Captions:
-    """Keeps the `beam_width` likeliest open captions, and as many ended ones.
+    """Keeps the `beam_width` likeliest live hypotheses, and as many finished ones.
 
-    At each step every open caption is also ended, and takes its place among the ended
-    if its score earns it; so a long caption cannot push a short one out. The search
-    stops when no open caption can overtake any ended one.
+    At each step every live hypothesis is also ended, and becomes a finished one if its
+    score is high enough. A long caption therefore cannot displace a short one. The
+    search stops when no live hypothesis can overtake a finished one.
 
-    Where words are required there are so many open captions for each state of their
+    With required words there are `beam_width` live hypotheses for each state of the
     automaton, and only those in its last state are ended.
 
     Source of the two sets: Wu et al., "Google's Neural Machine Translation System",
     2016, section 7; the exponent as in Bahdanau's `score / length ** exponent`.
     """
-    width, length = config.beam_width, config.max_length
-    hypotheses = width * constraints.states
-    photos = context.rows
-    beams = repeat(context, hypotheses)
-    blank = tf.fill([photos, hypotheses, length], PAD_ID)
-    select_continuations = ContinuationSelector(constraints, width)
-
-    def normalized(total, t):
-        return total / tf.cast(t, tf.float32) ** config.length_exponent
-
-    def unfinished(
-        t, live, live_total, state, finished, finished_score, finished_total
-    ):
-        # Totals only fall, and the longest caption divides by most.
-        best = normalized(tf.reduce_max(live_total, 1), length - 1)
-        return (t < length) & tf.reduce_any(best > finished_score[:, -1])
-
-    def step(t, live, live_total, state, finished, finished_score, finished_total):
-        tokens = tf.reshape(live, [-1, length])
-        logits, state = model.step(beams, state, tokens[:, t - 1])
-        before = live_total - tf.reshape(
-            tf.reduce_logsumexp(logits, 1), [-1, hypotheses]
-        )
-        logits = tf.reshape(rules.apply(logits, tokens, t), [photos, hypotheses, -1])
-
-        # End every open caption, and keep the best of these and those ended before.
-        end_total = (before + logits[:, :, END_ID])[:, -width:]
-        candidates = tf.concat([finished, set_column(live, t, END_ID)[:, -width:]], 1)
-        totals = tf.concat([finished_total, end_total], 1)
-        scores = tf.concat([finished_score, normalized(end_total, t)], 1)
-        finished_score, chosen = tf.math.top_k(scores, width)
-        finished = tf.gather(candidates, chosen, batch_dims=1)
-        finished_total = tf.gather(totals, chosen, batch_dims=1)
-
-        # Go on with the likeliest of all continuations.
-        live_total, parent, token = select_continuations(before, logits)
-        live = set_column(tf.gather(live, parent, batch_dims=1), t, token)
-        state = select_hypotheses(state, parent)
-        return t + 1, live, live_total, state, finished, finished_score, finished_total
-
-    never = tf.fill([photos, hypotheses], MASKED_LOGIT)
-    loop = [
-        tf.constant(1),
-        set_column(blank, 0, tf.fill([photos, hypotheses], START_ID)),
-        # All lanes begin alike: only the first may be continued.
-        set_column(never, 0, tf.zeros([photos])),
-        model.initial_state(beams, length - 1),
-        blank[:, :width],
-        # Below the score of any caption that has a barred token in it.
-        never[:, :width] * 1e9,
-        never[:, :width] * 1e9,
-    ]
-    *_, finished, score, total = tf.while_loop(
-        unfinished, step, loop, shape_invariants=any_batch(loop)
+    search = BeamSearch(model, context, config, processor, constraints)
+    start = search.start()
+    (end,) = tf.while_loop(
+        search.can_improve,
+        lambda beam: [search.advance(beam)],
+        [start],
+        shape_invariants=any_batch([start]),
     )
-    return Captions(finished, score, total)
+    return Captions(end.finished, end.finished_score, end.finished_total)
+
+
+class BeamState(NamedTuple):
+    """The hypotheses before a step.
+
+    Attributes:
+        t: Position of the next token, int32 [].
+        live: Hypotheses to continue, int32 [photos, hypotheses, length].
+        live_total: Their log-probabilities, float32 [photos, hypotheses].
+        decoder: The model's state after them, [photos * hypotheses, ...].
+        finished: The best captions so far, int32 [photos, beam_width, length].
+        finished_score: Their scores, descending, float32 [photos, beam_width].
+        finished_total: Their log-probabilities, float32 [photos, beam_width].
+    """
+
+    t: tf.Tensor
+    live: tf.Tensor
+    live_total: tf.Tensor
+    decoder: State
+    finished: tf.Tensor
+    finished_score: tf.Tensor
+    finished_total: tf.Tensor
+
+
+class BeamSearch:
+    """The steps of a beam search over one batch of photos."""
+
+    def __init__(
+        self,
+        model: CaptioningModel,
+        context: Context,
+        config: DecodingConfig,
+        processor: LogitsProcessor,
+        constraints: ConstraintAutomaton,
+    ):
+        self.model, self.processor = model, processor
+        self.width, self.length = config.beam_width, config.max_length
+        self.length_exponent = config.length_exponent
+        self.photos = context.rows
+        self.hypotheses = self.width * constraints.states
+        self.context = repeat(context, self.hypotheses)
+        self.select_continuations = ContinuationSelector(constraints, self.width)
+
+    def start(self) -> BeamState:
+        """Returns the state with `<start>` as the only live hypothesis."""
+        shape = [self.photos, self.hypotheses]
+        blank = tf.fill([*shape, self.length], PAD_ID)
+        masked = tf.fill(shape, MASKED_LOGIT)
+        worst = tf.fill([self.photos, self.width], WORST_SCORE)
+        return BeamState(
+            t=tf.constant(1),
+            live=set_column(blank, 0, tf.fill(shape, START_ID)),
+            # All hypotheses are equal here, so only the first may be continued.
+            live_total=set_column(masked, 0, tf.zeros([self.photos])),
+            decoder=self.model.initial_state(self.context, self.length - 1),
+            finished=blank[:, : self.width],
+            finished_score=worst,
+            finished_total=worst,
+        )
+
+    def can_improve(self, beam: BeamState) -> tf.Tensor:
+        """Returns whether a live hypothesis can still overtake a finished one."""
+        # Totals only fall, and the longest caption divides by most.
+        best = self.score(tf.reduce_max(beam.live_total, 1), self.length - 1)
+        overtakes = tf.reduce_any(best > beam.finished_score[:, -1])
+        return (beam.t < self.length) & overtakes
+
+    def advance(self, beam: BeamState) -> BeamState:
+        """Ends every live hypothesis, and continues the likeliest by one token."""
+        tokens = tf.reshape(beam.live, [-1, self.length])
+        logits, decoder = self.model.step(
+            self.context, beam.decoder, tokens[:, beam.t - 1]
+        )
+        log_normalizer = tf.reduce_logsumexp(logits, 1)
+        # A token's log-probability is its logit less the normalizer.
+        base = beam.live_total - tf.reshape(log_normalizer, [-1, self.hypotheses])
+        logits = self.processor.apply(logits, tokens, beam.t)
+        logits = tf.reshape(logits, [self.photos, self.hypotheses, -1])
+        beam = self.finish(beam, base + logits[:, :, END_ID])
+        total, parent, token = self.select_continuations(base, logits)
+        live = tf.gather(beam.live, parent, batch_dims=1)
+        return beam._replace(
+            t=beam.t + 1,
+            live=set_column(live, beam.t, token),
+            live_total=total,
+            decoder=select_hypotheses(decoder, parent),
+        )
+
+    def finish(self, beam: BeamState, end_total: tf.Tensor) -> BeamState:
+        """Ends the live hypotheses; keeps the best of these and the finished ones.
+
+        Args:
+            beam: The state before the step.
+            end_total: Log-probabilities with `<end>`, float32 [photos, hypotheses].
+        """
+        # Only hypotheses in the automaton's last state hold all required words.
+        end_total = end_total[:, -self.width :]
+        ended = set_column(beam.live, beam.t, END_ID)[:, -self.width :]
+        captions = tf.concat([beam.finished, ended], 1)
+        totals = tf.concat([beam.finished_total, end_total], 1)
+        end_score = self.score(end_total, beam.t)
+        scores = tf.concat([beam.finished_score, end_score], 1)
+        best_scores, best = tf.math.top_k(scores, self.width)
+        return beam._replace(
+            finished=tf.gather(captions, best, batch_dims=1),
+            finished_score=best_scores,
+            finished_total=tf.gather(totals, best, batch_dims=1),
+        )
+
+    def score(self, total: tf.Tensor, length: tf.Tensor | int) -> tf.Tensor:
+        """Returns log-probabilities normalized by the length of the caption."""
+        return total / tf.cast(length, tf.float32) ** self.length_exponent
 
 
 class ContinuationSelector:
     """Picks the likeliest continuations, `width` for each state of the automaton.
 
-    The largest logits of each lane are picked first, and only these compared between
-    lanes: log-probabilities of the whole vocabulary are never made.
+    The largest logits of each hypothesis are picked first, and only these are compared
+    across hypotheses. Log-probabilities of the whole vocabulary are never computed.
     """
 
     def __init__(self, constraints: ConstraintAutomaton, width: int):
         self.width = width
-        # By the state gone to: [states, 1, vocabulary].
-        self.mask_for_state = [
+        # One mask per state entered: [states, 1, vocabulary].
+        self.masks = [
             constraints.mask_for_state(state)[:, np.newaxis]
             for state in range(constraints.states)
         ]
 
     def __call__(
-        self, before: tf.Tensor, logits: tf.Tensor
+        self, base: tf.Tensor, logits: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Total, parent lane and token of each lane, [photos, lanes].
+        """Returns total, parent hypothesis and token, each [photos, hypotheses].
 
         Args:
-            before: what a token's logit is added to, float32 [photos, lanes].
-            logits: float32 [photos, lanes, vocabulary].
+            base: A token's total is its logit plus this, float32 [photos, hypotheses].
+            logits: float32 [photos, hypotheses, vocabulary].
         """
-        states, vocabulary = len(self.mask_for_state), self.mask_for_state[0].shape[-1]
+        states, vocabulary = len(self.masks), self.masks[0].shape[-1]
         logits = tf.reshape(logits, [-1, states, self.width, vocabulary])
-        picked = [
-            self.pick(before, logits + mask_for_state)
-            for mask_for_state in self.mask_for_state
-        ]
+        picked = [self.pick(base, logits + mask) for mask in self.masks]
         return tuple(tf.concat(parts, 1) for parts in zip(*picked))
 
-    def pick(self, before: tf.Tensor, logits: tf.Tensor):
-        most = min(self.width, logits.shape[-1])
-        values, tokens = tf.math.top_k(logits, most)
-        hypotheses = before.shape[1]
-        values = tf.reshape(values, [-1, hypotheses, most]) + before[:, :, tf.newaxis]
-        total, chosen = tf.math.top_k(
-            tf.reshape(values, [-1, hypotheses * most]), self.width
-        )
-        tokens = tf.reshape(tokens, [-1, hypotheses * most])
-        return total, chosen // most, tf.gather(tokens, chosen, batch_dims=1)
+    def pick(
+        self, base: tf.Tensor, logits: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Returns total, parent and token of `width` continuations, [photos, width]."""
+        per_hypothesis = min(self.width, logits.shape[-1])
+        values, tokens = tf.math.top_k(logits, per_hypothesis)
+        hypotheses = base.shape[1]
+        flat = [-1, hypotheses * per_hypothesis]
+        values = tf.reshape(values, [-1, hypotheses, per_hypothesis])
+        totals = tf.reshape(values + base[:, :, tf.newaxis], flat)
+        total, best = tf.math.top_k(totals, self.width)
+        token = tf.gather(tf.reshape(tokens, flat), best, batch_dims=1)
+        return total, best // per_hypothesis, token
 
 
 def select_hypotheses(state: State, parent: tf.Tensor) -> State:
-    """Reorders a state of [photos * lanes, ...] by `parent` int32 [photos, lanes]."""
+    """Reorders a state [photos * hypotheses, ...] by `parent`, [photos, hypotheses]."""
     photos, hypotheses = tf.unstack(tf.shape(parent))
     rows = tf.reshape(tf.range(photos)[:, tf.newaxis] * hypotheses + parent, [-1])
     return tf.nest.map_structure(lambda part: tf.gather(part, rows), state)

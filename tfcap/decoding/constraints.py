@@ -1,8 +1,8 @@
-"""Words that a caption must hold, as a finite automaton over its tokens.
+"""Required words of a caption, as a finite automaton over its tokens.
 
 Source: Anderson, Fernando, Johnson and Gould, "Guided Open Vocabulary Image Captioning
-with Constrained Beam Search", EMNLP 2017: a beam for each state of the automaton, so
-that captions that already hold the words need not compete with those that do not.
+with Constrained Beam Search", EMNLP 2017. There is a beam for each state of the
+automaton, so that captions that already hold the words compete only with one another.
 """
 
 import itertools
@@ -23,11 +23,11 @@ MOST_STATES = 32
 
 @dataclass(frozen=True)
 class ConstraintAutomaton:
-    """The automaton.
+    """The finite automaton of the required words.
 
     Attributes:
-        following: int32 [states, vocabulary], the state after a token. State 0 is that
-            of `<start>`, the last one that of captions that hold all the words.
+        transitions: The state after each token, int32 [states, vocabulary]. State 0 is
+            that after `<start>`. Captions in the last state hold all the words.
     """
 
     transitions: np.ndarray
@@ -39,11 +39,11 @@ class ConstraintAutomaton:
         vocabulary: Vocabulary,
         tokenizer: TokenizerSettings | None = None,
     ) -> "ConstraintAutomaton":
-        """The automaton of a configuration's `with_words`; one state without any.
+        """Returns the automaton of `with_words`; without any it has one state.
 
         Raises:
-            UserError: a word is not in the vocabulary, or barred by another setting;
-                the words are too many, or longer together than a caption may be.
+            UserError: A word is not in the vocabulary or banned by another setting,
+                there are too many words, or they are longer than a caption may be.
         """
         key = "decoding.with_words"
         words = [token_ids(w, vocabulary, tokenizer, key) for w in config.with_words]
@@ -55,71 +55,88 @@ class ConstraintAutomaton:
         return len(self.transitions)
 
     def mask_for_state(self, state: int) -> np.ndarray:
-        """Added to logits so that only tokens that lead to `state` go on.
+        """Returns a mask to add to logits, float32 [states, vocabulary].
 
-        float32 [states, vocabulary], by the state before; `<end>` never goes on.
+        It keeps only tokens that lead from the state of its row to `state`. `<end>` is
+        masked, since it continues no caption.
         """
-        added = np.where(self.transitions == state, 0, MASKED_LOGIT).astype(np.float32)
-        added[:, END_ID] = MASKED_LOGIT
-        return added
+        mask = np.where(self.transitions == state, 0, MASKED_LOGIT).astype(np.float32)
+        mask[:, END_ID] = MASKED_LOGIT
+        return mask
 
 
 def build_transitions(words: Sequence[Sequence[int]], vocabulary: int) -> np.ndarray:
-    """The automaton of all words together: its states are those of each, combined."""
+    """Builds the automaton of all words together, int32 [states, vocabulary].
+
+    Each state is one combination of a state of every word's own automaton.
+
+    Args:
+        words: Token ids of each required word.
+        vocabulary: Number of tokens.
+    """
     if not words:
         return np.zeros([1, vocabulary], np.int32)
     tables = [build_word_table(word, vocabulary) for word in words]
     sizes = [len(table) for table in tables]
-    return np.stack(
-        [
-            np.ravel_multi_index([t[p] for t, p in zip(tables, place)], sizes)
-            for place in np.ndindex(*sizes)
-        ]
-    ).astype(np.int32)
+    rows = []
+    for states in np.ndindex(*sizes):
+        next_states = [table[state] for table, state in zip(tables, states)]
+        rows.append(np.ravel_multi_index(next_states, sizes))
+    return np.stack(rows).astype(np.int32)
 
 
 def build_word_table(word: Sequence[int], vocabulary: int) -> np.ndarray:
-    """How much of one word stands at the end after a token, int32 [length + 1, v].
+    """Builds the automaton of one word, int32 [length + 1, vocabulary].
 
-    Once all of it was there it stays so.
+    State n means that the last n tokens are the first n of the word, as in the
+    Knuth-Morris-Pratt search. The last state is never left.
     """
     length = len(word)
     table = np.zeros([length + 1, vocabulary], np.int32)
     table[length] = length
-    for done in range(length):
+    for state in range(length):
         for token in set(word):
-            seen = [*word[:done], token]
-            starts = (n for n in range(done + 1, -1, -1) if ends(seen, word[:n]))
-            table[done, token] = next(starts)
+            table[state, token] = longest_prefix_at_end([*word[:state], token], word)
     return table
 
 
-def ends(tokens: Sequence[int], end: Sequence[int]) -> bool:
-    return tokens[len(tokens) - len(end) :] == list(end)
+def longest_prefix_at_end(tokens: Sequence[int], word: Sequence[int]) -> int:
+    """Returns how many of the word's first tokens stand at the end of `tokens`."""
+    for n in range(min(len(tokens), len(word)), 0, -1):
+        if list(tokens[-n:]) == list(word[:n]):
+            return n
+    return 0
 
 
 def check_possible(
-    words: Sequence[Sequence[int]], config: DecodingConfig, rules: LogitsProcessor
+    words: Sequence[Sequence[int]], config: DecodingConfig, processor: LogitsProcessor
 ) -> None:
-    """Raises UserError where no caption could hold all the words."""
-    named = ", ".join(config.with_words)
-    barred = set(rules.never), rules.unwanted
-    for text, ids in zip(config.with_words, words):
-        parts = {ids[a:b] for a, b in itertools.combinations(range(len(ids) + 1), 2)}
-        if barred[0] & set(ids) or parts & set(barred[1]):
-            raise UserError(
-                f"decoding.with_words: {text!r} is ruled out by decoding.without_words "
-                f"({', '.join(config.without_words)}); take it out of one of them"
-            )
-    room = (config.max_length or np.inf) - 2
-    if sum(map(len, words)) > room:
+    """Raises UserError if no caption can hold all the words."""
+    check_not_banned(words, config, processor)
+    listed = ", ".join(config.with_words)
+    available = (config.max_length or np.inf) - 2
+    if sum(map(len, words)) > available:
         raise UserError(
-            f"decoding.with_words: {named} are {sum(map(len, words))} tokens, but "
-            f"decoding.max_length {config.max_length} leaves room for {room}"
+            f"decoding.with_words: {listed} are {sum(map(len, words))} tokens, but "
+            f"decoding.max_length {config.max_length} leaves room for {available}"
         )
     states = int(np.prod([len(ids) + 1 for ids in words]))
     if states > MOST_STATES:
         raise UserError(
-            f"decoding.with_words: {named} need {states} beams (twice as many with "
+            f"decoding.with_words: {listed} need {states} beams (twice as many with "
             f"each word), the most is {MOST_STATES}; ask for fewer words"
         )
+
+
+def check_not_banned(
+    words: Sequence[Sequence[int]], config: DecodingConfig, processor: LogitsProcessor
+) -> None:
+    banned_tokens, banned_phrases = set(processor.never), set(processor.unwanted)
+    for text, ids in zip(config.with_words, words):
+        bounds = itertools.combinations(range(len(ids) + 1), 2)
+        phrases = {ids[start:end] for start, end in bounds}
+        if banned_tokens & set(ids) or banned_phrases & phrases:
+            raise UserError(
+                f"decoding.with_words: {text!r} is ruled out by decoding.without_words "
+                f"({', '.join(config.without_words)}); take it out of one of them"
+            )
