@@ -1,9 +1,8 @@
-"""What people would write of a photo, as n-grams: predicted from training captions.
+"""N-grams expected in the references of a photo, predicted from training captions.
 
-CIDEr-D compares a caption with references, n-gram by n-gram. Of a new photo there are
-none, but a regression on its features (`kernel_regression.py`) predicts how much of
-each n-gram they would have, on average over those who write, and how long they would
-be.
+CIDEr-D compares a caption with references, n-gram by n-gram. A new photo has none. A
+regression on its features (`kernel_regression.py`) predicts how much of each n-gram its
+references would have on average, and how long they would be.
 """
 
 from collections.abc import Sequence
@@ -15,51 +14,59 @@ from records.format.caption_reader import CaptionIds
 from tfcap.decoding.kernel_regression import Regression
 from tfcap.metrics.cider import ORDERS, CiderD, find, length_penalty, pairs, trimmed
 
-AT_ONCE = 4096  # captions taken apart
-NOBODYS = -1  # an n-gram for tables that would have none
+AT_ONCE = 4096  # captions whose n-grams are in memory
+NO_NGRAM = -1  # keeps tables from being empty
 
 
-class Rows(tf.experimental.ExtensionType):
-    """The n-grams of one length in the captions of the training photos, one a row.
+class NgramTable(tf.experimental.ExtensionType):
+    """The n-grams of one length in the captions of the training photos.
 
     Attributes:
-        known: each n-gram once, int64, ascending.
-        gram: its place there, int32 [rows], ascending.
-        photo: int32 [rows].
-        value: what it is of its caption's vector of length 1, divided by the photo's
-            captions, float32 [rows].
+        ngrams: Each n-gram once, ascending, int64.
+        index: Where the n-gram of each row stands in `ngrams`, ascending, int32 [rows].
+        photo: The photo of each row, int32 [rows].
+        value: The n-gram's share of its caption's unit vector, divided by the number of
+            the photo's captions, float32 [rows].
     """
 
-    known: tf.Tensor
-    gram: tf.Tensor
+    ngrams: tf.Tensor
+    index: tf.Tensor
     photo: tf.Tensor
     value: tf.Tensor
 
 
 class ExpectedCaptions(tf.experimental.ExtensionType):
-    """Scores captions of a photo against what people would write of it.
+    """Scores captions of a photo against its expected references.
 
     Attributes:
-        regression: weighs the training photos.
-        rows: of each of `ORDERS`.
-        lengths: of each training photo's captions on average, float32 [photos].
+        regression: Weighs the training photos.
+        tables: The n-grams of each of `ORDERS`.
+        lengths: Mean length of each training photo's captions, float32 [photos].
     """
 
     regression: Regression
-    rows: tuple[Rows, ...]
+    tables: tuple[NgramTable, ...]
     lengths: tf.Tensor
 
     @classmethod
     def of_captions(
         cls, ids: CaptionIds, cider: CiderD, regression: Regression
     ) -> "ExpectedCaptions":
-        """Of captions, without `<start>`, of the photos that the regression weighs."""
+        """Returns a scorer made from the captions of the regression's photos.
+
+        Args:
+            ids: The captions, without `<start>`.
+            cider: Weighs their n-grams.
+            regression: Weighs the photos.
+        """
         captions = ids.padded(ORDERS[-1])
         photo = np.repeat(np.arange(len(ids.captions), dtype=np.int32), ids.captions)
-        rows = [take_apart(captions, photo, ids.captions, cider, n) for n in ORDERS]
+        tables = [
+            build_ngram_table(captions, photo, ids.captions, cider, n) for n in ORDERS
+        ]
         total = np.bincount(photo, pairs(captions).numpy(), len(ids.captions))
         lengths = total / np.maximum(ids.captions, 1)
-        return cls(regression, rows, lengths.astype(np.float32))
+        return cls(regression, tables, lengths.astype(np.float32))
 
     def scores(
         self,
@@ -67,12 +74,12 @@ class ExpectedCaptions(tf.experimental.ExtensionType):
         features: tf.Tensor | Sequence[tf.Tensor],
         cider: CiderD,
     ) -> tf.Tensor:
-        """Of captions of each photo of a batch, float32 [photos, n].
+        """Scores captions of each photo of a batch, float32 [photos, n].
 
         Args:
             captions: int32 [photos, n, length], without `<start>`.
-            features: of the photos, as `Regression.weights` takes them.
-            cider: weighs their n-grams, as it has weighed those of the training photos.
+            features: Features of the photos, as `Regression.weights` takes them.
+            cider: The scorer that weighed the n-grams of the training photos.
         """
         return tf.map_fn(
             lambda photo: self.score(*photo, cider),
@@ -83,58 +90,69 @@ class ExpectedCaptions(tf.experimental.ExtensionType):
     def score(
         self, captions: tf.Tensor, weights: tf.Tensor, cider: CiderD
     ) -> tf.Tensor:
-        """CIDEr-D to be expected of captions of one photo, 0.5 and not 50, float32 [n].
+        """Returns the expected CIDEr-D of captions of one photo, float32 [n].
 
-        An n-gram that comes twice counts twice, where CIDEr-D cuts it to what is in the
-        reference; and the length is compared with the one to be expected.
+        Scores are on the scale of 0.5, not 50. Counts are not clipped, whereas CIDEr-D
+        clips them to those of the reference. Length is compared with its expectation.
 
         Args:
             captions: int32 [n, length], without `<start>`.
-            weights: of the training photos, float32 [photos].
+            weights: Weights of the training photos, float32 [photos].
+            cider: As in `scores`.
         """
         captions = trimmed(captions)
-        each = [
-            similarity(captions, weights, self.rows[n - 1], cider, n) for n in ORDERS
+        similarities = [
+            similarity(captions, weights, self.tables[n - 1], cider, n) for n in ORDERS
         ]
-        expected = tf.reduce_sum(weights * self.lengths)
-        return 10 * length_penalty(captions, expected) * tf.add_n(each) / len(ORDERS)
+        length = tf.reduce_sum(weights * self.lengths)
+        penalty = length_penalty(captions, length)
+        return 10 * penalty * tf.add_n(similarities) / len(ORDERS)
 
 
 def similarity(
-    captions: tf.Tensor, weights: tf.Tensor, rows: Rows, cider: CiderD, n: int
+    captions: tf.Tensor, weights: tf.Tensor, table: NgramTable, cider: CiderD, n: int
 ) -> tf.Tensor:
-    """Cosine of n-grams with those of each training caption, weighed, [captions]."""
-    shares = rows.value * tf.gather(weights, rows.photo)
-    expected = tf.math.unsorted_segment_sum(shares, rows.gram, rows.known.shape[0])
-    numbers, weight, _, norm = cider.vector(captions, n)
-    at, found = find(rows.known, numbers)
-    theirs = tf.where(found, tf.gather(expected, at), 0.0)
-    return tf.math.divide_no_nan(tf.reduce_sum(weight * theirs, -1), norm)
+    """Returns the cosine with the weighed mean of the training captions, [captions]."""
+    shares = table.value * tf.gather(weights, table.photo)
+    expected = tf.math.unsorted_segment_sum(shares, table.index, table.ngrams.shape[0])
+    vectors = cider.vectors(captions, n)
+    index, is_known = find(table.ngrams, vectors.ngrams)
+    expected_weights = tf.where(is_known, tf.gather(expected, index), 0.0)
+    products = tf.reduce_sum(vectors.weights * expected_weights, -1)
+    return tf.math.divide_no_nan(products, vectors.norm)
 
 
-def take_apart(
+def build_ngram_table(
     captions: np.ndarray,
     photo: np.ndarray,
-    counts: np.ndarray,
+    captions_per_photo: np.ndarray,
     cider: CiderD,
     n: int,
-) -> Rows:
-    """The n-grams of captions int32 [captions, length], whose photo is `photo`.
+) -> NgramTable:
+    """Builds the table of the n-grams of captions.
 
     Args:
-        counts: captions of each photo.
+        captions: int32 [captions, length].
+        photo: The photo of each caption, int32 [captions].
+        captions_per_photo: int [photos].
+        cider: Weighs the n-grams.
+        n: Their length.
     """
     parts = []
     for start in range(0, len(captions), AT_ONCE):
-        some = slice(start, start + AT_ONCE)
-        numbers, weight, _, norm = cider.vector(tf.constant(captions[some]), n)
-        value = tf.math.divide_no_nan(weight, norm[:, tf.newaxis]).numpy()
-        caption, place = np.nonzero(value)
-        whose = photo[some][caption]
-        ngrams = numbers.numpy()[caption, place]
-        parts.append((ngrams, whose, value[caption, place] / counts[whose]))
-    ngrams, whose, value = map(np.concatenate, zip(*parts))
-    known, gram = np.unique(np.append(ngrams, NOBODYS), return_inverse=True)
-    gram = gram[:-1].astype(np.int32)
-    order = np.argsort(gram, kind="stable")
-    return Rows(known, gram[order], whose[order], value[order].astype(np.float32))
+        batch = slice(start, start + AT_ONCE)
+        vectors = cider.vectors(tf.constant(captions[batch]), n)
+        unit = tf.math.divide_no_nan(vectors.weights, vectors.norm[:, tf.newaxis])
+        unit = unit.numpy()
+        caption, position = np.nonzero(unit)
+        row_photo = photo[batch][caption]
+        row_ngram = vectors.ngrams.numpy()[caption, position]
+        row_value = unit[caption, position] / captions_per_photo[row_photo]
+        parts.append((row_ngram, row_photo, row_value))
+    row_ngram, row_photo, row_value = map(np.concatenate, zip(*parts))
+    ngrams, index = np.unique(np.append(row_ngram, NO_NGRAM), return_inverse=True)
+    index = index[:-1].astype(np.int32)
+    order = np.argsort(index, kind="stable")
+    return NgramTable(
+        ngrams, index[order], row_photo[order], row_value[order].astype(np.float32)
+    )

@@ -1,14 +1,14 @@
-"""CIDEr-D of token ids, in graph: the reward of self-critical training.
+"""CIDEr-D of token ids, in graph. It is the reward of self-critical training.
 
 Source: Vedantam, Zitnick and Parikh, "CIDEr: Consensus-based Image Description
 Evaluation", CVPR 2015; the same sums as coco-caption's `CiderScorer`, which names its
 CIDEr-D `CIDEr`.
 
-Captions are a few tokens long, so that every n-gram of one is compared with every one
-of the other, for a whole batch at once: no dictionaries, no Python in the step.
+Captions are a few tokens long, so every n-gram of one is compared with every n-gram of
+the other, for a whole batch at once, without dictionaries or Python in the step.
 """
 
-from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -26,17 +26,18 @@ class CiderD(tf.experimental.ExtensionType):
     """Scores captions of photos against their references.
 
     Captions are token ids without `<start>`, `<end>` included, padded with 0. `<end>`
-    counts as a word: else captions learn to break off after "a man in a". Source of
-    that: Luo, "A Better Variant of Self-Critical Sequence Training", 2020.
+    counts as a word; otherwise captions learn to break off after "a man in a" (Luo, "A
+    Better Variant of Self-Critical Sequence Training", 2020).
 
-    Its tables are tensors, which every graph that looks something up shares.
+    Its tables are tensors that all graphs share.
 
     Attributes:
-        vocabulary: how many tokens there are.
-        log_photos: logarithm of the photos that tell how rare an n-gram is. So rare
-            are those of one photo and of none, which no table holds.
-        known: of each of `ORDERS`, the n-grams of more photos, int64, ascending.
-        rarity: logarithm of photos for one with the n-gram, float32, in that order.
+        vocabulary: Number of tokens.
+        log_photos: Logarithm of the number of photos. It is also the rarity of n-grams
+            of one photo or none, which no table holds.
+        known: For each of `ORDERS` the n-grams of several photos, ascending, int64.
+        rarity: Their rarities: the logarithm of (all photos / photos with the n-gram),
+            float32.
     """
 
     vocabulary: int
@@ -46,14 +47,19 @@ class CiderD(tf.experimental.ExtensionType):
 
     @classmethod
     def of_captions(cls, ids: CaptionIds, vocabulary: int) -> "CiderD":
-        """N-grams are as rare as they are in captions, which are without `<start>`."""
+        """Returns a scorer that weighs n-grams by how rare they are in captions.
+
+        Args:
+            ids: The captions, without `<start>`.
+            vocabulary: Number of tokens.
+        """
         log_photos = float(np.log(len(ids.captions)))
-        found = [rarities(ids, n, vocabulary, log_photos) for n in ORDERS]
-        return cls(vocabulary, log_photos, *zip(*found))
+        tables = [rarities(ids, n, vocabulary, log_photos) for n in ORDERS]
+        return cls(vocabulary, log_photos, *zip(*tables))
 
     @classmethod
     def of_split(cls, records: RecordSet, split: str) -> "CiderD":
-        """N-grams are as rare as they are in the captions of a split."""
+        """Returns a scorer that weighs n-grams by their rarity in a split."""
         return cls.of_captions(
             read_reference_ids(records, split), len(records.vocabulary)
         )
@@ -61,102 +67,145 @@ class CiderD(tf.experimental.ExtensionType):
     def score(
         self, captions: tf.Tensor, references: tf.Tensor, photo: tf.Tensor
     ) -> tf.Tensor:
-        """Mean over each photo's references, 0.5 and not 50, float32 [photos, n].
+        """Returns the mean over each photo's references, float32 [photos, n].
+
+        Scores are on the scale of 0.5, not 50.
 
         Args:
             captions: int32 [photos, n, length].
             references: int32 [references, length].
-            photo: int32 [references], whose reference each is, in ascending order.
+            photo: The photo of each reference, ascending, int32 [references].
         """
-        each = self.compare(captions, references, photo)
-        # Not a segment mean: threads would add in an order of their own.
-        whose = tf.one_hot(photo, tf.shape(captions)[0], axis=0)
-        own = tf.reduce_sum(whose, 1, keepdims=True)
-        return tf.math.divide_no_nan(tf.matmul(whose, each), own)
+        scores = self.compare(captions, references, photo)
+        # Not a segment mean: its threads add in an order that varies.
+        is_reference = tf.one_hot(photo, tf.shape(captions)[0], axis=0)
+        counts = tf.reduce_sum(is_reference, 1, keepdims=True)
+        return tf.math.divide_no_nan(tf.matmul(is_reference, scores), counts)
 
     def compare(
         self, captions: tf.Tensor, references: tf.Tensor, photo: tf.Tensor
     ) -> tf.Tensor:
-        """Each reference with its photo's captions, float32 [references, n]."""
-        own = [self.vector(captions, n) for n in ORDERS]
-        theirs = [self.vector(references, n) for n in ORDERS]
-        compared = [
-            similarity([tf.gather(part, photo) for part in a], b)
-            for a, b in zip(own, theirs)
+        """Scores captions against each reference of their photo.
+
+        Args:
+            captions: int32 [photos, n, length].
+            references: int32 [references, length].
+            photo: The photo of each reference, int32 [references].
+
+        Returns:
+            float32 [references, n].
+        """
+        similarities = [
+            similarity(
+                self.vectors(captions, n).of_photos(photo), self.vectors(references, n)
+            )
+            for n in ORDERS
         ]
         lengths = pairs(references)[:, tf.newaxis]
         penalty = length_penalty(tf.gather(captions, photo), lengths)
-        return 10 * penalty * tf.add_n(compared) / len(ORDERS)
+        return 10 * penalty * tf.add_n(similarities) / len(ORDERS)
 
-    def vector(self, captions: tf.Tensor, n: int) -> tuple[tf.Tensor, ...]:
-        """N-grams of captions [..., length], place by place, [..., places].
+    def vectors(self, captions: tf.Tensor, n: int) -> "NgramVectors":
+        """Returns the weighed n-grams of captions [..., length]."""
+        ngrams = number(captions, n, self.vocabulary)
+        is_real = captions[..., n - 1 :] != PAD_ID
+        weights = tf.where(is_real, self.weigh(ngrams, n), 0.0)
+        counts = count_equal(ngrams, ngrams, is_real)
+        norm = tf.sqrt(tf.reduce_sum(counts * weights**2, -1))
+        return NgramVectors(ngrams, weights, counts, norm)
 
-        Returns:
-            Their numbers, int64; weights (0 where there is none), float32; how often
-            each is in its caption, float32; the norm of the whole, [...].
-        """
-        numbers = number(captions, n, self.vocabulary)
-        there = captions[..., n - 1 :] != PAD_ID
-        weight = tf.where(there, self.weigh(numbers, n), 0.0)
-        count = matches(numbers, numbers, there)
-        norm = tf.sqrt(tf.reduce_sum(count * weight**2, -1))
-        return numbers, weight, count, norm
-
-    def weigh(self, numbers: tf.Tensor, n: int) -> tf.Tensor:
-        """Logarithm of how many photos there are for one with this n-gram."""
-        # Where the tables are: a GPU need not hold them, nor each of several.
+    def weigh(self, ngrams: tf.Tensor, n: int) -> tf.Tensor:
+        """Returns the logarithm of (all photos / photos with the n-gram)."""
+        # On the CPU, where the tables are: no GPU needs a copy of them.
         with tf.device("CPU:0"):
-            at, found = find(self.known[n - 1], numbers)
-            rarity = tf.gather(self.rarity[n - 1], at)
-            return tf.where(found, rarity, self.log_photos)
+            index, is_known = find(self.known[n - 1], ngrams)
+            rarity = tf.gather(self.rarity[n - 1], index)
+            return tf.where(is_known, rarity, self.log_photos)
 
 
-def find(known: tf.Tensor, numbers: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """The place of n-grams among those known, int32, and whether they are theirs."""
-    flat = tf.reshape(numbers, [-1])
-    at = tf.minimum(tf.searchsorted(known, flat), known.shape[0] - 1)
-    found = tf.gather(known, at) == flat
-    shape = tf.shape(numbers)
-    return tf.reshape(at, shape), tf.reshape(found, shape)
+class NgramVectors(NamedTuple):
+    """The n-grams of captions [...] by position, [..., positions].
+
+    An n-gram that occurs k times in a caption stands at k positions.
+
+    Attributes:
+        ngrams: Their numbers, int64.
+        weights: Their rarities, 0 at padding, float32.
+        counts: How often each occurs in its caption, float32.
+        norm: The norm of the caption's vector of n-grams, float32 [...].
+    """
+
+    ngrams: tf.Tensor
+    weights: tf.Tensor
+    counts: tf.Tensor
+    norm: tf.Tensor
+
+    def of_photos(self, photo: tf.Tensor) -> "NgramVectors":
+        """Returns the vectors of the photos with these indices, int32 [n]."""
+        return NgramVectors(*(tf.gather(part, photo) for part in self))
+
+    def expand(self) -> "NgramVectors":
+        """Returns [n, 1, ...] for [n, ...]."""
+        return NgramVectors(*(part[:, tf.newaxis] for part in self))
+
+
+def find(known: tf.Tensor, ngrams: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Looks n-grams up in an ascending table.
+
+    Returns:
+        Their indices, int32, and whether the n-gram there is the same, bool.
+    """
+    flat = tf.reshape(ngrams, [-1])
+    index = tf.minimum(tf.searchsorted(known, flat), known.shape[0] - 1)
+    is_known = tf.gather(known, index) == flat
+    shape = tf.shape(ngrams)
+    return tf.reshape(index, shape), tf.reshape(is_known, shape)
 
 
 def read_reference_ids(records: RecordSet, split: str) -> CaptionIds:
-    """Token ids of a split's captions, without `<start>`."""
+    """Reads the token ids of a split's captions, without `<start>`."""
     parts = read_parts(records, split)
     return CaptionIds.joined(part.without_first() for part in parts)
 
 
-def similarity(own: Sequence[tf.Tensor], theirs: Sequence[tf.Tensor]) -> tf.Tensor:
-    """Cosine, an n-gram's weight in the caption cut to that in the reference.
+def similarity(captions: NgramVectors, references: NgramVectors) -> tf.Tensor:
+    """Returns the cosine, with counts clipped to those in the reference.
 
     Args:
-        own: `CiderD.vector` of captions [references, n, length].
-        theirs: of references [references, length].
+        captions: Vectors of captions [references, n].
+        references: Vectors of references [references].
 
     Returns:
         float32 [references, n].
     """
-    numbers, weight, count, norm = own
-    other, other_weight, _, other_norm = (part[:, tf.newaxis] for part in theirs)
-    both = matches(numbers, other, other_weight > 0)
-    # Each place of an n-gram adds its share.
-    shared = tf.math.divide_no_nan(tf.minimum(count, both) * both * weight**2, count)
-    return tf.math.divide_no_nan(tf.reduce_sum(shared, -1), norm * other_norm)
+    references = references.expand()
+    common = count_equal(captions.ngrams, references.ngrams, references.weights > 0)
+    counts, weights = captions.counts, captions.weights
+    clipped = tf.minimum(counts, common)
+    # An n-gram stands at `counts` positions: each adds its share.
+    shares = tf.math.divide_no_nan(clipped * common * weights**2, counts)
+    norms = captions.norm * references.norm
+    return tf.math.divide_no_nan(tf.reduce_sum(shares, -1), norms)
 
 
-def matches(numbers: tf.Tensor, others: tf.Tensor, there: tf.Tensor) -> tf.Tensor:
-    """How many of `others` that are `there` equal each of `numbers`, float32."""
-    same = numbers[..., :, tf.newaxis] == others[..., tf.newaxis, :]
-    return tf.reduce_sum(tf.cast(same & there[..., tf.newaxis, :], tf.float32), -1)
+def count_equal(ngrams: tf.Tensor, others: tf.Tensor, is_real: tf.Tensor) -> tf.Tensor:
+    """Counts the real ones of `others` that equal each of `ngrams`, float32."""
+    same = ngrams[..., :, tf.newaxis] == others[..., tf.newaxis, :]
+    return tf.reduce_sum(tf.cast(same & is_real[..., tf.newaxis, :], tf.float32), -1)
 
 
 def length_penalty(captions: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
-    """Below 1 where captions [..., length] are not as long as references, `pairs`."""
+    """Returns a factor, below 1 where captions are not as long as references.
+
+    Args:
+        captions: int32 [..., length].
+        lengths: Lengths of the references, as `pairs` counts them, float32.
+    """
     return tf.exp(-((pairs(captions) - lengths) ** 2) / (2 * SIGMA**2))
 
 
 def pairs(captions: tf.Tensor) -> tf.Tensor:
-    """What coco-caption takes for the length: pairs of words, float32 [...]."""
+    """Returns coco-caption's length: the number of pairs of words, float32 [...]."""
     words = tf.reduce_sum(tf.cast(captions != PAD_ID, tf.float32), -1)
     return tf.maximum(words - 1, 0)
 
@@ -164,7 +213,7 @@ def pairs(captions: tf.Tensor) -> tf.Tensor:
 def rarities(
     ids: CaptionIds, n: int, vocabulary: int, log_photos: float
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """N-grams in ascending order, and the logarithm of photos for one with them."""
+    """Returns the n-grams of several photos, ascending, and their rarities."""
     known, photos = shared_ngrams(ids, n, vocabulary)
     if not len(known):
         known, photos = np.array([-1]), np.array([1])
@@ -174,6 +223,9 @@ def rarities(
 
 
 def trimmed(captions: tf.Tensor) -> tf.Tensor:
-    """[n, length] less padding but for a 4-gram's: places are compared with places."""
+    """Cuts the padding of captions [n, length], but for that which 4-grams need.
+
+    Every position is compared with every other, so that padding costs time.
+    """
     longest = tf.reduce_max(tf.math.count_nonzero(captions, 1, dtype=tf.int32))
     return tf.pad(captions[:, :longest], [[0, 0], [0, ORDERS[-1] - 1]])

@@ -80,16 +80,16 @@ def test_captions_are_taken_apart_a_few_at_a_time(
         tf.nest.flatten(expected_references, True), tf.nest.flatten(again, True)
     ):
         np.testing.assert_array_equal(own, other)
-    for rows in expected_references.rows:
-        assert len(rows.gram) and np.all(np.diff(rows.gram) >= 0)
+    for table in expected_references.tables:
+        assert len(table.index) and np.all(np.diff(table.index) >= 0)
 
 
 def test_an_n_gram_that_nobody_wrote_adds_nothing(expected_references, cider):
     weights = tf.constant([0.0, 1.0, 0.0])
     strange = [[END_ID, END_ID, END_ID]]
-    rows = expected_references.rows[1]
-    assert not np.isin(END_ID * VOCABULARY + END_ID, rows.known)
-    assert similarity(padded(strange), weights, rows, cider, 2)[0] == 0
+    table = expected_references.tables[1]
+    assert not np.isin(END_ID * VOCABULARY + END_ID, table.ngrams)
+    assert similarity(padded(strange), weights, table, cider, 2)[0] == 0
 
 
 def test_of_a_batch_each_photo_has_its_own_weights(expected_references, cider):
