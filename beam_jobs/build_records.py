@@ -67,7 +67,8 @@ from records.errors import UserError
 from records.format import manifest
 from records.format.schema import FeatureSpec
 from records.storage.files import is_directory
-from tfcap.config.experiment import EncoderConfig, load_config
+from tfcap.config.encoder import EncoderConfig
+from tfcap.config.loading import load_config
 from tfcap.encoders import Encoder, load_encoder
 
 

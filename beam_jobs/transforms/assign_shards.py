@@ -12,7 +12,7 @@ from beam_jobs.transforms.packing import PackedPhoto
 from beam_jobs.transforms.spill import Block, read_blocks, write_blocks
 from beam_jobs.transforms.write_shard import WriteShard
 from records.format import sharding
-from tfcap.config.experiment import EncoderConfig
+from tfcap.config.encoder import EncoderConfig
 from tfcap.encoders import Encoder
 
 Shard = tuple[str, int]  # split, and number in it

@@ -27,7 +27,7 @@ from beam_jobs.transforms.reuse_features import SHORT, EarlierFeatures
 from records.errors import UserError
 from records.format.rejects import Reject
 from records.photo_header import PhotoProblem
-from tfcap.config.experiment import EncoderConfig
+from tfcap.config.encoder import EncoderConfig
 from tfcap.encoders import Encoder
 from tfcap.memory import named_memory_errors
 

@@ -29,7 +29,7 @@ from records.format.rejects import Reject
 from records.format.schema import PhotoRecord
 from records.format.shard_writer import ShardWriter
 from records.text.vocabulary import Vocabulary
-from tfcap.config.experiment import EncoderConfig
+from tfcap.config.encoder import EncoderConfig
 from tfcap.encoders import Encoder, load_encoder
 
 

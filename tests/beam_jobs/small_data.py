@@ -22,7 +22,9 @@ from beam_jobs.sources.flickr8k import SPLIT_FILES, Flickr8k, find_split_files
 from records.format import manifest
 from records.format.manifest import EncoderInfo
 from records.format.schema import FeatureSpec
-from tfcap.config.experiment import Config, EncoderConfig, parse_config
+from tfcap.config.encoder import EncoderConfig
+from tfcap.config.experiment import Config
+from tfcap.config.loading import parse_config
 from tfcap.encoders import Encoder
 from tfcap.images.decoding import decode_photo
 

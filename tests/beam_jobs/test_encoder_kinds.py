@@ -10,7 +10,7 @@ from records.format import schema
 from records.format.record_set import RecordSet, read_shard
 from records.format.schema import FeatureSpec
 from records.verification.verifier import verify
-from tfcap.config.experiment import parse_config
+from tfcap.config.loading import parse_config
 from tfcap.encoders import load_encoder
 from tfcap.evaluation.evaluator import caption_split
 from tfcap.runs.ensemble import feature_sources

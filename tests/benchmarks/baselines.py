@@ -15,7 +15,7 @@ from keras.utils import pad_sequences, to_categorical
 from records.format import schema
 from records.format.record_set import RecordSet, read_shard
 from records.text.vocabulary import START
-from tfcap.config.experiment import MergeConfig
+from tfcap.config.model import MergeConfig
 
 PHOTOS_A_BATCH = 3
 ROWS_A_BATCH = 64

@@ -29,7 +29,8 @@ from records.format import manifest
 from records.format.manifest import EncoderInfo
 from records.format.schema import FeatureSpec
 from tests.benchmarks import machine
-from tfcap.config.experiment import EncoderConfig, load_config
+from tfcap.config.encoder import EncoderConfig
+from tfcap.config.loading import load_config
 
 
 class NullEncoder:

@@ -8,7 +8,8 @@ from pathlib import Path
 import tensorflow as tf
 
 from records.format.record_set import RecordSet
-from tfcap.config.experiment import Config, load_config
+from tfcap.config.experiment import Config
+from tfcap.config.loading import load_config
 from tfcap.data.pipeline import training_batches
 
 CONFIG = Path(__file__).parents[2] / "configs" / "heaton.yaml"

@@ -22,7 +22,8 @@ from records.console import run_command
 from records.format.record_set import RecordSet
 from tests.benchmarks import machine
 from tests.benchmarks.common import seconds
-from tfcap.config.experiment import Config, load_config
+from tfcap.config.experiment import Config
+from tfcap.config.loading import load_config
 from tfcap.data.pipeline import training_batches
 from tfcap.models import build_model
 from tfcap.runs.workdir import resolve_config

@@ -31,7 +31,9 @@ from records.format.record_set import RecordSet
 from records.format.schema import FeatureSpec
 from tests.benchmarks import machine
 from tests.benchmarks.many_records import make_many_records
-from tfcap.config.experiment import Config, EncoderConfig, load_config
+from tfcap.config.encoder import EncoderConfig
+from tfcap.config.experiment import Config
+from tfcap.config.loading import load_config
 from tfcap.encoders import load_encoder
 from tfcap.models import build_model
 from tfcap.runs.workdir import Progress, Workdir, resolve_config

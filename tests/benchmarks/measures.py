@@ -23,7 +23,7 @@ from tests.benchmarks.common import (
 )
 from tests.benchmarks.pipeline_measures import Grids, ManyPhotos, Pipelines
 from tests.benchmarks.training_measures import Training
-from tfcap.config.experiment import DecodingConfig
+from tfcap.config.decoding import DecodingConfig
 from tfcap.data.pipeline import photo_batches
 from tfcap.decoding import search
 from tfcap.models import build_model

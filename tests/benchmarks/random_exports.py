@@ -7,7 +7,8 @@ from records.format.record_set import RecordSet
 from tests.benchmarks.common import experiment
 from tests.benchmarks.measures import never_end
 from tests.benchmarks.record_set import make_record_set
-from tfcap.config.experiment import DecodingConfig, EncoderConfig
+from tfcap.config.decoding import DecodingConfig
+from tfcap.config.encoder import EncoderConfig
 from tfcap.encoders import Encoder, load_encoder
 from tfcap.export import PhotoCaptioner, export
 from tfcap.models import build_model

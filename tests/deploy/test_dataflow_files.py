@@ -17,7 +17,7 @@ from beam_jobs import build_records
 from beam_jobs.runners import dataflow
 from beam_jobs.runners.option_files import known_options, read_flags
 from beam_jobs.runners.run import parse_command
-from tfcap.config.experiment import load_config
+from tfcap.config.loading import load_config
 
 try:
     import tomllib

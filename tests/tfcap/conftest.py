@@ -23,7 +23,8 @@ from records.format.schema import FeatureSpec, PhotoRecord
 from records.format.shard_writer import ShardWriter
 from records.text.tokenizer import TokenizerSettings
 from records.text.vocabulary import FILE_NAME, Vocabulary
-from tfcap.config.experiment import Config, parse_config
+from tfcap.config.experiment import Config
+from tfcap.config.loading import parse_config
 from tfcap.models import build_model
 from tfcap.ops import compilation
 from tfcap.ops.dispatch import kernels_for, native_ops

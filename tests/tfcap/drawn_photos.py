@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from records.format.manifest import EncoderInfo
-from tfcap.config.experiment import EncoderConfig
+from tfcap.config.encoder import EncoderConfig
 from tfcap.datasets.synthetic import draw, imagine
 from tfcap.encoders import keras_applications
 from tfcap.encoders.encoder import describe

@@ -16,7 +16,7 @@ def add_set(parser) -> None:
 def decoding_config(workdir, args: argparse.Namespace):
     """The run's decoding settings with this command's overrides."""
     from records.errors import UserError
-    from tfcap.config.experiment import override
+    from tfcap.config.loading import override
     from tfcap.decoding import check_words
     from tfcap.runs.workdir import CONFIG
 

@@ -29,13 +29,13 @@ def add_serve(commands) -> None:
         metavar="KEY=VALUE",
         help="batch, delay, queue, requests, seconds, max_body_bytes, "
         "max_waiting_bytes, max_photos, max_pixels or max_waiting_pixels (see "
-        "ServingConfig in tfcap/config/experiment.py); may be repeated",
+        "ServingConfig in tfcap/config/serving.py); may be repeated",
     )
 
 
 def serve(args: argparse.Namespace) -> int:
     silence_startup()
-    from tfcap.config.experiment import parse_serving
+    from tfcap.config.loading import parse_serving
     from tfcap.serving import serve as run
 
     settings = parse_serving(args.set)

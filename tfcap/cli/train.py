@@ -103,7 +103,7 @@ def exit_code(outcome) -> int:
 
 def training_config(args: argparse.Namespace):
     """The configuration; with --init on top of that of the run it starts from."""
-    from tfcap.config.experiment import load_config
+    from tfcap.config.loading import load_config
     from tfcap.runs.workdir import Workdir
 
     if not args.init:

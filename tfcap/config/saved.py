@@ -15,13 +15,8 @@ from records.errors import UserError
 from records.format.versions import refuse_newer
 from records.storage.files import named_errors, read_file, write_atomically
 from tfcap.config.base import SAVED, Section
-from tfcap.config.experiment import (
-    Config,
-    ConfigLoader,
-    RecipeOfRecords,
-    check_sections,
-    explain,
-)
+from tfcap.config.experiment import Config, RecipeOfRecords
+from tfcap.config.loading import ConfigLoader, check_sections, explain
 from tfcap.config.yaml_files import MAX_BYTES, parse_yaml
 
 FORMAT = 1  # of a work directory

@@ -14,7 +14,7 @@ import tensorflow as tf
 from records.format import schema
 from records.format.numbered_records import read_numbered
 from records.format.record_set import RecordSet
-from tfcap.config.experiment import TrainingConfig
+from tfcap.config.training import TrainingConfig
 from tfcap.data.augmentation import PixelReader, pixel_reader
 from tfcap.data.data_service import expanded_by_service
 from tfcap.data.expansion import EXPANSIONS, pad

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from records.format.record_set import RecordSet
-from tfcap.config.experiment import TrainingConfig
+from tfcap.config.training import TrainingConfig
 
 
 class PhotoOrder(NamedTuple):

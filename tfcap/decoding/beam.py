@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from records.text.vocabulary import END_ID, PAD_ID, START_ID
-from tfcap.config.experiment import DecodingConfig
+from tfcap.config.decoding import DecodingConfig
 from tfcap.decoding.constraints import ConstraintAutomaton
 from tfcap.decoding.logits_processors import LogitsProcessor
 from tfcap.decoding.output import MASKED_LOGIT, Captions, any_batch, repeat, set_column

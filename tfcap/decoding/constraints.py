@@ -14,7 +14,7 @@ import numpy as np
 from records.errors import UserError
 from records.text.tokenizer_config import TokenizerSettings
 from records.text.vocabulary import END_ID, Vocabulary
-from tfcap.config.experiment import DecodingConfig
+from tfcap.config.decoding import DecodingConfig
 from tfcap.decoding.logits_processors import LogitsProcessor, token_ids
 from tfcap.decoding.output import MASKED_LOGIT
 

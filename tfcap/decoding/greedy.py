@@ -5,7 +5,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from records.text.vocabulary import END_ID, PAD_ID, START_ID
-from tfcap.config.experiment import DecodingConfig
+from tfcap.config.decoding import DecodingConfig
 from tfcap.decoding.logits_processors import LogitsProcessor
 from tfcap.decoding.output import Captions, any_batch, set_column
 from tfcap.models.base import CaptioningModel, Context

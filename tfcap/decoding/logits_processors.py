@@ -11,7 +11,7 @@ from records.errors import UserError
 from records.text.tokenizer import Tokenizer
 from records.text.tokenizer_config import TokenizerSettings
 from records.text.vocabulary import END_ID, PAD_ID, START_ID, UNK_ID, Vocabulary
-from tfcap.config.experiment import DecodingConfig
+from tfcap.config.decoding import DecodingConfig
 from tfcap.decoding.output import MASKED_LOGIT
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from tfcap.config.experiment import DecodingConfig
+from tfcap.config.decoding import DecodingConfig
 from tfcap.decoding.greedy import scored, write
 from tfcap.decoding.logits_processors import LogitsProcessor
 from tfcap.decoding.output import Captions, repeat

@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from records.text.tokenizer_config import TokenizerSettings
 from records.text.vocabulary import Vocabulary
-from tfcap.config.experiment import DecodingConfig
+from tfcap.config.decoding import DecodingConfig
 from tfcap.decoding.beam import beam_search
 from tfcap.decoding.constraints import ConstraintAutomaton
 from tfcap.decoding.greedy import greedy_search

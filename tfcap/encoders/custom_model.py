@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from records.errors import UserError
-from tfcap.config.experiment import EncoderConfig
+from tfcap.config.encoder import EncoderConfig
 from tfcap.encoders.backbone import on_one_line
 
 TOLERANCE = 1e-2  # of the largest feature; dropout moves features by far more

@@ -18,7 +18,7 @@ from records.format.manifest import EncoderInfo
 from records.photo_header import refusal
 from records.storage.files import exists, is_directory
 from records.storage.local_copy import local_copy
-from tfcap.config.experiment import EncoderConfig
+from tfcap.config.encoder import EncoderConfig
 from tfcap.encoders import (
     crops,
     custom_model,

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from records.errors import UserError
 from records.format.manifest import FILE_NAME, Manifest
-from tfcap.config.experiment import EncoderConfig
+from tfcap.config.encoder import EncoderConfig
 from tfcap.config.saved import parse_recipe
 from tfcap.encoders.encoder import Encoder, load_encoder
 

@@ -12,7 +12,7 @@ import numpy as np
 from records.errors import UserError
 from records.storage.files import exists
 from records.storage.local_copy import local_copy
-from tfcap.config.experiment import EncoderConfig
+from tfcap.config.encoder import EncoderConfig
 from tfcap.encoders.backbone import Backbone, cut, on_one_line, scaling_of
 
 KIND = "application"

@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from records.errors import UserError
 from records.storage.base import BLOCK
-from tfcap.config.experiment import EncoderConfig
+from tfcap.config.encoder import EncoderConfig
 from tfcap.encoders.backbone import Backbone, cut, on_one_line, scaling_of
 from tfcap.encoders.custom_model import photo_size
 

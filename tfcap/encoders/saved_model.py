@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from records.errors import UserError
 from records.storage.files import exists, file_digest, file_sizes
-from tfcap.config.experiment import EncoderConfig
+from tfcap.config.encoder import EncoderConfig
 from tfcap.encoders.backbone import Backbone, on_one_line, scaling_of
 from tfcap.encoders.custom_model import photo_size
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from records.errors import UserError
 from records.format.manifest import EncoderInfo
-from tfcap.config.experiment import EncoderConfig
+from tfcap.config.encoder import EncoderConfig
 from tfcap.encoders.backbone import Backbone
 from tfcap.encoders.encoder import (
     Encoder,

@@ -17,7 +17,7 @@ from records.format.caption_reader import read_texts
 from records.format.record_set import RecordSet
 from records.storage.files import make_output, write_text
 from records.storage.photo_directory import PhotoFolder
-from tfcap.config.experiment import DecodingConfig
+from tfcap.config.decoding import DecodingConfig
 from tfcap.data.features import FeatureSource, distinct, photos_of
 from tfcap.decoding import MbrScorer, detokenize, search
 from tfcap.decoding.ensemble import Ensemble

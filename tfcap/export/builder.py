@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from records.errors import UserError
 from records.format.record_set import RecordSet
-from tfcap.config.experiment import DecodingConfig
+from tfcap.config.decoding import DecodingConfig
 from tfcap.data.features import FeatureSource
 from tfcap.decoding import MbrScorer
 from tfcap.encoders import Encoder, load_encoder

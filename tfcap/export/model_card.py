@@ -15,7 +15,7 @@ from records.errors import UserError
 from records.format import sharding
 from records.format.manifest import Manifest
 from records.storage.files import exists, read_file
-from tfcap.config.experiment import DecodingConfig
+from tfcap.config.decoding import DecodingConfig
 from tfcap.evaluation import evaluator
 from tfcap.runs.ensemble import results_folder
 from tfcap.runs.workdir import Workdir

@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from tfcap.config.experiment import ServingConfig
+from tfcap.config.serving import ServingConfig
 from tfcap.inference.captioner import Captioned, Captioner, Explained
 from tfcap.inference.photo_limits import (
     UNREADABLE,

@@ -5,7 +5,7 @@ import hmac
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from tfcap.config.experiment import ServingConfig
+from tfcap.config.serving import ServingConfig
 from tfcap.serving.bodies import too_large
 
 OPEN = ("/", "/healthz", "/readyz", "/openapi.json")  # without a token

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tfcap.config.experiment import ServingConfig
+from tfcap.config.serving import ServingConfig
 
 # Base64 of either alphabet, blanks anywhere, with or without padding.
 BLANKS = r"[ \t\n\r\f\v]*"

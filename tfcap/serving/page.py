@@ -6,7 +6,7 @@ from html import escape
 from string import Template
 
 from records.html.images import photo_url
-from tfcap.config.experiment import ServingConfig
+from tfcap.config.serving import ServingConfig
 from tfcap.datasets import synthetic
 from tfcap.web.static_files import csp_hash, read_static
 

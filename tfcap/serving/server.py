@@ -9,7 +9,7 @@ import uvicorn
 
 from records.errors import UserError
 from records.storage.files import read_file
-from tfcap.config.experiment import ServingConfig
+from tfcap.config.serving import ServingConfig
 from tfcap.inference.captioner import Captioner
 from tfcap.serving.app import create_app
 from tfcap.serving.idle_connections import IdleConnectionCloser

@@ -11,7 +11,7 @@ import numpy as np
 from records.format import schema
 from records.format.record_set import RecordSet
 from records.verification.shard_checks import CheckContext, Issue, ShardCheck, Totals
-from tfcap.config.experiment import TrainingConfig
+from tfcap.config.training import TrainingConfig
 from tfcap.data.shuffling import PhotoOrder
 from tfcap.training.train_step import StepResult
 

@@ -26,7 +26,7 @@ from rich.progress import (
 )
 
 from records.errors import UserError
-from tfcap.config.experiment import TrainingConfig
+from tfcap.config.training import TrainingConfig
 from tfcap.runs.checkpoints import in_words
 from tfcap.runs.workdir import Workdir
 from tfcap.training.sample_captions import Samples, describe_monotony

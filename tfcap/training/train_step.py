@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from records.text.vocabulary import PAD_ID
-from tfcap.config.experiment import TrainingConfig
+from tfcap.config.training import TrainingConfig
 from tfcap.data.padding import never_empty
 from tfcap.data.pipeline import Batch
 from tfcap.models.base import CaptioningModel, take

@@ -27,7 +27,7 @@ from beam_jobs.transforms.spill import read_blocks, write_blocks
 from records.errors import UserError
 from records.format.rejects import Reject
 from records.text.vocabulary import Vocabulary
-from tfcap.config.experiment import TokenizerConfig
+from tfcap.config.records import TokenizerConfig
 
 FILE = SourceFile("a.jpg", "photos/a.jpg", 9, 1.0)
 IN_FOLDER = FILE._replace(photo_id="b/a.jpg", path="photos/b/a.jpg")

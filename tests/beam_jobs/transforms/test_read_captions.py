@@ -28,7 +28,7 @@ from beam_jobs.transforms.read_captions import (
 from beam_jobs.transforms.spill import read_blocks
 from records.format.rejects import Reject
 from records.text.tokenizer import Tokenizer
-from tfcap.config.experiment import TokenizerConfig
+from tfcap.config.records import TokenizerConfig
 
 CAPTION = Caption("a.jpg", 0, "f:1", "A dog .")
 

@@ -6,7 +6,9 @@ import pytest
 from pydantic import ValidationError
 
 from records.errors import UserError
-from tfcap.config.experiment import Config, EncoderConfig, load_config, parse_config
+from tfcap.config.encoder import EncoderConfig
+from tfcap.config.experiment import Config
+from tfcap.config.loading import load_config, parse_config
 
 FILES = sorted(Path(__file__).parents[3].joinpath("configs").glob("*.yaml"))
 # Of those that are not for `--config` but for `--beam_options`, the runner is named.

@@ -13,22 +13,18 @@ from tfcap.config.decoding import (
     RegressionConfig,
     SamplingConfig,
 )
-from tfcap.config.experiment import (
-    Config,
-    EncoderConfig,
-    RecipeOfRecords,
-    RecordsConfig,
-    ServingConfig,
-    override,
-    parse_config,
-)
+from tfcap.config.encoder import EncoderConfig
+from tfcap.config.experiment import Config, RecipeOfRecords
+from tfcap.config.loading import override, parse_config
 from tfcap.config.model import (
     AttentionConfig,
     ImageFeatureSettings,
     MergeConfig,
     TransformerConfig,
 )
+from tfcap.config.records import RecordsConfig
 from tfcap.config.saved import load_saved, parse_recipe, save_config
+from tfcap.config.serving import ServingConfig
 from tfcap.config.training import (
     FineTuningConfig,
     ScheduleConfig,

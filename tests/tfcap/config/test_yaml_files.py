@@ -8,7 +8,7 @@ import yaml
 
 from beam_jobs.runners.option_files import read_mapping
 from records.errors import UserError
-from tfcap.config.experiment import load_config
+from tfcap.config.loading import load_config
 from tfcap.config.yaml_files import BoundedLoader
 
 LAUGHS = "a0: &a0 [x, x]\n" + "".join(

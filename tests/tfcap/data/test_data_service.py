@@ -13,7 +13,7 @@ import tensorflow as tf
 from records.errors import UserError
 from records.format import schema
 from records.format.record_set import read_shard
-from tfcap.config.experiment import TrainingConfig
+from tfcap.config.training import TrainingConfig
 from tfcap.data.pipeline import training_batches
 
 pytestmark = pytest.mark.slow

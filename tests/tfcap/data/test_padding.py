@@ -5,7 +5,8 @@ import pytest
 from training_steps import Steps, settings
 
 from records.errors import UserError
-from tfcap.config.experiment import TrainingConfig, parse_config
+from tfcap.config.loading import parse_config
+from tfcap.config.training import TrainingConfig
 from tfcap.data.padding import RowCounts, Shape
 from tfcap.data.pipeline import scoring_batches, training_batches
 from tfcap.training.trainer import Trainer

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from records.format.schema import FeatureSpec
 from records.text.vocabulary import PAD_ID, START_ID
-from tfcap.config.experiment import TrainingConfig
+from tfcap.config.training import TrainingConfig
 from tfcap.data.pipeline import photo_batches, scoring_batches, training_batches
 
 FORBIDDEN = ("PyFunc", "EagerPyFunc", "GeneratorDataset")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfcap.config.experiment import TrainingConfig
+from tfcap.config.training import TrainingConfig
 from tfcap.data.shuffling import PhotoOrder
 
 PHOTOS = [5, 3, 4, 1, 6, 2, 3]  # of each shard

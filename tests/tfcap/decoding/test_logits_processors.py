@@ -9,7 +9,7 @@ from test_searches import best_captions, run, stripped
 from records.errors import UserError
 from records.text.tokenizer_config import TokenizerSettings
 from records.text.vocabulary import Vocabulary
-from tfcap.config.experiment import DecodingConfig
+from tfcap.config.decoding import DecodingConfig
 from tfcap.decoding import check_words
 from tfcap.decoding.beam import beam_search
 from tfcap.decoding.constraints import ConstraintAutomaton, build_word_table

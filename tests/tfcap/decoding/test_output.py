@@ -8,7 +8,7 @@ from table_model import WORDS
 
 from records.text.tokenizer import Tokenizer
 from records.text.vocabulary import Vocabulary
-from tfcap.config.experiment import TokenizerConfig
+from tfcap.config.records import TokenizerConfig
 from tfcap.decoding import detokenize
 from tfcap.metrics.scoring import normalize
 

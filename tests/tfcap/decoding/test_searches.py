@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from table_model import END, FREE, WORDS, TableModel
 
-from tfcap.config.experiment import DecodingConfig
+from tfcap.config.decoding import DecodingConfig
 from tfcap.decoding.beam import beam_search
 from tfcap.decoding.constraints import ConstraintAutomaton
 from tfcap.decoding.greedy import greedy_search

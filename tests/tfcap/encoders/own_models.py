@@ -6,7 +6,7 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from tfcap.config.experiment import EncoderConfig
+from tfcap.config.encoder import EncoderConfig
 
 SIZE = 32
 

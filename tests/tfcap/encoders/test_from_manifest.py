@@ -6,7 +6,8 @@ import pytest
 
 from records.errors import UserError
 from records.verification.feature_check import GROUP
-from tfcap.config.experiment import EncoderConfig, parse_config
+from tfcap.config.encoder import EncoderConfig
+from tfcap.config.loading import parse_config
 from tfcap.encoders import load_encoder
 from tfcap.encoders.from_manifest import load_recorded
 

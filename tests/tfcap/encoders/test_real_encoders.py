@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from own_models import own
 
-from tfcap.config.experiment import EncoderConfig
+from tfcap.config.encoder import EncoderConfig
 from tfcap.encoders import load_encoder
 
 ROOT = Path(__file__).parents[3]

@@ -10,7 +10,8 @@ from pycocotools.coco import COCO
 from records.errors import UserError
 from tfcap.cli import main
 from tfcap.cli.evaluate import warn_of
-from tfcap.config.experiment import DecodingConfig, parse_config
+from tfcap.config.decoding import DecodingConfig
+from tfcap.config.loading import parse_config
 from tfcap.evaluation import evaluator
 from tfcap.evaluation.evaluator import describe_scorer, evaluate, save
 from tfcap.metrics import scoring

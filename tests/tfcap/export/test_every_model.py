@@ -13,7 +13,9 @@ import pytest
 from small_encoders import ENCODER, custom_model, jpeg
 
 from records.format.schema import FeatureSpec
-from tfcap.config.experiment import DecodingConfig, EncoderConfig, parse_config
+from tfcap.config.decoding import DecodingConfig
+from tfcap.config.encoder import EncoderConfig
+from tfcap.config.loading import parse_config
 from tfcap.decoding.ensemble import Ensemble
 from tfcap.encoders import load_encoder
 from tfcap.export import PhotoCaptioner, export

@@ -18,7 +18,9 @@ from records.format.record_set import RecordSet
 from records.format.schema import FeatureSpec
 from records.storage.files import file_sizes
 from tfcap.cli import main
-from tfcap.config.experiment import DecodingConfig, EncoderConfig, parse_config
+from tfcap.config.decoding import DecodingConfig
+from tfcap.config.encoder import EncoderConfig
+from tfcap.config.loading import parse_config
 from tfcap.decoding import detokenize, search
 from tfcap.encoders import load_encoder
 from tfcap.encoders.encoder import loaded

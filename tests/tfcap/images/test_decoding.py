@@ -11,7 +11,7 @@ from drawn_photos import drawing, encoded, photo
 from PIL import Image, ImageOps
 
 from records.photo_header import SCANS, decoding_cost
-from tfcap.config.experiment import ServingConfig
+from tfcap.config.serving import ServingConfig
 from tfcap.images import decoding
 from tfcap.images.decoding import (
     DAMAGED,

@@ -7,7 +7,7 @@ from losses import losses_and_gradients, read
 
 from records.format.manifest import FeatureStatistics
 from records.format.schema import FeatureSpec
-from tfcap.config.experiment import MergeConfig
+from tfcap.config.model import MergeConfig
 from tfcap.data.expansion import expand_causal, expand_prefixes, pad
 from tfcap.models.base import Context, take
 from tfcap.models.layers.standardization import standardizer

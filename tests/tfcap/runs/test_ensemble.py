@@ -9,7 +9,7 @@ from test_workdir import change, with_other_words
 from records.errors import UserError
 from records.format.schema import FeatureSpec
 from tfcap.cli import main
-from tfcap.config.experiment import DecodingConfig
+from tfcap.config.decoding import DecodingConfig
 from tfcap.data.pipeline import photo_batches
 from tfcap.evaluation.evaluator import caption_split, evaluate, save
 from tfcap.export.model_card import describe

@@ -20,7 +20,7 @@ def serve(captioner):
     from starlette.testclient import TestClient
 
     from tfcap import serving
-    from tfcap.config.experiment import ServingConfig
+    from tfcap.config.serving import ServingConfig
 
     with contextlib.ExitStack() as stack:
 

@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("starlette", reason="needs the extra: pip install 'tfcap[serve]'")
 
-from tfcap.config.experiment import ServingConfig
+from tfcap.config.serving import ServingConfig
 from tfcap.serving.batching import Batcher, Full
 from tfcap.serving.metrics import Metrics
 

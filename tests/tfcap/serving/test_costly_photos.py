@@ -15,7 +15,7 @@ from PIL import Image
 from served import PHOTOS, Server, computed_before_health, export, predict_body, serving
 
 from records.photo_header import decoding_cost
-from tfcap.config.experiment import ServingConfig
+from tfcap.config.serving import ServingConfig
 from tfcap.images.decoding import read_what_can_be
 
 pytestmark = pytest.mark.slow

@@ -15,7 +15,7 @@ from fakes import FORM, FORM_START, GOOD, PREDICT, error_of
 from starlette.testclient import TestClient
 
 from tfcap import serving
-from tfcap.config.experiment import ServingConfig
+from tfcap.config.serving import ServingConfig
 from tfcap.inference.captioner import Captioned
 
 GZIP = {"Content-Encoding": "gzip"}

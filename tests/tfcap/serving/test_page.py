@@ -14,7 +14,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from tfcap import serving
-from tfcap.config.experiment import ServingConfig
+from tfcap.config.serving import ServingConfig
 
 
 class NoCaptioner:

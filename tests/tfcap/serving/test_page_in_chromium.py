@@ -21,8 +21,10 @@ from records.format.schema import FeatureSpec
 from records.text.tokenizer import TokenizerSettings
 from records.text.vocabulary import Vocabulary
 from tfcap import serving
-from tfcap.config.experiment import DecodingConfig, EncoderConfig, ServingConfig
+from tfcap.config.decoding import DecodingConfig
+from tfcap.config.encoder import EncoderConfig
 from tfcap.config.model import AttentionConfig
+from tfcap.config.serving import ServingConfig
 from tfcap.encoders import load_encoder
 from tfcap.export import PhotoCaptioner, export
 from tfcap.inference.captioner import Captioned, Captioner, Explained

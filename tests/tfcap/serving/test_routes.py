@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 
 from records.errors import UserError
 from tfcap import serving
-from tfcap.config.experiment import ServingConfig
+from tfcap.config.serving import ServingConfig
 from tfcap.inference.photo_limits import UNREADABLE, too_costly
 
 LIMITS = ServingConfig()

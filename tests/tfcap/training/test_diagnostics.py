@@ -13,7 +13,8 @@ from records.errors import UserError
 from records.format import schema
 from records.format.record_set import RecordSet, read_shard
 from records.format.schema import FeatureSpec
-from tfcap.config.experiment import Config, parse_config
+from tfcap.config.experiment import Config
+from tfcap.config.loading import parse_config
 from tfcap.config.training import SelfCriticalConfig
 from tfcap.data.pipeline import training_batches
 from tfcap.training.diagnostics import (

@@ -11,7 +11,9 @@ from test_trainer import SLOW, assert_same_state, run, stop_at, use_replicas
 from records.errors import UserError
 from records.format.record_set import RecordSet
 from records.format.schema import FeatureSpec
-from tfcap.config.experiment import Config, DecodingConfig, parse_config
+from tfcap.config.decoding import DecodingConfig
+from tfcap.config.experiment import Config
+from tfcap.config.loading import parse_config
 from tfcap.data.features import FeatureSource
 from tfcap.data.pipeline import training_batches
 from tfcap.decoding.kernel_regression import View, mean_features

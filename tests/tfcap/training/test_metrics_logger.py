@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tfcap.config.experiment import TrainingConfig
+from tfcap.config.training import TrainingConfig
 from tfcap.training.metrics_logger import MetricsLogger
 
 

@@ -5,7 +5,7 @@ import pytest
 from training_steps import Steps
 
 from records.format.schema import FeatureSpec
-from tfcap.config.experiment import parse_config
+from tfcap.config.loading import parse_config
 from tfcap.training.self_critical import SelfCritical
 
 SLOW = pytest.mark.slow

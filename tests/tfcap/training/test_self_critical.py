@@ -15,7 +15,8 @@ from training_steps import Steps
 
 from records.errors import UserError
 from tfcap.cli import main
-from tfcap.config.experiment import DecodingConfig, load_config
+from tfcap.config.decoding import DecodingConfig
+from tfcap.config.loading import load_config
 from tfcap.data.expansion import expand_causal, pad
 from tfcap.data.padding import never_empty
 from tfcap.models.base import take

@@ -8,7 +8,8 @@ import tensorflow as tf
 from PIL import Image
 
 from records.errors import UserError
-from tfcap.config.experiment import Config, parse_config
+from tfcap.config.experiment import Config
+from tfcap.config.loading import parse_config
 from tfcap.runs.workdir import Workdir
 from tfcap.training.distributed.strategies import (
     automatic,

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from records.format.record_set import RecordSet
-from tfcap.config.experiment import TrainingConfig
+from tfcap.config.training import TrainingConfig
 from tfcap.data.pipeline import training_batches
 
 HASH = """

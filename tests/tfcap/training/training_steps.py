@@ -2,7 +2,8 @@
 
 import tensorflow as tf
 
-from tfcap.config.experiment import Config, parse_config
+from tfcap.config.experiment import Config
+from tfcap.config.loading import parse_config
 from tfcap.data.padding import RowCounts
 from tfcap.data.pipeline import training_batches
 from tfcap.models import build_model

@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 
 from records.format.record_set import RecordSet
-from tfcap.config.experiment import load_config
+from tfcap.config.loading import load_config
 from tfcap.runs.checkpoints import STATE, Checkpoints
 from tfcap.training.trainer import Trainer
 
