@@ -141,7 +141,7 @@ def learn_pieces(counts: Mapping[str, int], size: int, min_count: int) -> list[s
     )
 
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return learner.build_vocabulary(
+    return learner.learn(
         ordered, size, reserved_tokens=[], lower_thresh=min_count, joiner=INSIDE
     )
 
