@@ -12,6 +12,7 @@ from beam_jobs.transforms.reuse_features import DAMAGED
 from records.console import number_table, plain_console
 from records.format import rejects
 from records.format.manifest import Manifest, load_manifest
+from records.format.split_summary import describe_splits, split_table
 from records.inspection import summary
 
 NOTICED = 0.01  # of the words, in a script without spaces: a warning
@@ -29,7 +30,7 @@ def print_summary(job: Job, result, seconds: float) -> None:
     manifest = load_manifest(job.output)
     console = plain_console()
     console.print(summary.in_and_out(summary.describe_in_and_out(manifest)))
-    console.print(summary.by_split(summary.describe_splits(manifest)))
+    console.print(split_table(describe_splits(manifest)))
     measured = {step: distribution(result, f"{step}_milliseconds") for step in STEPS}
     steps = {step: found for step, found in measured.items() if found}
     if steps:

@@ -12,6 +12,7 @@ from records.format.manifest import Manifest
 from records.format.record_set import RecordSet
 from records.format.rejects import Reject
 from records.format.sharding import in_order
+from records.format.split_summary import describe_splits
 from records.html import charts
 from records.html.images import Unreadable, photo_url, thumbnail
 from records.html.theme import stylesheet
@@ -19,7 +20,6 @@ from records.inspection.samples import Sample, Token
 from records.inspection.summary import (
     counts,
     describe_in_and_out,
-    describe_splits,
     describe_words,
     in_and_out_rows,
     network,

@@ -9,7 +9,7 @@ from rich.table import Table
 from records.console import number_table, plain_console
 from records.format.manifest import EncoderInfo, Manifest
 from records.format.record_set import RecordSet
-from records.format.sharding import in_order
+from records.format.split_summary import describe_splits, split_table
 from records.inspection.samples import Sample
 
 BAR = 50
@@ -56,18 +56,6 @@ def describe_vocabulary(manifest: Manifest) -> dict[str, Any]:
     }
 
 
-def describe_splits(manifest: Manifest) -> dict[str, dict[str, int]]:
-    return {
-        split: {
-            "photos": manifest.photos(split),
-            "captions": manifest.captions(split),
-            "shards": len(manifest.shards[split]),
-            "bytes": sum(shard.bytes for shard in manifest.shards[split]),
-        }
-        for split in in_order(manifest.shards)
-    }
-
-
 def describe_in_and_out(manifest: Manifest) -> dict[str, dict[str, Any]]:
     numbers = manifest.statistics
     return {
@@ -103,7 +91,7 @@ def print_description(description: Mapping[str, Any]) -> None:
     """Prints what `describe` returned."""
     console = plain_console()
     console.print(overview(description))
-    console.print(by_split(description["splits"]))
+    console.print(split_table(description["splits"]))
     console.print(in_and_out(description["in_and_out"]))
     for line in (*word_lines(description["words"]), *remarks(description)):
         console.print(line, soft_wrap=True)
@@ -156,15 +144,6 @@ def place(encoder: EncoderInfo) -> str | None:
     if encoder.kind == "saved_model":
         return encoder.layer and f"output {encoder.layer}"
     return f"layer {encoder.layer}" if encoder.layer else "last layer"
-
-
-def by_split(splits: Mapping[str, Mapping[str, int]]) -> Table:
-    """Photos, captions, shards and MiB, as `describe_splits` gives them."""
-    table = number_table("split", "photos", "captions", "shards", "MiB")
-    for split, held in splits.items():
-        numbers = [str(held[name]) for name in ("photos", "captions", "shards")]
-        table.add_row(split, *numbers, f"{held['bytes'] / 2**20:.1f}")
-    return table
 
 
 def in_and_out(flow: Mapping[str, Mapping[str, Any]]) -> Table:

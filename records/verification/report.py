@@ -9,7 +9,7 @@ from rich.table import Column, Table
 
 from records.console import plain_console
 from records.format.manifest import Manifest
-from records.inspection.summary import by_split, describe_splits
+from records.format.split_summary import describe_splits, split_table
 from records.verification.feature_check import SampleResult
 from records.verification.shard_checks import Issue, Totals
 
@@ -58,7 +58,7 @@ class VerificationReport:
 
 def print_verdict(verdict: VerificationReport) -> None:
     console = plain_console()
-    console.print(by_split(describe_splits(verdict.manifest)))
+    console.print(split_table(describe_splits(verdict.manifest)))
     if verdict.sample:
         console.print(sample_table(verdict.sample))
     if verdict.whole:
