@@ -1,13 +1,15 @@
 """What every command does alike: errors in one sentence, exit codes."""
 
+import difflib
 import io
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from records.errors import UserError
 
 INTERRUPTED = 130
+NEAR = 0.5  # the ratio of difflib from which on a name is suggested
 # What moves the cursor, colours or renames a terminal (C0 but tab and newline, C1), and
 # what turns the order of letters about.
 CONTROLS = {
@@ -50,6 +52,15 @@ def visible(text: str) -> str:
     'a\\x1b[2Jb'
     """
     return text.translate(CONTROLS)
+
+
+def suggest(name: str, valid: Iterable[str], most: int = 1) -> list[str]:
+    """Returns the valid names nearest to a mistyped one, nearest first.
+
+    >>> suggest("epoch", ["epochs", "seed"])
+    ['epochs']
+    """
+    return difflib.get_close_matches(name, list(valid), n=most, cutoff=NEAR)
 
 
 def print_plain(text: str, **where) -> None:

@@ -10,12 +10,12 @@ Options of the command line win over the file's; one that may be repeated adds t
 """
 
 import argparse
-import difflib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from records.console import suggest
 from records.errors import UserError
 from tfcap.config.yaml_files import BoundedLoader, read_yaml
 
@@ -78,7 +78,7 @@ def flags_of(
 ) -> Iterator[str]:
     flag = f"--{name}"
     if flag not in known:
-        near = difflib.get_close_matches(flag, known, n=1)
+        near = suggest(flag, known)
         hint = f"; did you mean {near[0].removeprefix('--')!r}?" if near else ""
         raise UserError(f"{path}: Beam has no option {name!r}{hint}")
     if isinstance(value, bool) and known[flag].nargs == 0:

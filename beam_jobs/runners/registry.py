@@ -4,12 +4,12 @@ A runner that loses elements, or reports success without running a step, makes r
 that look finished. So each is one of: tested, used with a warning, refused.
 """
 
-import difflib
 import sys
 from dataclasses import dataclass
 
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 
+from records.console import suggest
 from records.errors import UserError
 
 
@@ -83,7 +83,7 @@ def full_name(given: str) -> str:
     found = names.get(last) or names.get(f"{last}runner")
     if found or "." in given:
         return found or given
-    near = difflib.get_close_matches(last, names, n=1)
+    near = suggest(last, names)
     hint = f"did you mean {names[near[0]]}?" if near else "e.g. FlinkRunner"
     raise UserError(f"--runner: Beam has no {given!r}; {hint}")
 

@@ -1,7 +1,6 @@
 """How a job is run, and how its errors reach a person."""
 
 import argparse
-import difflib
 import gc
 import logging
 import re
@@ -23,6 +22,7 @@ from apache_beam.runners.portability.portable_runner import JobServiceHandle
 
 from beam_jobs.runners import dataflow, job_server, option_files, registry
 from beam_jobs.runners.resource_hints import encoder_hints
+from records.console import suggest
 from records.errors import UserError
 
 LOCAL = (None, "DirectRunner", "FnApiRunner")
@@ -80,7 +80,7 @@ def parse_beam_options(
     if unknown:
         name = unknown[0].split("=")[0]
         known.extend(f"--{other}" for other in others)
-        near = difflib.get_close_matches(name, known, n=1)
+        near = suggest(name, known) if name.startswith("--") else []
         hint = f"; did you mean {near[0]}?" if near else ""
         raise UserError(f"unknown option {name}{hint}")
     options = PipelineOptions(list(flags))

@@ -2,11 +2,10 @@
 
 import functools
 import hashlib
-import itertools
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import apache_beam as beam
@@ -20,6 +19,7 @@ from beam_jobs.io.photo_files import read_photos
 from beam_jobs.monitoring import progress
 from beam_jobs.transforms.check_plan import Rejected, after
 from beam_jobs.transforms.write_manifest import check_sum
+from records.batching import batched
 from records.errors import UserError
 from records.format import rejects
 from records.format.rejects import Reject
@@ -178,8 +178,7 @@ class CaptionShard(beam.DoFn):
 
     def caption(self, files: list[SourceFile], rejects: list[Reject]) -> Iterator[str]:
         """Yields a line per captioned photo, in order; appends to `rejects`."""
-        remaining = iter(files)
-        while batch := list(itertools.islice(remaining, self.job.batch)):
+        for batch in batched(files, self.job.batch):
             readable, rejected = read_batch(batch)
             photos = [content for _, content in readable]
             with named_memory_errors(f"lower --batch, {self.job.batch} now"):
@@ -238,7 +237,7 @@ def check_rejects(summary: Summary, rejected: Rejected, job: CaptionJob) -> None
 
 
 def read_batch(
-    files: list[SourceFile],
+    files: Sequence[SourceFile],
 ) -> tuple[list[tuple[SourceFile, bytes]], list[Reject]]:
     """Reads photos: those worth decoding with their bytes, and the others' rejects."""
     readable, rejected = [], []

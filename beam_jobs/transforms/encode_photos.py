@@ -7,7 +7,7 @@ that one batch after the other would not use.
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -24,6 +24,7 @@ from beam_jobs.monitoring.counters import (
     timed,
 )
 from beam_jobs.transforms.reuse_features import SHORT, EarlierFeatures
+from records.batching import batched
 from records.errors import UserError
 from records.format.rejects import Reject
 from records.photo_header import PhotoProblem
@@ -85,8 +86,8 @@ class ShardEncoder:
         earlier, running = EarlierFeatures(self.job.features), deque()
         size = self.job.config.records.encoder_batch
         with ThreadPoolExecutor(AT_A_TIME) as threads:
-            for start in range(0, len(photos), size):
-                batch = self.read(photos[start : start + size], earlier)
+            for some in batched(photos, size):
+                batch = self.read(some, earlier)
                 self.begin(batch, threads)
                 running.append(batch)
                 if len(running) > AT_A_TIME:
@@ -94,7 +95,7 @@ class ShardEncoder:
             while running:
                 yield self.end(running.popleft(), rejects)
 
-    def read(self, photos: list[Photo], earlier: EarlierFeatures) -> Batch:
+    def read(self, photos: Sequence[Photo], earlier: EarlierFeatures) -> Batch:
         """With the features of those that the earlier record set has."""
         with timed(self.reading):
             read, rejected = read_batch(photos)
@@ -155,7 +156,7 @@ def refuse_another(encoder: Encoder, job: Job) -> None:
         )
 
 
-def read_batch(photos: list[Photo]) -> tuple[list[ReadPhoto], list[Reject]]:
+def read_batch(photos: Sequence[Photo]) -> tuple[list[ReadPhoto], list[Reject]]:
     """Reads photos: (photo, bytes, format) of those worth decoding, others' rejects."""
     batch, rejected = [], []
     found = read_photos([photo.file.path for photo in photos])

@@ -13,7 +13,7 @@ runner.
 import itertools
 import zlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import apache_beam as beam
@@ -22,6 +22,7 @@ from beam_jobs.elements import REJECTED, Caption, Job, Named, SplitAssignment
 from beam_jobs.io.photo_files import list_photos
 from beam_jobs.transforms.packing import pack_captions
 from beam_jobs.transforms.spill import Block, BlockFile
+from records.batching import batched
 from records.format.rejects import Reject
 from records.storage.photo_ids import base_name
 from records.text.tokenizer import SplitCaptions, Tokenizer, why_dropped
@@ -119,9 +120,9 @@ class ReadText(beam.DoFn):
         self.tokenizer = Tokenizer(self.settings)
 
     def process(self, given: Any):
-        items, counts = iter(self.source.items(given)), TextCounts()
+        items, counts = self.source.items(given), TextCounts()
         with FactFile(self.output) as file:
-            while some := list(itertools.islice(items, ITEMS)):
+            for some in batched(items, ITEMS):
                 count_taken(some, counts.taken)
                 for reject in add_facts(some, file, self.tokenizer, counts):
                     yield beam.pvalue.TaggedOutput(REJECTED, reject)
@@ -151,7 +152,7 @@ class TextCounts:
             self.dropped[why_dropped(word), word[:LONGEST]] += 1
 
 
-def count_taken(items: list, taken: Counter) -> None:
+def count_taken(items: Sequence, taken: Counter) -> None:
     """Counts captions, and photos that cannot be named; others count at the join."""
     rejects = [item for item in items if isinstance(item, Reject)]
     taken["photos"] += sum(reject.what == "photo" for reject in rejects)
@@ -160,7 +161,7 @@ def count_taken(items: list, taken: Counter) -> None:
 
 
 def add_facts(
-    items: list, file: FactFile, tokenizer: Tokenizer, counts: TextCounts
+    items: Sequence, file: FactFile, tokenizer: Tokenizer, counts: TextCounts
 ) -> list[Reject]:
     """Adds what items of a source say; returns those that are rejected."""
     found = defaultdict(list)

@@ -25,6 +25,7 @@ from apache_beam.metrics import Metrics
 
 from beam_jobs.elements import Job, Photo
 from beam_jobs.transforms.read_captions import PLACES, PhotoAttribute, WriteFacts
+from records.batching import batched
 from records.errors import UserError
 from records.format import schema
 from records.format.manifest import Manifest
@@ -102,7 +103,7 @@ def list_shards(job: Job) -> list[list[str]]:
         for shard in shards
     ]
     size = -(-len(paths) // READERS) or 1
-    return [paths[start : start + size] for start in range(0, len(paths), size)]
+    return [list(batch) for batch in batched(paths, size)]
 
 
 def place_facts(

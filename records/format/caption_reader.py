@@ -1,12 +1,12 @@
 """A split's captions alone: neither features nor photos are read for them."""
 
-import itertools
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
+from records.batching import batched
 from records.errors import UserError
 from records.format import schema
 from records.format.column_reader import read_columns
@@ -112,9 +112,9 @@ def read_parts(records: RecordSet, split: str) -> Iterator[CaptionIds]:
 def parsed_ids(path: str) -> Iterator[CaptionIds]:
     """Yields the ids of some records of a shard at a time."""
     records = read_columns(path, (schema.IDS, schema.LENGTHS))
-    while some := list(itertools.islice(records, AT_ONCE)):
+    for batch in batched(records, AT_ONCE):
         try:
-            yield CaptionIds(*schema.parse_ids(tf.constant(some)))
+            yield CaptionIds(*schema.parse_ids(tf.constant(batch)))
         except (tf.errors.InvalidArgumentError, UserError) as error:
             message = getattr(error, "message", str(error))
             raise UserError(f"{path}: not photo records: {message}") from None

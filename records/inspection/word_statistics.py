@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from records.batching import batched
 from records.format import rejects
 from records.format.caption_reader import read_texts
 from records.format.record_set import RecordSet
@@ -73,7 +74,7 @@ def first_texts(record_set: RecordSet, split: str) -> Iterator[tuple[str, ...]]:
 
 def batches(texts: Iterator[tuple[str, ...]]) -> Iterator[list[str]]:
     """Yields the captions of some photos at a time."""
-    while batch := list(itertools.islice(texts, TOGETHER)):
+    for batch in batched(texts, TOGETHER):
         yield list(itertools.chain.from_iterable(batch))
 
 

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from records.batching import batched
 from records.errors import UserError
 from records.format import schema
 from records.format.manifest import FILE_NAME, EncoderInfo, Manifest, ShardInfo
@@ -140,9 +141,8 @@ class FeatureCheck:
                 "sample was compared",
             )
             return
-        places = list(places)
-        for start in range(0, len(places), BATCH):
-            yield from self.compare(places[start : start + BATCH])
+        for batch in batched(places, BATCH):
+            yield from self.compare(batch)
 
     def compare(self, places: Sequence[RecordLocation]) -> Iterator[Issue]:
         rows = []

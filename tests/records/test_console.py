@@ -93,3 +93,10 @@ def test_a_name_that_is_not_utf8_is_spelled_out(capsys):
 @pytest.mark.parametrize("text", ["a\nb\tc", "שלום\u200f", "👩\u200d🚀", "é"])
 def test_other_text_stays(text):
     assert console.visible(text) == text
+
+
+def test_names_near_a_mistyped_one_are_suggested_nearest_first():
+    names = ["epochs", "epoch_steps", "seed"]
+    assert console.suggest("epoch", names) == ["epochs"]
+    assert console.suggest("epoch", names, most=3) == ["epochs", "epoch_steps"]
+    assert console.suggest("width", names) == []

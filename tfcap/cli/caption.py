@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 
+from records.batching import batched
 from records.console import add_command, print_plain, visible
 from records.tensorflow_logging import silence_startup
 
@@ -105,8 +106,7 @@ def caption_files(
     """
     from tfcap.inference.captioner import caption_within
 
-    for start in range(0, len(paths), BATCH):
-        batch = paths[start : start + BATCH]
+    for batch in batched(paths, BATCH):
         photos, rows = read(batch)
         if count > 1 or pictures:
             rows |= described(captioner, photos, count, pictures)

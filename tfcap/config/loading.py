@@ -1,6 +1,6 @@
 """Reads configuration files, applies `key=value` overrides and explains errors."""
 
-import difflib
+
 import json
 import re
 from collections.abc import Sequence
@@ -9,6 +9,7 @@ from typing import Any, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from records.console import suggest
 from records.errors import UserError
 from tfcap.config.experiment import Config
 from tfcap.config.model import MODELS
@@ -83,7 +84,7 @@ def explain(error: ValidationError, root: type[BaseModel]) -> str:
     where = ".".join(str(p) for p in first["loc"] if p not in MODELS) or "the file"
     if first["type"] == "extra_forbidden":
         valid = _keys_at(root, first["loc"][:-1])
-        near = difflib.get_close_matches(str(first["loc"][-1]), valid, n=1, cutoff=0.5)
+        near = suggest(str(first["loc"][-1]), valid)
         hint = f"did you mean {near[0]!r}?" if near else f"valid: {', '.join(valid)}"
         return f"unknown key {where!r}; {hint}"
     message = first["msg"].removeprefix("Value error, ")

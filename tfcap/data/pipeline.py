@@ -7,10 +7,10 @@ the two forms of a caption are in `expansion`. Where the encoder is trained as w
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from itertools import islice
 
 import tensorflow as tf
 
+from records.batching import batched
 from records.format import schema
 from records.format.numbered_records import read_numbered
 from records.format.record_set import RecordSet
@@ -118,8 +118,7 @@ def photo_batches(
         return {name: batch[name] for name in ("photo_id", column)}
 
     if numbers is not None:
-        some = read_numbered(records, split, numbers)
-        return map(parse, iter(lambda: list(islice(some, size)), []))
+        return map(parse, batched(read_numbered(records, split, numbers), size))
     photos = tf.data.TFRecordDataset(records.shard_paths(split))
     return photos.batch(size).map(parse, tf.data.AUTOTUNE).prefetch(2)
 
@@ -179,7 +178,6 @@ def expander(
     With `counts` batches are padded to the size of the largest of `share` photos; with
     `pixels` they have these and no features.
     """
-
     spec = records.manifest.features
 
     def parse_and_expand(photos: tf.Tensor, epoch: tf.Tensor | int = 0) -> Batch:

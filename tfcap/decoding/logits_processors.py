@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 import numpy as np
 import tensorflow as tf
 
+from records.console import suggest
 from records.errors import UserError
 from records.text.tokenizer import Tokenizer
 from records.text.tokenizer_config import TokenizerSettings
@@ -154,7 +154,7 @@ def token_ids(
     known = set(vocabulary.tokens[END_ID + 1 + vocabulary.has_unknown :])
     strange = [token for token in tokens if token not in known]
     if strange or not tokens:
-        near = get_close_matches(words.lower(), sorted(known), n=3)
+        near = suggest(words.lower(), sorted(known), most=3)
         hint = f"; near it are {', '.join(near)}" if near else ""
         raise UserError(
             f"{key}: {words!r} is not in the model's vocabulary of {len(vocabulary)} "

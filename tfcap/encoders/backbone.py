@@ -1,6 +1,5 @@
 """What an encoder is built around: a network from pixels to features."""
 
-import difflib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -8,6 +7,7 @@ from functools import partial
 import keras
 import tensorflow as tf
 
+from records.console import suggest
 from records.errors import UserError
 
 TensorFunction = Callable[[tf.Tensor], tf.Tensor]
@@ -62,7 +62,7 @@ def cut(model: keras.Model, layer: str | None, name: str) -> keras.Model:
         return model
     names = [one.name for one in model.layers]
     if layer not in names:
-        near = difflib.get_close_matches(layer, names, n=3, cutoff=0.3)
+        near = suggest(layer, names, most=3)
         raise UserError(
             f"encoder.layer: {name} has no layer {layer!r}; "
             f"near it: {', '.join(near) or ', '.join(names[-3:])}"

@@ -1,6 +1,5 @@
 """Networks by name: all of `keras.applications`."""
 
-import difflib
 import os
 import sys
 import warnings
@@ -9,6 +8,7 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
+from records.console import suggest
 from records.errors import UserError
 from records.storage.files import exists
 from records.storage.local_copy import local_copy
@@ -56,7 +56,7 @@ def find_constructor(name: str) -> Callable[..., keras.Model]:
     known = {_plain(n): n for n in dir(keras.applications) if n[0].isupper()}
     found = known.get(_plain(name))
     if found is None or not name.islower():
-        near = difflib.get_close_matches(_plain(name), known, n=3)
+        near = suggest(_plain(name), known, most=3)
         raise UserError(
             f"encoder.name: keras.applications has no {name!r} (write it in snake case)"
             + (f"; near it: {', '.join(near)}" if near else "")

@@ -1,12 +1,12 @@
 """An encoder that is trained along with the captioner."""
 
-import difflib
 from dataclasses import replace
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from records.console import suggest
 from records.errors import UserError
 from records.format.manifest import EncoderInfo
 from tfcap.config.encoder import EncoderConfig
@@ -105,7 +105,7 @@ def train_from(model: keras.Model, first: str | None, name: str) -> None:
     """Leaves the layers before `first`, in the order of Keras' summary, as they are."""
     names = [layer.name for layer in model.layers]
     if first is not None and first not in names:
-        near = difflib.get_close_matches(first, names, n=3, cutoff=0.3)
+        near = suggest(first, names, most=3)
         raise UserError(
             f"training.fine_tuning.from_layer: {name}, as records have it, has no "
             f"layer {first!r}; near it: {', '.join(near) or ', '.join(names[-3:])}"

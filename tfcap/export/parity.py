@@ -6,6 +6,7 @@ from typing import NamedTuple
 import tensorflow as tf
 from rich.table import Table
 
+from records.batching import batched
 from records.console import number_table
 from records.photo_header import MAX_BYTES
 from records.storage.files import read_file
@@ -35,10 +36,9 @@ def compare(
 ) -> list[Pair]:
     """Captions photos by both, a few at a time."""
     pairs = []
-    for start in range(0, len(paths), AT_A_TIME):
-        some = paths[start : start + AT_A_TIME]
-        photos = [read_file(path, MAX_BYTES) for path in some]
-        rows = some, live_captions(live, photos), caption_within(exported, photos)
+    for batch in batched(paths, AT_A_TIME):
+        photos = [read_file(path, MAX_BYTES) for path in batch]
+        rows = batch, live_captions(live, photos), caption_within(exported, photos)
         pairs += [Pair(*row) for row in zip(*rows)]
     return pairs
 
