@@ -10,7 +10,7 @@ from records.format.record_set import RecordSet
 from tfcap.config.training import FineTuningConfig, TrainingConfig
 from tfcap.encoders.crops import photo_side
 from tfcap.images.decoding import read_photo
-from tfcap.ops.dropout import first_seed, fold_in, uniform
+from tfcap.ops.random import first_seed, fold_in, uniform
 
 # (ids, photos), string [n] each, epoch -> float32 [n, side, side, 3] of 0 to 255.
 PixelReader = Callable[[tf.Tensor, tf.Tensor, tf.Tensor | int], tf.Tensor]

@@ -1,9 +1,9 @@
 """Cross-entropy with label smoothing, from logits, in few passes over them.
 
-The logits of a step are its largest tensor (tokens x vocabulary). On a CPU TensorFlow's
-own operation takes one thread and several passes over them: with 3,800 tokens and
-2,500 words as long as the multiplication that makes them. Here one softmax gives both
-the loss and its gradient.
+The logits of a step are its largest tensor (tokens x vocabulary). TensorFlow's own
+operation runs on one CPU thread and passes over them several times: with 3,800 tokens
+and a vocabulary of 2,500 that takes as long as the multiplication that makes them. Here
+one softmax gives both the loss and its gradient.
 """
 
 from types import ModuleType
@@ -16,7 +16,9 @@ from tfcap.ops.dispatch import native_ops
 def smoothed_cross_entropy(
     logits: tf.Tensor, target: tf.Tensor, smoothing: float
 ) -> tf.Tensor:
-    """Cross-entropy against the target mixed with the uniform distribution.
+    """Computes cross-entropy against a mixture of target and uniform distribution.
+
+    Its gradient is `softmax(logits)` minus that mixture. It has no second derivative.
 
     Source: Szegedy et al., "Rethinking the Inception Architecture", 2016, section 7.
 
@@ -26,12 +28,11 @@ def smoothed_cross_entropy(
         smoothing: weight of the uniform distribution.
 
     Returns:
-        float32 [tokens]. Its gradient is `softmax(logits)` less the distribution aimed
-        at; a gradient of that gradient is not defined.
+        float32 [tokens].
     """
-    own = native_ops(logits)
-    if own:
-        return losses_in_cpp(own, logits, target, smoothing)
+    native = native_ops(logits)
+    if native:
+        return cross_entropy_native(native, logits, target, smoothing)
     vocabulary = tf.cast(tf.shape(logits)[1], logits.dtype)
 
     @tf.custom_gradient
@@ -42,9 +43,9 @@ def smoothed_cross_entropy(
         log_sum = tf.reduce_max(logits, 1) - tf.math.log(
             tf.reduce_max(probabilities, 1)
         )
-        aimed_at = (1 - smoothing) * tf.gather(logits, target, batch_dims=1)
+        of_target = (1 - smoothing) * tf.gather(logits, target, batch_dims=1)
         if smoothing:
-            aimed_at += smoothing * tf.reduce_mean(logits, 1)
+            of_target += smoothing * tf.reduce_mean(logits, 1)
 
         def gradient(upstream):
             excess = (
@@ -55,19 +56,19 @@ def smoothed_cross_entropy(
                 excess * upstream[:, None], places, (1 - smoothing) * upstream
             )
 
-        return log_sum - aimed_at, gradient
+        return log_sum - of_target, gradient
 
     return losses(logits)
 
 
-def losses_in_cpp(
-    own: ModuleType, logits: tf.Tensor, target: tf.Tensor, smoothing: float
+def cross_entropy_native(
+    native: ModuleType, logits: tf.Tensor, target: tf.Tensor, smoothing: float
 ) -> tf.Tensor:
-    """The same by one operation of our own."""
+    """Calls the native operation, which gives the losses and their gradient."""
 
     @tf.custom_gradient
     def losses(logits):
-        found, excess = own.tfcap_cross_entropy(logits, target, smoothing=smoothing)
-        return found, lambda upstream: excess * upstream[:, tf.newaxis]
+        values, excess = native.tfcap_cross_entropy(logits, target, smoothing=smoothing)
+        return values, lambda upstream: excess * upstream[:, tf.newaxis]
 
     return losses(logits)

@@ -1,14 +1,16 @@
-"""Which operations a graph may use beyond those that every device has.
+"""Chooses which operations a graph may use besides those that every device has.
 
-A graph holds operations that exist on every device, for an export made on one machine
-runs on another. Inside `kernels_for` it may hold those of one kind of device: cuDNN's
-LSTM on a GPU; on a CPU parts of a training step in C++, one operation instead of many.
+A graph uses operations that exist on every device, because an export made on one
+machine runs on another. Inside `kernels_for` it may use those of one kind of device:
+cuDNN's LSTM on a GPU; on a CPU native (C++) operations, each of which replaces many
+operations of a training step.
 
-On a CPU the multiplications of a step take two thirds of its time, and the small
-operations around them the rest: an LSTM's gates, cross-entropy and dropout pass over
-their values a dozen times. Here each is one pass (tfcap/kernels). Values are the
-same to rounding, dropout's to the bit. Without a compiler, on a GPU or TPU, in other
-precision than float32, under XLA and in what is exported, TensorFlow's do it.
+On a CPU the multiplications of a step take two thirds of its time. The rest goes to
+the small operations around them: an LSTM's gates, cross-entropy and dropout pass over
+their values a dozen times. A native operation (tfcap/ops/native) makes one pass. Values
+are equal to rounding, those of dropout to the bit. TensorFlow's operations are used
+without a compiler, on a GPU or TPU, in other precisions than float32, under XLA and in
+exports.
 """
 
 from collections.abc import Iterator
@@ -30,7 +32,7 @@ target: ContextVar[str | None] = ContextVar("target", default=None)
 
 @contextmanager
 def kernels_for(device: str | None) -> Iterator[None]:
-    """Lets what is traced inside use operations that only one kind of device has.
+    """Lets a graph traced inside use operations that only one kind of device has.
 
     Args:
         device: `CPU` or `GPU`, where the graph will run; None for any device and for
@@ -50,7 +52,7 @@ def device_of(strategy: tf.distribute.Strategy) -> str:
 
 
 def native_ops(values: tf.Tensor) -> ModuleType | None:
-    """Returns our operations, where the graph being traced can use them on `values`."""
+    """Returns the native operations; None if they cannot be used on `values` here."""
     if target.get() != "CPU" or values.dtype != tf.float32:
         return None
     return compilation.operations(SOURCE, *OPTIONS)

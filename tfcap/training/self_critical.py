@@ -25,7 +25,7 @@ from tfcap.metrics.cider import CiderD
 from tfcap.models.base import CaptioningModel, Context, take
 from tfcap.models.layers.packed_tokens import PackedTokens
 from tfcap.ops.cross_entropy import smoothed_cross_entropy
-from tfcap.ops.dropout import fold_in, row_seeds, uniform
+from tfcap.ops.random import fold_in, row_seeds, uniform
 
 
 @dataclass(frozen=True)

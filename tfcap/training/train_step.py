@@ -16,7 +16,7 @@ from tfcap.models.base import CaptioningModel, take
 from tfcap.models.layers.packed_tokens import PackedTokens
 from tfcap.ops.cross_entropy import smoothed_cross_entropy
 from tfcap.ops.dispatch import device_of, kernels_for
-from tfcap.ops.dropout import first_seed, fold_in, row_seeds
+from tfcap.ops.random import first_seed, fold_in, row_seeds
 from tfcap.training.weight_average import WeightAverage
 
 ROW_PARTS = ("photo", "prefix", "target")  # what else a batch has is of each photo

@@ -12,12 +12,12 @@ BATCH = {
 }
 
 
-def losses_and_gradients(model, batch, seed=None, padded=False, in_cpp=False):
+def losses_and_gradients(model, batch, seed=None, padded=False, native=False):
     """Float32 arrays: the losses, of padding too if `padded`; a gradient a variable.
 
     Args:
         padded: sizes are known when the function is traced.
-        in_cpp: by our own operations.
+        native: by our own operations.
     """
     variables = [v.value for v in model.trainable_variables]
     rank = batch["target"].shape.rank
@@ -29,7 +29,7 @@ def losses_and_gradients(model, batch, seed=None, padded=False, in_cpp=False):
 
     @tf.function(autograph=False, input_signature=None if padded else [signature])
     def compute(batch):
-        with kernels_for("CPU" if in_cpp else None), tf.GradientTape() as tape:
+        with kernels_for("CPU" if native else None), tf.GradientTape() as tape:
             losses = token_losses(model, batch, 0.1, seed)
             total = tf.reduce_sum(losses)
         gradients = tape.gradient(total, variables)

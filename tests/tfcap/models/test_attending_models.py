@@ -12,7 +12,6 @@ from tfcap.config.model import AttentionConfig, TransformerConfig
 from tfcap.data.expansion import expand_causal, expand_prefixes, pad
 from tfcap.models.attention import AttentionCaptioner
 from tfcap.models.base import Context, take
-from tfcap.models.layers.cross_attention import places
 from tfcap.models.transformer import TransformerCaptioner
 from tfcap.training.train_step import token_losses
 
@@ -181,14 +180,6 @@ def test_half_of_the_grids_are_mirrored_by_the_seed():
     same = (found == grids.numpy()).all((1, 2, 3))
     assert (mirrored ^ same).all() and 20 < mirrored.sum() < 44
     assert cells.mirrored(grids, None) is grids
-
-
-def test_rows_of_a_photo_get_places_side_by_side():
-    place, most = places(tf.constant([0, 2, 2, 0, 2]))
-    assert place.numpy().tolist() == [[0, 0], [2, 0], [2, 1], [0, 1], [2, 2]]
-    assert int(most) == 3
-    place, most = places(tf.zeros([0], tf.int32))
-    assert place.shape == [0, 2] and int(most) == 0
 
 
 def test_a_context_of_beams_attends_as_its_photos_do():

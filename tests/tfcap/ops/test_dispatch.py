@@ -14,7 +14,7 @@ from test_models import batch as vectors
 from test_models import build as merging
 
 from tfcap.data.expansion import expand_causal, expand_prefixes
-from tfcap.models.layers.cross_attention import attend_in_cpp
+from tfcap.ops.attention import attend_native
 from tfcap.ops.compilation import compiler
 from tfcap.ops.cross_entropy import smoothed_cross_entropy
 from tfcap.ops.dispatch import OPTIONS, SOURCE, kernels_for
@@ -36,7 +36,7 @@ def test_a_step_has_the_same_losses_and_gradients(name, expand):
     make, batch = MODELS[name]
     model, seed = make(), tf.constant([1, 2, 3])
     expected, its_own = losses_and_gradients(model, batch(expand), seed)
-    found, gradients = losses_and_gradients(model, batch(expand), seed, in_cpp=True)
+    found, gradients = losses_and_gradients(model, batch(expand), seed, native=True)
     np.testing.assert_allclose(found, expected, rtol=1e-5)
     for one, other in zip(gradients, its_own, strict=True):
         # A gradient is a sum whose terms may cancel: its rounding goes by the largest.
@@ -48,8 +48,8 @@ def random(*shape, seed=0):
     return tf.constant(np.random.default_rng(seed).normal(size=shape), tf.float32)
 
 
-def values_and_gradients(function, *given, in_cpp):
-    with kernels_for("CPU" if in_cpp else None), tf.GradientTape() as tape:
+def values_and_gradients(function, *given, native):
+    with kernels_for("CPU" if native else None), tf.GradientTape() as tape:
         tape.watch(given)
         values = function(*given)
         loss = tf.reduce_sum(values * random(*values.shape, seed=9))
@@ -65,8 +65,8 @@ def test_cross_entropy_is_the_same_for_any_vocabulary(vocabulary, smoothing):
         return smoothed_cross_entropy(logits, target, smoothing)
 
     logits = random(3, vocabulary) * 4
-    expected = values_and_gradients(losses, logits, in_cpp=False)
-    found = values_and_gradients(losses, logits, in_cpp=True)
+    expected = values_and_gradients(losses, logits, native=False)
+    found = values_and_gradients(losses, logits, native=True)
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 
@@ -101,8 +101,8 @@ def test_dropout_drops_the_same_to_the_bit(shape):
         return dropout(values, 0.3, seeds, 5)
 
     values = random(*shape)
-    expected = values_and_gradients(dropped, values, in_cpp=False)
-    found = values_and_gradients(dropped, values, in_cpp=True)
+    expected = values_and_gradients(dropped, values, native=False)
+    found = values_and_gradients(dropped, values, native=True)
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -145,15 +145,15 @@ def test_attention_sees_the_keys_of_its_group(step_operations, group, begins, ca
 
     def ours(*parts):
         group_of_query, ranges = tf.constant(group), tf.constant(begins)
-        return attend_in_cpp(
+        return attend_native(
             step_operations, *parts, group_of_query, ranges, heads, causal
         )
 
     def theirs(*parts):
         return attention(*parts, visible, heads)
 
-    expected = values_and_gradients(theirs, query, key, value, in_cpp=False)
-    found = values_and_gradients(ours, query, key, value, in_cpp=True)
+    expected = values_and_gradients(theirs, query, key, value, native=False)
+    found = values_and_gradients(ours, query, key, value, native=True)
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
 
@@ -197,9 +197,9 @@ HASH = """
 import hashlib, sys
 import numpy as np, tensorflow as tf
 tf.config.threading.set_intra_op_parallelism_threads(int(sys.argv[1]))
-from tfcap.ops.dispatch import operations_for, kernels_for
+from tfcap.ops.dispatch import native_ops, kernels_for
 with kernels_for("CPU"):
-    own = operations_for(tf.zeros([]))
+    own = native_ops(tf.zeros([]))
 rng = np.random.default_rng(0)
 def random(*shape):
     return tf.constant(rng.normal(size=shape), tf.float32)

@@ -4,14 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfcap.ops.dropout import (
-    dropout,
-    first_seed,
-    fold_in,
-    place_seeds,
-    row_seeds,
-    uniform,
-)
+from tfcap.ops.dropout import dropout
+from tfcap.ops.random import first_seed, fold_in
 
 SEEDS = fold_in(first_seed(7), tf.range(200))
 
@@ -55,29 +49,3 @@ def test_a_row_drops_the_same_alone_and_however_it_is_padded():
     cut = dropout(values[60:90, :4], 0.4, SEEDS[60:90], 2)
     np.testing.assert_array_equal(cut, whole[60:90, :4])
     assert dropout(values[:0], 0.4, SEEDS[:0], 2).shape == [0, 9, 5]
-
-
-def test_rows_and_places_have_seeds_of_their_own_wherever_they_stand():
-    photos = SEEDS[:3]
-    rows = row_seeds(photos, tf.constant([0, 0, 2, 2, 2])).numpy()
-    assert len(set(rows)) == 5
-    # The second photo's rows without the first, and padding that says photo 0.
-    alone = row_seeds(photos[2:], tf.constant([0, 0, 0])).numpy()
-    padded = row_seeds(photos, tf.constant([0, 0, 2, 2, 2, 0, 0])).numpy()
-    assert alone.tolist() == rows[2:].tolist()
-    assert padded[:5].tolist() == rows.tolist()
-    places = place_seeds(rows, tf.constant([[1, 0], [1, 1], [4, 0]])).numpy()
-    assert len({*places, *rows}) == 8
-    assert place_seeds(None, places) is None
-
-
-def test_uniform_numbers():
-    numbers = uniform(fold_in(SEEDS[:, tf.newaxis], tf.range(100))).numpy()
-    assert numbers.dtype == np.float32
-    assert 0 <= numbers.min() < 0.001 and 0.999 < numbers.max() < 1
-    share = np.histogram(numbers, 20, (0, 1))[0] / numbers.size
-    np.testing.assert_allclose(share, 0.05, atol=0.008)
-
-
-def test_any_integer_is_a_seed():
-    assert len({int(first_seed(seed)) for seed in (0, -1, 1, 2**31, 2**32 + 2)}) == 5

@@ -20,7 +20,7 @@ from tfcap.config.loading import load_config
 from tfcap.data.expansion import expand_causal, pad
 from tfcap.data.padding import never_empty
 from tfcap.models.base import take
-from tfcap.ops.dropout import fold_in
+from tfcap.ops.random import fold_in
 from tfcap.runs.workdir import Workdir
 from tfcap.training.self_critical import SelfCritical
 from tfcap.training.trainer import Trainer

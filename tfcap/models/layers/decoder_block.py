@@ -4,13 +4,11 @@ import keras
 import tensorflow as tf
 
 from tfcap.config.model import TransformerConfig
-from tfcap.models.layers.cross_attention import PhotoAttention, Projected, attend_in_cpp
+from tfcap.models.layers.cross_attention import PhotoAttention, Projected
 from tfcap.models.layers.packed_tokens import PackedTokens
-from tfcap.ops.dispatch import native_ops
+from tfcap.ops.attention import attend_to_earlier, masked_attention
 from tfcap.ops.dropout import dropout
 
-# Far below any score, and a number in float16 too.
-MASKED_LOGIT = -3e4
 Kept = tuple[tf.Tensor, tf.Tensor]
 SELF, SEEN, INNER = range(3)
 
@@ -45,20 +43,8 @@ class DecoderBlock(keras.layers.Layer):
         Photo and seed are those of words.
         """
         parts = tf.split(self.queries_keys_values(self.norm_self(hidden)), 3, -1)
-        return self.after_self(hidden, self.look_back(parts, text), photo, cells, seed)
-
-    def look_back(self, parts: list[tf.Tensor], text: PackedTokens) -> tf.Tensor:
-        """Queries, keys, values [words, units] -> what words see of those before."""
-        own = None if text.padded else native_ops(parts[0])
-        if own:
-            begins = tf.concat([[0], tf.cumsum(text.lengths)], 0)
-            return attend_in_cpp(own, *parts, text.row, begins, self.heads, causal=True)
-        length = text.size[1]
-        # Padding is on the right: who looks at the left alone sees none.
-        earlier = tf.linalg.band_part(tf.ones([length, length], tf.bool), -1, 0)
-        return text.pack(
-            self.mix(*(self.by_head(text.unpack(part)) for part in parts), earlier)
-        )
+        mixed = attend_to_earlier(*parts, text, self.heads)
+        return self.after_self(hidden, mixed, photo, cells, seed)
 
     def step(self, hidden, position, kept: Kept, photo, cells: Projected):
         """Hidden [rows, units] at `position` int32 [rows] -> the same, next `kept`.
@@ -80,7 +66,7 @@ class DecoderBlock(keras.layers.Layer):
         )
         until = tf.range(tf.shape(keys)[2]) <= position[:, tf.newaxis]
         until = until[:, tf.newaxis, tf.newaxis]
-        mixed = self.mix(query[:, :, tf.newaxis], keys, values, until)
+        mixed = masked_attention(query[:, :, tf.newaxis], keys, values, until)
         hidden, _ = self.after_self(hidden, mixed[:, 0], photo, cells, None)
         return hidden, (keys, values)
 
@@ -99,17 +85,3 @@ class DecoderBlock(keras.layers.Layer):
 
     def dropped(self, values, seed, part: int):
         return dropout(values, self.rate, seed, self.site + part)
-
-    def mix(self, query, key, value, visible):
-        """[rows, heads, n, u], [rows, heads, m, u] twice -> [rows, n, heads * u]."""
-        scores = tf.matmul(query, key, transpose_b=True) * self.head_units**-0.5
-        scores = tf.where(visible, tf.cast(scores, tf.float32), MASKED_LOGIT)
-        shares = tf.cast(tf.nn.softmax(scores), value.dtype)
-        mixed = tf.transpose(tf.matmul(shares, value), [0, 2, 1, 3])
-        rows, length = tf.unstack(tf.shape(mixed)[:2])
-        return tf.reshape(mixed, [rows, length, self.heads * self.head_units])
-
-    def by_head(self, values):
-        rows, length = tf.unstack(tf.shape(values)[:2])
-        values = tf.reshape(values, [rows, length, self.heads, self.head_units])
-        return tf.transpose(values, [0, 2, 1, 3])

@@ -19,7 +19,8 @@ from records.format.schema import FeatureSpec
 from tfcap.config.model import ImageFeatureSettings
 from tfcap.models.layers.pca import principal_components
 from tfcap.models.layers.standardization import standardizer
-from tfcap.ops.dropout import dropout, fold_in, uniform
+from tfcap.ops.dropout import dropout
+from tfcap.ops.random import fold_in, uniform
 
 # Far more than any encoder's channels: a grid that was flattened.
 MOST_CHANNELS = 8192

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from records.text.vocabulary import PAD_ID
-from tfcap.ops.dropout import place_seeds
+from tfcap.ops.random import place_seeds
 
 
 class PackedTokens(NamedTuple):

@@ -14,7 +14,7 @@ namespace tfcap {
 namespace {
 
 // Values [n, ...] where a row's hash numbers are at least the threshold, times `scale`;
-// else 0. tfcap/ops/dropout.py says which numbers.
+// else 0. tfcap/ops/random.py says which numbers.
 class Dropout : public OpKernel {
  public:
   explicit Dropout(OpKernelConstruction* context) : OpKernel(context) {

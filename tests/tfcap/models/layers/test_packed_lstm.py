@@ -24,7 +24,7 @@ def lstm():
 
 
 @pytest.fixture(params=["TensorFlow", "compiled"])
-def in_cpp(request):
+def native(request):
     """Whether our own operations are used."""
     if request.param == "compiled":
         request.getfixturevalue("step_operations")
@@ -37,14 +37,14 @@ def inputs(rows=4):
     return words, TOKENS[:rows], state
 
 
-def outputs_and_gradients(lstm, make_text, words, tokens, state, in_cpp=False):
+def outputs_and_gradients(lstm, make_text, words, tokens, state, native=False):
     """Of what is not padding; gradients of weights, state and words."""
 
     @tf.function
     def compute(words, tokens, state):
         weights = [weight.value for weight in lstm.weights]
         text = make_text(tokens)
-        with kernels_for("CPU" if in_cpp else None), tf.GradientTape() as tape:
+        with kernels_for("CPU" if native else None), tf.GradientTape() as tape:
             tape.watch([words, *state])
             hidden = read_words(lstm, text.pack(words), text, state or None)
             hidden = tf.boolean_mask(hidden, text.tokens > 0)
@@ -56,24 +56,24 @@ def outputs_and_gradients(lstm, make_text, words, tokens, state, in_cpp=False):
 
 
 @pytest.mark.parametrize("begun", [False, True])
-def test_values_and_gradients_are_those_of_the_layer(lstm, in_cpp, begun):
+def test_values_and_gradients_are_those_of_the_layer(lstm, native, begun):
     words, tokens, state = inputs()
     given = words, tokens, state if begun else []
     expected, its_own = outputs_and_gradients(lstm, PackedTokens.with_padding, *given)
     found, gradients = outputs_and_gradients(
-        lstm, PackedTokens.without_padding, *given, in_cpp=in_cpp
+        lstm, PackedTokens.without_padding, *given, native=native
     )
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
     for one, other in zip(gradients, its_own, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 
 
-def test_rows_of_no_word_and_no_row_at_all_have_no_value(lstm, in_cpp):
+def test_rows_of_no_word_and_no_row_at_all_have_no_value(lstm, native):
     words, whole, state = inputs()
     for tokens in (whole * [[1], [0], [1], [0]], whole[:0]):
         given = words[: len(tokens)], tokens, [part[: len(tokens)] for part in state]
         found, gradients = outputs_and_gradients(
-            lstm, PackedTokens.without_padding, *given, in_cpp=in_cpp
+            lstm, PackedTokens.without_padding, *given, native=native
         )
         assert len(found) == np.count_nonzero(tokens)
         for gradient in gradients[3:]:  # of the state and the words
