@@ -28,8 +28,7 @@ from tfcap.data.pipeline import training_batches
 from tfcap.models import build_model
 from tfcap.runs.workdir import resolve_config
 from tfcap.training.distributed.strategies import make_strategy
-from tfcap.training.optimizers import make_optimizer
-from tfcap.training.schedules import make_schedule
+from tfcap.training.optimizers import make_optimizer, make_schedule
 from tfcap.training.train_step import make_train_step
 
 AHEAD = 8  # batches read more than there are steps: some are ready beforehand

@@ -34,12 +34,11 @@ from tfcap.metrics.coco_format import (
 )
 from tfcap.metrics.java import JavaScores
 from tfcap.models.base import CaptioningModel
-from tfcap.runs.ensemble import feature_sources, match_records, restore
+from tfcap.runs.ensemble import SCORES, feature_sources, match_records, restore
 from tfcap.runs.workdir import Workdir
 
 BATCH = 100
 SHUFFLE_SEED = 0
-SCORES = "scores.json"
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ from typing import Any
 from rich.table import Table
 
 from records.console import number_table
-from tfcap.evaluation.evaluator import SCORES, Evaluation, write_results
+from tfcap.evaluation.evaluator import Evaluation, write_results
 from tfcap.metrics import scoring
+from tfcap.runs.ensemble import SCORES
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,7 @@ from records.format import sharding
 from records.format.manifest import Manifest
 from records.storage.files import exists, read_file
 from tfcap.config.decoding import DecodingConfig
-from tfcap.evaluation import evaluator
-from tfcap.runs.ensemble import results_folder
+from tfcap.runs.ensemble import SCORES, results_folder
 from tfcap.runs.workdir import Workdir
 
 NO_LICENCE = (
@@ -126,7 +125,7 @@ def scores_of(members: Sequence[Workdir]):
     paths = [run.path for run in members]
 
     def scores(split: str) -> str:
-        path = os.path.join(results_folder(paths, split), evaluator.SCORES)
+        path = os.path.join(results_folder(paths, split), SCORES)
         if not exists(path):
             return ""
         try:

@@ -12,6 +12,7 @@ from tfcap.encoders.trainable import TrainableEncoder
 from tfcap.models.base import CaptioningModel
 from tfcap.runs.workdir import Workdir, check_fits, difference_of_input, encoder_name
 
+SCORES = "scores.json"  # in `results_folder`
 REMEDIES = {
     "tokenizer": "Train them on the same records",
     "encoder": "Train them on the same records; or, for `tfcap evaluate`, name the "

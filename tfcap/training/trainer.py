@@ -28,10 +28,9 @@ from tfcap.training.distributed.cluster import ALONE, Cluster
 from tfcap.training.distributed.collectives import Workers
 from tfcap.training.distributed.strategies import check_global_batch, make_strategy
 from tfcap.training.metrics_logger import MetricsLogger
-from tfcap.training.optimizers import make_optimizer
+from tfcap.training.optimizers import make_optimizer, make_schedule
 from tfcap.training.run_summary import print_summary
 from tfcap.training.sample_captions import Samples
-from tfcap.training.schedules import make_schedule
 from tfcap.training.self_critical import SelfCritical
 from tfcap.training.signals import StopRequest, StopTraining
 from tfcap.training.train_step import Objective, make_score_step, make_train_step

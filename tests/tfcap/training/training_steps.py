@@ -8,8 +8,7 @@ from tfcap.data.padding import RowCounts
 from tfcap.data.pipeline import training_batches
 from tfcap.models import build_model
 from tfcap.training.distributed.strategies import make_strategy, mirrored
-from tfcap.training.optimizers import make_optimizer
-from tfcap.training.schedules import make_schedule
+from tfcap.training.optimizers import make_optimizer, make_schedule
 from tfcap.training.train_step import StepResult, make_train_step
 from tfcap.training.weight_average import WeightAverage
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tfcap.config.training import ScheduleConfig
-from tfcap.training.schedules import make_schedule
+from tfcap.training.optimizers import make_schedule
 
 
 def rates(at, **config):
