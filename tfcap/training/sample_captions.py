@@ -17,7 +17,7 @@ from tfcap.data.augmentation import whole_photos
 from tfcap.decoding import detokenize, search
 from tfcap.images.decoding import decode_photo
 from tfcap.models.base import CaptioningModel
-from tfcap.training.train_step import with_features
+from tfcap.training.gradients import with_features
 
 COUNT = 4
 PIXELS = 224

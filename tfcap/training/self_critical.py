@@ -91,39 +91,52 @@ class SelfCritical:
     def losses(
         self, model: CaptioningModel, batch: Batch, seed: tf.Tensor
     ) -> tf.Tensor:
-        """Minus the reward of each caption drawn, float32 [photos * samples].
+        """Draws captions; returns minus the reward of each.
 
-        Its gradient is that of the expected reward (the score function's), not of the
-        value.
+        The gradient of a loss is not that of its value but REINFORCE's estimate of the
+        expected reward's: the advantage (reward minus baseline) times the gradient of
+        the caption's negative log-probability.
 
         Args:
+            model: draws the captions and is differentiated.
             batch: of the causal expansion; its targets are the references.
             seed: of each photo's captions and dropout, int32 [photos].
+
+        Returns:
+            float32 [photos * samples].
         """
         photos = tf.shape(batch["features"])[0]
-        samples = self.config.samples
-        seen = model.encode(batch["features"])
-        photo = tf.repeat(tf.range(photos), samples)
+        photo = tf.repeat(tf.range(photos), self.config.samples)
         seeds = row_seeds(seed, photo)
-
-        def numbers(t):
-            return uniform(fold_in(seeds, t))
-
-        drawn = draw(model, seen, self.decoding, self.rules, samples, numbers)
-        written = drawn.tokens
-        reward = reward_of(self.rewards, written, batch)
+        captions = self.draw(model, batch, seeds)
+        reward = reward_of(self.rewards, captions, batch)
         advantage = tf.stop_gradient(reward - self.baseline(model, reward, batch))
         if not self.config.dropout:
             seed = seeds = None
         rows = take(model.encode(batch["features"], seed), photo)
-        written = tf.reshape(written, [photos * samples, -1])
-        surprise = self.surprise(model, rows, written, seeds)
-        moved = tf.reshape(advantage, [-1]) * surprise
-        return tf.stop_gradient(-tf.reshape(reward, [-1]) - moved) + moved
+        captions = tf.reshape(captions, [tf.size(photo), -1])
+        surprise = self.surprise(model, rows, captions, seeds)
+        surrogate = tf.reshape(advantage, [-1]) * surprise
+        return with_gradient_of(surrogate, -tf.reshape(reward, [-1]))
 
     def count(self, batch: Batch) -> tf.Tensor:
-        """Returns the number of captions drawn, int64."""
+        """Returns the number of captions drawn of photos with a reference, int64."""
         return count_described(batch) * self.config.samples
+
+    def draw(self, model: CaptioningModel, batch: Batch, seeds: tf.Tensor) -> tf.Tensor:
+        """Draws captions without dropout, int32 [photos, samples, length].
+
+        Args:
+            model: draws the captions.
+            batch: with features.
+            seeds: of the captions, int32 [photos * samples].
+        """
+
+        def numbers(position):
+            return uniform(fold_in(seeds, position))
+
+        context, samples = model.encode(batch["features"]), self.config.samples
+        return draw(model, context, self.decoding, self.rules, samples, numbers).tokens
 
     def baseline(
         self, model: CaptioningModel, reward: tf.Tensor, batch: Batch
@@ -156,6 +169,12 @@ class SelfCritical:
         each = smoothed_cross_entropy(logits, text.pack(target), 0.0)
         # Not a segment sum: threads would add in an order of their own.
         return tf.reduce_sum(text.unpack(each), 1)
+
+
+@tf.custom_gradient
+def with_gradient_of(surrogate: tf.Tensor, value: tf.Tensor):
+    """Returns `value`, with the gradient of `surrogate`."""
+    return value, lambda upstream: (upstream, None)
 
 
 def reward_of(rewards: CiderD, written: tf.Tensor, batch: Batch) -> tf.Tensor:

@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from tfcap.models.layers.packed_tokens import PackedTokens
 from tfcap.ops.dispatch import kernels_for
-from tfcap.training.train_step import token_losses
+from tfcap.training.objectives import token_losses
 
 BATCH = {
     "photo": tf.TensorSpec([None], tf.int32),

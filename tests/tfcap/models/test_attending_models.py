@@ -13,7 +13,7 @@ from tfcap.data.expansion import expand_causal, expand_prefixes, pad
 from tfcap.models.attention import AttentionCaptioner
 from tfcap.models.base import Context, take
 from tfcap.models.transformer import TransformerCaptioner
-from tfcap.training.train_step import token_losses
+from tfcap.training.objectives import token_losses
 
 VOCABULARY = 11
 GRID, VECTOR = (2, 3, 6), (6,)

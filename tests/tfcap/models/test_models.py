@@ -12,7 +12,7 @@ from tfcap.data.expansion import expand_causal, expand_prefixes, pad
 from tfcap.models.base import Context, take
 from tfcap.models.layers.standardization import standardizer
 from tfcap.models.merge import MergeCaptioner
-from tfcap.training.train_step import token_losses
+from tfcap.training.objectives import token_losses
 
 VOCABULARY = 11
 IDS = tf.ragged.constant(

@@ -11,7 +11,7 @@ from test_models import build as merging
 from tfcap.data.expansion import expand_causal
 from tfcap.ops.dispatch import device_of, kernels_for
 from tfcap.training.distributed.strategies import mirrored
-from tfcap.training.train_step import token_losses
+from tfcap.training.objectives import token_losses
 
 MODELS = {
     "merge": (merging, vectors),

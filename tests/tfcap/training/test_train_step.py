@@ -9,7 +9,8 @@ from tfcap.data.pipeline import scoring_batches
 from tfcap.models import build_model
 from tfcap.models.layers.packed_lstm import read_words
 from tfcap.models.layers.packed_tokens import PackedTokens
-from tfcap.training.train_step import StepResult, make_score_step, part_of
+from tfcap.training.gradients import part_of
+from tfcap.training.train_step import StepResult, make_score_step
 
 SLOW = pytest.mark.slow
 

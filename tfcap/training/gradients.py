@@ -1,0 +1,110 @@
+"""Loss and gradient of a replica's share of a global batch."""
+
+import keras
+import tensorflow as tf
+
+from tfcap.config.training import TrainingConfig
+from tfcap.data.padding import never_empty
+from tfcap.data.pipeline import Batch
+from tfcap.models.base import CaptioningModel
+from tfcap.ops.dispatch import kernels_for
+from tfcap.training.objectives import Objective
+
+ROW_PARTS = ("photo", "prefix", "target")  # all else in a batch is per photo
+LossAndGradients = tuple[tf.Tensor, list[tf.Tensor]]
+
+
+class GradientComputer:
+    """The function from a replica's batch to its loss and gradients.
+
+    Args:
+        model: is differentiated by its trainable variables.
+        optimizer: scales the loss, in mixed_float16.
+        objective: gives the losses.
+        config: says whether XLA compiles it, and into how many parts a batch is cut.
+        device: kind of device that the replicas run on: `CPU`, `GPU` or `TPU`.
+    """
+
+    def __init__(
+        self,
+        model: CaptioningModel,
+        optimizer: keras.optimizers.Optimizer,
+        objective: Objective,
+        config: TrainingConfig,
+        device: str,
+    ):
+        self.model, self.optimizer, self.objective = model, optimizer, objective
+        self.parts = config.accumulate
+        self.device, self.differentiate = device, self.loss_and_gradients
+        if config.jit_compile:  # XLA knows no operation of one kind of device
+            self.device = None
+            self.differentiate = tf.function(self.loss_and_gradients, jit_compile=True)
+
+    def __call__(self, batch: Batch, count: tf.Tensor) -> LossAndGradients:
+        """Returns the summed loss of these rows, and their gradients.
+
+        Args:
+            batch: of one replica, with `seed` int32 [photos].
+            count: the number of losses in the global batch, int64. It divides the
+                loss before it is differentiated, so that the replicas' gradients sum
+                up to that of the global mean, times the loss scale.
+        """
+        if self.parts == 1:
+            return self.differentiate(batch, count)
+        return self.sum_over_parts(batch, count)
+
+    def loss_and_gradients(self, batch: Batch, count: tf.Tensor) -> LossAndGradients:
+        with kernels_for(self.device), tf.GradientTape() as tape:
+            inputs = with_features(self.model, batch, True)
+            losses = self.objective.losses(self.model, inputs, batch["seed"])
+            loss = tf.reduce_sum(losses)
+            mean = self.optimizer.scale_loss(loss / tf.cast(count, tf.float32))
+        variables = [variable.value for variable in self.model.trainable_variables]
+        # Dense: the norm of IndexedSlices would miss words that occur twice.
+        return loss, [tf.convert_to_tensor(g) for g in tape.gradient(mean, variables)]
+
+    def sum_over_parts(self, batch: Batch, count: tf.Tensor) -> LossAndGradients:
+        """Adds up losses and gradients of a batch's parts, one part after another.
+
+        A loop in the graph holds the activations of only one part at a time.
+        """
+
+        def add(number, loss, gradients):
+            part = part_of(batch, number, self.parts)
+            part_loss, part_gradients = self.differentiate(part, count)
+            sums = [a + b for a, b in zip(gradients, part_gradients)]
+            return number + 1, loss + part_loss, sums
+
+        zeros = [tf.zeros(v.shape) for v in self.model.trainable_variables]
+        _, loss, gradients = tf.while_loop(
+            lambda number, *_: number < self.parts,
+            add,
+            (tf.constant(0), tf.constant(0.0), zeros),
+            parallel_iterations=1,
+        )
+        return loss, gradients
+
+
+def part_of(batch: Batch, number: tf.Tensor, parts: int) -> Batch:
+    """Returns part `number`, from 0, of a batch cut by photo into equal parts.
+
+    A part without photos gets one without captions.
+    """
+    per_photo = {name: batch[name] for name in batch if name not in ROW_PARTS}
+    photos = tf.size(batch["seed"])
+    first, end = number * photos // parts, (number + 1) * photos // parts
+    inside = (batch["photo"] >= first) & (batch["photo"] < end)
+    rows = {name: tf.boolean_mask(batch[name], inside) for name in ROW_PARTS}
+    rows["photo"] -= first
+    return never_empty(
+        {**{name: per_photo[name][first:end] for name in per_photo}, **rows}
+    )
+
+
+def with_features(model: CaptioningModel, batch: Batch, training: bool) -> Batch:
+    """Returns the batch with features; a trained encoder makes them of its pixels."""
+    if model.encoder is None:
+        return batch
+    rest = {name: values for name, values in batch.items() if name != "pixels"}
+    encode = model.encoder.of_view if training else model.encoder.of_photos
+    return {"features": encode(batch["pixels"]), **rest}
