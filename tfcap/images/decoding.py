@@ -1,65 +1,69 @@
-"""Photo bytes to pixels, with core operations of TensorFlow alone."""
+"""Decoding of photo bytes to pixels, with core operations of TensorFlow only."""
 
 from collections.abc import Callable
 
 import tensorflow as tf
 
-from tfcap.images.exif import begins, numbers, upright
+from tfcap.images.exif import begins, byte_values, upright
 
 FORMATS = "JPEG, PNG, GIF, BMP or WebP"
-# Why a photo has no caption, in words for its owner.
+# Reasons why a photo has no caption, shown to its owner.
 EMPTY = "empty: no bytes"
 NOT_A_PHOTO = f"not a {FORMATS} photo"
 DAMAGED = "damaged or cut short: cannot be decoded"
 
 MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"RIFF")
-RARE = MAGIC[2:]  # formats that `decode_jpeg` reads not at all or not always
-MASKED_LOGIT = MAGIC[3:]  # not at all; a GIF of a single frame it reads, and sooner
+RARE = MAGIC[2:]  # formats that `decode_jpeg` reads never or not always
+NEVER_BY_JPEG = MAGIC[3:]  # never; it reads GIFs of one frame, and faster
 
 Decoder = Callable[[tf.Tensor], tf.Tensor]
 
 
 def read_photo(photo: tf.Tensor, side: int) -> tf.Tensor:
-    """Photo bytes, string [] -> float32 [side, side, 3] of 0 to 255, upright.
+    """Reads a photo into float32 [side, side, 3] of 0 to 255, upright.
 
-    Turned after it is made small, so that what is turned is small, too.
+    The photo is turned after it is resized, when there are few pixels to turn.
+
+    Args:
+        photo: Bytes of the file, string [].
+        side: Of the result, in pixels.
     """
     return upright(resize(decode_photo(photo), side), photo)
 
 
 def resize(pixels: tf.Tensor, side: int) -> tf.Tensor:
-    """Pixels, uint8 [height, width, 3] -> float32 [side, side, 3].
+    """Resizes pixels, uint8 [height, width, 3], to float32 [side, side, 3].
 
-    The operation reads bytes as they are: cast before it, a photo of 50 megapixels
-    would need 600 MB more.
+    The operation takes bytes. A cast before it would need 600 MB more for a photo of 50
+    megapixels.
     """
-    small = tf.image.resize(pixels, [side, side], "bilinear", antialias=True)
-    return tf.cast(small, tf.float32)
+    resized = tf.image.resize(pixels, [side, side], "bilinear", antialias=True)
+    return tf.cast(resized, tf.float32)
 
 
 def decode_photo(photo: tf.Tensor) -> tf.Tensor:
-    """Photo bytes, string [] -> pixels, uint8 [height, width, 3], as they are stored.
+    """Decodes photo bytes, string [], to uint8 [height, width, 3], as stored.
 
-    JPEG, PNG, the first frame of a GIF, BMP, or WebP that is no animation; grey and
-    CMYK become RGB, and what is transparent is left out.
+    Reads JPEG, PNG, the first frame of a GIF, BMP, and WebP without animation. Grey and
+    CMYK become RGB; transparency is ignored.
     """
     rare = tf.reduce_any([begins(photo, magic) for magic in RARE])
     return tf.cond(rare, lambda: decode_rare(photo), lambda: decode_common(photo))
 
 
 def decode_common(photo: tf.Tensor) -> tf.Tensor:
-    """As `decode_photo`, for JPEG and PNG, which the operation despite its name reads.
+    """Decodes JPEG and PNG; the operation reads both despite its name.
 
-    Its default `dct_method` differs from Pillow's in most pixels and moves pooled
+    Its default `dct_method` differs from Pillow's in most pixels and changes pooled
     features by 7 %.
     """
     return tf.io.decode_jpeg(photo, channels=3, dct_method="INTEGER_ACCURATE")
 
 
 def decode_rare(photo: tf.Tensor) -> tf.Tensor:
-    """As `decode_photo`, for GIF, BMP and WebP."""
+    """Decodes GIF, BMP and WebP."""
 
-    def of_gif():
+    def decode_gif():
         return tf.io.decode_image(photo, channels=3, expand_animations=False)
 
     pixels = tf.case(
@@ -67,18 +71,18 @@ def decode_rare(photo: tf.Tensor) -> tf.Tensor:
             (begins(photo, b"BM"), lambda: decode_bmp(photo)),
             (begins(photo, b"RIFF"), lambda: decode_webp(photo)),
         ],
-        default=of_gif,
+        default=decode_gif,
     )
     return tf.ensure_shape(pixels, [None, None, 3])
 
 
 def decode_webp(photo: tf.Tensor) -> tf.Tensor:
-    """WebP, lossy or lossless.
+    """Decodes WebP, lossy or lossless; fails for an animation.
 
-    TensorFlow 2.21 corrupts its memory when it decodes an animation: none gets there.
+    TensorFlow 2.21 corrupts its memory when it decodes an animation.
     """
     extended = tf.strings.substr(photo, 12, 4) == b"VP8X"
-    flags = numbers(tf.strings.substr(photo, 20, 1))
+    flags = byte_values(tf.strings.substr(photo, 20, 1))
     is_animation = extended & tf.reduce_any(tf.bitwise.bitwise_and(flags, 2) == 2)
     with tf.control_dependencies([tf.debugging.assert_equal(is_animation, False)]):
         photo = tf.identity(photo)
@@ -86,11 +90,11 @@ def decode_webp(photo: tf.Tensor) -> tf.Tensor:
 
 
 def decode_bmp(photo: tf.Tensor) -> tf.Tensor:
-    """BMP of 8, 24 or 32 bits a pixel, uncompressed.
+    """Decodes an uncompressed BMP of 8, 24 or 32 bits per pixel.
 
-    TensorFlow's operation looks at neither palette nor compression.
+    TensorFlow's operation ignores palette and compression.
     """
-    head = numbers(tf.strings.substr(photo, 0, 54))
+    head = byte_values(tf.strings.substr(photo, 0, 54))
     # BI_RGB, or BI_BITFIELDS, which is how 32 bits are often declared.
     plain = tf.reduce_any(head[30] == tf.constant([0, 3], tf.int64))
     with tf.control_dependencies([tf.debugging.assert_equal(plain, True)]):
@@ -103,7 +107,7 @@ def decode_bmp(photo: tf.Tensor) -> tf.Tensor:
 
 
 def palette(photo: tf.Tensor, head: tf.Tensor) -> tf.Tensor:
-    """The colours of a BMP of 8 bits, uint8 [256, 3]; black where it gives fewer.
+    """Returns the colours of a BMP of 8 bits, uint8 [256, 3]; missing ones are black.
 
     They stand between the headers and the pixels as blue, green, red, 0.
     """
@@ -117,26 +121,28 @@ def palette(photo: tf.Tensor, head: tf.Tensor) -> tf.Tensor:
 
 
 def read_what_can_be(photos: tf.Tensor, side: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """As `read_photo`, of a batch in which a photo may fail alone.
+    """Reads a batch as `read_photo` does; a photo that fails does not fail the others.
 
     Args:
-        photos: string [batch].
+        photos: Bytes of the files, string [batch].
+        side: Of the result, in pixels.
 
     Returns:
-        float32 [batch, side, side, 3], black where a photo cannot be read, and why
-        not, string [batch], empty where it can.
+        Pixels float32 [batch, side, side, 3], black where a photo cannot be read, and
+        the reason, string [batch], empty where it can.
     """
-    # An empty string fails at once; `decode_jpeg` would decode the whole of a WebP
-    # before what it gives is refused.
-    never = tf.reduce_any([begins(photos, magic) for magic in MASKED_LOGIT], 0)
+    # An empty string fails at once, whereas `decode_jpeg` would decode all of a WebP
+    # before its result is refused.
+    never = tf.reduce_any([begins(photos, magic) for magic in NEVER_BY_JPEG], 0)
     pixels, is_read = attempt(tf.where(never, "", photos), side, decode_common)
     rare = tf.reduce_any([begins(photos, magic) for magic in RARE], 0) & ~is_read
 
-    def again():
-        found, is_found = attempt(tf.where(rare, photos, ""), side, decode_rare)
-        return pixels + found, is_read | is_found
+    def add_rare():
+        rare_photos = tf.where(rare, photos, "")
+        rare_pixels, is_rare_read = attempt(rare_photos, side, decode_rare)
+        return pixels + rare_pixels, is_read | is_rare_read
 
-    pixels, is_read = tf.cond(tf.reduce_any(rare), again, lambda: (pixels, is_read))
+    pixels, is_read = tf.cond(tf.reduce_any(rare), add_rare, lambda: (pixels, is_read))
     pixels = tf.map_fn(
         lambda pair: upright(*pair),
         (pixels, photos),
@@ -148,20 +154,33 @@ def read_what_can_be(photos: tf.Tensor, side: int) -> tuple[tf.Tensor, tf.Tensor
 def attempt(
     photos: tf.Tensor, side: int, decode: Decoder
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Decodes and resizes; a data set is the only core operation in which one may fail.
+    """Decodes and resizes each photo of a batch; leaves those black that fail.
 
-    It builds its function anew for every batch: the larger the function, the longer
-    (8 ms for this one with `decode_common`, 300 ms for all of `read_photo`).
+    A data set is the only core operation of which single elements may fail. It builds
+    its function once per batch, in a time that grows with the function: 8 ms for this
+    one with `decode_common`, 300 ms for all of `read_photo`.
 
     Returns:
-        float32 [batch, side, side, 3], 0 where `decode` fails, and where it does not,
-        bool [batch].
+        Pixels float32 [batch, side, side, 3], 0 where `decode` fails, and whether it
+        succeeded, bool [batch].
     """
-    batch = tf.size(photos, tf.int64)
+    indices, pixels = decode_or_skip(photos, side, decode)
+    return place_in_batch(indices, pixels, tf.size(photos, tf.int64))
+
+
+def decode_or_skip(
+    photos: tf.Tensor, side: int, decode: Decoder
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Decodes and resizes the photos that can be decoded.
+
+    Returns:
+        Their indices in the batch, ascending, int64 [n], and their pixels, float32
+        [n, side, side, 3].
+    """
     options = tf.data.Options()
     options.autotune.enabled = False
     options.experimental_optimization.apply_default_optimizations = False
-    found = (
+    one_batch = (
         tf.data.Dataset.from_tensor_slices(photos)
         .enumerate()
         .map(
@@ -170,23 +189,41 @@ def attempt(
             deterministic=True,
         )
         .ignore_errors()
-        .batch(tf.maximum(batch, 1))
+        .batch(tf.maximum(tf.size(photos, tf.int64), 1))
         .with_options(options)
     )
+    # The data set has one element, or none if all photos fail: `nothing` then.
     nothing = tf.zeros([0], tf.int64), tf.zeros([0, side, side, 3])
-    indices, pixels = found.reduce(nothing, lambda _, everything: everything)
-    where, ones = indices[:, tf.newaxis], tf.ones_like(indices)
-    shape = tf.stack([batch, side, side, 3])
-    is_read = tf.scatter_nd(where, ones, batch[tf.newaxis]) > 0
+    return one_batch.reduce(nothing, lambda _, batch: batch)
+
+
+def place_in_batch(
+    indices: tf.Tensor, pixels: tf.Tensor, batch: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Puts the pixels of some photos of a batch in their places, and 0 elsewhere.
+
+    Without a failure they are in place, and the copy that a scatter makes is saved.
+
+    Args:
+        indices: Places of the photos, int64 [n].
+        pixels: Their pixels, float32 [n, side, side, 3].
+        batch: Number of photos of the batch, int64 [].
+
+    Returns:
+        Pixels float32 [batch, side, side, 3], and whether they are given, bool [batch].
+    """
+    places = indices[:, tf.newaxis]
+    is_given = tf.scatter_nd(places, tf.ones_like(indices), batch[tf.newaxis]) > 0
+    image = pixels.shape[1:]
     pixels = tf.cond(
         tf.size(indices, tf.int64) == batch,
         lambda: pixels,
-        lambda: tf.scatter_nd(where, pixels, shape),
+        lambda: tf.scatter_nd(places, pixels, tf.stack([batch, *image])),
     )
-    return tf.ensure_shape(pixels, [None, side, side, 3]), is_read
+    return tf.ensure_shape(pixels, [None, *image]), is_given
 
 
 def problems(photos: tf.Tensor) -> tf.Tensor:
-    """What is wrong with photos that cannot be decoded, string [batch]."""
+    """Returns why photos cannot be decoded, string [batch]."""
     known = tf.reduce_any([begins(photos, magic) for magic in MAGIC], 0)
     return tf.where(photos == "", EMPTY, tf.where(known, DAMAGED, NOT_A_PHOTO))
