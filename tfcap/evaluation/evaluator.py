@@ -1,8 +1,8 @@
-"""Captions of a whole split and their scores, with the shuffled-photos control."""
+"""Captions of a whole split and their scores, with a control on mismatched photos."""
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from typing import Any
@@ -46,59 +46,59 @@ class Evaluation:
     """Captions and scores of one split.
 
     Attributes:
-        captions: photo id -> caption.
-        likelihoods: photo id -> mean log-probability of its tokens.
-        references: photo id -> raw captions of the source.
-        scores, shuffled: of the model, and of its captions dealt to other photos.
-        settings: everything a reader needs to compare them with others'.
-        java: METEOR and SPICE, if Java was to score them.
-        comparison: with another result, if there is one.
+        captions: Photo id -> caption.
+        likelihoods: Photo id -> mean log-probability of the caption's tokens.
+        references: Photo id -> captions as in the source.
+        scores: Scores of the captions.
+        mismatched_scores: Scores of the same captions on other photos (control).
+        settings: Everything needed to compare the scores with others.
+        java: METEOR and SPICE, if Java computed them.
+        comparison: Comparison with another result, if there is one.
     """
 
     captions: dict[str, str]
     likelihoods: dict[str, float]
     references: dict[str, tuple[str, ...]]
     scores: scoring.Scores
-    shuffled: scoring.Scores
+    mismatched_scores: scoring.Scores
     settings: dict[str, Any]
     java: JavaScores = field(default_factory=JavaScores)
     comparison: Comparison | None = None
 
     def summary(self) -> dict[str, Any]:
-        """What `tfcap evaluate --json` prints."""
-        compared = {}
-        if self.comparison:
-            compared = {"against": self.comparison.summary()}
-        return {
+        """Returns the object that `tfcap evaluate --json` prints."""
+        summary = {
             "scores": self.scores.corpus,
-            "shuffled_photos": self.shuffled.corpus,
+            "shuffled_photos": self.mismatched_scores.corpus,
             "java": self.java.summary(),
             "captions": scoring.describe(self.captions),
             "settings": self.settings,
-            **compared,
         }
+        if self.comparison:
+            summary["against"] = self.comparison.summary()
+        return summary
 
     def rows(self) -> dict[str, tuple[float, float]]:
-        """Name of each score, Java's too -> the score, and that of the control."""
-        own = self.scores.corpus | self.java.scores
-        control = self.shuffled.corpus | self.java.shuffled
-        return {name: (own[name], control[name]) for name in own}
+        """Returns each score, those by Java included, and that of the control."""
+        scores = self.scores.corpus | self.java.scores
+        control = self.mismatched_scores.corpus | self.java.mismatched_scores
+        return {name: (scores[name], control[name]) for name in scores}
 
     def with_java(self) -> "Evaluation":
-        """The same with METEOR and SPICE, as far as they can be had."""
-        dealt = scoring.shuffled(self.captions, SHUFFLE_SEED)
-        found = java.score(self.captions, dealt, self.references)
-        return replace(self, java=found)
+        """Returns the evaluation with METEOR and SPICE, where Java can compute them."""
+        mismatched = scoring.mismatched_photos(self.captions, SHUFFLE_SEED)
+        java_scores = java.score(self.captions, mismatched, self.references)
+        return replace(self, java=java_scores)
 
     def beside(self, earlier: Earlier) -> "Evaluation":
-        """The same, compared with an earlier result.
+        """Returns the evaluation with a comparison with an earlier result.
 
         Raises:
-            UserError: that is of other photos or references.
+            UserError: The earlier result has other photos or references.
         """
         this = Result.of(self.captions, self.references, self.scores)
-        found = Comparison.of(this, self.references, earlier)
-        return replace(self, comparison=found)
+        comparison = Comparison.of(this, self.references, earlier)
+        return replace(self, comparison=comparison)
 
 
 def evaluate(
@@ -110,21 +110,22 @@ def evaluate(
     """Captions every photo of a split with the best checkpoint, and scores them.
 
     Args:
-        members: one run, or several that write captions together
-            (`tfcap.runs.ensemble.open_members`).
-        record_sets: of the same photos; a model reads the one it was made for.
+        members: One run, or those of an ensemble (`tfcap.runs.ensemble.open_members`).
+        record_sets: Records of the same photos. A model reads those it was made for.
+        split: `train`, `dev` or `test`.
+        decoding: Settings of the search.
 
     Raises:
-        UserError: the records are not the models', or have no photo in the split;
-            they keep no photos for an encoder that was trained along.
+        UserError: The records do not fit the models, have no photo in the split, or
+            keep no photos for an encoder that was trained with the model.
     """
-    read = [record_sets[match_records(run, record_sets)] for run in members]
-    records = read[0]
+    members_records = [record_sets[match_records(run, record_sets)] for run in members]
+    records = members_records[0]
     references = read_references(records, split)
     model, about = restore(members)
-    sources = feature_sources(model, read)
+    sources = feature_sources(model, members_records)
     captions, likelihoods = caption_split(model, sources, split, decoding)
-    shuffled = scoring.shuffled(captions, SHUFFLE_SEED)
+    mismatched = scoring.mismatched_photos(captions, SHUFFLE_SEED)
     scores = scoring.score(captions, references)
     settings = {
         "split": split,
@@ -132,26 +133,31 @@ def evaluate(
         "references": sum(map(len, references.values())),
         "references_per_photo": range_of(references),
         **about,
+        **describe_search(sources, decoding),
+        **describe_scorer(scores),
+    }
+    mismatched_scores = scoring.score(mismatched, references)
+    return Evaluation(
+        captions, likelihoods, references, scores, mismatched_scores, settings
+    )
+
+
+def describe_search(
+    sources: Sequence[FeatureSource], decoding: DecodingConfig
+) -> dict[str, Any]:
+    """Returns the settings of the search, the tokenizer and the encoders."""
+    return {
         **decoding.model_dump(),
-        "tokenizer": records.manifest.tokenizer.model_dump(),
+        "tokenizer": sources[0].records.manifest.tokenizer.model_dump(),
         "encoders": [
             source.info.model_dump(exclude={"preprocessing"})
             for source in distinct(sources)
         ],
-        **describe_scorer(scores),
     }
-    return Evaluation(
-        captions,
-        likelihoods,
-        references,
-        scores,
-        scoring.score(shuffled, references),
-        settings,
-    )
 
 
 def describe_scorer(scores: scoring.Scores) -> dict[str, Any]:
-    """What the scores are made with, and where pycocoevalcap's own would differ."""
+    """Returns what computed the scores, and where pycocoevalcap's would differ."""
     units = "words as its Penn Treebank tokenizer makes them"
     if scores.unit == scoring.CHARACTER:
         units = "each character a word: the references have no spaces between words"
@@ -165,12 +171,12 @@ def describe_scorer(scores: scoring.Scores) -> dict[str, Any]:
 
 
 def read_references(records: RecordSet, split: str) -> dict[str, tuple[str, ...]]:
-    """Photo id -> its captions as in the source."""
+    """Reads the captions of a split as in the source, by photo id."""
     return dict(read_texts(records, split))
 
 
 def range_of(references: References) -> str:
-    """How many a photo has, as `5` or `3 to 5`."""
+    """Returns the number of references per photo, as `5` or `3 to 5`."""
     counts = sorted(map(len, references.values()))
     return " to ".join(str(n) for n in dict.fromkeys([counts[0], counts[-1]]))
 
@@ -181,45 +187,75 @@ def caption_split(
     split: str,
     decoding: DecodingConfig,
 ) -> tuple[dict[str, str], dict[str, float]]:
-    """Photo id -> caption, and -> its mean log-probability.
+    """Captions the photos of a split.
 
     Args:
-        sources: of the model, or of each of an ensemble.
+        model: A model or an ensemble.
+        sources: Features for the model, or for each of the ensemble.
+        split: `train`, `dev` or `test`.
+        decoding: Settings of the search.
+
+    Returns:
+        Photo id -> caption, and photo id -> mean log-probability of its tokens.
 
     Raises:
-        UserError: their records do not hold the same photos in the same order.
+        UserError: The sources do not hold the same photos in the same order.
     """
-    records, once = sources[0].records, distinct(sources)
-    keys = [source.key for source in once]
-    which = [keys.index(source.key) for source in sources]
-    tokenizer = records.manifest.tokenizer
-    mbr_scorer = decoding.consensus and MbrScorer.of_split(
-        sources, "train", decoding.consensus
-    )
-
-    @tf.function(input_signature=[one.spec for one in once], autograph=False)
-    def write(*features):
-        given = [features[i] for i in which] if len(once) > 1 else features[0]
-        found = search(
-            model, given, decoding, records.vocabulary, tokenizer, mbr_scorer
-        )
-        best = detokenize(found.tokens[:, 0], records.vocabulary, tokenizer)
-        return best, found.mean_log_probability()[:, 0]
-
-    captions, likelihoods = {}, {}
+    caption_batch = make_caption_function(model, sources, decoding)
+    captions: dict[str, str] = {}
+    likelihoods: dict[str, float] = {}
     console = Console(stderr=True)
+    total = sources[0].records.manifest.photos(split)
     with Progress(console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("captioning", total=records.manifest.photos(split))
-        for ids, features in photos_of(once, split, BATCH):
-            texts, scores = write(*features)
+        task = bar.add_task("captioning", total=total)
+        for ids, features in photos_of(distinct(sources), split, BATCH):
+            texts, scores = caption_batch(*features)
             captions |= zip(ids, (text.decode() for text in texts.numpy()))
             likelihoods |= zip(ids, scores.numpy().tolist())
             bar.advance(task, len(ids))
     return captions, likelihoods
 
 
+def make_caption_function(
+    model: CaptioningModel | Ensemble,
+    sources: Sequence[FeatureSource],
+    decoding: DecodingConfig,
+) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
+    """Returns a graph that captions a batch of photos.
+
+    Models of an ensemble may share a source. The graph takes the features of each
+    distinct source once, [photos, *shape], and hands every model its own.
+
+    Returns:
+        Features of each of `distinct(sources)` -> captions, string [photos], and their
+        mean log-probabilities, float32 [photos].
+    """
+    records, inputs = sources[0].records, distinct(sources)
+    input_keys = [source.key for source in inputs]
+    input_of_model = [input_keys.index(source.key) for source in sources]
+    tokenizer = records.manifest.tokenizer
+    mbr_scorer = decoding.consensus and MbrScorer.of_split(
+        sources, "train", decoding.consensus
+    )
+
+    @tf.function(input_signature=[source.spec for source in inputs], autograph=False)
+    def caption_batch(*features):
+        # One tensor stands for all models that read it.
+        if len(inputs) == 1:
+            model_features = features[0]
+        else:
+            model_features = [features[i] for i in input_of_model]
+        captions = search(
+            model, model_features, decoding, records.vocabulary, tokenizer, mbr_scorer
+        )
+        best = detokenize(captions.tokens[:, 0], records.vocabulary, tokenizer)
+        return best, captions.mean_log_probability()[:, 0]
+
+    return caption_batch
+
+
 def save(evaluation: Evaluation, folder: str) -> None:
-    """Writes scores, and captions and references in COCO's formats."""
+    """Writes the scores, and captions and references in COCO's formats."""
     contents = {
         RESULTS: coco_results(evaluation.captions),
         REFERENCES: coco_references(evaluation.references),
@@ -229,7 +265,12 @@ def save(evaluation: Evaluation, folder: str) -> None:
 
 
 def write_results(contents: dict[str, Any], folder: str) -> None:
-    """Writes JSON files, by name."""
+    """Writes JSON files.
+
+    Args:
+        contents: Name of each file -> its content.
+        folder: Their directory.
+    """
     make_output(folder, "--output")
     for name, content in contents.items():
         text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
@@ -237,7 +278,13 @@ def write_results(contents: dict[str, Any], folder: str) -> None:
 
 
 def save_gallery(evaluation: Evaluation, photos: str, folder: str) -> str:
-    """Writes the gallery; the photo files lie in `photos` or in folders below."""
+    """Writes the gallery and returns the path of its page.
+
+    Args:
+        evaluation: Captions and scores.
+        photos: Directory of the photo files, which may lie in subdirectories.
+        folder: Directory of the page.
+    """
     per_photo, files = evaluation.scores.per_photo, PhotoFolder(photos)
     entries = [
         Entry(
@@ -255,7 +302,7 @@ def save_gallery(evaluation: Evaluation, photos: str, folder: str) -> str:
     title = f"{len(entries)} captions, split {evaluation.settings['split']}"
     rows = evaluation.rows()
     summary = {
-        "scores": {name: own for name, (own, _) in rows.items()},
+        "scores": {name: value for name, (value, _) in rows.items()},
         "shuffled_photos": {name: control for name, (_, control) in rows.items()},
         "settings": evaluation.settings,
     }
@@ -263,7 +310,7 @@ def save_gallery(evaluation: Evaluation, photos: str, folder: str) -> str:
 
 
 def score_table(evaluation: Evaluation) -> Table:
-    """Scores beside those of the same captions on other photos, in percent."""
+    """Returns a table of the scores beside those of the control, in percent."""
     table = number_table("percent", "photos in order", "photos shuffled")
     for name, pair in evaluation.rows().items():
         table.add_row(name, *(f"{100 * value:.1f}" for value in pair))

@@ -1,4 +1,4 @@
-"""Scores of runs that differ in their seed alone: each, their mean and its spread."""
+"""Scores of runs that differ only in their seed, with mean and deviation."""
 
 import statistics
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class SeedScores:
     runs: dict[int, Evaluation]
 
     def values(self, name: str) -> list[float]:
-        return [found.rows()[name][0] for found in self.runs.values()]
+        return [run.rows()[name][0] for run in self.runs.values()]
 
     @property
     def mean(self) -> dict[str, float]:
@@ -27,16 +27,16 @@ class SeedScores:
 
     @property
     def deviation(self) -> dict[str, float | None]:
-        """Standard deviation over seeds (divided by n - 1); None of a single one."""
+        """The standard deviation over seeds (of n - 1); None for a single seed."""
         if len(self.runs) < 2:
             return dict.fromkeys(self.names)
         return {name: statistics.stdev(self.values(name)) for name in self.names}
 
     @property
-    def shuffled(self) -> dict[str, float]:
-        """Mean of the controls."""
-        each = [found.rows() for found in self.runs.values()]
-        return {name: statistics.mean(r[name][1] for r in each) for name in self.names}
+    def mismatched_mean(self) -> dict[str, float]:
+        """The mean of the controls."""
+        rows = [run.rows() for run in self.runs.values()]
+        return {name: statistics.mean(r[name][1] for r in rows) for name in self.names}
 
     @property
     def names(self) -> list[str]:
@@ -44,40 +44,40 @@ class SeedScores:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Those of the runs, with what differs put side by side."""
-        each = [found.settings for found in self.runs.values()]
+        """The settings of the runs, with the values that differ side by side."""
+        runs = [run.settings for run in self.runs.values()]
         lists = ("models", "checkpoints", "seeds")
-        return each[0] | {key: [v for one in each for v in one[key]] for key in lists}
+        return runs[0] | {key: [v for run in runs for v in run[key]] for key in lists}
 
     @property
     def captions(self) -> dict[str, list]:
-        """How varied each run's captions are (`metrics.describe`), side by side."""
-        each = [scoring.describe(found.captions) for found in self.runs.values()]
-        return {key: [one[key] for one in each] for key in each[0]}
+        """How varied the captions of each run are (`scoring.describe`)."""
+        runs = [scoring.describe(run.captions) for run in self.runs.values()]
+        return {key: [run[key] for run in runs] for key in runs[0]}
 
     def summary(self) -> dict[str, Any]:
-        """What `tfcap evaluate --json` prints: as of a single run, and of each."""
+        """Returns the object that `tfcap evaluate --json` prints."""
         return {
             "scores": self.mean,
             "deviations": self.deviation,
-            "shuffled_photos": self.shuffled,
+            "shuffled_photos": self.mismatched_mean,
             "captions": self.captions,
             "settings": self.settings,
-            "runs": {seed: found.summary() for seed, found in self.runs.items()},
+            "runs": {seed: run.summary() for seed, run in self.runs.items()},
         }
 
     def save(self, folder: str) -> None:
         write_results({SCORES: self.summary()}, folder)
 
     def table(self) -> Table:
-        """A row a score, in percent."""
+        """Returns a table with one row per score, in percent."""
         seeds = [f"seed {seed}" for seed in self.runs]
         table = number_table(
             "percent", *seeds, "mean", "± deviation", "photos shuffled"
         )
         for name in self.names:
-            own = [f"{100 * v:.1f}" for v in (*self.values(name), self.mean[name])]
-            spread, control = self.deviation[name], self.shuffled[name]
+            scores = [f"{100 * v:.1f}" for v in (*self.values(name), self.mean[name])]
+            spread, control = self.deviation[name], self.mismatched_mean[name]
             shown = "" if spread is None else f"{100 * spread:.2f}"
-            table.add_row(name, *own, shown, f"{100 * control:.1f}")
+            table.add_row(name, *scores, shown, f"{100 * control:.1f}")
         return table

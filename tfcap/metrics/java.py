@@ -1,4 +1,4 @@
-"""METEOR and SPICE, where Java and their data are there; `pycocoevalcap` runs them.
+"""METEOR and SPICE, run by `pycocoevalcap` where Java and their data are installed.
 
 METEOR: Denkowski and Lavie, "Meteor Universal", 2014; jar and paraphrases come with the
 package. SPICE: Anderson et al., "SPICE: Semantic Propositional Image Caption
@@ -41,35 +41,37 @@ SPICES_JAVA = range(8, 15)
 
 @dataclass(frozen=True)
 class JavaScores:
-    """What Java's scorers say.
+    """The scores that Java computes, by name, as fractions.
 
     Attributes:
-        scores, shuffled: by name, fractions; of captions, and of the control.
-        left_out: name -> why there is none.
+        scores: Scores of the captions.
+        mismatched_scores: Scores of the control (`scoring.mismatched_photos`).
+        left_out: Name -> why there is no such score.
     """
 
     scores: dict[str, float] = field(default_factory=dict)
-    shuffled: dict[str, float] = field(default_factory=dict)
+    mismatched_scores: dict[str, float] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
 
     def summary(self) -> dict[str, dict]:
         return {
             "scores": self.scores,
-            "shuffled_photos": self.shuffled,
+            "shuffled_photos": self.mismatched_scores,
             "left_out": self.left_out,
         }
 
 
 def score(
     captions: Mapping[str, str],
-    shuffled: Mapping[str, str],
+    mismatched: Mapping[str, str],
     references: Mapping[str, Sequence[str]],
 ) -> JavaScores:
-    """METEOR and SPICE, means over photos; what is missing is looked for first.
+    """Computes METEOR and SPICE, means over photos, where their files are installed.
 
     Args:
-        captions, references: as for `tfcap.metrics.scoring.score`.
-        shuffled: the control, scored alike.
+        captions: As for `tfcap.metrics.scoring.score`.
+        mismatched: The control (`scoring.mismatched_photos`), scored the same way.
+        references: As for `tfcap.metrics.scoring.score`.
     """
     texts = normalized(captions, references)
     if texts.unit == CHARACTER:
@@ -80,15 +82,16 @@ def score(
         if name in left_out:
             continue
         try:
-            scores[name] = means(scorer(), [captions, shuffled], references)
+            scores[name] = means(scorer(), [captions, mismatched], references)
         except (OSError, ValueError, subprocess.SubprocessError) as error:
             left_out[name] = f"Java failed: {type(error).__name__} {error}"
-    own, control = ({name: pair[i] for name, pair in scores.items()} for i in (0, 1))
-    return JavaScores(own, control, left_out)
+    caption_scores = {name: pair[0] for name, pair in scores.items()}
+    control_scores = {name: pair[1] for name, pair in scores.items()}
+    return JavaScores(caption_scores, control_scores, left_out)
 
 
 def means(scorer, results: Sequence[Mapping[str, str]], references) -> list[float]:
-    """Of each result, from one start of Java: that is what takes long."""
+    """Returns the mean score of each result; starts Java, which is slow, only once."""
     with redirect_stdout(sys.stderr):
         return [
             float(scorer.compute_score(*normalized(captions, references)[:2])[0])
@@ -97,7 +100,7 @@ def means(scorer, results: Sequence[Mapping[str, str]], references) -> list[floa
 
 
 def missing(name: str) -> str | None:
-    """What a scorer needs and is not there; None if all is."""
+    """Returns what a scorer lacks, or None if nothing is missing."""
     if not shutil.which("java"):
         return "there is no `java`"
     if name == "spice" and (version := java_version()) not in SPICES_JAVA:
@@ -111,7 +114,7 @@ def missing(name: str) -> str | None:
 
 
 def java_version() -> int | None:
-    """8 of "1.8.0_292", 17 of "17.0.15"; None if it cannot be told."""
-    said = subprocess.run(["java", "-version"], capture_output=True, text=True).stderr
-    found = re.search(r'version "(?:1\.)?(\d+)', said)
-    return int(found[1]) if found else None
+    """Returns 8 for "1.8.0_292" and 17 for "17.0.15"; None if it is unknown."""
+    output = subprocess.run(["java", "-version"], capture_output=True, text=True).stderr
+    match = re.search(r'version "(?:1\.)?(\d+)', output)
+    return int(match[1]) if match else None

@@ -140,23 +140,21 @@ def bleu_statistics(
     return np.array(rows)
 
 
-def shuffled(captions: Mapping[str, str], seed: int) -> dict[str, str]:
-    """The control: the same captions, each dealt to another photo.
+def mismatched_photos(captions: Mapping[str, str], seed: int) -> dict[str, str]:
+    """Returns the control: the same captions, each assigned to a different photo.
 
-    A caption depends on its photo alone. So giving the model the photos in shuffled
-    order and dealing out the captions it already gave are the same thing, and the
-    second costs nothing. What is left of the scores is what a model gets for writing
-    like the references without looking at the photo.
+    The scores of the control are what a model gets for writing like the references
+    without using the photo. Captioning the photos in shuffled order would give the same
+    captions, since a caption depends only on its photo; assigning them costs nothing.
 
-    No photo keeps its caption (a single photo does); the same seed deals the same.
+    The result is a function of the seed. A single photo keeps its caption.
     """
     order = sorted(captions)
     random.Random(seed).shuffle(order)
-    # Everyone passes on to the next in a random circle: nobody can keep their own.
-    dealt = {
-        photo: captions[other] for photo, other in zip(order, order[1:] + order[:1])
-    }
-    return {photo: dealt[photo] for photo in sorted(dealt)}
+    # Each photo gets the caption of the next one in a random cycle, never its own.
+    cycle = zip(order, order[1:] + order[:1])
+    mismatched = {photo: captions[other] for photo, other in cycle}
+    return {photo: mismatched[photo] for photo in sorted(mismatched)}
 
 
 def describe(captions: Mapping[str, str]) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def test_a_model_that_sees_the_photo_beats_shuffled_photos(trained, tmp_path):
     workdir, records = trained
     found = evaluate([workdir], [records], "dev", workdir.config.decoding)
     assert len(found.captions) == 16
-    assert found.scores.corpus["cider"] > 2 * found.shuffled.corpus["cider"]
+    assert found.scores.corpus["cider"] > 2 * found.mismatched_scores.corpus["cider"]
     summary = found.summary()
     assert set(summary["scores"]) == set(summary["shuffled_photos"])
     assert summary["settings"]["beam_width"] == 3
@@ -66,7 +66,7 @@ def test_the_caption_that_agrees_best_is_scored(trained):
     decoding = DecodingConfig(beam_width=5, max_length=9, consensus=consensus)
     found = evaluate([workdir], [records], "dev", decoding)
     assert found.settings["consensus"]["regression"]["ridge"] == 0.5
-    assert found.scores.corpus["cider"] > 2 * found.shuffled.corpus["cider"]
+    assert found.scores.corpus["cider"] > 2 * found.mismatched_scores.corpus["cider"]
 
 
 def test_what_scores_are_made_with_is_said():

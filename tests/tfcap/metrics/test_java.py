@@ -25,8 +25,8 @@ CAPTIONS = {
 
 
 def evaluated() -> Evaluation:
-    dealt = scoring.shuffled(CAPTIONS, SHUFFLE_SEED)
-    scores = [scoring.score(texts, REFERENCES) for texts in (CAPTIONS, dealt)]
+    mismatched = scoring.mismatched_photos(CAPTIONS, SHUFFLE_SEED)
+    scores = [scoring.score(texts, REFERENCES) for texts in (CAPTIONS, mismatched)]
     return Evaluation(CAPTIONS, {}, REFERENCES, *scores, {})
 
 
@@ -47,7 +47,7 @@ def test_pycocoevalcap_gives_our_files_the_same_scores(tmp_path, monkeypatch):
         key = {"cider": "CIDEr"}.get(name, name.upper().replace("BLEU", "Bleu"))
         assert value == pytest.approx(theirs.eval[key], abs=1e-12), name
     assert set(found.rows()) == {*scoring.NAMES, "meteor"}
-    assert found.java.scores["meteor"] > found.java.shuffled["meteor"]
+    assert found.java.scores["meteor"] > found.java.mismatched_scores["meteor"]
 
 
 class Zero:
@@ -82,7 +82,7 @@ def test_what_is_there_is_scored(package, monkeypatch):
     for name in java.SCORERS:
         monkeypatch.setitem(java.SCORERS, name, Zero)
     found = java.score(CAPTIONS, CAPTIONS, REFERENCES)
-    assert found.scores == found.shuffled == {"meteor": 0.0, "spice": 0.0}
+    assert found.scores == found.mismatched_scores == {"meteor": 0.0, "spice": 0.0}
     assert found.left_out == {}
 
 
@@ -134,6 +134,6 @@ def test_scripts_without_spaces_are_left_to_the_scores_by_character(monkeypatch)
     monkeypatch.setattr(java, "missing", lambda name: None)
     texts = {"a.jpg": "一只狗", "b.jpg": "一只猫"}
     found = java.score(texts, texts, {p: [t] for p, t in texts.items()})
-    assert found.scores == found.shuffled == {}
+    assert found.scores == found.mismatched_scores == {}
     assert set(found.left_out) == {"meteor", "spice"}
     assert "no spaces between" in found.left_out["meteor"]

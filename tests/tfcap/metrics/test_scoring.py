@@ -69,7 +69,7 @@ def test_cider_of_a_perfect_pair_is_ten():
 
 def test_perfect_captions_beat_shuffled_ones_in_everything():
     good = scoring.score(PERFECT, REFERENCES).corpus
-    wrong = scoring.score(scoring.shuffled(PERFECT, seed=0), REFERENCES).corpus
+    wrong = scoring.score(scoring.mismatched_photos(PERFECT, seed=0), REFERENCES).corpus
     assert tuple(good) == scoring.NAMES
     for name in scoring.NAMES:
         assert good[name] > wrong[name]
@@ -178,17 +178,21 @@ def test_captions_are_cut_in_the_order_of_photos():
 @pytest.mark.parametrize("photos", [2, 3, 50])
 def test_shuffled_is_a_derangement_of_the_same_captions(photos):
     captions = {f"{i:02}.jpg": f"caption {i}" for i in range(photos)}
-    dealt = scoring.shuffled(captions, seed=1)
-    assert sorted(dealt.values()) == sorted(captions.values())
-    assert all(dealt[photo] != captions[photo] for photo in captions)
+    mismatched = scoring.mismatched_photos(captions, seed=1)
+    assert sorted(mismatched.values()) == sorted(captions.values())
+    assert all(mismatched[photo] != captions[photo] for photo in captions)
 
 
 def test_shuffled_depends_on_the_seed_alone():
     captions = {f"{i:02}.jpg": f"caption {i}" for i in range(50)}
     backwards = dict(reversed(captions.items()))
-    assert scoring.shuffled(backwards, seed=1) == scoring.shuffled(captions, seed=1)
-    assert scoring.shuffled(captions, seed=2) != scoring.shuffled(captions, seed=1)
-    assert scoring.shuffled({"p": "x"}, seed=0) == {"p": "x"}
+    assert scoring.mismatched_photos(backwards, seed=1) == scoring.mismatched_photos(
+        captions, seed=1
+    )
+    assert scoring.mismatched_photos(captions, seed=2) != scoring.mismatched_photos(
+        captions, seed=1
+    )
+    assert scoring.mismatched_photos({"p": "x"}, seed=0) == {"p": "x"}
 
 
 def test_describe():
