@@ -1,4 +1,4 @@
-"""Errors of memory, and what is said of them."""
+"""Out-of-memory errors, turned into messages that name a remedy."""
 
 import re
 from collections.abc import Iterator
@@ -8,7 +8,8 @@ import tensorflow as tf
 
 from records.errors import UserError
 
-# As allocators of TensorFlow, XLA and CUDA say it; the last is a copy to a full GPU.
+# Messages of the allocators of TensorFlow, XLA and CUDA. The last is that of a copy to
+# a full GPU.
 WORDS = re.compile(
     r"\bOOM\b|out[ _]of[ _]memory|(failed|unable) to allocate|bad_alloc|"
     r"Dst tensor is not initialized",
@@ -16,12 +17,16 @@ WORDS = re.compile(
 )
 
 
-# Where nothing that can be set takes most of the memory.
+# The remedy if no setting would lower the memory needed.
 FREE_SOME = "end what else uses it (of a GPU, nvidia-smi lists that)"
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Tells by its words: open files, disks and messages are "resources" too."""
+    """Returns whether memory ran out.
+
+    It reads the message: TensorFlow's ResourceExhaustedError also stands for files,
+    disks and messages.
+    """
     if isinstance(error, tf.errors.OpError):
         return bool(WORDS.search(error.message))
     return isinstance(error, MemoryError)
@@ -29,7 +34,7 @@ def is_out_of_memory(error: Exception) -> bool:
 
 @contextmanager
 def named_memory_errors(remedy: str) -> Iterator[None]:
-    """Turns errors of memory into one sentence with what to do."""
+    """Turns out-of-memory errors into a UserError that names the remedy."""
     try:
         yield
     except (MemoryError, tf.errors.OpError) as error:

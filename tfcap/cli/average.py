@@ -1,4 +1,4 @@
-"""`tfcap average`."""
+"""The subcommand `tfcap average`."""
 
 import argparse
 
@@ -11,23 +11,23 @@ def add_average(commands) -> None:
         commands,
         "average",
         average,
-        "average the weights of a run's checkpoints, into a work directory of its own",
+        "average the weights of a run's checkpoints into a new work directory",
         "--workdir runs/flickr8k --checkpoints 5 --output runs/flickr8k-mean",
     )
-    parser.add_argument("--workdir", required=True, help="of the run")
+    parser.add_argument("--workdir", required=True, help="work directory of the run")
     parser.add_argument(
         "--checkpoints",
         type=int,
         required=True,
         metavar="N",
-        help="how many; the run keeps training.keep_checkpoints of each kind",
+        help="number of checkpoints to average, at most training.keep_checkpoints",
     )
     parser.add_argument(
         "--of",
         choices=["last", "best"],
         default="last",
-        help="the newest states (the default), or those with the lowest dev loss, "
-        "whose weights are those of training.average_decay if there is one",
+        help="the newest checkpoints (the default), or those with the lowest dev loss; "
+        "the latter hold the averaged weights if training.average_decay is set",
     )
     parser.add_argument("--output", required=True, help="the new work directory")
 

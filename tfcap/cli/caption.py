@@ -1,4 +1,4 @@
-"""`tfcap caption`."""
+"""The subcommand `tfcap caption`."""
 
 import argparse
 import json
@@ -21,21 +21,23 @@ def add_caption(commands) -> None:
         "caption photos with an exported model",
         "--model export/flickr8k photo.jpg 'more/*.png' folder --best 3",
     )
-    parser.add_argument("--model", required=True, help="what `tfcap export` wrote")
+    parser.add_argument(
+        "--model", required=True, help="directory that `tfcap export` wrote"
+    )
     parser.add_argument(
         "--best",
         type=int,
         default=1,
         metavar="N",
-        help="captions of each photo, best first; at most the export's beam width",
+        help="captions per photo, at most the beam width",
     )
     parser.add_argument(
         "--explain",
         metavar="PATH",
-        help="draw where the model looked for each word: a picture a photo, in this "
-        "directory, or of a single photo in this .png file",
+        help="draw the attention weights of each word: one picture per photo in this "
+        "directory, or a single photo's picture in this .png file",
     )
-    parser.add_argument("--json", action="store_true", help="one JSON object, no lines")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument(
         "photos", nargs="+", metavar="PHOTO", help="a file, a folder or a pattern"
     )
@@ -77,7 +79,10 @@ def check_arguments(args: argparse.Namespace, paths: Sequence[str]) -> None:
 
 
 def places(paths: Sequence[str], explain: str) -> dict[str, str]:
-    """Path of a photo -> that of its picture; of one name, the folder is part of it."""
+    """Returns the path of each photo's picture.
+
+    Names of pictures include the folder where two photos have the same name.
+    """
     if is_picture(explain):
         return {paths[0]: explain}
     names = [os.path.basename(path) for path in paths]
@@ -98,11 +103,13 @@ def print_captions(row: dict) -> None:
 def caption_files(
     captioner, paths: Sequence[str], count: int, pictures: dict[str, str]
 ) -> Iterator[dict]:
-    """Yields a row a photo; that of one that cannot be read has its error.
+    """Yields a row per photo; its `error` says why a photo could not be read.
 
     Args:
-        count: captions of each.
-        pictures: path of a photo -> of the picture to draw of it.
+        captioner: The exported model.
+        paths: Paths of the photos.
+        count: Captions per photo.
+        pictures: Path of a photo -> path of the picture to draw.
     """
     from tfcap.inference.captioner import caption_within
 
@@ -111,13 +118,17 @@ def caption_files(
         if count > 1 or pictures:
             rows |= described(captioner, photos, count, pictures)
         else:
-            found = caption_within(captioner, list(photos.values()))
-            rows |= {path: vars(one) for path, one in zip(photos, found)}
+            results = caption_within(captioner, list(photos.values()))
+            rows |= {path: vars(result) for path, result in zip(photos, results)}
         yield from ({"photo": path, **rows[path]} for path in batch)
 
 
 def read(paths: Sequence[str]) -> tuple[dict[str, bytes], dict[str, dict]]:
-    """Path -> bytes of the files, and -> the row of those that cannot be read."""
+    """Reads files.
+
+    Returns:
+        Path -> bytes, and path -> row of the files that cannot be read.
+    """
     from records.photo_header import MAX_BYTES
     from records.storage.files import read_file, reason
 
@@ -133,50 +144,53 @@ def read(paths: Sequence[str]) -> tuple[dict[str, bytes], dict[str, dict]]:
 def described(
     captioner, photos: dict[str, bytes], count: int, pictures: dict[str, str]
 ) -> dict[str, dict]:
-    """Rows with the other captions found and, if asked for, a picture."""
+    """Returns rows with the other captions; draws the pictures asked for."""
     from tfcap.inference.captioner import explain_within
 
     rows = {}
-    for path, found in zip(photos, explain_within(captioner, list(photos.values()))):
-        if found.error:
-            rows[path] = {"caption": "", "score": 0.0, "error": found.error}
+    results = explain_within(captioner, list(photos.values()))
+    for path, explained in zip(photos, results):
+        if explained.error:
+            rows[path] = {"caption": "", "score": 0.0, "error": explained.error}
             continue
-        rows[path] = {**vars(found.beams[0]), "best": best(found, count)}
+        rows[path] = {**vars(explained.beams[0]), "best": best(explained, count)}
         if path in pictures:
-            draw(photos[path], found, pictures[path])
+            draw(photos[path], explained, pictures[path])
             rows[path]["picture"] = pictures[path]
     return rows
 
 
-def best(found, count: int) -> list[dict]:
+def best(explained, count: int) -> list[dict]:
     from records.errors import UserError
 
-    if count > len(found.beams):
+    beams = explained.beams
+    if count > len(beams):
         raise UserError(
-            f"--best {count}: this export searches with {len(found.beams)} beam(s); "
+            f"--best {count}: this export searches with {len(beams)} beam(s); "
             f"write another: tfcap export ... --set decoding.beam_width={count}"
         )
-    return [{"caption": one.caption, "score": one.score} for one in found.beams[:count]]
+    return [{"caption": beam.caption, "score": beam.score} for beam in beams[:count]]
 
 
-def draw(photo: bytes, found, place: str) -> None:
-    """Writes the picture of a photo.
+def draw(photo: bytes, explained, path: str) -> None:
+    """Writes the picture of a photo's attention weights.
 
     Raises:
-        UserError: the model does not look at places, or the file cannot be written.
+        UserError: The model has no attention weights over several cells, or the file
+            cannot be written.
     """
     from records.errors import UserError
     from records.storage.files import make_output, write_atomically
     from tfcap.inference.attention_plot import attention_picture
 
-    if not found.looks_at_places():
+    if not explained.looks_at_places():
         raise UserError(
             "--explain: this model does not look at places of a photo; train one with "
             "model.name attention or transformer on records of encoder.pooling grid"
         )
-    make_output(os.path.dirname(place) or ".", "--explain")
-    write_atomically(place, attention_picture(photo, found))
+    make_output(os.path.dirname(path) or ".", "--explain")
+    write_atomically(path, attention_picture(photo, explained))
 
 
-def is_picture(place: str | None) -> bool:
-    return place is not None and place.lower().endswith(".png")
+def is_picture(path: str | None) -> bool:
+    return path is not None and path.lower().endswith(".png")

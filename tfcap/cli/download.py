@@ -1,4 +1,4 @@
-"""`tfcap download`."""
+"""The subcommand `tfcap download`."""
 
 import argparse
 
@@ -10,7 +10,7 @@ def add_download(commands) -> None:
         commands,
         "download",
         download,
-        "fetch, check and unpack a published data set; the same command again goes on",
+        "download, check and unpack a published data set; run it again to resume",
         "flickr8k --output data/flickr8k",
     )
     parser.add_argument(
@@ -21,12 +21,12 @@ def add_download(commands) -> None:
         "--from",
         dest="origin",
         metavar="URL",
-        help="another place that has the same archives, or a directory of them",
+        help="another server or a directory that has the same archives",
     )
     parser.add_argument(
         "--keep_archives",
         action="store_true",
-        help="leave the archives beside what is unpacked from them",
+        help="keep the archives beside the unpacked files",
     )
 
 

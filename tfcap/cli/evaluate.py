@@ -1,4 +1,4 @@
-"""`tfcap evaluate`."""
+"""The subcommand `tfcap evaluate`."""
 
 import argparse
 import json
@@ -14,8 +14,8 @@ def add_evaluate(commands) -> None:
         commands,
         "evaluate",
         evaluate,
-        "caption a split and score it: BLEU-1..4, ROUGE-L, CIDEr; METEOR and SPICE if "
-        "Java and their data are there",
+        "caption a split and score the captions: BLEU-1..4, ROUGE-L, CIDEr, and METEOR "
+        "and SPICE if Java and their data are installed",
         "--workdir runs/flickr8k --records data/records/flickr8k --split test",
     )
     parser.add_argument(
@@ -23,45 +23,46 @@ def add_evaluate(commands) -> None:
         required=True,
         action="append",
         metavar="DIR",
-        help="of a run; repeated: their models write captions together, by the mean of "
-        "their probabilities and with the first one's search settings. One that holds "
-        "runs of several seeds: each is scored, and their mean given",
+        help="work directory of a run. Repeat it to evaluate an ensemble: it averages "
+        "the models' probabilities and uses the first run's search settings. If the "
+        "directory holds runs of several seeds, each is scored, and the mean is given",
     )
     parser.add_argument(
         "--ensemble",
         action="store_true",
-        help="runs of several seeds write captions together instead",
+        help="evaluate runs of several seeds as one ensemble",
     )
     parser.add_argument(
         "--records",
         required=True,
         action="append",
         metavar="DIR",
-        help="to caption; repeated, of the same photos: for models of several encoders",
+        help="records to caption. Repeat it, with records of the same photos, for an "
+        "ensemble of models of several encoders",
     )
     parser.add_argument("--split", default="test", choices=["train", "dev", "test"])
     parser.add_argument(
         "--output",
         metavar="DIR",
-        help="for the results; without it evaluation/SPLIT of the first --workdir",
+        help="directory of the results (default: WORKDIR/evaluation/SPLIT)",
     )
     parser.add_argument(
         "--against",
         metavar="FILE",
-        help="an earlier results.json, or its folder: are the scores other than its "
-        "by more than chance? Paired bootstrap over the photos",
+        help="test whether the scores differ significantly from those of an earlier "
+        "results.json (the file or its directory), by a paired bootstrap over photos",
     )
     parser.add_argument(
         "--no_java",
         action="store_true",
-        help="leave METEOR and SPICE out, even if Java and their data are there",
+        help="leave METEOR and SPICE out, even if Java and their data are installed",
     )
-    parser.add_argument("--json", action="store_true", help="one JSON object, no table")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument(
-        "--gallery", metavar="DIR", help="write a page of captions there"
+        "--gallery", metavar="DIR", help="write an HTML page of photos and captions"
     )
     parser.add_argument(
-        "--photos", metavar="DIR", help="for the gallery, if they moved"
+        "--photos", metavar="DIR", help="photo files for the gallery, if they moved"
     )
     add_set(parser)
 

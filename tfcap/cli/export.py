@@ -1,4 +1,4 @@
-"""`tfcap export`."""
+"""The subcommand `tfcap export`."""
 
 import argparse
 
@@ -20,37 +20,39 @@ def add_export(commands) -> None:
         required=True,
         action="append",
         metavar="DIR",
-        help="of a run; repeated, or one that holds runs of several seeds: their "
-        "models write captions together",
+        help="work directory of a run. Repeat it, or name a directory that holds runs "
+        "of several seeds, to export an ensemble",
     )
-    parser.add_argument("--output", required=True)
+    parser.add_argument("--output", required=True, help="directory of the export")
     parser.add_argument(
-        "--encoder_weights", metavar="FILE", help="if they are not where they were"
+        "--encoder_weights",
+        metavar="FILE",
+        help="path of the encoder weights, if they moved since the records were built",
     )
     parser.add_argument(
         "--encoder_model",
         metavar="PATH",
-        help="a model of your own, if it is not where it was",
+        help="path of a custom encoder model, if it moved since the records were built",
     )
     parser.add_argument(
-        "--records", metavar="DIR", help="of the run, for decoding.consensus"
+        "--records", metavar="DIR", help="records of the run, for decoding.consensus"
     )
     parser.add_argument("--overwrite", action="store_true")
     parser.add_argument(
         "--weights",
         choices=["float32", "float16"],
         default="float32",
-        help="how weights are kept; float16 halves the export",
+        help="dtype of the stored weights; float16 halves the size of the export",
     )
     parser.add_argument(
-        "--data_licence", metavar="TEXT", help="of the data, for the model card"
+        "--data_licence", metavar="TEXT", help="licence of the data, for the model card"
     )
     parser.add_argument(
         "--check",
         nargs="+",
         metavar="PHOTO",
-        help="caption these files, folders or patterns by the live model and by the "
-        "export, side by side",
+        help="caption these files, folders or patterns with the trained model and with "
+        "the export, and print both",
     )
     add_set(parser)
     parser.epilog += (
@@ -96,12 +98,12 @@ def write_export(args: argparse.Namespace) -> int:
     return check_export(captioner, photos, args) if photos else 0
 
 
-def photos_to_check(given: list[str]) -> list[str]:
+def photos_to_check(patterns: list[str]) -> list[str]:
     from records.errors import UserError
     from records.storage.files import exists
     from tfcap.images.paths import photo_paths
 
-    paths = photo_paths(given)
+    paths = photo_paths(patterns)
     for path in paths:
         if not exists(path):
             raise UserError(f"--check: there is no file {path}")
@@ -109,7 +111,7 @@ def photos_to_check(given: list[str]) -> list[str]:
 
 
 def check_export(captioner, photos: list[str], args: argparse.Namespace) -> int:
-    """Prints live model and export side by side; 1 if they disagree."""
+    """Prints captions of trained model and export; returns 1 if they disagree."""
     from records.console import plain_console
     from tfcap.export.parity import compare, comparison, in_words
     from tfcap.inference.captioner import Captioner

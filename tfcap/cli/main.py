@@ -1,4 +1,4 @@
-"""The `tfcap` command; its subcommands are in `tfcap/commands/`."""
+"""The `tfcap` command; each subcommand is a module of `tfcap.cli`."""
 
 import argparse
 import sys
@@ -17,7 +17,7 @@ from tfcap.cli.train import add_train
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = make_parser().parse_args(argv)
-    if args.run is not serve:  # much of what that one frees were strangers' bodies
+    if args.run is not serve:  # a server gives back the memory of large requests
         keep_freed_memory()
     return run_command(lambda: args.run(args))
 

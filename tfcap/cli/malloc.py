@@ -1,8 +1,9 @@
-"""Memory that a step frees is kept for the next one.
+"""Settings of glibc's malloc, by which freed memory is kept for the next step.
 
-Batches and activations come and go, some MB at a time. By itself glibc gives such
-memory back to the system, and gets it again page by page, each to be zeroed: a sixth of
-a training step's time, once it has begun a quarter of the input pipeline's.
+Batches and activations are freed and allocated again, some MB at a time. By default
+glibc returns such memory to the system and gets it back page by page, each to be
+zeroed. That took a sixth of a training step's time and a quarter of the input
+pipeline's.
 """
 
 import ctypes
@@ -15,7 +16,10 @@ MMAP_THRESHOLD = -3, 32 << 20  # what is larger is given back at once
 
 
 def keep_freed_memory() -> None:
-    """Tells glibc so; other systems, and whoever says otherwise, are left alone."""
+    """Sets glibc's malloc thresholds.
+
+    Does nothing on other systems, or if MALLOC_* or GLIBC_TUNABLES is set.
+    """
     if any(name.startswith(("MALLOC_", "GLIBC_TUNABLES")) for name in os.environ):
         return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)

@@ -1,4 +1,4 @@
-"""`--set KEY=VALUE`, as several commands have it."""
+"""The option `--set KEY=VALUE`, shared by several commands."""
 
 import argparse
 
@@ -14,15 +14,17 @@ def add_set(parser) -> None:
 
 
 def decoding_config(workdir, args: argparse.Namespace):
-    """The run's decoding settings with this command's overrides."""
+    """Returns the run's decoding settings with this command's overrides."""
     from records.errors import UserError
     from tfcap.config.loading import override
     from tfcap.decoding import check_words
     from tfcap.runs.workdir import CONFIG
 
-    for given in args.set:
-        if not given.startswith("decoding."):
-            raise UserError(f"--set {given}: after training only decoding.* can be set")
+    for override_text in args.set:
+        if not override_text.startswith("decoding."):
+            raise UserError(
+                f"--set {override_text}: after training only decoding.* can be set"
+            )
     decoding = override(workdir.config, args.set, workdir.folder(CONFIG)).decoding
     decoding = decoding.resolve_max_length(workdir.manifest.longest_training_caption)
     check_words(decoding, workdir.vocabulary, workdir.manifest.tokenizer)

@@ -1,4 +1,4 @@
-"""`tfcap serve`."""
+"""The subcommand `tfcap serve`."""
 
 import argparse
 
@@ -14,13 +14,15 @@ def add_serve(commands) -> None:
         "serve an exported model over HTTP, with a web page",
         "--model export/flickr8k --port 8501",
     )
-    parser.add_argument("--model", required=True)
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=8501)
+    parser.add_argument(
+        "--model", required=True, help="directory that `tfcap export` wrote"
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser.add_argument("--port", type=int, default=8501, help="0: any free port")
     parser.add_argument(
         "--token_file",
         metavar="FILE",
-        help="clients must send its word as Authorization: Bearer WORD",
+        help="file with a word that clients must send as Authorization: Bearer WORD",
     )
     parser.add_argument(
         "--set",

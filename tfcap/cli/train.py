@@ -1,4 +1,4 @@
-"""`tfcap train`."""
+"""The subcommand `tfcap train`, also for runs of several seeds."""
 
 import argparse
 import json
@@ -18,43 +18,47 @@ def add_train(commands) -> None:
         commands,
         "train",
         train,
-        "train on records; the same command again resumes",
+        "train on records; run the same command again to resume",
         "--config configs/flickr8k.yaml --records data/records/flickr8k "
         "--workdir runs/flickr8k --set training.epochs=10",
     )
-    parser.add_argument("--config", required=True, help="a YAML file of configs/")
+    parser.add_argument(
+        "--config", required=True, help="YAML file, such as those in configs/"
+    )
     parser.add_argument("--records", required=True, help="directory of the records")
-    parser.add_argument("--workdir", required=True, help="for checkpoints and curves")
+    parser.add_argument(
+        "--workdir", required=True, help="directory for checkpoints and curves"
+    )
     parser.add_argument(
         "--init",
         metavar="DIR",
-        help="another run's work directory: start from its best weights, with its "
-        "configuration where --config says nothing",
+        help="work directory of another run: start from its best weights; keys that "
+        "--config does not set are taken from its configuration",
     )
     parser.add_argument(
         "--photos",
         metavar="DIR",
-        help="photo files, to show beside sample captions, if they moved",
+        help="photo files shown beside sample captions, if they moved",
     )
     one_way = parser.add_mutually_exclusive_group()
     one_way.add_argument(
         "--local_workers",
         type=int,
         metavar="N",
-        help="try several workers out: N processes on this machine's CPUs",
+        help="train with N worker processes on the CPUs of this machine, as a trial",
     )
     one_way.add_argument(
         "--seeds",
         type=int,
         metavar="N",
-        help="train N runs, one after another, from training.seed on: in "
-        "WORKDIR/seed-0, WORKDIR/seed-1 and so on; with --init each from the run of "
-        "its seed, if there are such",
+        help="train N runs, one after another, with seeds from training.seed on, in "
+        "WORKDIR/seed-0, WORKDIR/seed-1 and so on. With --init each starts from the "
+        "run of the same seed, if --init holds runs of several seeds",
     )
     add_set(parser)
     parser.epilog += (
-        f". Exit codes: 0 finished; {RUN_AGAIN} stopped by SIGTERM, its state saved: "
-        f"run it again; {INTERRUPTED} the same by Ctrl-C; 1 failed; 2 wrong usage"
+        f". Exit codes: 0 finished; {RUN_AGAIN} stopped by SIGTERM, state saved (run "
+        f"again to resume); {INTERRUPTED} the same by Ctrl-C; 1 failed; 2 wrong usage"
     )
 
 
@@ -63,7 +67,7 @@ def train(args: argparse.Namespace) -> int:
         from tfcap.training.distributed.local_launcher import train_locally
 
         return train_locally(args)
-    # Until training begins, and with it the handler that saves: nothing is lost yet.
+    # Replaced when training begins by a handler that saves: nothing is lost until then.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(RUN_AGAIN))
     silence_startup()
 
@@ -76,7 +80,7 @@ def train(args: argparse.Namespace) -> int:
 
 
 def train_run(args: argparse.Namespace):
-    """The run's outcome, and whether this process is the chief of its workers."""
+    """Trains; returns the outcome, and whether this process is the chief worker."""
     from records.format.record_set import RecordSet
     from tfcap.memory import FREE_SOME, named_memory_errors
     from tfcap.runs.seeds import check_no_seeds
@@ -102,7 +106,7 @@ def exit_code(outcome) -> int:
 
 
 def training_config(args: argparse.Namespace):
-    """The configuration; with --init on top of that of the run it starts from."""
+    """Loads the configuration; with --init on top of the configuration of that run."""
     from tfcap.config.loading import load_config
     from tfcap.runs.workdir import Workdir
 
@@ -117,7 +121,7 @@ def print_outcome(outcome, args: argparse.Namespace) -> None:
     if outcome.stopped:
         print(
             f"stopped by {outcome.stopped.name} after step {outcome.steps}; its state "
-            "is saved, the same command goes on from there"
+            "is saved. Run the same command again to resume"
         )
         return
     print(

@@ -1,6 +1,5 @@
 """Reads configuration files, applies `key=value` overrides and explains errors."""
 
-
 import json
 import re
 from collections.abc import Sequence

@@ -4,7 +4,7 @@
     OUTPUT/Flickr8k_text/
     OUTPUT/archives/            parts and archives, gone when all is done
 
-The command repeated goes on where it stopped; when all is there it does nothing.
+The same command resumes where it stopped, and does nothing once all is there.
 """
 
 import contextlib
@@ -169,7 +169,7 @@ def install(archive: Archive, output: str, origin: str) -> None:
 
 
 def obtain(archive: Archive, output: str, origin: str) -> str:
-    """Path of the archive, there and of the right digest."""
+    """Returns the path of the archive, downloaded and of the right digest."""
     if os.path.isdir(origin):
         return checked(archive, os.path.join(origin, archive.name))
     path = os.path.join(output, ARCHIVES, archive.name)
@@ -181,7 +181,10 @@ def obtain(archive: Archive, output: str, origin: str) -> str:
             fetch(url, path, archive.length, archive.digest, shown)
     except KeyboardInterrupt:
         kept = f"{Part(path).size:,} of {archive.length:,} bytes"
-        print(f"{kept} are kept; the same command goes on there", file=sys.stderr)
+        print(
+            f"Partial download kept ({kept}). Run the same command again to resume.",
+            file=sys.stderr,
+        )
         raise
     return path
 

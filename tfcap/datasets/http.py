@@ -1,4 +1,4 @@
-"""One file over HTTP: all of it, or a part that the next try goes on with.
+"""One file over HTTP: all of it, or a part that the next attempt continues.
 
     NAME.part        what has come so far
     NAME.part.json   of which file: its URL, and how the server marks its version
@@ -150,8 +150,8 @@ def fetch(
 
 def given_up(url: str, part: Part, length: int, problem: TransferError) -> UserError:
     return UserError(
-        f"{url}: {problem}; {part.size:,} of {length:,} bytes are in {part.file}, and "
-        "the same command goes on from there"
+        f"{url}: {problem}; {part.size:,} of {length:,} bytes are in {part.file}. Run "
+        "the same command again to resume"
     )
 
 
@@ -191,11 +191,11 @@ def open_url(url: str, part: Part) -> http.client.HTTPResponse:
 def check_answer(
     url: str, response: http.client.HTTPResponse, part: Part, length: int
 ) -> None:
-    """Sees that the answer goes on with the part; else the part starts again.
+    """Checks that the answer continues the part. A whole file replaces the part.
 
     Raises:
-        TransferError: it goes on with something else.
-        UserError: the file is of another length.
+        TransferError: The answer continues a different file.
+        UserError: The file has a different length.
     """
     start, total = 0, response.headers["Content-Length"]
     partial = response.status == http.client.PARTIAL_CONTENT
@@ -211,7 +211,7 @@ def check_answer(
         part.begin(version)
     elif start != part.size or not version.may_be(part.version()):
         part.remove()
-        raise TransferError("the server goes on with another file")
+        raise TransferError("the server continues with a different file")
 
 
 def receive(
@@ -256,7 +256,7 @@ class Appended:
 def cannot_write(path: str, error: OSError) -> UserError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return UserError(
-            f"the disk of {path} is full; make room, and the same command goes on"
+            f"the disk of {path} is full; make room, then run the same command again"
         )
     return UserError(f"cannot write {path}: {error.strerror}")
 

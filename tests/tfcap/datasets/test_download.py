@@ -256,7 +256,7 @@ def test_ctrl_c_says_what_is_kept(output, capsys, monkeypatch):
     monkeypatch.setattr(download, "fetch", press)
     assert run(output) == 130
     length = len(FILES["Flickr8k_text.zip"])
-    assert f"0 of {length:,} bytes are kept" in capsys.readouterr().err
+    assert f"kept (0 of {length:,} bytes)" in capsys.readouterr().err
 
 
 def test_a_terminal_sees_progress(output, capsys, monkeypatch):

@@ -175,7 +175,7 @@ def test_a_busy_server_is_asked_again(server, path):
 def test_a_connection_that_breaks_without_end_keeps_the_part(server, path):
     server.cuts = [400_000, 0, 0, 0]
     message = (
-        r"broke off.*; 400,000 of 1,048,576 bytes are in .*a\.zip\.part, and the s"
+        r"broke off.*; 400,000 of 1,048,576 bytes are in .*a\.zip\.part\. Run the same"
     )
     with pytest.raises(UserError, match=message):
         get(server, path)

@@ -165,7 +165,7 @@ def test_sigterm_means_run_me_again_and_a_second_run_is_refused(folder, tmp_path
     process.terminate()
     out, err = process.communicate(timeout=60)
     assert process.returncode == 75, err
-    assert "SIGTERM" in out and "the same command goes on from there" in out
+    assert "SIGTERM" in out and "Run the same command again to resume" in out
     assert not (tmp_path / "run" / "lock").exists()
     assert second.returncode == 1 and not second.stdout
     who = f"process {process.pid} on "
