@@ -9,21 +9,15 @@ data_service.py   parsing and expansion on other machines
 features.py       features for captioning and scoring
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from tfcap.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from tfcap.data.pipeline import scoring_batches, training_batches
 
 __all__ = ["scoring_batches", "training_batches"]
-# Imported at first use: `import tfcap.data` loads no TensorFlow.
-MODULES = {
-    "scoring_batches": "tfcap.data.pipeline",
-    "training_batches": "tfcap.data.pipeline",
-}
 
-
-def __getattr__(name: str) -> Any:
-    if name not in MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(MODULES[name]), name)
+__getattr__ = lazy_names(
+    __name__, {"scoring_batches": "pipeline", "training_batches": "pipeline"}
+)

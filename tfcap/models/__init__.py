@@ -8,22 +8,16 @@ layers/          what they are made of
 builder.py       from a configuration to a model with its weights
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from tfcap.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from tfcap.models.base import CaptioningModel
     from tfcap.models.builder import build_model
 
 __all__ = ["CaptioningModel", "build_model"]
-# Imported at first use: `import tfcap.models` loads no TensorFlow.
-MODULES = {
-    "CaptioningModel": "tfcap.models.base",
-    "build_model": "tfcap.models.builder",
-}
 
-
-def __getattr__(name: str) -> Any:
-    if name not in MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(MODULES[name]), name)
+__getattr__ = lazy_names(
+    __name__, {"CaptioningModel": "base", "build_model": "builder"}
+)

@@ -13,20 +13,13 @@ diagnostics.py       why a run failed
 signals.py           Ctrl-C and SIGTERM
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from tfcap.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from tfcap.training.trainer import Trainer
 
 __all__ = ["Trainer"]
-# Imported at first use: `import tfcap.training` loads no TensorFlow.
-MODULES = {
-    "Trainer": "tfcap.training.trainer",
-}
 
-
-def __getattr__(name: str) -> Any:
-    if name not in MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(MODULES[name]), name)
+__getattr__ = lazy_names(__name__, {"Trainer": "trainer"})
