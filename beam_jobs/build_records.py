@@ -32,10 +32,8 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from records.tensorflow_logging import silence_startup
-
-if __name__ == "__main__":
-    silence_startup()
+import records.quiet  # noqa: F401  # isort: skip  # before TensorFlow
+import beam_jobs.runners.quiet_import  # noqa: F401  # isort: skip  # before Beam
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
@@ -43,6 +41,7 @@ from apache_beam.pvalue import AsDict, AsIter, AsList, AsSingleton
 
 from beam_jobs.elements import REJECTED, Job
 from beam_jobs.io import output_directory
+from beam_jobs.io.beam_storage import register
 from beam_jobs.io.preflight import check_names, use_options
 from beam_jobs.monitoring import progress
 from beam_jobs.monitoring.counters import CountRejects
@@ -73,6 +72,7 @@ from tfcap.encoders import Encoder, load_encoder
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    register()
     parser = make_parser()
     args, options = parse_command(parser, argv)
     source_options.check_options(parser, args)

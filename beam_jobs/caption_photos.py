@@ -21,10 +21,8 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from records.tensorflow_logging import silence_startup
-
-if __name__ == "__main__":
-    silence_startup()
+import records.quiet  # noqa: F401  # isort: skip  # before TensorFlow
+import beam_jobs.runners.quiet_import  # noqa: F401  # isort: skip  # before Beam
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
@@ -33,6 +31,7 @@ from apache_beam.transforms import combiners
 
 from beam_jobs.elements import REJECTED, SourceFile
 from beam_jobs.io import output_directory
+from beam_jobs.io.beam_storage import FileDoFn, register
 from beam_jobs.io.photo_files import match_photos
 from beam_jobs.io.preflight import check_names, use_options
 from beam_jobs.monitoring import progress
@@ -55,6 +54,7 @@ from tfcap.inference.captioner import Captioner
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    register()
     args, options = parse_command(make_parser(), argv)
     check_names(places(args))
     dataflow.check(options, places(args), dry_run=args.dry_run is not None)
@@ -142,7 +142,7 @@ def construct(
     files = (
         pipeline
         | "pattern" >> beam.Create([job.photos])
-        | "match photos" >> beam.FlatMap(match_some)
+        | "match photos" >> beam.ParDo(MatchPhotos())
     )
     photos_in = AsSingleton(files | "photos in" >> combiners.Count.Globally())
     # -> (shard, SourceFile or None)
@@ -173,6 +173,13 @@ def construct(
             photos_in,
         )
     )
+
+
+class MatchPhotos(FileDoFn):
+    """Pattern -> SourceFile of each photo that it names."""
+
+    def process(self, pattern: str):
+        return match_some(pattern)
 
 
 def match_some(pattern: str) -> list[SourceFile]:

@@ -1,8 +1,8 @@
 """Remote files by way of Beam: what a job can read and write, `records` can too.
 
 A path with a scheme goes to Beam's FileSystems: s3://, gs://, hdfs://, azfs:// where
-their libraries are installed, and any that a program registers. Importing this package
-is enough, in the process that starts a job and in its workers.
+their libraries are installed, and any that a program registers. `register` is called
+by the commands, and in worker processes by the steps that use files (`FileDoFn`).
 
 A new file is sent under a temporary name and then renamed, on an object store a copy
 that the store makes itself: a connection that breaks off may leave a temporary file,
@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
+import apache_beam as beam
 from apache_beam.io.filesystem import BeamIOError, CompressionTypes, FileMetadata
 from apache_beam.io.filesystems import FileSystems
 
@@ -37,6 +38,19 @@ from records.storage.registry import register_remote
 
 PLAIN = CompressionTypes.UNCOMPRESSED
 ROOT = re.compile(r"[a-zA-Z][-a-zA-Z0-9+.]*://[^/]*")
+
+
+def register() -> None:
+    """Lets `records` read and write wherever Beam can, in this process."""
+    s3.configure()
+    register_remote(BeamStorage())
+
+
+class FileDoFn(beam.DoFn):
+    """A step that reads or writes files; a worker process may run it first of all."""
+
+    def setup(self):
+        register()
 
 
 class BeamStorage(Storage):
@@ -185,4 +199,27 @@ def innermost(error: Exception) -> Exception:
     return error
 
 
-register_remote(BeamStorage())
+@functools.lru_cache
+def local_copy(directory: str) -> str:
+    """A directory on this machine with the same files, until the process ends.
+
+    Raises:
+        UserError: nothing is there, or it cannot be read.
+    """
+    if not is_remote(directory):
+        return directory
+    copy, storage = tempfile.TemporaryDirectory(prefix="tfcap-"), BeamStorage()
+    _copies.append(copy)
+    names = [name for name, _ in storage.files(directory, nested=True)]
+    for name in names:
+        target = os.path.join(copy.name, name)
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        source = storage.open(f"{directory.rstrip('/')}/{name}")
+        with source, open(target, "wb") as file:
+            shutil.copyfileobj(source, file, BLOCK)
+    if not names:
+        raise UserError(f"nothing is in {directory}")
+    return copy.name
+
+
+_copies: list[tempfile.TemporaryDirectory] = []

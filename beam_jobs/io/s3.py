@@ -8,6 +8,7 @@
 - It logs stack traces of errors that it raises as well.
 """
 
+import functools
 import logging
 import threading
 from types import SimpleNamespace
@@ -53,6 +54,14 @@ class SharedSession:
             return self.clients[key]
 
 
+@functools.cache
+def configure() -> None:
+    """Works around the points above, once per process; without boto3 does nothing."""
+    if boto3:
+        share_client()
+        logging.getLogger().addFilter(silence)
+
+
 def share_client() -> None:
     session = SharedSession()
     boto3_client.boto3 = SimpleNamespace(
@@ -96,8 +105,3 @@ def check_access(root: str) -> None:
 
 def silence(record: logging.LogRecord) -> bool:
     return record.module not in ("s3io", "s3filesystem")
-
-
-if boto3:
-    share_client()
-    logging.getLogger().addFilter(silence)

@@ -7,6 +7,7 @@ import apache_beam as beam
 from apache_beam.pvalue import AsSingleton
 
 from beam_jobs.elements import REJECTED, Job, Plan
+from beam_jobs.io.beam_storage import FileDoFn
 from beam_jobs.runners.resource_hints import encoder_hints
 from beam_jobs.transforms.packing import PackedPhoto
 from beam_jobs.transforms.spill import Block, read_blocks, write_blocks
@@ -58,7 +59,7 @@ class WriteShards(beam.PTransform):
         return written.ok, written[REJECTED]
 
 
-class CutIntoShards(beam.DoFn):
+class CutIntoShards(FileDoFn):
     """Block of PackedPhoto -> (Shard, Block) for each shard with some of its photos.
 
     Args:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from beam_jobs.elements import REJECTED, SourceFile
 from beam_jobs.io import output_directory
+from beam_jobs.io.beam_storage import FileDoFn, local_copy
 from beam_jobs.io.output_directory import Report, finished_report, save_report
 from beam_jobs.io.photo_files import read_photos
 from beam_jobs.monitoring import progress
@@ -119,7 +120,7 @@ def model_digest(model: str) -> str:
     return digest.hexdigest()
 
 
-class CaptionShard(beam.DoFn):
+class CaptionShard(FileDoFn):
     """(shard, photos) -> CaptionReport as JSON; output `rejected` -> Reject.
 
     Args:
@@ -138,6 +139,7 @@ class CaptionShard(beam.DoFn):
         self.reused = Metrics.counter("tfcap", "photos_reused")
 
     def setup(self):
+        super().setup()
         self.captioner = self.captioner_for(self.job.model)
 
     def process(self, keyed: tuple[int, Iterable[SourceFile | None]], photos_in: int):
@@ -193,7 +195,7 @@ class CaptionShard(beam.DoFn):
             progress.advance(len(batch), len(rejected))
 
 
-class FinishCaptions(beam.DoFn):
+class FinishCaptions(FileDoFn):
     """Anything -> Summary, written last; takes the whole run as side inputs."""
 
     def __init__(self, job: CaptionJob):

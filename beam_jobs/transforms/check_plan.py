@@ -11,9 +11,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-import apache_beam as beam
-
-from beam_jobs.elements import Job
+from beam_jobs.elements import Job, Reject
+from beam_jobs.io.beam_storage import FileDoFn
 from beam_jobs.io.output_directory import write_rejects
 from beam_jobs.transforms.join_photos import make_plan
 from records.errors import UserError
@@ -24,7 +23,7 @@ TRAIN = "train"
 SHOWN = 120  # characters of an example's detail
 
 
-class MakePlan(beam.DoFn):
+class MakePlan(FileDoFn):
     """Anything -> Plan; takes all that is known before the first photo is read.
 
     Raises:

@@ -9,7 +9,8 @@ import apache_beam as beam
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.transforms.window import GlobalWindows
 
-from beam_jobs.elements import REJECTED, Caption, Photo, Plan, SourceFile
+from beam_jobs.elements import REJECTED, Caption, Photo, Plan, Reject, SourceFile
+from beam_jobs.io.beam_storage import FileDoFn
 from beam_jobs.transforms.packing import (
     PackedPhoto,
     pack_captions,
@@ -39,7 +40,7 @@ TRAINING_WORD, SPLIT_SIZE = "training_word", "split_size"
 MOSTLY = 0.5  # of the words, in a script without spaces: the build is refused
 
 
-class JoinPhotos(beam.DoFn):
+class JoinPhotos(FileDoFn):
     """(partition, Blocks of facts) -> Block of PackedPhoto, and what is counted.
 
     Outputs:

@@ -18,7 +18,15 @@ from typing import Any
 
 import apache_beam as beam
 
-from beam_jobs.elements import REJECTED, Caption, Job, Named, SplitAssignment
+from beam_jobs.elements import (
+    REJECTED,
+    Caption,
+    Job,
+    Named,
+    Reject,
+    SplitAssignment,
+)
+from beam_jobs.io.beam_storage import FileDoFn
 from beam_jobs.io.photo_files import list_photos
 from beam_jobs.transforms.packing import pack_captions
 from beam_jobs.transforms.spill import Block, BlockFile
@@ -83,7 +91,7 @@ class FactFile:
         self.file.__exit__(*error)
 
 
-class WriteFacts(beam.DoFn):
+class WriteFacts(FileDoFn):
     """Anything -> (partition, Block) of the facts that a function finds in it.
 
     Args:
@@ -103,7 +111,7 @@ class WriteFacts(beam.DoFn):
             yield from file.close()
 
 
-class ReadText(beam.DoFn):
+class ReadText(FileDoFn):
     """An input of the source -> (partition, Block).
 
     Also outputs `rejected`, `taken` and `dropped`.
@@ -117,6 +125,7 @@ class ReadText(beam.DoFn):
         self.settings = job.config.tokenizer
 
     def setup(self):
+        super().setup()
         self.tokenizer = Tokenizer(self.settings)
 
     def process(self, given: Any):

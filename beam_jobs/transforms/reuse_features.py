@@ -24,6 +24,7 @@ import numpy as np
 from apache_beam.metrics import Metrics
 
 from beam_jobs.elements import Job, Photo
+from beam_jobs.io.beam_storage import FileDoFn
 from beam_jobs.transforms.read_captions import PLACES, PhotoAttribute, WriteFacts
 from records.batching import batched
 from records.errors import UserError
@@ -85,10 +86,17 @@ def earlier_places(pipeline: beam.Pipeline, job: Job) -> beam.PCollection:
     return (
         pipeline
         | "earlier set" >> beam.Create([job])
-        | "earlier shards" >> beam.FlatMap(list_shards)
+        | "earlier shards" >> beam.ParDo(ListShards())
         | "spread shards" >> beam.Reshuffle()
         | "read places" >> beam.ParDo(WriteFacts(job.output, facts_of))
     )
+
+
+class ListShards(FileDoFn):
+    """Job -> lists of paths of the shards of `--reuse`."""
+
+    def process(self, job: Job):
+        return list_shards(job)
 
 
 def list_shards(job: Job) -> list[list[str]]:

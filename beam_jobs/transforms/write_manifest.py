@@ -4,9 +4,8 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 
-import apache_beam as beam
-
-from beam_jobs.elements import Job, Plan
+from beam_jobs.elements import Job, Plan, Reject
+from beam_jobs.io.beam_storage import FileDoFn
 from beam_jobs.io.output_directory import (
     remove_leftovers,
     remove_reports,
@@ -31,7 +30,7 @@ from records.text.vocabulary import Vocabulary
 EXAMPLES = 10  # of the words dropped for a reason
 
 
-class Finish(beam.DoFn):
+class Finish(FileDoFn):
     """Anything -> path of the manifest; takes the whole build as side inputs.
 
     Raises:

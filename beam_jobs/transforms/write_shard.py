@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable
 import apache_beam as beam
 import numpy as np
 
-from beam_jobs.elements import REJECTED, Job, Photo, Plan
+from beam_jobs.elements import REJECTED, Job, Photo, Plan, Reject
+from beam_jobs.io.beam_storage import FileDoFn
 from beam_jobs.io.output_directory import Report, finished_report, save_report
 from beam_jobs.io.photo_files import UNREADABLE
 from beam_jobs.monitoring import progress
@@ -63,7 +64,7 @@ class ShardReport(Report):
         return all(reject.reason != UNREADABLE for reject in self.rejects)
 
 
-class WriteShard(beam.DoFn):
+class WriteShard(FileDoFn):
     """((split, shard), Blocks of its photos) -> ShardReport as JSON; also `rejected`.
 
     A block that is None holds no photo.

@@ -8,6 +8,7 @@ from apache_beam.io.aws import s3io
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from beam_jobs.io import beam_storage
 from beam_jobs.io.preflight import use_options
 from records.errors import UserError
 from records.format.shard_reader import ShardReader
@@ -34,6 +35,7 @@ def server():
 @pytest.fixture
 def bucket(server, monkeypatch) -> s3_server.Bucket:
     monkeypatch.setattr(FileSystems, "_pipeline_options", None)
+    beam_storage.register()
     use_options(PipelineOptions(server.flags), {"--output": [f"{server.url}/x"]})
     server.clear()
     return server
