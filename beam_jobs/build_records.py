@@ -39,7 +39,8 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.pvalue import AsDict, AsIter, AsList, AsSingleton
 
-from beam_jobs.elements import REJECTED, Job
+from beam_jobs.build_job import Job
+from beam_jobs.elements import REJECTED
 from beam_jobs.io import output_directory
 from beam_jobs.io.beam_storage import register
 from beam_jobs.io.preflight import check_names, use_options

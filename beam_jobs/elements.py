@@ -1,12 +1,6 @@
 """What the steps of the pipelines pass on: text only, never pixels."""
 
-from dataclasses import dataclass
 from typing import NamedTuple
-
-from beam_jobs.sources.base import Source
-from records.format.manifest import EncoderInfo
-from records.format.schema import FeatureSpec
-from tfcap.config.experiment import Config
 
 REJECTED = "rejected"  # the output of a step that its Rejects leave by
 
@@ -82,31 +76,3 @@ class Plan(NamedTuple):
     shards: dict[str, int]
     photos: int
     unspaced_fraction: float = 0.0  # of the training words, see `Statistics`
-
-
-@dataclass(frozen=True)
-class Job:
-    """One build, as every worker knows it.
-
-    Attributes:
-        photos: directory of the photos.
-        source: the captions and their splits.
-        output: directory of the records.
-        config: the experiment.
-        encoder: digest and settings of the encoder that the launcher loaded.
-        features: shape and dtype on disk.
-        max_reject_fraction: of photos, above which the build is refused.
-        reuse: directory of an earlier record set, to take features from.
-        split_fractions: of photos in train, dev and test, where the source has no
-            splits.
-    """
-
-    photos: str
-    source: Source
-    output: str
-    config: Config
-    encoder: EncoderInfo
-    features: FeatureSpec
-    max_reject_fraction: float
-    reuse: str | None = None
-    split_fractions: tuple[float, float, float] | None = None

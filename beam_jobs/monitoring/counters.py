@@ -5,6 +5,7 @@
     photos_taken_over        their features came from --reuse
     photos_reused            in shards that an interrupted build had finished
     photos_rejected_REASON   one counter for each reason
+    earlier_records_damaged  of --reuse: their photos are encoded
     captions_written         of the photos written
     captions_rejected_REASON
     encoder_batch_size       photos per run of the encoder
@@ -26,6 +27,7 @@ from beam_jobs.monitoring import progress
 from records.format.rejects import Reject
 
 NAMESPACE = "tfcap"
+DAMAGED = "earlier_records_damaged"
 STEPS = ("read", "encode", "write")
 
 

@@ -6,9 +6,8 @@ from typing import NamedTuple
 from apache_beam.metrics import MetricsFilter
 from rich.table import Table
 
-from beam_jobs.elements import Job
-from beam_jobs.monitoring.counters import NAMESPACE, STEPS
-from beam_jobs.transforms.reuse_features import DAMAGED
+from beam_jobs.build_job import Job
+from beam_jobs.monitoring.counters import DAMAGED, NAMESPACE, STEPS
 from records.console import number_table, plain_console
 from records.format import rejects
 from records.format.manifest import Manifest, load_manifest

@@ -6,7 +6,8 @@ from collections.abc import Callable
 import apache_beam as beam
 from apache_beam.pvalue import AsSingleton
 
-from beam_jobs.elements import REJECTED, Job, Plan
+from beam_jobs.build_job import Job
+from beam_jobs.elements import REJECTED, Plan
 from beam_jobs.io.beam_storage import FileDoFn
 from beam_jobs.runners.resource_hints import encoder_hints
 from beam_jobs.transforms.packing import PackedPhoto

@@ -11,7 +11,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from beam_jobs.elements import Job, Reject
+from beam_jobs.build_job import Job
+from beam_jobs.elements import Reject
 from beam_jobs.io.beam_storage import FileDoFn
 from beam_jobs.io.output_directory import write_rejects
 from beam_jobs.transforms.join_photos import make_plan

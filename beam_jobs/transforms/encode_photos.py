@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from beam_jobs.elements import Job, Photo
+from beam_jobs.build_job import Job
+from beam_jobs.elements import Photo, Reject
 from beam_jobs.io.photo_files import read_photos
 from beam_jobs.monitoring import progress
 from beam_jobs.monitoring.counters import (

@@ -18,10 +18,10 @@ from typing import Any
 
 import apache_beam as beam
 
+from beam_jobs.build_job import Job
 from beam_jobs.elements import (
     REJECTED,
     Caption,
-    Job,
     Named,
     Reject,
     SplitAssignment,

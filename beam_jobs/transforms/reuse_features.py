@@ -21,10 +21,11 @@ from collections.abc import Iterable, Iterator
 
 import apache_beam as beam
 import numpy as np
-from apache_beam.metrics import Metrics
 
-from beam_jobs.elements import Job, Photo
+from beam_jobs.build_job import Job
+from beam_jobs.elements import Photo
 from beam_jobs.io.beam_storage import FileDoFn
+from beam_jobs.monitoring.counters import DAMAGED, counter
 from beam_jobs.transforms.read_captions import PLACES, PhotoAttribute, WriteFacts
 from records.batching import batched
 from records.errors import UserError
@@ -37,7 +38,6 @@ from records.format.shard_reader import ShardReader
 OPEN_SHARDS = 64
 READERS = 64  # steps that the earlier shards are read in
 SHORT = 12
-DAMAGED = "earlier_records_damaged"
 
 
 def open_earlier(job: Job) -> RecordSet:
@@ -118,7 +118,7 @@ def place_facts(
     paths: Iterable[str], features: FeatureSpec
 ) -> Iterator[PhotoAttribute]:
     """The place of each whole record in some of the earlier shards."""
-    damaged = Metrics.counter("tfcap", DAMAGED)
+    damaged = counter(DAMAGED)
     for path in paths:
         for offset, serialized in ShardReader(path).entries():
             try:
@@ -140,7 +140,7 @@ class EarlierFeatures:
 
     def __init__(self, features: FeatureSpec):
         self.features = features
-        self.damaged = Metrics.counter("tfcap", DAMAGED)
+        self.damaged = counter(DAMAGED)
         self.shard = functools.lru_cache(OPEN_SHARDS)(ShardReader)
 
     def find(self, photo: Photo, content: bytes) -> np.ndarray | None:

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable
 import apache_beam as beam
 import numpy as np
 
-from beam_jobs.elements import REJECTED, Job, Photo, Plan, Reject
+from beam_jobs.build_job import Job
+from beam_jobs.elements import REJECTED, Photo, Plan, Reject
 from beam_jobs.io.beam_storage import FileDoFn
 from beam_jobs.io.output_directory import Report, finished_report, save_report
 from beam_jobs.io.photo_files import UNREADABLE

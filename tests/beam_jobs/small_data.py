@@ -16,7 +16,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from PIL import Image, ImageDraw
 
 from beam_jobs import build_records
-from beam_jobs.elements import Job
+from beam_jobs.build_job import Job
 from beam_jobs.io import output_directory
 from beam_jobs.sources.flickr8k import SPLIT_FILES, Flickr8k, find_split_files
 from records.format import manifest

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from small_data import build, small_config
 
-from beam_jobs.elements import Job
+from beam_jobs.build_job import Job
 from records.format import schema
 from records.format.record_set import RecordSet, read_shard
 from records.format.schema import FeatureSpec

@@ -17,7 +17,7 @@ from small_data import (
 )
 
 from beam_jobs import caption_photos
-from beam_jobs.elements import Job
+from beam_jobs.build_job import Job
 from beam_jobs.io import output_directory
 from beam_jobs.io.output_directory import REPORTS
 from beam_jobs.monitoring.summary import counter

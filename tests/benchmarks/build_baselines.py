@@ -7,7 +7,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from beam_jobs.elements import Caption, Job, Photo, SourceFile
+from beam_jobs.build_job import Job
+from beam_jobs.elements import Caption, Photo, SourceFile
 from beam_jobs.io.photo_files import read_photo
 from beam_jobs.sources.flickr8k import parse_caption
 from beam_jobs.sources.line_source import read_lines

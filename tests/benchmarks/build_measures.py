@@ -18,7 +18,7 @@ import yaml
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from beam_jobs import build_records
-from beam_jobs.elements import Job
+from beam_jobs.build_job import Job
 from beam_jobs.io import output_directory
 from records.format import manifest
 from tests.benchmarks import build_baselines, build_process

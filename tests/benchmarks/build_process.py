@@ -22,7 +22,7 @@ import numpy as np
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from beam_jobs import build_records
-from beam_jobs.elements import Job
+from beam_jobs.build_job import Job
 from beam_jobs.io import output_directory
 from beam_jobs.sources.flickr8k import Flickr8k, find_split_files
 from records.format import manifest

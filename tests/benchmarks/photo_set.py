@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from beam_jobs import build_records
-from beam_jobs.elements import Job
+from beam_jobs.build_job import Job
 from beam_jobs.runners.run import parse_command
 from beam_jobs.sources.flickr8k import SPLIT_FILES
 from tests.benchmarks.record_set import CAPTIONS_PER_PHOTO, WORDS

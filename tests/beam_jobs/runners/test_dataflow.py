@@ -13,7 +13,7 @@ from google.auth.exceptions import DefaultCredentialsError, RefreshError
 from small_data import INFO, small_config
 
 from beam_jobs import build_records
-from beam_jobs.elements import Job
+from beam_jobs.build_job import Job
 from beam_jobs.io import output_directory
 from beam_jobs.runners import dataflow
 from beam_jobs.runners.run import as_raised, make_pipeline, parse_beam_options

@@ -9,7 +9,7 @@ from apache_beam.portability.api import beam_runner_api_pb2
 from small_data import INFO, mean_colour, small_config
 
 from beam_jobs import build_records, caption_photos
-from beam_jobs.elements import Job
+from beam_jobs.build_job import Job
 from beam_jobs.runners import dry_run
 from beam_jobs.runners.dry_run import GRAPH_LIMIT, prepare
 from beam_jobs.runners.run import parse_beam_options

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from small_data import SmallData, build, contents
 
-from beam_jobs.elements import Job
+from beam_jobs.build_job import Job
 from beam_jobs.sources.options import SOURCES
 from records.format import schema
 from records.format.manifest import load_manifest

@@ -21,10 +21,12 @@ from small_data import (
 )
 
 from beam_jobs import build_records
-from beam_jobs.elements import Job, Photo, RecordLocation, SourceFile
+from beam_jobs.build_job import Job
+from beam_jobs.elements import Photo, RecordLocation, SourceFile
+from beam_jobs.monitoring.counters import DAMAGED
 from beam_jobs.monitoring.summary import counter
 from beam_jobs.transforms import reuse_features
-from beam_jobs.transforms.reuse_features import DAMAGED, EarlierFeatures, place_facts
+from beam_jobs.transforms.reuse_features import EarlierFeatures, place_facts
 from records.errors import UserError
 from records.format.record_set import RecordSet
 from records.format.schema import FEATURES
