@@ -20,21 +20,19 @@ Source: Chen et al., "Microsoft COCO Captions: Data Collection and Evaluation Se
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from beam_jobs.elements import Caption, Named, SplitAssignment
-from beam_jobs.sources.json_items import (
+from beam_jobs.elements import Caption, Named, Reject, SplitAssignment
+from beam_jobs.sources.json_source import (
     Item,
     ItemError,
-    field,
-    path_text,
-    shown,
-    text,
-)
-from beam_jobs.sources.json_source import (
     JsonSource,
     check_starts_an_object,
     entries,
+    field,
     load_object,
     parse_option,
+    path_text,
+    shown,
+    text,
 )
 from records.errors import UserError
 from records.format.rejects import Reject

@@ -1,18 +1,26 @@
-"""One JSON document as a whole: reading it, and what is wrong with all of it."""
+"""Reads JSON documents, and looks into their values, with a reject for a wrong one.
+
+A reject names its place by file and pointer: `dataset.json:images[3].sentences[0]`.
+Any value in the place of a caption counts as one caption in.
+"""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from apache_beam.io.filesystems import FileSystems
 
+from beam_jobs.elements import Caption, Named, Reject, SplitAssignment
 from beam_jobs.sources.base import ANY_FORM, Source
-from beam_jobs.sources.json_items import Item
 from beam_jobs.sources.line_source import UNREADABLE, open_source, why, without_mark
 from records.errors import UserError
 from records.format.sharding import SPLITS
-from records.storage.photo_ids import split_name
+from records.storage.photo_ids import base_name, photo_id, split_name
+
+Item = Caption | Reject | SplitAssignment | Named
+MOST = 1 << 16  # captions of an entry: numbers of those of the next one follow
 
 
 @dataclass(frozen=True)
@@ -137,3 +145,140 @@ def entries(content: dict[str, Any], path: str, key: str) -> Iterator[tuple[str,
         )
     for index, entry in enumerate(found):
         yield f"{path}:{key}[{index}]", entry
+
+
+class ItemError(Exception):
+    """A value that cannot be used; becomes a Reject where its place is known."""
+
+    def __init__(self, reason: str, detail: str):
+        super().__init__(detail)
+        self.reason = reason
+
+    def reject(self, what: str, where: str, captions: int) -> Reject:
+        return Reject(what, where, self.reason, str(self), captions)
+
+
+def photo_items(
+    where: str,
+    entry: Any,
+    path_of: Callable[[Any], str],
+    keys: Sequence[str],
+    text_of: Callable[[Any], str],
+    split: str | None = None,
+    index: int = 0,
+) -> Iterator[Item]:
+    """All that one entry with a photo, its split and its captions says.
+
+    Args:
+        where: file and pointer of the entry.
+        path_of: the photo's path, from the entry.
+        keys: that the captions may stand under, an array or one alone.
+        text_of: a caption, from one item of that array.
+        split: of all photos of the file, if the command line names it.
+        index: of the entry, where several entries of one photo add up.
+    """
+    try:
+        photo = path_of(entry)
+    except ItemError as bad:
+        yield bad.reject("photo", where, count(entry, keys))
+        return
+    splits = list(split_items(photo, entry.get("split")))
+    splits += [SplitAssignment(photo, split)] if split else []
+    found = caption_items(where, photo, entry, keys, text_of)
+    captions = [
+        item._replace(number=index * MOST + item.number)
+        if isinstance(item, Caption)
+        else item
+        for item in found
+    ]
+    yield from (*splits, *captions)
+    if not splits and all(isinstance(item, Reject) for item in captions):
+        yield Named(photo)
+
+
+def split_items(photo: str, name: Any) -> Iterator[SplitAssignment]:
+    """The photo's split, by any of its names; an unknown one is passed on."""
+    if name is not None:
+        readable = str(name).encode("utf-8", "backslashreplace").decode()
+        yield SplitAssignment(photo, split_name(readable))
+
+
+def caption_items(
+    where: str,
+    photo: str,
+    entry: dict,
+    keys: Sequence[str],
+    text_of: Callable[[Any], str],
+) -> Iterator[Caption | Reject]:
+    try:
+        key, value = first_field(entry, keys)
+        texts = [value] if isinstance(value, str) else array(value, key)
+    except ItemError as bad:
+        yield bad.reject("caption", where, 1)
+        return
+    for number, item in enumerate(texts):
+        there = f"{where}.{key}[{number}]"
+        try:
+            yield Caption(photo, number, there, text_of(item))
+        except ItemError as bad:
+            yield bad.reject("caption", there, 1)
+
+
+def count(entry: Any, keys: Sequence[str]) -> int:
+    """How many captions are lost with an entry that names no photo."""
+    with suppress(ItemError):
+        _, texts = first_field(entry, keys)
+        return len(texts) if isinstance(texts, list) else int(isinstance(texts, str))
+    return 0
+
+
+def first_field(entry: Any, keys: Sequence[str]) -> tuple[str, Any]:
+    """Returns the first of some keys that an entry has, and its value."""
+    if not isinstance(entry, dict):
+        raise ItemError("not_an_object", f"expected an object; received {shown(entry)}")
+    for key in keys:
+        if key in entry:
+            return key, entry[key]
+    names = " or ".join(map(repr, keys))
+    raise ItemError("missing_field", f"expected a field {names} in {shown(entry)}")
+
+
+def field(entry: Any, key: str) -> Any:
+    return first_field(entry, [key])[1]
+
+
+def array(value: Any, key: str) -> list:
+    if not isinstance(value, list):
+        raise ItemError(
+            "not_an_array", f"expected {key!r} to be an array; received {shown(value)}"
+        )
+    return value
+
+
+def text(value: Any, key: str) -> str:
+    """A string that can be written as UTF-8: JSON can hold half a surrogate pair."""
+    if not isinstance(value, str):
+        raise ItemError(
+            "not_a_string", f"expected {key!r} to be a string; received {shown(value)}"
+        )
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise ItemError("not_utf8", f"{key!r}: {error}") from None
+    return value.strip()
+
+
+def path_text(value: Any, key: str) -> str:
+    """A photo's path below the photo directory, as its id; it ends in a file's name."""
+    path = text(value, key)
+    if not base_name(path):
+        raise ItemError(
+            "no_file_name", f"expected {key!r} to name a file; received {shown(value)}"
+        )
+    return photo_id(path)
+
+
+def shown(value: Any) -> str:
+    """A value in few characters, ASCII only."""
+    whole = ascii(value)
+    return whole if len(whole) <= 80 else whole[:77] + "..."

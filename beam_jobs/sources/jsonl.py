@@ -17,18 +17,17 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from beam_jobs.sources.json_items import (
-    Item,
-    first_field,
-    path_text,
-    photo_items,
-    text,
-)
+from beam_jobs.elements import Reject
 from beam_jobs.sources.json_source import (
+    Item,
     JsonSource,
+    first_field,
     load_document,
     parse_option,
+    path_text,
+    photo_items,
     read_start,
+    text,
 )
 from beam_jobs.sources.line_source import (
     read_lines,

@@ -14,18 +14,16 @@ Descriptions", CVPR 2015.
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from beam_jobs.sources.json_items import (
-    Item,
-    field,
-    path_text,
-    photo_items,
-    text,
-)
 from beam_jobs.sources.json_source import (
+    Item,
     JsonSource,
     check_starts_an_object,
     entries,
+    field,
     load_object,
+    path_text,
+    photo_items,
+    text,
 )
 from records.storage.photo_ids import photo_id
 

@@ -10,8 +10,7 @@ from beam_jobs.build_job import Job
 from beam_jobs.elements import REJECTED, Plan
 from beam_jobs.io.beam_storage import FileDoFn
 from beam_jobs.runners.resource_hints import encoder_hints
-from beam_jobs.transforms.packing import PackedPhoto
-from beam_jobs.transforms.spill import Block, read_blocks, write_blocks
+from beam_jobs.transforms.spill import Block, PackedPhoto, read_blocks, write_blocks
 from beam_jobs.transforms.write_shard import WriteShard
 from records.format import sharding
 from tfcap.config.encoder import EncoderConfig

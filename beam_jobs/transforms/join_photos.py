@@ -11,12 +11,6 @@ from apache_beam.transforms.window import GlobalWindows
 
 from beam_jobs.elements import REJECTED, Caption, Photo, Plan, Reject, SourceFile
 from beam_jobs.io.beam_storage import FileDoFn
-from beam_jobs.transforms.packing import (
-    PackedPhoto,
-    pack_captions,
-    pack_photo,
-    unpack_captions,
-)
 from beam_jobs.transforms.read_captions import (
     CAPTIONS,
     FILES,
@@ -25,7 +19,15 @@ from beam_jobs.transforms.read_captions import (
     SPLITS,
     PhotoAttribute,
 )
-from beam_jobs.transforms.spill import Block, read_blocks, write_blocks
+from beam_jobs.transforms.spill import (
+    Block,
+    PackedPhoto,
+    pack_captions,
+    pack_photo,
+    read_blocks,
+    unpack_captions,
+    write_blocks,
+)
 from records.errors import UserError
 from records.format import sharding
 from records.format.rejects import Reject

@@ -28,10 +28,7 @@ from beam_jobs.elements import (
 )
 from beam_jobs.io.beam_storage import FileDoFn
 from beam_jobs.io.photo_files import list_photos
-from beam_jobs.transforms.packing import pack_captions
-from beam_jobs.transforms.spill import Block, BlockFile
-from records.batching import batched
-from records.format.rejects import Reject
+from beam_jobs.transforms.spill import Block, BlockFile, pack_captions
 from records.storage.photo_ids import base_name
 from records.text.tokenizer import SplitCaptions, Tokenizer, why_dropped
 

@@ -9,20 +9,27 @@ whole, and no two tries of a step write to the same name.
 
 A list is written as JSON: whoever can write to the output directory can put data into a
 job, but no code. Tuples come back as lists.
+
+A photo's captions are packed: its five captions and their words are some 5 KB of
+objects, and 1 KB of JSON. Steps that do not need them leave them packed.
 """
 
 import itertools
 import json
 import os
 import uuid
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from beam_jobs.elements import Caption, Photo, RecordLocation, SourceFile
 from beam_jobs.io.output_directory import text_folder
 from records.errors import UserError
 from records.storage.files import make_directory, named_errors, new_file, open_file
 
 BUFFER = 1 << 13  # most blocks are small, and what is read beyond one is not used
+
+# Photo id, split, SourceFile, captions packed, Place or None: what JSON can say.
+PackedPhoto = tuple[str, str, Sequence, str, Sequence | None]
 
 
 class Block(NamedTuple):
@@ -105,3 +112,34 @@ def parse_block(content: bytes, block: Block) -> list:
             f"byte {block.offset}. Run the same command again"
         )
     return things
+
+
+def pack_captions(captions: Sequence[Caption]) -> str:
+    """Returns JSON for `unpack_captions` in the same job; not a form to keep."""
+    return json.dumps(captions, separators=(",", ":"))
+
+
+def unpack_captions(packed: str) -> list[Caption]:
+    return [
+        Caption(*fields, tuple(words), tuple(tokens))
+        for *fields, words, tokens in json.loads(packed)
+    ]
+
+
+def pack_photo(
+    photo_id: str,
+    split: str,
+    file: SourceFile,
+    captions: str,
+    earlier: RecordLocation | None = None,
+) -> PackedPhoto:
+    """A photo of a file, with its captions packed."""
+    return photo_id, split, tuple(file), captions, earlier and tuple(earlier)
+
+
+def unpack_photo(packed: PackedPhoto) -> Photo:
+    photo_id, split, file, captions, place = packed
+    captions = tuple(unpack_captions(captions))
+    return Photo(
+        photo_id, split, SourceFile(*file), captions, place and RecordLocation(*place)
+    )

@@ -22,8 +22,7 @@ from beam_jobs.monitoring import progress
 from beam_jobs.monitoring.counters import counter, step_milliseconds, timed
 from beam_jobs.transforms.encode_photos import EncodedPhoto, ShardEncoder
 from beam_jobs.transforms.join_photos import add_tokens
-from beam_jobs.transforms.packing import unpack_photo
-from beam_jobs.transforms.spill import read_blocks
+from beam_jobs.transforms.spill import read_blocks, unpack_photo
 from records.format import sharding
 from records.format.feature_statistics import StatisticsAccumulator
 from records.format.manifest import ShardInfo

@@ -15,7 +15,10 @@ from beam_jobs.monitoring import progress
 from beam_jobs.monitoring.progress import CHANNEL, Counts
 
 LOCAL = PipelineOptions([])
-WORKER = "from beam_jobs import progress; progress.advance(3, 1); progress.reject(2)"
+WORKER = (
+    "from beam_jobs.monitoring import progress; progress.advance(3, 1); "
+    "progress.reject(2)"
+)
 
 
 class Terminal(io.StringIO):

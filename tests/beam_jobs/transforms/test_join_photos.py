@@ -15,7 +15,6 @@ from beam_jobs.transforms.join_photos import (
     draw_split,
     make_plan,
 )
-from beam_jobs.transforms.packing import pack_captions, unpack_photo
 from beam_jobs.transforms.read_captions import (
     CAPTIONS,
     FILES,
@@ -23,7 +22,12 @@ from beam_jobs.transforms.read_captions import (
     PLACES,
     SPLITS,
 )
-from beam_jobs.transforms.spill import read_blocks, write_blocks
+from beam_jobs.transforms.spill import (
+    pack_captions,
+    read_blocks,
+    unpack_photo,
+    write_blocks,
+)
 from records.errors import UserError
 from records.format.rejects import Reject
 from records.text.vocabulary import Vocabulary

@@ -10,7 +10,6 @@ from small_data import PHOTOS
 from beam_jobs.elements import REJECTED, Caption, SplitAssignment
 from beam_jobs.io.output_directory import text_folder
 from beam_jobs.transforms import read_captions
-from beam_jobs.transforms.packing import unpack_captions
 from beam_jobs.transforms.read_captions import (
     CAPTIONS,
     DROPPED,
@@ -25,8 +24,7 @@ from beam_jobs.transforms.read_captions import (
     file_facts,
     tokenize,
 )
-from beam_jobs.transforms.spill import read_blocks
-from records.format.rejects import Reject
+from beam_jobs.transforms.spill import read_blocks, unpack_captions
 from records.text.tokenizer import Tokenizer
 from tfcap.config.records import TokenizerConfig
 

@@ -5,9 +5,26 @@ import pickle
 import pytest
 from memory_files import held
 
+from beam_jobs.elements import Caption, Photo, RecordLocation, SourceFile
 from beam_jobs.io.output_directory import prepare, text_folder
-from beam_jobs.transforms.spill import Block, BlockFile, read_blocks, write_blocks
+from beam_jobs.transforms.spill import (
+    Block,
+    BlockFile,
+    pack_captions,
+    pack_photo,
+    read_blocks,
+    unpack_captions,
+    unpack_photo,
+    write_blocks,
+)
 from records.errors import UserError
+
+FILE = SourceFile("ä.jpg", "photos/ä.jpg", 9, 1.5)
+CAPTIONS = [
+    Caption("ä.jpg", 0, "f:1", "Ein Hund .", ("ein", "hund")),
+    Caption("ä.jpg", 1, "f:2", "2 🐕", ("2", "🐕"), ("2", "<unk>")),
+]
+PLACE = RecordLocation("records/train-00000-of-00001.tfrecord", 4096)
 
 
 @pytest.fixture(params=["disk", "store://bucket", "tree://bucket"])
@@ -77,3 +94,16 @@ def test_a_file_that_somebody_else_wrote_is_data_and_no_code(tmp_path, form):
     with pytest.raises(UserError, match=f"{block.path} is damaged: no JSON array"):
         list(read_blocks([block._replace(size=len(content))]))
     assert not harmful.path.exists()
+
+
+@pytest.mark.parametrize("captions", [CAPTIONS, []])
+def test_captions_come_back(captions):
+    assert unpack_captions(pack_captions(captions)) == captions
+
+
+@pytest.mark.parametrize("earlier", [None, PLACE])
+def test_a_photo_comes_back(earlier):
+    packed = pack_photo("ä.jpg", "train", FILE, pack_captions(CAPTIONS), earlier)
+    assert packed[:2] == ("ä.jpg", "train")
+    expected = Photo("ä.jpg", "train", FILE, tuple(CAPTIONS), earlier)
+    assert unpack_photo(packed) == expected

@@ -21,8 +21,7 @@ from small_data import (
 
 from beam_jobs.elements import Caption, Photo, Plan, SourceFile
 from beam_jobs.io import output_directory
-from beam_jobs.transforms.packing import pack_captions, pack_photo
-from beam_jobs.transforms.spill import Block, write_blocks
+from beam_jobs.transforms.spill import Block, pack_captions, pack_photo, write_blocks
 from beam_jobs.transforms.write_shard import ShardReport, WriteShard
 from records.errors import UserError
 from records.format import schema, sharding
