@@ -12,13 +12,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from beam_jobs.build_job import Job
-from beam_jobs.elements import Reject
+from beam_jobs.elements import Plan, Reject
 from beam_jobs.io.beam_storage import FileDoFn
 from beam_jobs.io.output_directory import write_rejects
-from beam_jobs.transforms.join_photos import make_plan
+from beam_jobs.transforms.tokenize import make_vocabulary
 from records.errors import UserError
 from records.format import rejects as rejects_file
-from records.format.rejects import Reject
+from records.format import sharding
+from records.text.tokenizer_config import TokenizerSettings
 
 TRAIN = "train"
 SHOWN = 120  # characters of an example's detail
@@ -49,6 +50,29 @@ class MakePlan(FileDoFn):
         config = self.job.config
         per_shard = config.records.photos_per_shard
         yield make_plan(words, sizes.items(), config.tokenizer, per_shard)
+
+
+def make_plan(
+    counts: Iterable[tuple[str, int]],
+    photos: Iterable[tuple[str, int]],
+    settings: TokenizerSettings,
+    photos_per_shard: int,
+) -> Plan:
+    """Returns the vocabulary and the number of shards of each split.
+
+    Args:
+        counts: (word, how often) over the captions of the training list.
+        photos: (split, how many photos).
+        settings: the tokenizer's.
+        photos_per_shard: at most.
+
+    Raises:
+        UserError: the settings leave no vocabulary, or do not suit the script.
+    """
+    photos = dict(photos)
+    vocabulary, unspaced = make_vocabulary(dict(counts), settings)
+    shards = {s: sharding.shard_count(n, photos_per_shard) for s, n in photos.items()}
+    return Plan(vocabulary.tokens, shards, sum(photos.values()), unspaced)
 
 
 class Rejected:

@@ -1,4 +1,4 @@
-"""Text steps: join captions with splits and files, plan the shards, cut tokens."""
+"""Joins captions with splits and files, a partition of the photos at a time."""
 
 import hashlib
 import os
@@ -9,7 +9,7 @@ import apache_beam as beam
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.transforms.window import GlobalWindows
 
-from beam_jobs.elements import REJECTED, Caption, Photo, Plan, Reject, SourceFile
+from beam_jobs.elements import REJECTED, Caption, Reject, SourceFile
 from beam_jobs.io.beam_storage import FileDoFn
 from beam_jobs.transforms.read_captions import (
     CAPTIONS,
@@ -32,14 +32,9 @@ from records.errors import UserError
 from records.format import sharding
 from records.format.rejects import Reject
 from records.storage.photo_ids import SPLIT_NAMES, is_below
-from records.text.scripts import unspaced_words
-from records.text.tokenizer import Tokenizer
-from records.text.tokenizer_config import TokenizerSettings
-from records.text.vocabulary import Vocabulary
 
 NO_PHOTO = {FILES, PLACES}  # facts that alone make no photo
 TRAINING_WORD, SPLIT_SIZE = "training_word", "split_size"
-MOSTLY = 0.5  # of the words, in a script without spaces: the build is refused
 
 
 class JoinPhotos(FileDoFn):
@@ -208,46 +203,3 @@ def problem_of_text(
         expected = ", ".join(SPLIT_NAMES)
         return "unknown_split", f"in split {splits[0]!r}; expected one of {expected}"
     return None
-
-
-def make_plan(
-    counts: Iterable[tuple[str, int]],
-    photos: Iterable[tuple[str, int]],
-    settings: TokenizerSettings,
-    photos_per_shard: int,
-) -> Plan:
-    """Vocabulary and number of shards, from all counts.
-
-    Args:
-        counts: (word, how often) over the captions of the training list.
-        photos: (split, how many photos).
-
-    Raises:
-        UserError: the settings leave no vocabulary, or do not suit the script.
-    """
-    counts, photos = dict(counts), dict(photos)
-    unspaced = unspaced_words(counts) / max(1, sum(counts.values()))
-    if settings.kind == "word" and unspaced > MOSTLY:
-        raise UserError(
-            f"{unspaced:.0%} of the training captions' words are in a script without "
-            "spaces, where `kind: word` makes a word of each clause; set "
-            "tokenizer.kind=char, or tokenizer.kind=wordpiece"
-        )
-    vocabulary = Tokenizer(settings).build_vocabulary(counts)
-    cut = {s: sharding.shard_count(n, photos_per_shard) for s, n in photos.items()}
-    return Plan(vocabulary.tokens, cut, sum(photos.values()), unspaced)
-
-
-def add_tokens(
-    photos: list[Photo], settings: TokenizerSettings, vocabulary: Vocabulary
-) -> list[Photo]:
-    """The same photos, their captions with tokens: all at once, for it is one graph."""
-    captions = [caption for photo in photos for caption in photo.captions]
-    words = [caption.words for caption in captions]
-    rows = iter(Tokenizer(settings).tokens(words, vocabulary))
-    return [
-        photo._replace(
-            captions=tuple(Caption(*c[:5], tuple(next(rows))) for c in photo.captions)
-        )
-        for photo in photos
-    ]

@@ -29,8 +29,9 @@ from beam_jobs.elements import (
 from beam_jobs.io.beam_storage import FileDoFn
 from beam_jobs.io.photo_files import list_photos
 from beam_jobs.transforms.spill import Block, BlockFile, pack_captions
+from beam_jobs.transforms.tokenize import TextCounts, split_captions
 from records.storage.photo_ids import base_name
-from records.text.tokenizer import SplitCaptions, Tokenizer, why_dropped
+from records.text.tokenizer import Tokenizer
 
 # The kinds, each with its value.
 CAPTIONS = "captions"  # as `pack_captions` gives them
@@ -48,7 +49,6 @@ FACTS = 1 << 15  # held until they are written
 # The output of (`photos`, `captions`, `words` or `words_kept`, how many).
 INPUT_COUNT = "taken"
 DROPPED = "dropped"  # the output of ((reason, word), how often)
-LONGEST = 64  # characters of a dropped word: enough for an example
 
 
 class FactFile:
@@ -139,26 +139,7 @@ class ReadText(FileDoFn):
             yield beam.pvalue.TaggedOutput(DROPPED, count)
 
 
-class TextCounts:
-    """What came in, and which words were dropped.
-
-    Attributes:
-        taken: photos, captions, words, words_kept -> how many.
-        dropped: (reason, word) -> how often.
-    """
-
-    def __init__(self):
-        self.taken = Counter(photos=0, captions=0, words=0, words_kept=0)
-        self.dropped: Counter[tuple[str, str]] = Counter()
-
-    def add_words(self, found: SplitCaptions) -> None:
-        self.taken["words"] += found.total
-        self.taken["words_kept"] += sum(map(len, found.kept))
-        for word in itertools.chain.from_iterable(found.dropped):
-            self.dropped[why_dropped(word), word[:LONGEST]] += 1
-
-
-def count_taken(items: Sequence, taken: Counter) -> None:
+def count_taken(items: list, taken: Counter) -> None:
     """Counts captions, and photos that cannot be named; others count at the join."""
     rejects = [item for item in items if isinstance(item, Reject)]
     taken["photos"] += sum(reject.what == "photo" for reject in rejects)
@@ -175,35 +156,12 @@ def add_facts(
         found[type(item)].append(item)
     for photo_id, split in found[SplitAssignment]:
         file.add(photo_id, SPLITS, split)
-    captions, rejects = tokenize(found[Caption], tokenizer, counts)
+    captions, rejects = split_captions(found[Caption], tokenizer, counts)
     for (photo_id,) in found[Named]:
         captions.setdefault(photo_id, [])
     for photo_id, own in captions.items():
         file.add(photo_id, CAPTIONS, pack_captions(own))
     return found[Reject] + rejects
-
-
-def tokenize(
-    captions: list[Caption], tokenizer: Tokenizer, counts: TextCounts
-) -> tuple[dict[str, list[Caption]], list[Reject]]:
-    """Photo id -> its captions with words; those of which nothing is left apart.
-
-    A photo of which no caption is left is there with none: the source names it.
-
-    A source has a photo's captions one after another: to keep them together spares
-    the join most of its work.
-    """
-    found = tokenizer.split([caption.text for caption in captions])
-    counts.add_words(found)
-    kept, rejects = defaultdict(list), []
-    for caption, words in zip(captions, found.kept, strict=True):
-        captions_of_photo = kept[caption.photo_id]
-        if words:
-            captions_of_photo.append(Caption(*caption[:4], tuple(words)))
-        else:
-            where, text = caption.where, caption.text
-            rejects.append(Reject("caption", where, "no_word_left", text, 1))
-    return kept, rejects
 
 
 def file_facts(directory: str) -> Iterator[PhotoAttribute]:

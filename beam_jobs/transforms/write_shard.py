@@ -21,8 +21,8 @@ from beam_jobs.io.photo_files import UNREADABLE
 from beam_jobs.monitoring import progress
 from beam_jobs.monitoring.counters import counter, step_milliseconds, timed
 from beam_jobs.transforms.encode_photos import EncodedPhoto, ShardEncoder
-from beam_jobs.transforms.join_photos import add_tokens
 from beam_jobs.transforms.spill import read_blocks, unpack_photo
+from beam_jobs.transforms.tokenize import add_tokens
 from records.format import sharding
 from records.format.feature_statistics import StatisticsAccumulator
 from records.format.manifest import ShardInfo

@@ -9,9 +9,9 @@ from small_data import PHOTOS, build, counting
 
 from beam_jobs.sources.flickr8k import SPLIT_FILES
 from beam_jobs.sources.options import SOURCES
-from beam_jobs.transforms.check_plan import Rejected, after, describe
+from beam_jobs.transforms.check_plan import Rejected, after, describe, make_plan
 from records.errors import UserError
-from records.format.rejects import Reject
+from tfcap.config.experiment import TokenizerConfig
 
 
 def reject(where: str, detail: str = "none", reason: str = "no_word_left") -> Reject:
@@ -172,3 +172,16 @@ def test_a_build_that_fails_early_leaves_its_own_rejects(data, tmp_path):
     with pytest.raises(UserError, match="not UTF-8"):
         build(job)
     assert rejects.read_bytes() == b""
+
+
+def test_the_plan_cuts_shards_and_orders_words():
+    counts = [("dog", 2), ("a", 5), ("cat", 2), ("rare", 1)]
+    settings = TokenizerConfig(min_count=2)
+    plan = make_plan(counts, [("train", 7), ("dev", 3)], settings, 3)
+    assert plan.tokens[4:] == ("a", "cat", "dog")
+    assert (plan.shards, plan.photos) == ({"train": 3, "dev": 1}, 10)
+
+
+def test_a_plan_without_words_says_what_to_do():
+    with pytest.raises(UserError, match=r"the 1 distinct words.*tokenizer.min_count"):
+        make_plan([("dog", 1)], [("train", 1)], TokenizerConfig(min_count=2), 3)

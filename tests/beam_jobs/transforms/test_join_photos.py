@@ -11,9 +11,7 @@ from beam_jobs.transforms.join_photos import (
     SPLIT_SIZE,
     TRAINING_WORD,
     JoinPhotos,
-    add_tokens,
     draw_split,
-    make_plan,
 )
 from beam_jobs.transforms.read_captions import (
     CAPTIONS,
@@ -29,9 +27,6 @@ from beam_jobs.transforms.spill import (
     write_blocks,
 )
 from records.errors import UserError
-from records.format.rejects import Reject
-from records.text.vocabulary import Vocabulary
-from tfcap.config.records import TokenizerConfig
 
 FILE = SourceFile("a.jpg", "photos/a.jpg", 9, 1.0)
 IN_FOLDER = FILE._replace(photo_id="b/a.jpg", path="photos/b/a.jpg")
@@ -247,36 +242,3 @@ def test_a_directory_in_a_photos_place(join, tmp_path):
     (tmp_path / "a.jpg").mkdir()
     reject, _ = join(files=[], directory=tmp_path)
     assert reject.reason == "not_a_file"
-
-
-def test_the_plan_cuts_shards_and_orders_words():
-    counts = [("dog", 2), ("a", 5), ("cat", 2), ("rare", 1)]
-    settings = TokenizerConfig(min_count=2)
-    plan = make_plan(counts, [("train", 7), ("dev", 3)], settings, 3)
-    assert plan.tokens[4:] == ("a", "cat", "dog")
-    assert (plan.shards, plan.photos) == ({"train": 3, "dev": 1}, 10)
-
-
-def test_a_plan_without_words_says_what_to_do():
-    with pytest.raises(UserError, match=r"the 1 distinct words.*tokenizer.min_count"):
-        make_plan([("dog", 1)], [("train", 1)], TokenizerConfig(min_count=2), 3)
-
-
-@pytest.mark.parametrize(
-    ("settings", "tokens"),
-    [
-        ({"kind": "word", "min_count": 2}, [["a", "dog"], ["dogs"]]),
-        ({"kind": "wordpiece"}, [["a", "dog"], ["dog", "##s"]]),
-        ({"kind": "char"}, [["a", "<space>", "d", "o", "g"], ["d", "o", "g", "s"]]),
-    ],
-)
-def test_captions_get_their_tokens_from_the_plan(settings, tokens):
-    counts, settings = [("dog", 8), ("a", 9), ("sad", 5)], TokenizerConfig(**settings)
-    plan = make_plan(counts, [("train", 1)], settings, 3)
-    captions = (CAPTION, CAPTION._replace(words=("dogs",)))
-    photos = [Photo(f"{i}.jpg", "train", FILE, captions) for i in range(3)]
-    found = add_tokens(photos, settings, Vocabulary(plan.tokens))
-    assert [photo.photo_id for photo in found] == ["0.jpg", "1.jpg", "2.jpg"]
-    for photo in found:
-        assert [list(caption.tokens) for caption in photo.captions] == tokens
-        assert [c._replace(tokens=()) for c in photo.captions] == [*captions]

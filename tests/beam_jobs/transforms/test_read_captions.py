@@ -19,37 +19,12 @@ from beam_jobs.transforms.read_captions import (
     SPLITS,
     FactFile,
     ReadText,
-    TextCounts,
     WriteFacts,
     file_facts,
-    tokenize,
 )
 from beam_jobs.transforms.spill import read_blocks, unpack_captions
-from records.text.tokenizer import Tokenizer
-from tfcap.config.records import TokenizerConfig
 
 CAPTION = Caption("a.jpg", 0, "f:1", "A dog .")
-
-
-def words(kind: str, *texts: str) -> tuple[dict, list[Reject]]:
-    captions = [
-        CAPTION._replace(number=i, where=f"f:{i}", text=text)
-        for i, text in enumerate(texts)
-    ]
-    return tokenize(captions, Tokenizer(TokenizerConfig(kind=kind)), TextCounts())
-
-
-def test_captions_are_tokenized_and_empty_ones_rejected():
-    kept, rejects = words("word", "A dog .", "! 42 .")
-    assert kept == {"a.jpg": [CAPTION._replace(where="f:0", words=("a", "dog"))]}
-    assert rejects == [Reject("caption", "f:1", "no_word_left", "! 42 .", 1)]
-
-
-@pytest.mark.parametrize("kind", ["wordpiece", "char"])
-def test_numbers_are_words_where_words_need_not_be_letters(kind):
-    kept, (reject,) = words(kind, "! 42 .", "!")
-    assert [caption.words for caption in kept["a.jpg"]] == [("42",)]
-    assert reject.reason == "no_word_left"
 
 
 def test_a_photo_is_in_one_partition_whoever_says_something_of_it(tmp_path):
