@@ -29,7 +29,6 @@ split encodes nothing, and new photos only themselves.
 
 import argparse
 import sys
-import time
 from collections.abc import Callable, Sequence
 
 import records.quiet  # noqa: F401  # isort: skip  # before TensorFlow
@@ -40,15 +39,10 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.pvalue import AsDict, AsIter, AsList, AsSingleton
 
 from beam_jobs.build_job import Job
+from beam_jobs.command import JobCommand, run_job, run_with_progress
 from beam_jobs.elements import REJECTED
-from beam_jobs.io import output_directory
-from beam_jobs.io.beam_storage import register
-from beam_jobs.io.preflight import check_names, use_options
-from beam_jobs.monitoring import progress
 from beam_jobs.monitoring.counters import CountRejects
 from beam_jobs.monitoring.summary import print_summary
-from beam_jobs.runners import dataflow, dry_run
-from beam_jobs.runners.run import parse_command, run_pipeline
 from beam_jobs.sources import options as source_options
 from beam_jobs.transforms.assign_shards import WriteShards
 from beam_jobs.transforms.check_plan import MakePlan
@@ -73,24 +67,21 @@ from tfcap.encoders import Encoder, load_encoder
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    register()
-    parser = make_parser()
-    args, options = parse_command(parser, argv)
-    source_options.check_options(parser, args)
-    check_names(places(args))
-    dataflow.check(options, places(args), dry_run=args.dry_run is not None)
-    started = time.monotonic()
-    use_options(options, places(args) if args.dry_run is None else {})
-    job = make_job(args, dry_run.may_look(args.dry_run, places(args)))
-    if args.dry_run is not None:
-        return dry_run.show(lambda p: construct(p, job), options, args.dry_run)
-    with output_directory.prepared(job.output, manifest.FILE_NAME, args.overwrite):
-        result = build(job, options)
-    if dataflow.is_chosen(options):
-        print(dataflow.describe_submission(result, options, job.output))
-    else:
-        print_summary(job, result, time.monotonic() - started)
-    return 0
+    return run_job(make_command(), argv)
+
+
+def make_command() -> JobCommand:
+    return JobCommand(
+        make_parser=make_parser,
+        check_options=source_options.check_options,
+        places=places,
+        make_job=make_job,
+        construct=construct,
+        run=build,
+        last_file=manifest.FILE_NAME,
+        product="records",
+        print_summary=print_summary,
+    )
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -170,8 +161,9 @@ def make_job(args: argparse.Namespace, look: bool = True) -> Job:
 
 def build(job: Job, options: PipelineOptions, encoder_for=load_encoder):
     """Runs the pipeline; a local runner ends before this returns."""
-    with progress.shown("reading captions", options):
-        return run_pipeline(lambda p: construct(p, job, encoder_for), options)
+    return run_with_progress(
+        "reading captions", lambda p: construct(p, job, encoder_for), options
+    )
 
 
 def construct(

@@ -18,7 +18,6 @@ the command is repeated.
 
 import argparse
 import sys
-import time
 from collections.abc import Callable, Sequence
 
 import records.quiet  # noqa: F401  # isort: skip  # before TensorFlow
@@ -29,16 +28,13 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.pvalue import AsIter, AsSingleton
 from apache_beam.transforms import combiners
 
+from beam_jobs.command import JobCommand, run_job, run_with_progress
 from beam_jobs.elements import REJECTED, SourceFile
-from beam_jobs.io import output_directory
-from beam_jobs.io.beam_storage import FileDoFn, register
+from beam_jobs.io.beam_storage import FileDoFn
 from beam_jobs.io.photo_files import match_photos
-from beam_jobs.io.preflight import check_names, use_options
-from beam_jobs.monitoring import progress
-from beam_jobs.monitoring.summary import counter, has_ended
-from beam_jobs.runners import dataflow, dry_run
+from beam_jobs.monitoring.summary import counter
+from beam_jobs.runners import dry_run
 from beam_jobs.runners.resource_hints import encoder_hints
-from beam_jobs.runners.run import parse_command, run_pipeline
 from beam_jobs.transforms.caption_shard import (
     CaptionJob,
     CaptionShard,
@@ -54,22 +50,20 @@ from tfcap.inference.captioner import Captioner
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    register()
-    args, options = parse_command(make_parser(), argv)
-    check_names(places(args))
-    dataflow.check(options, places(args), dry_run=args.dry_run is not None)
-    started = time.monotonic()
-    use_options(options, places(args) if args.dry_run is None else {})
-    job = make_job(args, dry_run.may_look(args.dry_run, places(args)))
-    if args.dry_run is not None:
-        return dry_run.show(lambda p: construct(p, job), options, args.dry_run)
-    with output_directory.prepared(job.output, Summary.file_name(), args.overwrite):
-        result = caption(job, options)
-    if dataflow.is_chosen(options):
-        print(dataflow.describe_submission(result, options, job.output))
-    else:
-        print_summary(job, result, time.monotonic() - started)
-    return 0
+    return run_job(make_command(), argv)
+
+
+def make_command() -> JobCommand:
+    return JobCommand(
+        make_parser=make_parser,
+        places=places,
+        make_job=make_job,
+        construct=construct,
+        run=caption,
+        last_file=Summary.file_name(),
+        product="captions",
+        print_summary=print_summary,
+    )
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -128,8 +122,9 @@ def make_job(args: argparse.Namespace, look: bool = True) -> CaptionJob:
 
 def caption(job: CaptionJob, options: PipelineOptions, captioner_for=load_captioner):
     """Runs the pipeline; a local runner ends before this returns."""
-    with progress.shown("listing photos", options):
-        return run_pipeline(lambda p: construct(p, job, captioner_for), options)
+    return run_with_progress(
+        "listing photos", lambda p: construct(p, job, captioner_for), options
+    )
 
 
 def construct(
@@ -202,10 +197,7 @@ def assign_shard(file: SourceFile, count: int) -> tuple[int, SourceFile]:
 
 
 def print_summary(job: CaptionJob, result, seconds: float) -> None:
-    """Prints what a finished job did; of a remote one, where to look."""
-    if not has_ended(result):
-        print(f"submitted; the captions will be in {job.output}")
-        return
+    """Prints what a finished job did."""
     summary = Summary.load(job.output)
     table = console.number_table("", "photos", title="in = captioned + rejected")
     table.add_row("in", str(summary.photos_in))

@@ -64,6 +64,14 @@ class Report(BaseModel):
     size: int
     rejects: list[Reject]
 
+    @property
+    def photos_written(self) -> int:
+        raise NotImplementedError
+
+    def is_final(self) -> bool:
+        """Returns False where another try at the shard may read more photos."""
+        return True
+
 
 AnyReport = TypeVar("AnyReport", bound=Report)
 

@@ -1,8 +1,9 @@
 """Photo files: finding them, and reading one, on any file system Beam knows."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 from apache_beam.io.filesystems import FileSystems
 
@@ -16,6 +17,8 @@ from records.storage.photo_ids import photo_id
 
 AT_A_TIME = 16
 UNREADABLE = "unreadable_file"
+
+AnyPhoto = TypeVar("AnyPhoto")
 
 
 def list_photos(directory: str) -> Iterator[SourceFile]:
@@ -66,6 +69,28 @@ def match_photos(pattern: str) -> Iterator[SourceFile]:
 
 def readable(name: str) -> str:
     return name.encode("utf-8", "backslashreplace").decode()
+
+
+def read_batch(
+    photos: Sequence[AnyPhoto], path_of: Callable[[AnyPhoto], str]
+) -> tuple[list[tuple[AnyPhoto, bytes, str]], list[tuple[AnyPhoto, PhotoProblem]]]:
+    """Reads photos, in order.
+
+    Returns:
+        (photo, bytes, format) of those worth decoding, and (photo, problem) of the
+        others.
+
+    Raises:
+        UserError: the file system does not answer.
+    """
+    readable, unreadable = [], []
+    results = read_photos([path_of(photo) for photo in photos])
+    for photo, result in zip(photos, results, strict=True):
+        if isinstance(result, PhotoProblem):
+            unreadable.append((photo, result))
+        else:
+            readable.append((photo, *result))
+    return readable, unreadable
 
 
 def read_photos(paths: Sequence[str]) -> list[tuple[bytes, str] | PhotoProblem]:

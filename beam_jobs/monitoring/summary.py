@@ -22,10 +22,7 @@ STEP_NAMES = dict(
 
 
 def print_summary(job: Job, result, seconds: float) -> None:
-    """Prints the summary of a finished build; of a remote one, where to look."""
-    if not has_ended(result):
-        print(f"submitted; the records will be in {job.output}")
-        return
+    """Prints the summary of a finished build."""
     manifest = load_manifest(job.output)
     console = plain_console()
     console.print(summary.in_and_out(summary.describe_in_and_out(manifest)))

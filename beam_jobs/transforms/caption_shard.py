@@ -8,23 +8,21 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-import apache_beam as beam
-from apache_beam.metrics import Metrics
 from pydantic import BaseModel, ConfigDict
 
-from beam_jobs.elements import REJECTED, SourceFile
+from beam_jobs.elements import Reject, SourceFile
 from beam_jobs.io import output_directory
 from beam_jobs.io.beam_storage import FileDoFn, local_copy
-from beam_jobs.io.output_directory import Report, finished_report, save_report
-from beam_jobs.io.photo_files import read_photos
+from beam_jobs.io.output_directory import Report
+from beam_jobs.io.photo_files import read_batch
 from beam_jobs.monitoring import progress
+from beam_jobs.monitoring.counters import counter
 from beam_jobs.transforms.check_plan import Rejected, after
+from beam_jobs.transforms.shard_step import ShardStep
 from beam_jobs.transforms.write_manifest import check_sum
 from records.batching import batched
 from records.errors import UserError
 from records.format import rejects
-from records.format.rejects import Reject
-from records.photo_header import PhotoProblem
 from records.storage.files import (
     file_digest,
     file_sizes,
@@ -70,6 +68,10 @@ class CaptionReport(Report):
 
     shard: str
     captions: int
+
+    @property
+    def photos_written(self) -> int:
+        return self.captions
 
 
 class Summary(BaseModel):
@@ -120,7 +122,7 @@ def model_digest(model: str) -> str:
     return digest.hexdigest()
 
 
-class CaptionShard(FileDoFn):
+class CaptionShard(ShardStep):
     """(shard, photos) -> CaptionReport as JSON; output `rejected` -> Reject.
 
     Args:
@@ -128,15 +130,17 @@ class CaptionShard(FileDoFn):
         captioner_for: loads the model, once per process.
     """
 
+    report_type = CaptionReport
+
     def __init__(
         self,
         job: CaptionJob,
         captioner_for: Callable[[str], Captioner] = load_captioner,
     ):
+        super().__init__(job.output)
         self.job = job
         self.captioner_for = captioner_for
-        self.captioned = Metrics.counter("tfcap", "photos_captioned")
-        self.reused = Metrics.counter("tfcap", "photos_reused")
+        self.captioned = counter("photos_captioned")
 
     def setup(self):
         super().setup()
@@ -148,15 +152,10 @@ class CaptionShard(FileDoFn):
         name = f"captions-{index:05d}-of-{self.job.shards:05d}.jsonl"
         plan = self.plan(files)
         progress.start(photos_in, "captioning")
-        report = finished_report(CaptionReport, self.job.output, name, plan)
-        if report:
-            self.reused.inc(report.captions)
-            progress.skip(len(files), len(report.rejects))
-        else:
-            report = self.write(name, files, plan)
-        for reject in report.rejects:
-            yield beam.pvalue.TaggedOutput(REJECTED, reject)
-        yield report.model_dump_json()
+        report = self.finished_or_new(
+            name, plan, len(files), lambda: self.write(name, files, plan)
+        )
+        yield from self.outputs(report)
 
     def plan(self, files: list[SourceFile]) -> str:
         """Digest of all that decides the shard's bytes, short of reading the photos."""
@@ -168,24 +167,24 @@ class CaptionShard(FileDoFn):
         lines = list(self.caption(files, rejects))
         content = "".join(lines).encode()
         write_atomically(os.path.join(self.job.output, name), content)
-        report = CaptionReport(
+        return CaptionReport(
             plan=plan,
             size=len(content),
             rejects=rejects,
             shard=name,
             captions=len(lines),
         )
-        save_report(self.job.output, name, report)
-        return report
 
     def caption(self, files: list[SourceFile], rejects: list[Reject]) -> Iterator[str]:
         """Yields a line per captioned photo, in order; appends to `rejects`."""
-        for batch in batched(files, self.job.batch):
-            readable, rejected = read_batch(batch)
-            photos = [content for _, content in readable]
+        remaining = iter(files)
+        while batch := list(itertools.islice(remaining, self.job.batch)):
+            readable, problems = read_batch(batch, lambda file: file.path)
+            rejected = [reject(f, why.reason, str(why)) for f, why in problems]
+            photos = [content for _, content, _ in readable]
             with named_memory_errors(f"lower --batch, {self.job.batch} now"):
                 results = caption_within(self.captioner, photos)
-            for (file, _), result in zip(readable, results, strict=True):
+            for (file, *_), result in zip(readable, results, strict=True):
                 if result.error:
                     rejected.append(reject(file, "corrupt_photo", result.error))
                 else:
@@ -236,20 +235,6 @@ def check_rejects(summary: Summary, rejected: Rejected, job: CaptionJob) -> None
             f"{listed} names each. Put the photos right, or name others with --photos, "
             "and run the same command again"
         )
-
-
-def read_batch(
-    files: Sequence[SourceFile],
-) -> tuple[list[tuple[SourceFile, bytes]], list[Reject]]:
-    """Reads photos: those worth decoding with their bytes, and the others' rejects."""
-    readable, rejected = [], []
-    found = read_photos([file.path for file in files])
-    for file, read in zip(files, found, strict=True):
-        if isinstance(read, PhotoProblem):
-            rejected.append(reject(file, read.reason, str(read)))
-        else:
-            readable.append((file, read[0]))
-    return readable, rejected
 
 
 def reject(file: SourceFile, reason: str, detail: str) -> Reject:

@@ -15,7 +15,7 @@ import numpy as np
 
 from beam_jobs.build_job import Job
 from beam_jobs.elements import Photo, Reject
-from beam_jobs.io.photo_files import read_photos
+from beam_jobs.io.photo_files import read_batch
 from beam_jobs.monitoring import progress
 from beam_jobs.monitoring.counters import (
     counter,
@@ -27,9 +27,7 @@ from beam_jobs.monitoring.counters import (
 from beam_jobs.transforms.reuse_features import SHORT, EarlierFeatures
 from records.batching import batched
 from records.errors import UserError
-from records.format.rejects import Reject
-from records.photo_header import PhotoProblem
-from tfcap.config.encoder import EncoderConfig
+from tfcap.config.experiment import EncoderConfig
 from tfcap.encoders import Encoder
 from tfcap.memory import named_memory_errors
 
@@ -99,9 +97,10 @@ class ShardEncoder:
     def read(self, photos: Sequence[Photo], earlier: EarlierFeatures) -> Batch:
         """With the features of those that the earlier record set has."""
         with timed(self.reading):
-            read, rejected = read_batch(photos)
+            read, problems = read_batch(photos, lambda photo: photo.file.path)
             features = [earlier.find(photo, content) for photo, content, _ in read]
         self.taken_over.inc(sum(vector is not None for vector in features))
+        rejected = [reject_photo(p, why.reason, str(why)) for p, why in problems]
         return Batch(len(photos), read, features, rejected)
 
     def begin(self, batch: Batch, threads: ThreadPoolExecutor) -> None:
@@ -155,18 +154,6 @@ def refuse_another(encoder: Encoder, job: Job) -> None:
             f"started with: its digest is {own}…, expected {theirs}…. Put the same "
             "file where every worker reads it"
         )
-
-
-def read_batch(photos: Sequence[Photo]) -> tuple[list[ReadPhoto], list[Reject]]:
-    """Reads photos: (photo, bytes, format) of those worth decoding, others' rejects."""
-    batch, rejected = [], []
-    found = read_photos([photo.file.path for photo in photos])
-    for photo, read in zip(photos, found, strict=True):
-        if isinstance(read, PhotoProblem):
-            rejected.append(reject_photo(photo, read.reason, str(read)))
-        else:
-            batch.append((photo, *read))
-    return batch, rejected
 
 
 def reject_photo(photo: Photo, reason: str, detail: str) -> Reject:

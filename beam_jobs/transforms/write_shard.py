@@ -1,26 +1,20 @@
-"""One shard at a time: read its photos, encode them in batches, write, rename.
-
-The shard is the unit of retry and of resume. Beside each finished shard stands a
-report, in a folder that a reader ignores (`output_directory`); a build started again
-finds it there and does not encode the shard again, if it would come out the same.
-"""
+"""Writes one shard of records: reads its photos, encodes them, writes, renames."""
 
 import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable
 
-import apache_beam as beam
 import numpy as np
 
 from beam_jobs.build_job import Job
-from beam_jobs.elements import REJECTED, Photo, Plan, Reject
-from beam_jobs.io.beam_storage import FileDoFn
-from beam_jobs.io.output_directory import Report, finished_report, save_report
+from beam_jobs.elements import Photo, Plan, Reject
+from beam_jobs.io.output_directory import Report
 from beam_jobs.io.photo_files import UNREADABLE
 from beam_jobs.monitoring import progress
 from beam_jobs.monitoring.counters import counter, step_milliseconds, timed
 from beam_jobs.transforms.encode_photos import EncodedPhoto, ShardEncoder
+from beam_jobs.transforms.shard_step import ShardStep
 from beam_jobs.transforms.spill import read_blocks, unpack_photo
 from beam_jobs.transforms.tokenize import add_tokens
 from records.format import sharding
@@ -59,12 +53,16 @@ class ShardReport(Report):
     feature_squares: list[float]
     cells: int
 
+    @property
+    def photos_written(self) -> int:
+        return self.shard.photos
+
     def is_final(self) -> bool:
-        """Whether another try would find the same: a file may be readable by then."""
+        """Returns False where a file may be readable in another try."""
         return all(reject.reason != UNREADABLE for reject in self.rejects)
 
 
-class WriteShard(FileDoFn):
+class WriteShard(ShardStep):
     """((split, shard), Blocks of its photos) -> ShardReport as JSON; also `rejected`.
 
     A block that is None holds no photo.
@@ -74,14 +72,16 @@ class WriteShard(FileDoFn):
         encoder_for: loads the encoder, once per process.
     """
 
+    report_type = ShardReport
+
     def __init__(
         self, job: Job, encoder_for: Callable[[EncoderConfig], Encoder] = load_encoder
     ):
+        super().__init__(job.output)
         self.job = job
         self.encoder = ShardEncoder(job, encoder_for)
         self.written = counter("photos_written")
         self.captions = counter("captions_written")
-        self.reused = counter("photos_reused")
         self.writing = step_milliseconds("write")
 
     def process(self, keyed: tuple[tuple[str, int], Iterable], plan: Plan):
@@ -92,19 +92,16 @@ class WriteShard(FileDoFn):
         name = sharding.shard_name(split, index, plan.shards[split])
         digest = self.digest(photos, plan)
         progress.start(plan.photos)
-        report = finished_report(ShardReport, self.job.output, name, digest)
-        if report and report.is_final():
-            self.reused.inc(report.shard.photos)
-            progress.skip(len(photos), len(report.rejects))
-        else:
+
+        def write() -> ShardReport:
             vocabulary = Vocabulary(plan.tokens)
-            photos = add_tokens(photos, self.job.config.tokenizer, vocabulary)
-            report = self.write(split, name, photos, vocabulary, digest)
+            tokenized = add_tokens(photos, self.job.config.tokenizer, vocabulary)
+            return self.write(split, name, tokenized, vocabulary, digest)
+
+        report = self.finished_or_new(name, digest, len(photos), write)
         self.written.inc(report.shard.photos)
         self.captions.inc(report.shard.captions)
-        for reject in report.rejects:
-            yield beam.pvalue.TaggedOutput(REJECTED, reject)
-        yield report.model_dump_json()
+        yield from self.outputs(report)
 
     def digest(self, photos: list[Photo], plan: Plan) -> str:
         """Digest of all that decides the shard's bytes, short of reading the photos."""
@@ -130,7 +127,7 @@ class WriteShard(FileDoFn):
                     self.write_batch(writer, batch, vocabulary, tally)
             with timed(self.writing):
                 info = writer.close()
-        report = ShardReport(
+        return ShardReport(
             plan=digest,
             size=info.bytes,
             rejects=rejects,
@@ -138,8 +135,6 @@ class WriteShard(FileDoFn):
             shard=info,
             **tally.fields(),
         )
-        save_report(self.job.output, name, report)
-        return report
 
     def write_batch(
         self, writer: ShardWriter, batch: list[EncodedPhoto], vocabulary, tally: "Tally"

@@ -112,9 +112,3 @@ def test_a_runner_that_counts_nothing(data, tmp_path, summary):
     assert "done in 2 s; this runner tells no more" in text
     assert "time by step" not in text
     assert "│ train │      6 │" in text
-
-
-def test_a_job_that_was_only_submitted(data, tmp_path, summary):
-    job = data.job(tmp_path / "out")
-    expected = f"submitted; the records will be in {tmp_path / 'out'}\n"
-    assert summary(job, Result("RUNNING")) == expected

@@ -12,9 +12,8 @@ from google.api_core.exceptions import Forbidden, RetryError
 from google.auth.exceptions import DefaultCredentialsError, RefreshError
 from small_data import INFO, small_config
 
-from beam_jobs import build_records
+from beam_jobs import build_records, command
 from beam_jobs.build_job import Job
-from beam_jobs.io import output_directory
 from beam_jobs.runners import dataflow
 from beam_jobs.runners.run import as_raised, make_pipeline, parse_beam_options
 from beam_jobs.sources.jsonl import Jsonl
@@ -190,9 +189,9 @@ def test_the_command_submits_and_does_not_wait(monkeypatch, capsys):
     )
     monkeypatch.setattr(apiclient, "DataflowApplicationClient", Client)
     monkeypatch.setattr(gcsio, "GcsIO", Buckets)
-    monkeypatch.setattr(build_records, "use_options", lambda *_: None)
+    monkeypatch.setattr(command, "use_options", lambda *_: None)
     monkeypatch.setattr(build_records, "make_job", lambda *_: job)
-    monkeypatch.setattr(output_directory, "prepared", lambda *_: nullcontext())
+    monkeypatch.setattr(command, "prepared", lambda *_: nullcontext())
     flags = [*(f"--{name}={value}" for name, value in GIVEN.items()), "--source=jsonl"]
     flags += [f"--{name}=gs://bucket/x" for name in ("photos", "captions", "output")]
     assert build_records.main([*flags, "--config=any.yaml"]) == 0
