@@ -20,8 +20,12 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-import records.quiet  # noqa: F401  # isort: skip  # before TensorFlow
-import beam_jobs.runners.quiet_import  # noqa: F401  # isort: skip  # before Beam
+from beam_jobs.runners.beam_logging import import_beam_quietly
+from records.tensorflow_logging import silence_startup
+
+if __name__ == "__main__":
+    silence_startup()
+    import_beam_quietly()
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions

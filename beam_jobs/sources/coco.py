@@ -20,7 +20,7 @@ Source: Chen et al., "Microsoft COCO Captions: Data Collection and Evaluation Se
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from beam_jobs.elements import Caption, Named, Reject, SplitAssignment
+from beam_jobs.elements import Caption, Named, SplitAssignment
 from beam_jobs.sources.json_source import (
     Item,
     ItemError,

@@ -12,10 +12,11 @@ from typing import Any, ClassVar
 
 from apache_beam.io.filesystems import FileSystems
 
-from beam_jobs.elements import Caption, Named, Reject, SplitAssignment
+from beam_jobs.elements import Caption, Named, SplitAssignment
 from beam_jobs.sources.base import ANY_FORM, Source
 from beam_jobs.sources.line_source import UNREADABLE, open_source, why, without_mark
 from records.errors import UserError
+from records.format.rejects import Reject
 from records.format.sharding import SPLITS
 from records.storage.photo_ids import base_name, photo_id, split_name
 

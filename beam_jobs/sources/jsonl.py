@@ -17,7 +17,6 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from beam_jobs.elements import Reject
 from beam_jobs.sources.json_source import (
     Item,
     JsonSource,

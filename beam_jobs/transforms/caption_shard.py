@@ -5,14 +5,14 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
 
-from beam_jobs.elements import Reject, SourceFile
+from beam_jobs.elements import SourceFile
 from beam_jobs.io import output_directory
-from beam_jobs.io.beam_storage import FileDoFn, local_copy
+from beam_jobs.io.beam_storage import FileDoFn
 from beam_jobs.io.output_directory import Report
 from beam_jobs.io.photo_files import read_batch
 from beam_jobs.monitoring import progress
@@ -23,6 +23,7 @@ from beam_jobs.transforms.write_manifest import check_sum
 from records.batching import batched
 from records.errors import UserError
 from records.format import rejects
+from records.format.rejects import Reject
 from records.storage.files import (
     file_digest,
     file_sizes,
@@ -177,8 +178,7 @@ class CaptionShard(ShardStep):
 
     def caption(self, files: list[SourceFile], rejects: list[Reject]) -> Iterator[str]:
         """Yields a line per captioned photo, in order; appends to `rejects`."""
-        remaining = iter(files)
-        while batch := list(itertools.islice(remaining, self.job.batch)):
+        for batch in batched(files, self.job.batch):
             readable, problems = read_batch(batch, lambda file: file.path)
             rejected = [reject(f, why.reason, str(why)) for f, why in problems]
             photos = [content for _, content, _ in readable]

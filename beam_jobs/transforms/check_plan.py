@@ -12,13 +12,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from beam_jobs.build_job import Job
-from beam_jobs.elements import Plan, Reject
+from beam_jobs.elements import Plan
 from beam_jobs.io.beam_storage import FileDoFn
 from beam_jobs.io.output_directory import write_rejects
 from beam_jobs.transforms.tokenize import make_vocabulary
 from records.errors import UserError
 from records.format import rejects as rejects_file
 from records.format import sharding
+from records.format.rejects import Reject
 from records.text.tokenizer_config import TokenizerSettings
 
 TRAIN = "train"

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from beam_jobs.build_job import Job
-from beam_jobs.elements import Photo, Reject
+from beam_jobs.elements import Photo
 from beam_jobs.io.photo_files import read_batch
 from beam_jobs.monitoring import progress
 from beam_jobs.monitoring.counters import (
@@ -27,6 +27,7 @@ from beam_jobs.monitoring.counters import (
 from beam_jobs.transforms.reuse_features import SHORT, EarlierFeatures
 from records.batching import batched
 from records.errors import UserError
+from records.format.rejects import Reject
 from tfcap.config.experiment import EncoderConfig
 from tfcap.encoders import Encoder
 from tfcap.memory import named_memory_errors

@@ -9,7 +9,7 @@ import apache_beam as beam
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.transforms.window import GlobalWindows
 
-from beam_jobs.elements import REJECTED, Caption, Reject, SourceFile
+from beam_jobs.elements import REJECTED, Caption, SourceFile
 from beam_jobs.io.beam_storage import FileDoFn
 from beam_jobs.transforms.read_captions import (
     CAPTIONS,

@@ -10,7 +10,6 @@ batched because one Beam element per caption is slow and held in memory by the l
 runner.
 """
 
-import itertools
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,17 +18,13 @@ from typing import Any
 import apache_beam as beam
 
 from beam_jobs.build_job import Job
-from beam_jobs.elements import (
-    REJECTED,
-    Caption,
-    Named,
-    Reject,
-    SplitAssignment,
-)
+from beam_jobs.elements import REJECTED, Caption, Named, SplitAssignment
 from beam_jobs.io.beam_storage import FileDoFn
 from beam_jobs.io.photo_files import list_photos
 from beam_jobs.transforms.spill import Block, BlockFile, pack_captions
 from beam_jobs.transforms.tokenize import TextCounts, split_captions
+from records.batching import batched
+from records.format.rejects import Reject
 from records.storage.photo_ids import base_name
 from records.text.tokenizer import Tokenizer
 

@@ -9,8 +9,9 @@ import itertools
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 
-from beam_jobs.elements import Caption, Photo, Reject
+from beam_jobs.elements import Caption, Photo
 from records.errors import UserError
+from records.format.rejects import Reject
 from records.text.scripts import unspaced_words
 from records.text.tokenizer import SplitCaptions, Tokenizer, why_dropped
 from records.text.tokenizer_config import TokenizerSettings

@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 
 from beam_jobs.build_job import Job
-from beam_jobs.elements import Plan, Reject
+from beam_jobs.elements import Plan
 from beam_jobs.io.beam_storage import FileDoFn
 from beam_jobs.io.output_directory import (
     remove_leftovers,

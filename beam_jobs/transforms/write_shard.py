@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from beam_jobs.build_job import Job
-from beam_jobs.elements import Photo, Plan, Reject
+from beam_jobs.elements import Photo, Plan
 from beam_jobs.io.output_directory import Report
 from beam_jobs.io.photo_files import UNREADABLE
 from beam_jobs.monitoring import progress

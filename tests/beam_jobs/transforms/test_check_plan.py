@@ -11,6 +11,7 @@ from beam_jobs.sources.flickr8k import SPLIT_FILES
 from beam_jobs.sources.options import SOURCES
 from beam_jobs.transforms.check_plan import Rejected, after, describe, make_plan
 from records.errors import UserError
+from records.format.rejects import Reject
 from tfcap.config.experiment import TokenizerConfig
 
 

@@ -27,6 +27,7 @@ from beam_jobs.transforms.spill import (
     write_blocks,
 )
 from records.errors import UserError
+from records.format.rejects import Reject
 
 FILE = SourceFile("a.jpg", "photos/a.jpg", 9, 1.0)
 IN_FOLDER = FILE._replace(photo_id="b/a.jpg", path="photos/b/a.jpg")

@@ -23,6 +23,7 @@ from beam_jobs.transforms.read_captions import (
     file_facts,
 )
 from beam_jobs.transforms.spill import read_blocks, unpack_captions
+from records.format.rejects import Reject
 
 CAPTION = Caption("a.jpg", 0, "f:1", "A dog .")
 

@@ -2,13 +2,14 @@
 
 import pytest
 
-from beam_jobs.elements import Caption, Photo, Reject, SourceFile
+from beam_jobs.elements import Caption, Photo, SourceFile
 from beam_jobs.transforms.tokenize import (
     TextCounts,
     add_tokens,
     make_vocabulary,
     split_captions,
 )
+from records.format.rejects import Reject
 from records.text.tokenizer import Tokenizer
 from tfcap.config.experiment import TokenizerConfig
 
