@@ -1,4 +1,4 @@
-"""`python -m records`: what a record set holds, and proof that it is whole.
+"""The command `python -m records`: inspects and verifies record sets.
 
 TensorFlow is imported by the subcommands, not here: help and usage errors are instant.
 """
@@ -22,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m records",
-        description="Look into a record set, or prove that it is whole.",
+        description="Show what a record set holds, or prove that it is whole.",
         epilog="example: python -m records inspect data/records/flickr8k --limit 1",
         allow_abbrev=False,
     )
@@ -45,7 +45,7 @@ def make_parser() -> argparse.ArgumentParser:
         "--html", type=page_name, metavar="FILE", help="draw it as a page, in FILE"
     )
     inspecting.add_argument(
-        "--photos", metavar="DIR", help="of the photos, if they moved"
+        "--photos", metavar="DIR", help="directory of the photos, if they moved"
     )
     verifying = add_command(
         commands,
@@ -67,7 +67,9 @@ def add_sample(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="encode N photos of all shards again and compare their features",
     )
-    parser.add_argument("--photos", metavar="DIR", help="for --sample, if they moved")
+    parser.add_argument(
+        "--photos", metavar="DIR", help="photos for --sample, if they moved"
+    )
     for key, metavar in (("weights", "FILE"), ("model", "PATH")):
         parser.add_argument(
             f"--encoder_{key}",
@@ -75,7 +77,10 @@ def add_sample(parser: argparse.ArgumentParser) -> None:
             help=f"for --sample, if the encoder's {key} moved",
         )
     parser.add_argument(
-        "--seed", type=natural, default=0, help="of the choice of --sample (default 0)"
+        "--seed",
+        type=natural,
+        default=0,
+        help="seed of the choice of --sample (default 0)",
     )
     parser.set_defaults(wrong_usage=parser.error)
 
@@ -86,7 +91,7 @@ def add_directory(parser: argparse.ArgumentParser) -> None:
 
 
 def page_name(text: str) -> str:
-    # Whatever is there is replaced: better not a file of another kind.
+    # An existing file is replaced; the suffix keeps that from being another kind.
     if not text.endswith((".html", ".htm")):
         raise argparse.ArgumentTypeError(f"expected a name in .html; received {text!r}")
     return text
@@ -111,8 +116,8 @@ def inspect(args: argparse.Namespace) -> int:
     if args.html:
         html_page.write_page(record_set, samples, args.html)
     if args.json:
-        found = summary.describe(record_set, samples)
-        print(json.dumps({**found, "page": args.html}))
+        description = summary.describe(record_set, samples)
+        print(json.dumps({**description, "page": args.html}))
     elif args.html:
         print(f"{sum(map(len, samples.values()))} records drawn on {args.html}")
     else:
@@ -128,15 +133,15 @@ def verify(args: argparse.Namespace) -> int:
     silence_startup()
     from records.verification import verifier
     from records.verification.feature_check import SampleRequest
-    from records.verification.report import print_verdict
+    from records.verification.report import print_report
 
-    wish = SampleRequest(args.sample, args.photos, files, args.seed)
-    verdict = verifier.verify(args.directory, wish if args.sample else None)
+    request = SampleRequest(args.sample, args.photos, files, args.seed)
+    report = verifier.verify(args.directory, request if args.sample else None)
     if args.json:
-        print(json.dumps(verdict.summary()))
+        print(json.dumps(report.summary()))
     else:
-        print_verdict(verdict)
-    return 0 if verdict.whole else 1
+        print_report(report)
+    return 0 if report.whole else 1
 
 
 if __name__ == "__main__":

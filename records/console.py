@@ -1,4 +1,4 @@
-"""What every command does alike: errors in one sentence, exit codes."""
+"""Console output and exit codes that all commands share."""
 
 import difflib
 import io
@@ -10,8 +10,8 @@ from records.errors import UserError
 
 INTERRUPTED = 130
 NEAR = 0.5  # the ratio of difflib from which on a name is suggested
-# What moves the cursor, colours or renames a terminal (C0 but tab and newline, C1), and
-# what turns the order of letters about.
+# Characters that control a terminal (C0 except tab and newline, C1), and those that
+# change the direction of text.
 CONTROLS = {
     code: f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
     for codes in (
@@ -23,9 +23,10 @@ CONTROLS = {
 
 
 def run_command(main: Callable[[], int | None]) -> int:
-    """Runs a command: its exit code, 1 after a UserError, 130 after Ctrl-C.
+    """Returns a command's exit code; 1 after a UserError, 130 after Ctrl-C.
 
-    A file's name need not be UTF-8: what cannot be printed as it is is spelled out.
+    Output that the terminal's encoding lacks is printed as escapes, because names of
+    files need not be UTF-8.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -39,8 +40,8 @@ def run_command(main: Callable[[], int | None]) -> int:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader of our output has gone (`| head`): let the interpreter's last
-        # flush find somewhere to write.
+        # The reader of our output has ended (`| head`). The interpreter flushes once
+        # more when it exits, and must not fail then.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
 
@@ -64,12 +65,12 @@ def suggest(name: str, valid: Iterable[str], most: int = 1) -> list[str]:
 
 
 def print_plain(text: str, **where) -> None:
-    """Prints what may hold other people's text."""
+    """Prints text from outside, with its control characters shown as escapes."""
     print(visible(text), **where)
 
 
 def plain_console():
-    """A rich console for tables of other people's text: it is printed as it stands."""
+    """Returns a rich console that prints text from outside without markup."""
     from rich.console import Console
 
     console = Console(markup=False, emoji=False, highlight=False)
@@ -80,7 +81,7 @@ def plain_console():
 
 
 def number_table(first: str, *others: str, title: str | None = None):
-    """A rich table whose first column is text and the others numbers."""
+    """Returns a rich table whose first column is text and the others numbers."""
     from rich.table import Table
 
     table = Table(first, *others, title=title)
@@ -93,8 +94,11 @@ def add_command(commands, name: str, run: Callable, does: str, example: str):
     """Adds a subcommand whose help ends with an example; returns its parser.
 
     Args:
-        commands: what `add_subparsers` returned.
+        commands: the result of `add_subparsers`.
+        name: of the subcommand.
         run: called with the parsed arguments; returns the exit code.
+        does: one line for the help.
+        example: arguments of the example.
     """
     parser = commands.add_parser(name, help=does, description=does, allow_abbrev=False)
     parser.epilog = f"example: {parser.prog} {example}"

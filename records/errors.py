@@ -1,9 +1,10 @@
-"""The one exception that a person is meant to read."""
+"""The exception whose message is written for the user."""
 
 
 class UserError(Exception):
-    """Something the user can put right: one sentence or two, no stack trace.
+    """An error that the user can correct.
 
-    The message says what is wrong, where, what was expected and received, and what
-    to do about it. Commands print it after `error:` and exit with code 1.
+    The message says in a sentence or two what is wrong, where, what was received, what
+    was expected and what to do. Commands print it after `error:`, without a stack
+    trace, and exit with code 1.
     """

@@ -1,13 +1,13 @@
-"""Looking at a photo's header before anything decodes it.
+"""Checks a photo's header before the photo is decoded.
 
-The bytes may be anybody's. So sizes are read by a walk of our own, over at most
-`MOST_PARTS` segments, chunks or blocks, in time that is linear in the bytes; nothing is
-decoded.
+The bytes are untrusted. So the size is read by a parser that visits at most
+`MOST_PARTS` segments, chunks or blocks, plus one for every `PART` bytes, in time linear
+in the bytes. It decodes nothing.
 
-What decoding takes was measured on photos of 12 megapixels (2 cores of an AMD EPYC, by
-`decode_photo`): 3 to 19 ns a pixel for JPEG, 8 to 27 for PNG, 9 to 18 for GIF, 11 to 22
-for BMP, and for each scan of a progressive JPEG once more a small part of that. So a
-photo's cost is its pixels, and more for many scans.
+Decoding times were measured on photos of 12 megapixels (2 cores of an AMD EPYC, by
+`decode_photo`): 3 to 19 ns a pixel for JPEG, 8 to 27 for PNG, 9 to 18 for GIF and 11 to
+22 for BMP. Each scan of a progressive JPEG adds a small part of that. So the cost of a
+photo is its number of pixels, increased for many scans.
 
 Sources: JPEG, ITU T.81 annex B; PNG 3rd edition; GIF89a; WebP container specification,
 RFC 9649.
@@ -18,22 +18,22 @@ import struct
 from collections.abc import Callable
 from typing import NamedTuple
 
-# Beyond it a file is taken for a decompression bomb, as by Pillow.
+# A larger photo is refused as a decompression bomb; Pillow has the same limit.
 MAX_PIXELS = 89_478_485
-MAX_BYTES = 512 << 20  # of a file: more than a BMP of so many pixels has
+MAX_BYTES = 512 << 20  # of a file: more than a BMP of MAX_PIXELS has
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WebP")
 READABLE = "JPEG, PNG, GIF, BMP or WebP"
-MAX_SIDE = 65_535  # as in a JPEG: to make a wider photo small takes gigabytes
+MAX_SIDE = 65_535  # JPEG's limit: resizing a wider photo takes gigabytes
 MOST_PARTS = 4096  # and one more for every `PART` bytes
 PART = 64
-SCANS = 32  # of a JPEG in several, that take as long as all of its pixels once
+SCANS = 32  # number of scans that take as long as decoding all pixels once
 
-# Frames of a JPEG, by their marker; those of FREE have neither length nor content.
+# Markers of a JPEG's frames; markers in FREE have neither length nor content.
 FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
 FREE = {0x01, *range(0xD0, 0xD9)}
 SCAN, END = 0xDA, b"\xff\xd9"
-# But those that stand in the data of a scan.
+# Any marker except those inside the data of a scan.
 MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 OTHERS = {
     rb"II\*\0|MM\0\*": "TIFF",
@@ -48,10 +48,10 @@ OTHERS = {
 
 
 class PhotoProblem(Exception):  # noqa: N818
-    """A photo that is not to be decoded.
+    """A photo that must not be decoded.
 
     Attributes:
-        reason: one word for counting: `empty_file`, `not_an_image`,
+        reason: one word, by which problems are counted: `empty_file`, `not_an_image`,
             `unsupported_format`, `too_many_parts`, `too_many_pixels` or `too_costly`.
     """
 
@@ -60,18 +60,18 @@ class PhotoProblem(Exception):  # noqa: N818
         self.reason = reason
 
     def describe(self) -> str:
-        """Returns reason and detail, in words for the photo's owner."""
+        """Returns reason and detail as a message."""
         return f"{self.reason.replace('_', ' ')}: {self}"
 
 
 class Header(NamedTuple):
-    """What a photo says of itself.
+    """Format and size of a photo.
 
     Attributes:
         kind: one of FORMATS.
         width, height: in pixels.
-        pixels: that a decoder has to hold: of all frames of a GIF.
-        scans: passes over all pixels, of a JPEG that has several.
+        pixels: number that a decoder holds, for a GIF those of all frames.
+        scans: number of passes over the pixels, for a JPEG with several.
     """
 
     kind: str
@@ -82,18 +82,19 @@ class Header(NamedTuple):
 
     @property
     def cost(self) -> float:
-        """Pixels, and more for many scans: decoding takes time in proportion."""
+        """Pixels, increased for many scans; decoding time is proportional to it."""
         return self.pixels * (1 + self.scans / SCANS)
 
 
 def check_header(photo: bytes, most: int = MAX_PIXELS) -> Header:
-    """Reads a photo's header, by its bytes, whatever its name.
+    """Reads a photo's header and checks its format and cost.
 
     Args:
-        most: pixels that it may cost.
+        photo: bytes of the file; its name does not matter.
+        most: largest cost allowed, in pixels.
 
     Raises:
-        PhotoProblem: it is none of FORMATS, or costs more.
+        PhotoProblem: the format is none of FORMATS, or the cost is higher.
     """
     header = read_header(photo)
     if header.pixels > most:
@@ -109,7 +110,7 @@ def check_header(photo: bytes, most: int = MAX_PIXELS) -> Header:
 
 
 def refusal(photo: bytes) -> str | None:
-    """Says why a photo is not to be decoded; None if it may be."""
+    """Returns why a photo must not be decoded; None if it may be."""
     try:
         check_header(photo)
     except PhotoProblem as problem:
@@ -118,7 +119,7 @@ def refusal(photo: bytes) -> str | None:
 
 
 def decoding_cost(photo: bytes) -> float | None:
-    """Returns what a photo costs to decode, in pixels; None if it is not decoded."""
+    """Returns the cost of decoding a photo, in pixels; None without a valid header."""
     try:
         return read_header(photo).cost
     except PhotoProblem:
@@ -129,7 +130,7 @@ def read_header(photo: bytes) -> Header:
     """Reads format and size.
 
     Raises:
-        PhotoProblem: not a photo of FORMATS, or one that is cut into too many parts.
+        PhotoProblem: the format is none of FORMATS, or the file has too many parts.
     """
     if not photo:
         raise PhotoProblem("empty_file", "0 bytes")
@@ -146,7 +147,7 @@ def read_header(photo: bytes) -> Header:
 
 
 def within_sides(header: Header) -> Header:
-    """Raises PhotoProblem where a photo is wider or higher than any is."""
+    """Returns the header; raises PhotoProblem if a side exceeds MAX_SIDE."""
     if max(header.width, header.height) > MAX_SIDE:
         size = f"{header.width} x {header.height} pixels"
         raise PhotoProblem("too_many_pixels", f"{size}; no side above {MAX_SIDE:,}")
@@ -154,7 +155,7 @@ def within_sides(header: Header) -> Header:
 
 
 def read_jpeg(photo: bytes) -> Header:
-    """Walks the segments to the frame's, and on to count the scans."""
+    """Reads the segments up to the frame's, then counts the scans."""
     at, parts = 2, Parts(photo)
     while True:
         parts.count()
@@ -165,7 +166,7 @@ def read_jpeg(photo: bytes) -> Header:
             height, width = struct.unpack_from(">HH", photo, at + 5)
             scans = count_scans(photo, at, parts)
             return Header("JPEG", width, height, width * height, scans)
-        if marker == 0xFF:  # a byte that fills
+        if marker == 0xFF:  # padding
             at += 1
         elif marker in FREE:
             at += 2
@@ -176,12 +177,17 @@ def read_jpeg(photo: bytes) -> Header:
 def count_scans(photo: bytes, frame: int, parts: "Parts") -> int:
     """Counts the scans up to the end of the image, as libjpeg does.
 
-    It reads several of a progressive JPEG, or where the first has not all components;
-    what stands between segments it skips. What is in segments (a small picture in
-    EXIF) or after the image's end (other pictures, a film) is no scan.
+    libjpeg reads several scans of a progressive JPEG, or if the first scan lacks
+    components, and skips bytes between segments. Content of segments (a thumbnail in
+    EXIF) and bytes after the image's end (other images, a video) hold no scans.
 
     Args:
-        frame: where that segment is.
+        photo: bytes of the file.
+        frame: offset of the frame's segment.
+        parts: counter of segments.
+
+    Returns:
+        The number of scans; 0 if libjpeg reads only one.
     """
     scans, at, several = 0, frame, photo[frame + 1] in PROGRESSIVE
     while (found := MARKER.search(photo, at)) and found[0] != END:
@@ -205,9 +211,9 @@ def read_png(photo: bytes) -> Header:
 
 
 def read_gif(photo: bytes) -> Header:
-    """Adds up the frames: TensorFlow unpacks all of them to use the first.
+    """Reads the size and sums the pixels of all frames.
 
-    A frame may exceed the screen.
+    TensorFlow decodes all frames to use the first, and a frame may exceed the screen.
     """
     width, height, flags = struct.unpack_from("<HHB", photo, 6)
     at, frames, parts = 13 + colour_table(flags), 0, Parts(photo)
@@ -219,7 +225,7 @@ def read_gif(photo: bytes) -> Header:
             at += 11 + colour_table(flags)
         else:
             at += 2
-        while at < len(photo) and photo[at]:  # blocks of data, an empty one ends them
+        while at < len(photo) and photo[at]:  # blocks of data up to an empty one
             parts.count()
             at += photo[at] + 1
         at += 1
@@ -227,7 +233,7 @@ def read_gif(photo: bytes) -> Header:
 
 
 def colour_table(flags: int) -> int:
-    """Returns its bytes; 0 where there is none."""
+    """Returns the bytes of a colour table; 0 if the flags have none."""
     return 3 << (flags % 8 + 1) if flags & 0x80 else 0
 
 
@@ -241,7 +247,7 @@ def read_bmp(photo: bytes) -> Header:
 def read_webp(photo: bytes) -> Header:
     """Reads the first chunk: lossy, lossless or extended.
 
-    An animation is refused: TensorFlow 2.21 corrupts its memory decoding one.
+    An animation is refused because TensorFlow 2.21 corrupts memory when it decodes one.
     """
     if photo[8:12] != b"WEBP":
         raise not_an_image(photo)
@@ -263,7 +269,7 @@ def read_webp(photo: bytes) -> Header:
 
 
 class Parts:
-    """Counts the parts of a file, and refuses one with too many for its size."""
+    """A counter of a file's parts that refuses too many for the file's size."""
 
     def __init__(self, photo: bytes):
         self.most = self.left = MOST_PARTS + len(photo) // PART

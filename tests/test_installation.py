@@ -7,12 +7,12 @@ import pytest
 
 HARM = "from pathlib import Path\nPath('harm').touch()\n"
 RESOURCES = """
-from records import compiled, look, page
-from tfcap import step_operations
-from tfcap.web.static_files import read_static
+from importlib.resources import files
 import beam_jobs.elements
-look.look(), page.load_template("card"), read_static("caption/page.html")
-step_operations.SOURCE.read_bytes()
+files("records.html").joinpath("theme.css").read_text()
+files("records.inspection").joinpath("page.html").read_text()
+files("tfcap.ops").joinpath("native", "step.cc").read_bytes()
+files("tfcap.web").joinpath("caption", "page.html").read_text()
 """
 
 

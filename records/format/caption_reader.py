@@ -1,4 +1,4 @@
-"""A split's captions alone: neither features nor photos are read for them."""
+"""Reads a split's captions without its features and photos."""
 
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -20,9 +20,9 @@ class CaptionIds(NamedTuple):
     """The token ids of a split's captions, in stored order.
 
     Attributes:
-        tokens: of all captions, one after another, in the smallest type for them.
-        lengths: tokens of each caption, int32.
-        captions: of each photo, int32.
+        tokens: ids of all captions, concatenated, in the smallest unsigned type.
+        lengths: number of tokens of each caption, int32.
+        captions: number of captions of each photo, int32.
     """
 
     tokens: np.ndarray
@@ -31,26 +31,27 @@ class CaptionIds(NamedTuple):
 
     @classmethod
     def joined(cls, parts: Iterable["CaptionIds"]) -> "CaptionIds":
-        """Puts some after others; parts are not held until the last has come."""
-        held, dtypes = [bytearray() for _ in cls._fields], [np.uint8] * len(cls._fields)
+        """Concatenates parts; each is released before the next is read."""
+        buffers = [bytearray() for _ in cls._fields]
+        dtypes = [np.uint8] * len(cls._fields)
         for part in parts:
-            dtypes = [own.dtype for own in part]
-            for whole, own in zip(held, part):
-                whole += own.tobytes()
-        return cls(*map(np.frombuffer, held, dtypes))
+            dtypes = [column.dtype for column in part]
+            for buffer, column in zip(buffers, part):
+                buffer += column.tobytes()
+        return cls(*map(np.frombuffer, buffers, dtypes))
 
     def parts(self, photos: int) -> Iterator["CaptionIds"]:
-        """Yields the captions of a number of photos at a time."""
+        """Yields the captions of `photos` photos at a time."""
         caption = token = 0
         for start in range(0, len(self.captions), photos):
-            of_photos = self.captions[start : start + photos]
-            lengths = self.lengths[caption:][: of_photos.sum()]
+            captions = self.captions[start : start + photos]
+            lengths = self.lengths[caption:][: captions.sum()]
             tokens = self.tokens[token:][: lengths.sum()]
-            yield CaptionIds(tokens, lengths, of_photos)
+            yield CaptionIds(tokens, lengths, captions)
             caption, token = caption + len(lengths), token + len(tokens)
 
     def of_photos(self, numbers: np.ndarray) -> "CaptionIds":
-        """Returns those of some photos, in stored order."""
+        """Returns the captions of the photos of these numbers, in stored order."""
         chosen = np.zeros(len(self.captions), bool)
         chosen[numbers] = True
         captions = np.repeat(chosen, self.captions)
@@ -60,7 +61,7 @@ class CaptionIds(NamedTuple):
         )
 
     def without_first(self) -> "CaptionIds":
-        """Returns them without each caption's first token."""
+        """Returns the captions without their first tokens."""
         lengths = self.lengths[self.lengths > 0]
         rest = np.ones(len(self.tokens), bool)
         rest[np.cumsum(lengths, dtype=np.int64) - lengths] = False
@@ -68,11 +69,11 @@ class CaptionIds(NamedTuple):
         return CaptionIds(self.tokens[rest], shorter, self.captions)
 
     def padded(self, least: int) -> np.ndarray:
-        """Returns a caption a row, int32 [captions, longest or `least`]."""
+        """Returns one row per caption, padded: int32 [captions, longest or `least`]."""
         longest = max(self.lengths.max(initial=0), least)
-        there = np.arange(longest) < self.lengths[:, np.newaxis]
-        rows = np.full(there.shape, PAD_ID, np.int32)
-        rows[there] = self.tokens
+        is_token = np.arange(longest) < self.lengths[:, np.newaxis]
+        rows = np.full(is_token.shape, PAD_ID, np.int32)
+        rows[is_token] = self.tokens
         return rows
 
 
@@ -96,13 +97,13 @@ def read_ids(records: RecordSet, split: str) -> CaptionIds:
     """Returns the ids of every caption of a split, `<start>` and `<end>` included.
 
     Raises:
-        UserError: names the shard where a file is damaged.
+        UserError: a shard is damaged; names it.
     """
     return CaptionIds.joined(read_parts(records, split))
 
 
 def read_parts(records: RecordSet, split: str) -> Iterator[CaptionIds]:
-    """Yields those of some photos at a time, in the smallest type for tokens."""
+    """Yields the ids of some photos at a time, in the smallest type for tokens."""
     smallest = np.min_scalar_type(len(records.vocabulary))
     for path in records.shard_paths(split):
         for tokens, lengths, captions in parsed_ids(path):
@@ -110,7 +111,7 @@ def read_parts(records: RecordSet, split: str) -> Iterator[CaptionIds]:
 
 
 def parsed_ids(path: str) -> Iterator[CaptionIds]:
-    """Yields the ids of some records of a shard at a time."""
+    """Yields the ids of `AT_ONCE` records of a shard at a time."""
     records = read_columns(path, (schema.IDS, schema.LENGTHS))
     for batch in batched(records, AT_ONCE):
         try:

@@ -1,10 +1,10 @@
-"""Reading some columns of a shard: large ones that nobody asked for are passed over.
+"""Reads some columns of a shard and skips large ones that are not requested.
 
     record       tf.train.Example { features = 1 }
     features     tf.train.Features { feature = 1, a map: an entry for each column }
     entry        { key = 1, the column's name; value = 2 }
 
-So captions can be read where features take a hundred times as many bytes.
+So captions can be read without the features, which take a hundred times as many bytes.
 """
 
 from collections.abc import Collection, Iterator
@@ -16,7 +16,7 @@ from records.format.tfrecord import CHECKSUM, HEADER_BYTES, read_body, read_leng
 from records.storage.base import BLOCK, is_remote
 from records.storage.files import open_file, reason
 
-WHOLE = 1 << 14  # bytes: to pass over less saves no time
+WHOLE = 1 << 14  # bytes: skipping less saves no time
 BUFFER = 1 << 13  # bytes read at a time
 HEAD = 64  # bytes of an entry that hold its lengths and the column's name
 
@@ -24,15 +24,14 @@ HEAD = 64  # bytes of an entry that hold its lengths and the column's name
 def read_columns(path: str, columns: Collection[str]) -> Iterator[bytes]:
     """Yields a shard's records with these columns, serialised.
 
-    A record of `WHOLE` bytes or less comes whole, and is checked against its checksum.
-    Of a larger one the other columns are not read, so that its checksum cannot be
-    verified.
+    A record of at most `WHOLE` bytes is yielded whole, after its checksum is verified.
+    A larger one has only the requested columns; its checksum cannot be verified.
 
     Raises:
         UserError: names shard and record number where the file is damaged.
     """
     names = {name.encode() for name in columns}
-    # An object store takes a request for each place: there all is read, by blocks.
+    # Seeking on an object store costs a request, so there whole blocks are read.
     buffering = BLOCK if is_remote(path) else BUFFER
     try:
         with open_file(path, buffering) as file:
@@ -59,10 +58,10 @@ def _records(file: BinaryIO, path: str, names: set[bytes]) -> Iterator[bytes]:
 
 
 def _record(file: BinaryIO, place: int, length: int, names: set[bytes]) -> bytes | None:
-    """Returns the record whose length was just read; None if it is damaged.
+    """Reads a record after its length; None if it is damaged.
 
     Raises:
-        ValueError: it is no record of columns.
+        ValueError: its bytes are no record of columns.
     """
     if length <= WHOLE:
         return read_body(file, length)
@@ -76,7 +75,7 @@ def _record(file: BinaryIO, place: int, length: int, names: set[bytes]) -> bytes
 def _entries(
     file: BinaryIO, place: int, end: int, names: set[bytes]
 ) -> Iterator[bytes]:
-    """Yields the entries of the columns asked for."""
+    """Yields the entries of the requested columns."""
     head, size = read_head(file.read(HEAD), 0, 1)
     place += head
     if place + size != end:

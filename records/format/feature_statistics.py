@@ -1,4 +1,4 @@
-"""Mean and standard deviation of each feature, added up photo by photo."""
+"""Accumulates mean and standard deviation of each feature, photo by photo."""
 
 import numpy as np
 
@@ -6,13 +6,14 @@ from records.format.manifest import FeatureStatistics
 
 
 class StatisticsAccumulator:
-    """Sums over photos and cells, per channel; in double precision.
+    """Sums over photos and cells, per channel, in double precision.
 
-    A random network's features are of the order of 1e-4: single would lose them.
+    Single precision would lose features of the order of 1e-4, which a network with
+    random weights has.
 
     Attributes:
         sum, squares: float64 [channels]; empty before the first photo.
-        cells: how many values each of them has.
+        cells: number of values in each sum.
     """
 
     def __init__(self):
@@ -25,7 +26,13 @@ class StatisticsAccumulator:
         self.merge(rows.sum(0), np.square(rows).sum(0), len(rows))
 
     def merge(self, total: np.ndarray, squares: np.ndarray, cells: int) -> None:
-        """Adds the sums of others."""
+        """Adds sums of other photos.
+
+        Args:
+            total: float64 [channels].
+            squares: float64 [channels].
+            cells: number of values in each sum.
+        """
         if not cells:
             return
         self.sum = self.sum + total if self.cells else total
@@ -33,7 +40,7 @@ class StatisticsAccumulator:
         self.cells += cells
 
     def moments(self) -> FeatureStatistics:
-        """Of what was added, which must be something."""
+        """Returns mean and deviation of all photos; there must be at least one."""
         mean = self.sum / self.cells
         deviation = np.sqrt(np.maximum(self.squares / self.cells - np.square(mean), 0))
         return FeatureStatistics(mean=mean.tolist(), deviation=deviation.tolist())

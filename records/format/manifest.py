@@ -1,4 +1,4 @@
-"""`dataset.json`: what a record set holds. Written last; without it there is none."""
+"""The manifest `dataset.json`, written last: a record set does not exist without it."""
 
 import hashlib
 import json
@@ -23,9 +23,8 @@ from records.text.tokenizer_config import TokenizerSettings
 FILE_NAME = "dataset.json"
 FORMAT = 1
 MAX_BYTES = 64 << 20  # of the file: the moments of 131,072 features take 6 MiB
-# Beside the manifest's own fields: whether a person has changed any of them.
-CHECKSUM = "checksum"
-# Work directories hold a manifest as well.
+CHECKSUM = "checksum"  # key of the digest of all other fields; reveals edits
+# Also shown for the manifest in a work directory.
 REMEDY = "Put it back from a copy, or build the records again"
 
 
@@ -33,14 +32,15 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-# A directory may be anybody's: what it names stays in it, and what is counted is small.
+# A record set may come from anyone, so its names must not lead out of the directory and
+# its counts must be small.
 Name = Annotated[str, Field(pattern=r"^[^/\\\x00-\x1f]+$")]
 Length = Annotated[int, Field(ge=0, le=1_000_000)]
 Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
 
 
 class ShardInfo(_Part):
-    """A shard: its file, what it holds, and its SHA-256 in hexadecimal."""
+    """A shard: name, counts, bytes and SHA-256 in hexadecimal."""
 
     name: Name
     photos: Count
@@ -50,21 +50,22 @@ class ShardInfo(_Part):
 
 
 class EncoderInfo(_Part):
-    """Which function from photo to features made these records.
+    """The encoder that computed the features of a record set.
 
     Attributes:
-        kind: `application`: a network of `keras.applications`; `keras_file` or
-            `saved_model`: a model of one's own.
-        name: the network's name in snake case, or that of the file or directory.
-        layer: the layer it is cut at, or output of a SavedModel; None for its last.
+        kind: `application` for a network of `keras.applications`; `keras_file` or
+            `saved_model` for a user's model.
+        name: the network's name in snake case, or the name of the file or directory.
+        layer: the layer the network is cut at, or the output of a SavedModel; None for
+            the last.
         pooling: `avg`, `flatten` or `grid`.
-        input_size: of the network, in pixels squared.
-        preprocessing: how pixels are read, resized and scaled, in words.
+        input_size: side of the network's square input, in pixels.
+        preprocessing: description of how pixels are read, resized and scaled.
         weights: `imagenet`, `random` or the name of the file.
         signature: of a SavedModel; None for `serving_default`.
-        crops: 1: the whole photo; 5: its corners and centre, their features averaged.
-        flip: averaged with the features of the mirror image.
-        digest: SHA-256 over all of the above but files' names, and every weight.
+        crops: 1 for the whole photo; 5 for the average of its corners and centre.
+        flip: features are averaged with those of the mirror image.
+        digest: SHA-256 over all of the above except names of files, and every weight.
     """
 
     kind: str = "application"
@@ -84,8 +85,8 @@ class DroppedWords(_Part):
     """Words that the tokenizer dropped for one reason.
 
     Attributes:
-        count: of all.
-        examples: the most frequent, each with how often; ties by word.
+        count: number of dropped words.
+        examples: the most frequent words with their counts, ties by word.
     """
 
     count: Count
@@ -93,34 +94,35 @@ class DroppedWords(_Part):
 
 
 class Statistics(_Part):
-    """Counts over the record set; photos in = written + rejected, captions too.
+    """Counts over a record set.
 
-    Words in = kept + dropped, over all captions that were read, of rejected photos too.
-    Record sets of before these were counted have 0 words in.
+    Photos in = written + rejected, and captions likewise. Words in = kept + dropped,
+    over all captions that were read, also those of rejected photos. Older record sets
+    have 0 words in.
 
     Attributes:
         photos_in: photos named by captions or split lists, and entries of the source
             that should name one and do not.
-        captions_in: captions of the source, whatever stands in a caption's place among
-            them: for Flickr8k, lines of the caption file that are not blank.
-        rejected_photos: photos rejected, by reason.
-        rejected_captions: captions rejected, by reason; those of a rejected photo
-            count under the photo's reason.
+        captions_in: captions of the source, damaged ones included; for Flickr8k, lines
+            of the caption file that are not blank.
+        rejected_photos: reason -> photos.
+        rejected_captions: reason -> captions; the captions of a rejected photo count
+            under the photo's reason.
         tokens: words, pieces or characters of the written captions, out-of-vocabulary
             ones included.
-        out_of_vocabulary: how many of them the vocabulary lacks.
+        out_of_vocabulary: number of tokens out of the vocabulary.
         caption_lengths: ids per caption, `<start>` and `<end>` included -> captions.
-        photo_formats: file format, as found in the bytes -> photos.
+        photo_formats: file format, detected from the bytes -> photos.
         longest_caption: ids, `<start>` and `<end>` included.
-        words_in, words_kept: before and after the tokenizer dropped some.
-        dropped_words: those, by reason (`records.text.tokenizer.why_dropped`).
-        unspaced_fraction: part of the training captions' words that are in a script
-            without spaces, so that each is a whole clause.
-        uncaptioned_files: files of the photo directory that no caption and no list
-            names; they are no photos in.
-        longest_by_split: `longest_caption` of each split; empty in record sets of
-            before it was counted.
-        equal_captions: whether all training captions have the same tokens.
+        words_in: words before the tokenizer dropped any.
+        words_kept: words that the tokenizer kept.
+        dropped_words: reason (`records.text.tokenizer.why_dropped`) -> words.
+        unspaced_fraction: fraction of the training captions' words in a script without
+            spaces; such a word is a whole clause.
+        uncaptioned_files: files of the photo directory that neither a caption nor a
+            list names; they are not in `photos_in`.
+        longest_by_split: `longest_caption` of each split; empty in older record sets.
+        equal_captions: all training captions have the same tokens.
     """
 
     photos_in: Count
@@ -165,8 +167,8 @@ class Statistics(_Part):
 class FeatureStatistics(_Part):
     """Mean and standard deviation of each feature over the training photos.
 
-    One value per channel for a grid, one per feature otherwise. The model
-    standardises with them; the records hold features as the encoder gave them.
+    There is one value per channel of a grid, or one per feature. The model standardises
+    with them; records hold the features that the encoder computed.
     """
 
     mean: list[float]
@@ -174,7 +176,7 @@ class FeatureStatistics(_Part):
 
 
 class Manifest(_Part):
-    """All of `dataset.json`."""
+    """The content of `dataset.json`."""
 
     format: int
     shards: dict[Name, list[ShardInfo]]
@@ -190,7 +192,7 @@ class Manifest(_Part):
     sources: dict[str, str]
 
     @model_validator(mode="after")
-    def _moments_are_of_each_feature(self):
+    def _check_moments_fit_features(self):
         channels = self.features.shape[-1]
         means, deviations = len(self.moments.mean), len(self.moments.deviation)
         if means != channels or deviations != channels:
@@ -202,7 +204,7 @@ class Manifest(_Part):
 
     @property
     def longest_training_caption(self) -> int:
-        """Ids, `<start>` and `<end>` included; of all splits where that is unknown."""
+        """Ids with `<start>` and `<end>`; over all splits in older record sets."""
         return self.statistics.longest_by_split.get("train", self.longest_caption)
 
     def photos(self, split: str) -> int:
@@ -221,43 +223,45 @@ class Manifest(_Part):
 
     @property
     def content_digest(self) -> str:
-        """SHA-256 over what training reads: not the configuration or its paths.
+        """SHA-256 over the fields that training depends on.
 
-        Nor the statistics: they follow from the shards, but for what was left out, and
-        a newer version counts more of them.
+        The configuration and its paths are left out. So are the statistics, which
+        follow from the shards and of which a newer tfcap may count more.
         """
-        left_out = {"configuration", "sources", "statistics"}
-        content = self.model_dump(mode="json", exclude=left_out)
+        excluded = {"configuration", "sources", "statistics"}
+        content = self.model_dump(mode="json", exclude=excluded)
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def load_manifest(directory: str) -> Manifest:
     """Reads and checks `dataset.json`.
 
-    A field that older sets lack has the default that tells of them.
+    Fields that older record sets lack have defaults.
 
     Raises:
-        UserError: no record set there, one of a newer version, or a damaged file.
+        UserError: the directory is no record set, its format is newer, or the file is
+            damaged.
     """
     path, content = os.path.join(directory, FILE_NAME), load_content(directory)
-    said = content.pop(CHECKSUM, None)
+    stored_checksum = content.pop(CHECKSUM, None)
     try:
         return Manifest.model_validate(content)
     except ValidationError as error:
-        what = explain(error)
-    if said != checksum(content):
+        problem = explain(error)
+    if stored_checksum != checksum(content):
         raise UserError(
-            f"{path} is damaged or was edited, for its checksum does not fit: {what}. "
-            f"{REMEDY}"
+            f"{path} is damaged or was edited, for its checksum does not fit: "
+            f"{problem}. {REMEDY}"
         )
     raise UserError(
-        f"{path} is whole, but this tfcap cannot read it: {what}. A newer tfcap wrote "
-        "it, or somebody edited it: install a newer tfcap, or build the records again"
+        f"{path} is whole, but this tfcap cannot read it: {problem}. A newer tfcap "
+        "wrote it, or somebody edited it: install a newer tfcap, or build the records "
+        "again"
     )
 
 
 def explain(error: ValidationError) -> str:
-    """The first thing wrong, in words."""
+    """Returns a description of the first error."""
     first = error.errors()[0]
     field = ".".join(map(str, first["loc"]))
     if first["type"] == "extra_forbidden":
@@ -267,10 +271,10 @@ def explain(error: ValidationError) -> str:
 
 
 def load_content(directory: str) -> dict[str, Any]:
-    """`dataset.json` as it stands, of this format.
+    """Reads `dataset.json` and checks its format, but not its fields.
 
     Raises:
-        UserError: as `load_manifest`, but fields are not looked at.
+        UserError: as `load_manifest`.
     """
     check_utf8(directory)
     path = os.path.join(directory, FILE_NAME)
@@ -296,6 +300,6 @@ def load_content(directory: str) -> dict[str, Any]:
 
 
 def checksum(content: dict[str, Any]) -> str:
-    """SHA-256 of all fields of `dataset.json` but the checksum itself."""
+    """Returns the SHA-256 of all fields of `dataset.json` except the checksum."""
     fields = {name: value for name, value in content.items() if name != CHECKSUM}
     return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Some records of a split, by their numbers in stored order."""
+"""Reads records of a split by their numbers in stored order."""
 
 from collections.abc import Iterator, Sequence
 
@@ -7,13 +7,13 @@ from records.format.record_set import RecordSet
 from records.format.shard_reader import ShardReader
 from records.storage.base import BLOCK, is_remote
 
-BUFFER = 1 << 12  # bytes read at a time: of most records only the length is wanted
+BUFFER = 1 << 12  # bytes read at a time: most records are skipped after their length
 
 
 def read_numbered(
     records: RecordSet, split: str, numbers: Sequence[int]
 ) -> Iterator[bytes]:
-    """Yields serialised records; shards without any of them are not read.
+    """Yields serialised records; shards that hold none of them are not read.
 
     Args:
         numbers: from 0, ascending.
@@ -23,14 +23,14 @@ def read_numbered(
     """
     wanted, first = set(map(int, numbers)), 0
     for path, info in zip(records.shard_paths(split), records.manifest.shards[split]):
-        here = {n for n in range(info.photos) if first + n in wanted}
+        in_shard = {n for n in range(info.photos) if first + n in wanted}
         first += info.photos
-        if here:
-            yield from read_some(path, here)
+        if in_shard:
+            yield from read_some(path, in_shard)
 
 
 def read_some(path: str, numbers: set[int]) -> Iterator[bytes]:
-    """Yields records of one shard, by their numbers in it."""
+    """Yields records of one shard by their numbers in it."""
     reader = ShardReader(path, BLOCK if is_remote(path) else BUFFER)
     left = len(numbers)
     for number, offset in enumerate(reader.offsets()):

@@ -1,15 +1,18 @@
-"""Fields of protocol buffers' wire format whose content has a length (type 2).
+"""Reads and writes length-delimited fields (type 2) of protocol buffers.
 
-    number << 3 | 2     varint: seven bits a byte, the lowest first; all bytes but the
-    length              varint  last have the eighth bit set
-    content             length
+    number << 3 | 2     varint
+    length              varint
+    content             length bytes
+
+A varint has seven bits per byte, the lowest first; all bytes but the last have the
+eighth bit set.
 
 Source: https://protobuf.dev/programming-guides/encoding/
 """
 
 
 def field(number: int, content: bytes) -> bytes:
-    """Returns a field as it stands in a message."""
+    """Returns a field as a message holds it."""
     return varint(number << 3 | 2) + varint(len(content)) + content
 
 
@@ -19,7 +22,7 @@ def varint(value: int) -> bytes:
 
 
 def read_head(data: bytes, at: int, number: int) -> tuple[int, int]:
-    """Returns where the content of the field at `at` begins, and its length.
+    """Returns the offset and the length of the content of the field at `at`.
 
     Raises:
         ValueError: it is another field than `number`, or its head is cut short.
@@ -32,7 +35,7 @@ def read_head(data: bytes, at: int, number: int) -> tuple[int, int]:
 
 
 def read_varint(data: bytes, at: int) -> tuple[int, int]:
-    """Returns the number at `at`, and where it ends."""
+    """Returns the number at `at`, and the offset after it."""
     value = 0
     for shift, byte in zip(range(0, 64, 7), data[at : at + 10]):
         value |= (byte & 0x7F) << shift

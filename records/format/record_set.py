@@ -1,4 +1,4 @@
-"""Opening a record set: whatever does not fit its manifest is refused, by name."""
+"""Opens a record set after checking its files against its manifest."""
 
 import os
 import re
@@ -22,9 +22,9 @@ class RecordSet:
     """A directory of records that fits its manifest.
 
     Attributes:
-        directory: where it is.
-        manifest: its `dataset.json`.
-        vocabulary: its `vocabulary.txt`.
+        directory: path of the record set.
+        manifest: content of `dataset.json`.
+        vocabulary: content of `vocabulary.txt`.
     """
 
     directory: str
@@ -33,10 +33,10 @@ class RecordSet:
 
     @classmethod
     def open(cls, directory: str) -> "RecordSet":
-        """Checks manifest, vocabulary digest and every shard's presence and size.
+        """Opens a record set and checks its vocabulary's digest and its shards' sizes.
 
         Raises:
-            UserError: says which of them does not fit.
+            UserError: a file is missing or does not fit the manifest; names it.
         """
         manifest = load_manifest(directory)
         vocabulary = check_vocabulary(directory, manifest)
@@ -47,17 +47,17 @@ class RecordSet:
         return cls(directory, manifest, vocabulary)
 
     def shard_paths(self, split: str) -> list[str]:
-        """Paths of a split's shards.
+        """Returns the paths of a split's shards.
 
         Raises:
-            UserError: the split holds no photo; names those that do.
+            UserError: the split holds no photo; names the splits that do.
         """
         if not self.manifest.photos(split):
-            held = {s: self.manifest.photos(s) for s in self.manifest.shards}
-            found = [f"{photos} in {name}" for name, photos in held.items() if photos]
+            counts = {name: self.manifest.photos(name) for name in self.manifest.shards}
+            others = [f"{count} in {name}" for name, count in counts.items() if count]
             raise UserError(
                 f"{self.directory} has no photo in split {split!r}; it has "
-                + (", ".join(found) or "none at all")
+                + (", ".join(others) or "none at all")
             )
         shards = self.manifest.shards[split]
         return [os.path.join(self.directory, shard.name) for shard in shards]
@@ -90,7 +90,7 @@ def read_shard(path: str) -> Iterator[bytes]:
     """Yields a shard's serialised records.
 
     Raises:
-        UserError: names shard and record number where the file is damaged.
+        UserError: the file is damaged; names shard and record number.
     """
     records = tf.data.TFRecordDataset(path).as_numpy_iterator()
     number = 0

@@ -1,4 +1,4 @@
-"""`rejects.jsonl`: one line per input that did not make it into the records."""
+"""The file `rejects.jsonl`, with a line for each input that was rejected."""
 
 import os
 from collections import Counter
@@ -37,10 +37,10 @@ _reject = TypeAdapter(Reject)
 
 
 def count_rejects(directory: str) -> tuple[Counter[str], Counter[str]]:
-    """Rejected photos and rejected captions, by reason.
+    """Returns the numbers of rejected photos and of rejected captions, by reason.
 
     Raises:
-        UserError: the file is missing, or a line of it is damaged.
+        UserError: the file is missing or damaged.
     """
     photos: Counter[str] = Counter()
     captions: Counter[str] = Counter()
@@ -62,10 +62,10 @@ def parse_line(line: bytes, where: str) -> Reject:
 
 
 def read_lines(path: str) -> Iterator[bytes]:
-    """Yields the lines of a file; of a very long one parts, which are no rejects.
+    """Yields the lines of a file, long ones in parts of at most `LONGEST` bytes.
 
     Raises:
-        UserError: it cannot be read.
+        UserError: the file cannot be read.
     """
     try:
         with open_file(path) as file:

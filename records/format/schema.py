@@ -1,15 +1,15 @@
-"""One record: a photo's features and its captions. Feature names live here alone.
+"""The record of a photo: names, types, encoding and decoding of its columns.
 
     image/id          string            the photo's file name
     image/sha256      string            digest of the photo's bytes as read
     image/features    string            raw little-endian array, row-major
     caption/text      string [n]        captions as in the source
     caption/ids       int64 [sum(len)]  token ids of all captions, one after another
-    caption/lengths   int64 [n]         how many of them each caption has
+    caption/lengths   int64 [n]         number of ids of each caption
     image/encoded     string            the photo itself, only with keep_photos
 
-Features are bytes and not a `float_list`: a spatial grid takes 40 times as long to
-serialise as floats, and bytes are parsed by one `decode_raw` for a whole batch.
+Features are bytes and not a `float_list`. A spatial grid takes 40 times as long to
+serialise as floats, and one `decode_raw` parses the bytes of a whole batch.
 """
 
 import math
@@ -29,7 +29,6 @@ ENCODED = "image/encoded"
 TEXT = "caption/text"
 IDS = "caption/ids"
 LENGTHS = "caption/lengths"
-
 
 Size = Annotated[int, Field(ge=1, le=2**31 - 1)]
 
@@ -53,10 +52,10 @@ class PhotoRecord:
 
     Attributes:
         photo_id: the photo's file name.
-        photo_sha256: digest of its bytes, 32 bytes.
+        photo_sha256: digest of the photo's bytes, 32 bytes.
         features: array of the record set's FeatureSpec.
         captions: as in the source.
-        ids: per caption, its token ids with `<start>` and `<end>`.
+        ids: token ids of each caption, with `<start>` and `<end>`.
         encoded: the photo's bytes, if they are kept.
     """
 
@@ -69,7 +68,7 @@ class PhotoRecord:
 
 
 def encode(record: PhotoRecord) -> bytes:
-    """Serialises a record; the same record always gives the same bytes."""
+    """Serialises a record; equal records give equal bytes."""
     little_endian = record.features.dtype.newbyteorder("<")
     features = np.ascontiguousarray(record.features, little_endian).tobytes()
     columns = {
@@ -87,7 +86,7 @@ def encode(record: PhotoRecord) -> bytes:
 
 
 def decode(serialized: bytes, spec: FeatureSpec) -> PhotoRecord:
-    """Reads one record back.
+    """Parses one record.
 
     Raises:
         UserError: the bytes are no record, or their features do not fit `spec`.
@@ -113,10 +112,11 @@ def decode(serialized: bytes, spec: FeatureSpec) -> PhotoRecord:
 
 
 def decode_id(serialized: bytes, spec: FeatureSpec) -> str:
-    """Reads the photo's id alone, of a record whose features fit `spec`.
+    """Parses the photo's id alone.
 
     Raises:
-        UserError: as `decode`, but captions are not looked at.
+        UserError: the bytes are no record, or their features do not fit `spec`;
+            captions are not checked.
     """
     try:
         columns = tf.train.Example.FromString(serialized).features.feature
@@ -135,12 +135,12 @@ def parse_batch(
     Args:
         serialized: string [photos].
         spec: shape and dtype of the features.
-        with_photos: the photos as well, of records that keep them.
+        with_photos: parses the photos too; the records must hold them.
 
     Returns:
         `photo_id` string [photos]; `features` [photos, *shape] of the stored dtype;
-        `ids` ragged int64 [photos, captions, tokens]; with photos `encoded` string
-        [photos], their bytes.
+        `ids` ragged int64 [photos, captions, tokens]; with photos also `encoded`, their
+        bytes, string [photos].
     """
     text = tf.io.FixedLenFeature([], tf.string)
     columns = tf.io.parse_example(
@@ -154,9 +154,9 @@ def parse_batch(
         },
     )
     lengths = columns[LENGTHS]
-    # Validated: lengths that do not sum to the ids are no record of ours.
+    # Validation is on: it refuses lengths that do not sum to the number of ids.
     captions = tf.RaggedTensor.from_row_lengths(columns[IDS].values, lengths.values)
-    # The sparse indices say which photo a caption is of: no operation needs to.
+    # The sparse indices hold the photo of each caption, so nothing is computed for it.
     ids = tf.RaggedTensor.from_value_rowids(
         captions, lengths.indices[:, 0], lengths.dense_shape[0], validate=False
     )
@@ -170,14 +170,17 @@ def parse_batch(
 
 
 def parse_ids(serialized: tf.Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Parses the captions of records [photos] that need no other columns.
+    """Parses the captions of records, which need not have other columns.
+
+    Args:
+        serialized: string [photos].
 
     Returns:
-        Token ids of all captions, int64; tokens of each caption and captions of each
-        photo, int32.
+        Token ids of all captions, int64; number of tokens of each caption and number of
+        captions of each photo, int32.
 
     Raises:
-        UserError: lengths do not add up to the ids.
+        UserError: the lengths do not sum to the number of ids.
     """
     numbers = tf.io.RaggedFeature(tf.int64, row_splits_dtype=tf.int64)
     columns = tf.io.parse_example(serialized, {IDS: numbers, LENGTHS: numbers})
@@ -189,10 +192,10 @@ def parse_ids(serialized: tf.Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray
 
 
 def decode_texts(serialized: bytes) -> tuple[str, tuple[str, ...]]:
-    """Reads photo id and captions of a record that needs no other columns.
+    """Parses photo id and captions of a record, which need not have other columns.
 
     Raises:
-        UserError: the bytes are no such record.
+        UserError: the bytes are no record.
     """
     try:
         columns = tf.train.Example.FromString(serialized).features.feature

@@ -1,4 +1,4 @@
-"""Reading single records of a shard, by where they begin in the file."""
+"""Reads single records of a shard by their offsets in the file."""
 
 from collections.abc import Iterator
 
@@ -10,12 +10,12 @@ NEAR = 1 << 16
 
 
 class ShardReader:
-    """Reads a shard's records in any order; not for several threads at once.
+    """A reader of a shard's records in any order; not thread-safe.
 
     Args:
         path: of the shard.
-        buffering: bytes read at a time: few for single records, as on an object store
-            each byte takes its time to come; more for all of them in order.
+        buffering: bytes read at a time; few for single records, because an object store
+            sends them slowly, and more for all records in order.
 
     Raises:
         UserError: the file cannot be opened or read.
@@ -29,10 +29,10 @@ class ShardReader:
             raise self._unreadable(error) from None
 
     def read(self, offset: int) -> bytes:
-        """The serialised record that begins at `offset`.
+        """Returns the serialised record that begins at `offset`.
 
         Raises:
-            UserError: it does not fit its checksum, or none begins there.
+            UserError: no record begins there, or it does not fit its checksum.
         """
         _, record = self._record(offset) or (None, None)
         if record is None:
@@ -40,18 +40,18 @@ class ShardReader:
         return record
 
     def entries(self) -> Iterator[tuple[int, bytes | None]]:
-        """Yields (offset, record) from the first on; None for a damaged record.
+        """Yields (offset, record) in order; the record is None if it is damaged.
 
-        A damaged record loses only itself, a damaged length all that follows it.
+        After a damaged record the next one is read; after a damaged length none is.
         """
         offset: int | None = 0
-        while offset is not None and (found := self._record(offset)):
-            following, record = found
+        while offset is not None and (entry := self._record(offset)):
+            next_offset, record = entry
             yield offset, record
-            offset = following
+            offset = next_offset
 
     def offsets(self) -> Iterator[int]:
-        """Yields where each record begins; of a record only its length is read.
+        """Yields the offset of each record; only the lengths of records are read.
 
         Raises:
             UserError: the file is cut short, or a length does not fit its checksum.
@@ -71,9 +71,9 @@ class ShardReader:
             raise self._unreadable(error) from None
 
     def _record(self, offset: int) -> tuple[int | None, bytes | None] | None:
-        """(where the next begins, record), None for what is damaged; None at the end.
+        """Returns (offset of the next record, record), or None at the end of the file.
 
-        A record that is cut short is damaged, and nothing follows it.
+        The record is None if it is damaged; both are None if its length is.
         """
         try:
             self._file.seek(offset)

@@ -1,4 +1,4 @@
-"""Writing one shard, all or nothing."""
+"""Writes one shard, whole or not at all."""
 
 import hashlib
 import os
@@ -10,10 +10,10 @@ from records.storage.files import named_errors, new_file
 
 
 class ShardWriter:
-    """Writes records; the shard comes into being with `close`, whole.
+    """A writer of records, whose shard exists only after `close`.
 
-    Used as a context manager it leaves nothing when the body ends without `close`, so
-    that whatever bears a shard's name is a whole shard.
+    Used as a context manager it leaves nothing when the body ends without `close`. So a
+    file with a shard's name is always whole.
 
     Raises:
         UserError: the file cannot be written (no space, no permission).

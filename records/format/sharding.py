@@ -1,4 +1,4 @@
-"""Which shard a photo goes to, where it stands in it, and what the shard is called."""
+"""Assigns photos to shards, orders them within a shard and names shards."""
 
 import hashlib
 import re
@@ -14,17 +14,17 @@ SALT = b"tfcap records 1:"
 
 
 def shard_name(split: str, index: int, count: int) -> str:
-    """`train-00000-of-00016.tfrecord`."""
+    """Returns a name such as `train-00000-of-00016.tfrecord`."""
     return f"{split}-{index:05d}-of-{count:05d}.tfrecord"
 
 
 def in_order(splits: Iterable[str]) -> list[str]:
-    """train, dev, test: `dataset.json` has them by the alphabet."""
+    """Returns splits in the order train, dev, test, then others."""
     return sorted(splits, key=lambda split: (*SPLITS, split).index(split))
 
 
 def parse_shard_name(name: str) -> tuple[str, int, int]:
-    """The inverse of `shard_name`: (split, index, count)."""
+    """Returns split, index and count; the inverse of `shard_name`."""
     match = SHARD_NAME.fullmatch(name)
     if not match:
         raise UserError(
@@ -34,23 +34,23 @@ def parse_shard_name(name: str) -> tuple[str, int, int]:
 
 
 def photo_hash(photo_id: str) -> int:
-    """A salted 128-bit hash: the same in every process, unlike `hash()`.
+    """Returns a salted 128-bit hash, equal in every process (unlike `hash()`).
 
-    The salt keeps the order unrelated to any other use of MD5 of the file name.
+    The salt makes the order independent of other uses of the name's MD5.
     """
     return int.from_bytes(hashlib.md5(SALT + photo_id.encode()).digest(), "big")
 
 
 def shard_of(photo_id: str, count: int) -> int:
-    """The shard, of `count`, that a photo goes to."""
+    """Returns the index of a photo's shard, out of `count`."""
     return photo_hash(photo_id) % count
 
 
 def order_in_shard(photo_id: str) -> tuple[int, str]:
-    """Photos stand in their shard in the order of this key."""
+    """Returns the key by which the photos of a shard are sorted."""
     return photo_hash(photo_id), photo_id
 
 
 def shard_count(photos: int, photos_per_shard: int) -> int:
-    """How many shards a split of `photos` photos is cut into."""
+    """Returns the number of shards of a split."""
     return -(-photos // photos_per_shard)

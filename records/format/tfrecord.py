@@ -1,4 +1,4 @@
-"""How records follow one another in a shard: the TFRecord format.
+"""The TFRecord format: how records follow one another in a shard.
 
     length   uint64, little-endian       8 bytes
     its checksum                         4
@@ -19,16 +19,16 @@ HEADER_BYTES = LENGTH.size + CHECKSUM.size
 
 
 def frame(record: bytes) -> bytes:
-    """A record as it stands in a shard."""
+    """Returns a record with its length and checksums, as a shard holds it."""
     length = LENGTH.pack(len(record))
     return b"".join((length, checksum(length), record, checksum(record)))
 
 
 def read_length(file: BinaryIO) -> int | None:
-    """The length of the record that begins here; None if it does not fit its checksum.
+    """Reads the length of the next record; None if it does not fit its checksum.
 
     Raises:
-        EOFError: the file ends here.
+        EOFError: the file has no further record.
     """
     header = file.read(HEADER_BYTES)
     if not header:
@@ -40,7 +40,7 @@ def read_length(file: BinaryIO) -> int | None:
 
 
 def read_body(file: BinaryIO, length: int) -> bytes | None:
-    """The record whose length was just read; None if it does not fit its checksum."""
+    """Reads a record after its length; None if it does not fit its checksum."""
     body = file.read(length + CHECKSUM.size)
     record = body[:length]
     return record if body[length:] == checksum(record) else None

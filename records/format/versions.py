@@ -1,9 +1,8 @@
-"""Which version wrote a file that is read again.
+"""Format versions of the files that tfcap writes and reads again.
 
-A file of our own says its format, a number from 1 on; one that does not is of before it
-was said, and of format 1. The number goes up when an older version would misread the
-file. What a newer one wrote is told apart from damage: nothing is lost, and the remedy
-is another.
+A file holds the number of its format, from 1 on; a file without it has format 1. The
+number rises when an older tfcap would misread the file. A file of a newer tfcap has an
+error of its own, because it is not damaged and has another remedy.
 """
 
 from typing import Any
@@ -12,11 +11,13 @@ from records.errors import UserError
 
 
 def refuse_newer(found: Any, reads: int, path: str, otherwise: str = "") -> None:
-    """Raises UserError where a file is of a newer format than the one read here.
+    """Raises UserError if a file has a newer format than the one read here.
 
     Args:
-        found: the format it says; of what is no number, the caller tells.
-        otherwise: what else can be done, ` or ...`.
+        found: the format in the file; the caller checks that it is a number.
+        reads: the format that the caller reads.
+        path: of the file.
+        otherwise: another remedy, as `, or ...`.
     """
     if isinstance(found, int) and found > reads:
         raise UserError(

@@ -1,4 +1,4 @@
-"""Charts for pages: bars as SVG, features as pictures."""
+"""Charts for pages: bars as SVG, features as images."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -13,12 +13,12 @@ WIDTH, HEIGHT = 340, 225  # of a histogram, its labels included
 LABELS = 8
 STRIP_COLUMNS = 64
 STRIP_CELLS = 4096
-DEVIATIONS = 3.0  # shown at full strength
+DEVIATIONS = 3.0  # from the mean, drawn in the strongest colour
 ABOVE, BELOW = (22, 143, 132), (217, 119, 6)
 
 
 def length_histogram(lengths: Mapping[int, int]) -> str:
-    """Captions by length as SVG; a bar for every length, gaps included."""
+    """Returns captions by length as SVG, with a bar for every length."""
     first, last = min(lengths, default=0), max(lengths, default=0)
     step = (WIDTH - 20) / (last - first + 1)
     unit = 180 / max(1, *lengths.values(), 1)
@@ -42,7 +42,7 @@ def length_histogram(lengths: Mapping[int, int]) -> str:
 
 
 def shard_bars(infos: Sequence[ShardInfo]) -> str:
-    """Photos in each shard as SVG, as wide as there is room."""
+    """Returns the photos in each shard as SVG, as wide as its container."""
     unit = 40 / max(1, *(info.photos for info in infos), 1)
     gap = 0.12 if len(infos) <= 80 else 0.0
     bars = "".join(
@@ -60,14 +60,14 @@ def shard_bars(infos: Sequence[ShardInfo]) -> str:
 
 
 def feature_strip(features: np.ndarray, moments: FeatureStatistics) -> str:
-    """Features as a picture: how far above or below the training photos' mean.
+    """Returns an image of how far features are above or below the training mean.
 
-    Row by row, 64 to a row; a grid is averaged over its cells first, and more than
-    4,096 features over neighbours.
+    A row shows 64 features. A grid is averaged over its cells first; more than 4,096
+    features are averaged over neighbours.
 
     Args:
         features: [features] or [rows, columns, channels].
-        moments: of each feature or channel.
+        moments: statistics of each feature or channel.
     """
     finite = np.nan_to_num(features.astype(np.float64), posinf=0, neginf=0)
     vector = finite.reshape([-1, features.shape[-1]]).mean(0)
@@ -85,14 +85,14 @@ def feature_strip(features: np.ndarray, moments: FeatureStatistics) -> str:
 
 
 def average_neighbours(values: np.ndarray) -> np.ndarray:
-    """At most STRIP_CELLS values."""
+    """Returns at most STRIP_CELLS averages of neighbouring values."""
     starts = np.arange(0, len(values), math.ceil(len(values) / STRIP_CELLS))
     together = np.diff([*starts, len(values)])
     return np.add.reduceat(values, starts) / together
 
 
 def cell_map(features: np.ndarray) -> str:
-    """Length of the feature vector in each cell of a grid, as a picture."""
+    """Returns an image of the length of the feature vector in each cell of a grid."""
     finite = np.nan_to_num(features.astype(np.float64), posinf=0, neginf=0)
     lengths = np.linalg.norm(finite, axis=-1)
     low, high = lengths.min(), lengths.max()
@@ -100,7 +100,11 @@ def cell_map(features: np.ndarray) -> str:
 
 
 def colours(values: np.ndarray) -> np.ndarray:
-    """[rows, columns] of -1 to 1 -> uint8 RGBA; 0 is transparent, on any ground."""
+    """Returns uint8 RGBA [rows, columns, 4]; 0 is transparent.
+
+    Args:
+        values: [rows, columns], from -1 to 1.
+    """
     clipped = np.clip(values, -1, 1)
     above = np.where(clipped[..., None] > 0, ABOVE, BELOW)
     opacity = np.round(255 * np.abs(clipped))[..., None]

@@ -1,4 +1,4 @@
-"""Small pictures as data URLs, for pages that need nothing outside themselves."""
+"""Small images as data URLs, for pages without other files."""
 
 import base64
 import io
@@ -12,11 +12,14 @@ QUALITY = 80
 
 
 class Unreadable(Exception):  # noqa: N818
-    """Bytes that are no photo, or one that is not to be decoded."""
+    """An error for bytes that are no photo, or a photo too costly to decode."""
 
 
 def thumbnail(photo: bytes, side: int):
-    """A photo, upright and no larger than `side` pixels squared, as a Pillow image.
+    """Returns a photo, upright and at most `side` pixels wide and high.
+
+    Returns:
+        A Pillow image.
 
     Raises:
         Unreadable: the bytes are no photo, or decoding it would cost too much.
@@ -28,11 +31,11 @@ def thumbnail(photo: bytes, side: int):
         raise Unreadable(problem.describe()) from None
     try:
         image = pillow.open(io.BytesIO(photo), formats=[kind.upper()])
-        if image.mode.startswith("I"):  # 16 bits of grey, which cannot be made small
+        if image.mode.startswith("I"):  # 16 bits of grey, which Pillow cannot resize
             image = pillow.fromarray(eight_bits(upright(image)))
         image.thumbnail((side, side))
         return upright(image).convert("RGB")
-    except Exception as error:  # whatever a broken file makes Pillow's readers raise
+    except Exception as error:  # a broken file makes Pillow raise many types
         raise Unreadable(str(error)) from None
 
 
@@ -41,14 +44,14 @@ def eight_bits(image) -> np.ndarray:
 
 
 def photo_url(image) -> str:
-    """A Pillow image as a JPEG."""
+    """Returns a Pillow image as the data URL of a JPEG."""
     file = io.BytesIO()
     image.save(file, "JPEG", quality=QUALITY, optimize=True)
     return data_url(file.getvalue(), "image/jpeg")
 
 
 def picture_url(pixels: np.ndarray) -> str:
-    """uint8 [height, width, 4] as a PNG, red, green, blue and opacity."""
+    """Returns pixels, RGBA uint8 [height, width, 4], as the data URL of a PNG."""
     pillow, _ = load_pillow()
     file = io.BytesIO()
     pillow.fromarray(pixels, "RGBA").save(file, "PNG", optimize=True)
@@ -60,7 +63,7 @@ def data_url(content: bytes, kind: str) -> str:
 
 
 def load_pillow():
-    """Pillow's Image, and the function that turns a photo upright.
+    """Returns Pillow's Image, and the function that turns a photo upright.
 
     Raises:
         UserError: Pillow is not installed.

@@ -1,4 +1,4 @@
-"""What the pages of a record set and of its captions look like alike."""
+"""CSS shared by the inspection page and the caption gallery."""
 
 import functools
 from importlib import resources
@@ -6,6 +6,6 @@ from importlib import resources
 
 @functools.cache
 def stylesheet() -> str:
-    """A style sheet: colours, light and dark, letters, panels; a page adds its own."""
+    """Returns the style sheet; a page adds its own rules to it."""
     file = resources.files(__package__).joinpath("theme.css")
     return file.read_text(encoding="utf-8")

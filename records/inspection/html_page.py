@@ -1,4 +1,4 @@
-"""`inspect --html`: a record set drawn as one page that needs nothing outside it."""
+"""Draws a record set as one HTML page without other files (`inspect --html`)."""
 
 import json
 from collections import Counter
@@ -37,7 +37,7 @@ SHORT = 16
 def write_page(
     record_set: RecordSet, samples: Mapping[str, Sequence[Sample]], path: str
 ) -> None:
-    """Draws a record set, with these records of each split, and writes the page.
+    """Draws a record set with samples of each split, and writes the page.
 
     Raises:
         UserError: Pillow is not installed, a record is damaged, or the page cannot be
@@ -73,7 +73,7 @@ def draw(record_set: RecordSet, samples: Mapping[str, Sequence[Sample]]) -> str:
 
 
 def load_template(name: str) -> Template:
-    """The page, or a card on it: parts of one file."""
+    """Returns the template of the page, or of a card on it."""
     file = resources.files(__package__).joinpath("page.html")
     card, page = file.read_text(encoding="utf-8").split("<!-- end of the card -->\n")
     return Template({"card": card, "page": page}[name])
@@ -129,7 +129,7 @@ def dropped_list(manifest: Manifest) -> str:
 
 
 def example_list(examples: Mapping[str, Sequence[Reject]]) -> str:
-    """Some of what was left out, by reason."""
+    """Returns a list of examples of rejects, by reason."""
     if not examples:
         return ""
     items = "".join(
@@ -144,7 +144,7 @@ def example_list(examples: Mapping[str, Sequence[Reject]]) -> str:
 
 
 def word_bars(words: Counter[str]) -> str:
-    """The most frequent words, ties by word, as a list with bars."""
+    """Returns the most frequent words, ties by word, as a list with bars."""
     ranked = sorted(words.items(), key=lambda item: (-item[1], item[0]))[:FREQUENT]
     if not ranked:
         return ""
@@ -187,7 +187,7 @@ def spread(infos: Sequence) -> str:
 
 
 def facts(manifest: Manifest) -> dict[str, Any]:
-    """What made these records, and what they are."""
+    """Returns names and values of facts about the records and their encoder."""
     features, encoder = manifest.features, manifest.encoder
     dead = sum(deviation == 0 for deviation in manifest.moments.deviation)
     return {
@@ -258,7 +258,7 @@ def card(sample: Sample, manifest: Manifest) -> dict[str, str]:
 
 
 def photo(sample: Sample) -> str:
-    """The photo as a small JPEG, or a tile that says that there is none."""
+    """Returns the photo as a small JPEG, or a tile if there is none."""
     name = escape(sample.record.photo_id)
     missing = f'<div class="photo no-photo">No photo found: {name}</div>'
     if sample.photo is None:
@@ -271,7 +271,7 @@ def photo(sample: Sample) -> str:
 
 
 def cells(sample: Sample) -> str:
-    """Of a grid, where in the photo features are strong."""
+    """Returns an image of the strength of a grid's cells; empty without a grid."""
     if sample.record.features.ndim != 3:
         return ""
     url = charts.cell_map(sample.record.features)
@@ -279,7 +279,7 @@ def cells(sample: Sample) -> str:
 
 
 def marked(tokens: Iterable[Token]) -> str:
-    """Tokens, those that the vocabulary lacks marked."""
+    """Returns tokens, with out-of-vocabulary ones marked."""
     return " ".join(
         escape(token.text) if token.known else f"<mark>{escape(token.text)}</mark>"
         for token in tokens

@@ -1,4 +1,4 @@
-"""Sample records of a record set, with their photos and which tokens are unknown."""
+"""Reads sample records, their photos and their unknown tokens."""
 
 import itertools
 import math
@@ -23,7 +23,7 @@ from records.text.vocabulary import Vocabulary
 
 
 class Token(NamedTuple):
-    """One token of a caption; `known` if the vocabulary has it."""
+    """A token of a caption; `known` is true if the vocabulary has it."""
 
     text: str
     known: bool
@@ -31,13 +31,14 @@ class Token(NamedTuple):
 
 @dataclass(frozen=True)
 class Sample:
-    """One record.
+    """A sample record.
 
     Attributes:
-        record: what it holds.
-        shard, number: where it stands.
-        tokens: of each caption, those out of the vocabulary included.
-        stored: of each caption, the tokens of the ids in the record.
+        record: its content.
+        shard: name of its shard.
+        number: of the record in its shard.
+        tokens: tokens of each caption, out-of-vocabulary ones included.
+        stored: for each caption, the tokens of the stored ids.
         file: the photo's file; None if it is not found.
     """
 
@@ -50,16 +51,16 @@ class Sample:
 
     @property
     def photo(self) -> bytes | None:
-        """The photo's bytes; those kept in the record are the right ones."""
+        """The photo's bytes, from the record if it keeps them."""
         return self.record.encoded or (self.file and self.file.content)
 
     @property
     def changed(self) -> bool:
-        """Whether the file holds other bytes than the record was made from."""
+        """True if the file's bytes are not those of the record's photo."""
         return self.file is not None and not self.file.same
 
     def describe(self) -> dict[str, Any]:
-        """What `inspect --json` prints of it."""
+        """Returns the object that `inspect --json` prints."""
         rows = zip(self.record.captions, self.stored, self.tokens)
         return {
             "photo": self.record.photo_id,
@@ -84,11 +85,13 @@ class Sample:
 def sample_splits(
     record_set: RecordSet, limit: int, photos: str | None = None
 ) -> dict[str, list[Sample]]:
-    """Split -> its first `limit` records, in the order they stand in its shards.
+    """Returns the first `limit` records of each split, in stored order.
 
-    A hash decides that order, so that these are as good as drawn at random.
+    Stored order follows a hash, so these records are a random sample.
 
     Args:
+        record_set: to read from.
+        limit: number of records of a split.
         photos: directory of the photos; None for the one that the manifest names.
 
     Raises:
@@ -100,7 +103,7 @@ def sample_splits(
     tokenizer = Tokenizer(manifest.tokenizer)
     return {
         split: list(
-            samples_of(
+            make_samples(
                 record_set,
                 itertools.islice(read_split(record_set, split), limit),
                 tokenizer,
@@ -118,7 +121,7 @@ def read_split(
     """Yields (shard, number in it, record).
 
     Raises:
-        UserError: names shard and record of any damage.
+        UserError: a record is damaged; names shard and record.
     """
     names = (shard.name for shard in record_set.manifest.shards[split])
     for name, path in zip(names, record_set.shard_paths(split)):
@@ -130,7 +133,7 @@ def read_split(
             yield name, number, record
 
 
-def samples_of(
+def make_samples(
     record_set: RecordSet,
     records: Iterable[tuple[str, int, PhotoRecord]],
     tokenizer: Tokenizer,
@@ -154,7 +157,7 @@ def samples_of(
 
 
 def stored_tokens(ids: Sequence[int], vocabulary: Vocabulary) -> str:
-    """Tokens of ids; of damaged ones that it has none for, the id itself."""
+    """Returns the tokens of ids; an id beyond the vocabulary is shown as `#id`."""
     size = len(vocabulary)
     if all(0 <= i < size for i in ids):
         return vocabulary.decode(ids)
@@ -162,7 +165,7 @@ def stored_tokens(ids: Sequence[int], vocabulary: Vocabulary) -> str:
 
 
 def moments(features: np.ndarray) -> dict[str, float | None]:
-    """Minimum, mean and maximum; None, which JSON can say, for what is not finite."""
+    """Returns minimum, mean and maximum; None, as JSON requires, if not finite."""
     exact = features.astype(np.float64)
-    found = {"min": exact.min(), "mean": exact.mean(), "max": exact.max()}
-    return {name: float(x) if math.isfinite(x) else None for name, x in found.items()}
+    values = {"min": exact.min(), "mean": exact.mean(), "max": exact.max()}
+    return {name: float(x) if math.isfinite(x) else None for name, x in values.items()}

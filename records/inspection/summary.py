@@ -1,4 +1,4 @@
-"""What a record set holds: as data for `--json`, and as tables for people."""
+"""The summary of a record set, as data for `--json` and as tables."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ SHORT = 12
 def describe(
     record_set: RecordSet, samples: Mapping[str, Sequence[Sample]]
 ) -> dict[str, Any]:
-    """All that `inspect` shows, with sample records of each split."""
+    """Returns everything that `inspect` shows, with sample records of each split."""
     manifest = record_set.manifest
     numbers = manifest.statistics
     features = manifest.features
@@ -73,7 +73,7 @@ def describe_in_and_out(manifest: Manifest) -> dict[str, dict[str, Any]]:
 
 
 def describe_words(manifest: Manifest) -> dict[str, Any]:
-    """Words in = kept + dropped; empty for records that do not say."""
+    """Returns words in, kept and dropped; empty if the manifest has no count."""
     numbers = manifest.statistics
     if not numbers.words_in:
         return {}
@@ -88,7 +88,7 @@ def describe_words(manifest: Manifest) -> dict[str, Any]:
 
 
 def print_description(description: Mapping[str, Any]) -> None:
-    """Prints what `describe` returned."""
+    """Prints the result of `describe`."""
     console = plain_console()
     console.print(overview(description))
     console.print(split_table(description["splits"]))
@@ -140,14 +140,18 @@ def network(encoder: EncoderInfo) -> str:
 
 
 def place(encoder: EncoderInfo) -> str | None:
-    """Where in the network features are taken; None for a SavedModel's only output."""
+    """Returns the layer or output of the features; None for a SavedModel's only one."""
     if encoder.kind == "saved_model":
         return encoder.layer and f"output {encoder.layer}"
     return f"layer {encoder.layer}" if encoder.layer else "last layer"
 
 
 def in_and_out(flow: Mapping[str, Mapping[str, Any]]) -> Table:
-    """In, written and rejected by reason, as `describe_in_and_out` gives them."""
+    """Returns a table of inputs, written and rejected by reason.
+
+    Args:
+        flow: as `describe_in_and_out` returns it.
+    """
     table = number_table("", "photos", "captions", title="in = written + rejected")
     for name, *numbers in in_and_out_rows(flow):
         table.add_row(name, *map(str, numbers))
@@ -157,7 +161,11 @@ def in_and_out(flow: Mapping[str, Mapping[str, Any]]) -> Table:
 def in_and_out_rows(
     flow: Mapping[str, Mapping[str, Any]],
 ) -> Iterator[tuple[str, int, int]]:
-    """(what, photos, captions), as `describe_in_and_out` gives them."""
+    """Yields (what, photos, captions).
+
+    Args:
+        flow: as `describe_in_and_out` returns it.
+    """
     photos, captions = flow["photos"], flow["captions"]
     for name in ("in", "written"):
         yield name, photos[name], captions[name]
@@ -167,7 +175,11 @@ def in_and_out_rows(
 
 
 def word_lines(words: Mapping[str, Any]) -> Iterator[str]:
-    """Yields what became of the captions' words, as `describe_words` gives it."""
+    """Yields lines about kept and dropped words.
+
+    Args:
+        words: as `describe_words` returns them.
+    """
     if not words:
         return
     dropped = sum(part["count"] for part in words["dropped"].values())
@@ -178,7 +190,7 @@ def word_lines(words: Mapping[str, Any]) -> Iterator[str]:
 
 
 def remarks(description: Mapping[str, Any]) -> Iterator[str]:
-    """Yields what tells of wrong input, where there is such."""
+    """Yields remarks that suggest a mistake in the input."""
     if files := description["uncaptioned_files"]:
         yield f"{files} files of the photo directory are named by no caption or list"
     if description["equal_captions"]:
@@ -200,26 +212,26 @@ def histogram(lengths: Mapping[int, int]) -> Iterator[str]:
 
 
 def sample_lines(split: str, photos: list[dict[str, Any]]) -> Iterator[str]:
-    """Sample records, in lines that are not cut: a path can be copied."""
+    """Yields lines about sample records, to be printed without wrapping paths."""
     yield f"\nfrom {split}"
     for photo in photos:
-        found = ", ".join(f"{k} {number(v)}" for k, v in photo["features"].items())
+        extremes = ", ".join(f"{k} {number(v)}" for k, v in photo["features"].items())
         yield f"\n  {photo['photo']}, record {photo['record']} of {photo['shard']}"
         yield f"  {photo_place(photo)}"
-        yield f"  features {found}"
+        yield f"  features {extremes}"
         for caption in photo["captions"]:
             yield from caption_lines(caption)
 
 
 def photo_place(photo: Mapping[str, Any]) -> str:
-    """Where the photo is, in words if it is nowhere."""
+    """Returns the photo's path, or a text if it has none."""
     if photo["path"]:
         return photo["path"] + " (changed since)" * photo["changed"]
     return "photo kept in the record" if photo["kept"] else "photo not found"
 
 
 def caption_lines(caption: Mapping[str, Any]) -> Iterator[str]:
-    """A caption, its tokens, and which the vocabulary lacks."""
+    """Yields a caption, its tokens, and its out-of-vocabulary tokens."""
     yield f"    {caption['text']}"
     yield f"      {caption['tokens']}"
     if caption["unknown"]:

@@ -1,4 +1,4 @@
-"""What only a look at many records tells: frequent words, and those left out."""
+"""Counts words over many records, and collects examples of rejects."""
 
 import itertools
 import os
@@ -13,7 +13,7 @@ from records.format.record_set import RecordSet
 from records.format.sharding import in_order
 from records.text.tokenizer import Tokenizer
 
-# Of each split: its first records are as good as any.
+# Captions read of a split. Stored order follows a hash, so the first are a sample.
 READ_CAPTIONS = 1 << 18
 TOGETHER = 256  # photos whose captions are tokenized at a time
 EXAMPLES = 3
@@ -21,13 +21,13 @@ EXAMPLES = 3
 
 @dataclass
 class WordCounts:
-    """Words of a split's captions.
+    """Counts of the words of a split's captions.
 
     Attributes:
-        captions: that were read.
-        words: word -> how often it occurs.
-        tokens: how many there are, words or parts of them.
-        unknown: token that the vocabulary lacks -> how often it occurs.
+        captions: number of captions that were read.
+        words: word -> occurrences.
+        tokens: number of tokens.
+        unknown: out-of-vocabulary token -> occurrences.
     """
 
     captions: int = 0
@@ -41,7 +41,7 @@ class WordCounts:
 
 
 def count_words(record_set: RecordSet) -> dict[str, WordCounts]:
-    """Split -> words of its captions, of its first records where it is large."""
+    """Returns the word counts of each split, of its first records if it is large."""
     manifest = record_set.manifest
     return {
         split: count_split(record_set, split, Tokenizer(manifest.tokenizer))
@@ -51,19 +51,19 @@ def count_words(record_set: RecordSet) -> dict[str, WordCounts]:
 
 
 def count_split(record_set: RecordSet, split: str, tokenizer: Tokenizer) -> WordCounts:
-    found, known = WordCounts(), set(record_set.vocabulary.tokens)
+    counts, known = WordCounts(), set(record_set.vocabulary.tokens)
     for texts in batches(first_texts(record_set, split)):
         words = tokenizer.words(texts)
         for tokens in tokenizer.tokens(words, record_set.vocabulary):
-            found.tokens += len(tokens)
-            found.unknown.update(token for token in tokens if token not in known)
-        found.captions += len(texts)
-        found.words.update(itertools.chain.from_iterable(words))
-    return found
+            counts.tokens += len(tokens)
+            counts.unknown.update(token for token in tokens if token not in known)
+        counts.captions += len(texts)
+        counts.words.update(itertools.chain.from_iterable(words))
+    return counts
 
 
 def first_texts(record_set: RecordSet, split: str) -> Iterator[tuple[str, ...]]:
-    """Yields the captions of a photo, up to `READ_CAPTIONS` of a split in all."""
+    """Yields the captions of each photo, at most `READ_CAPTIONS` in total."""
     read = 0
     for _, captions in read_texts(record_set, split):
         read += len(captions)
@@ -73,18 +73,18 @@ def first_texts(record_set: RecordSet, split: str) -> Iterator[tuple[str, ...]]:
 
 
 def batches(texts: Iterator[tuple[str, ...]]) -> Iterator[list[str]]:
-    """Yields the captions of some photos at a time."""
+    """Yields the captions of `TOGETHER` photos at a time."""
     for batch in batched(texts, TOGETHER):
         yield list(itertools.chain.from_iterable(batch))
 
 
 def reject_examples(directory: str) -> dict[str, list[rejects.Reject]]:
-    """Reason -> the first inputs that were left out for it."""
+    """Returns the first rejects of each reason."""
     path = os.path.join(directory, rejects.FILE_NAME)
-    found: dict[str, list[rejects.Reject]] = {}
+    examples: dict[str, list[rejects.Reject]] = {}
     for number, line in enumerate(rejects.read_lines(path), 1):
         reject = rejects.parse_line(line, f"{path}:{number}")
-        of_reason = found.setdefault(reject.reason, [])
-        if len(of_reason) < EXAMPLES:
-            of_reason.append(reject)
-    return found
+        same_reason = examples.setdefault(reject.reason, [])
+        if len(same_reason) < EXAMPLES:
+            same_reason.append(reject)
+    return examples

@@ -31,10 +31,10 @@ SCHEME = re.compile(r"([a-zA-Z][-a-zA-Z0-9+.]*)://")
 
 
 class StorageUserError(UserError, OSError):
-    """What a file system says; where nobody catches it, a person reads it.
+    """An error of a file system, with a message for the user.
 
     Attributes:
-        refused: access to the file is denied; otherwise another try may do.
+        refused: access to the file is denied; otherwise a retry may succeed.
     """
 
     refused = False
@@ -47,13 +47,13 @@ class StorageUserError(UserError, OSError):
 
 
 class NewFile(ABC):
-    """A file that comes into being whole, when `finish` is called, or not at all.
+    """A new file, which exists under its name only after `finish`.
 
     Used as a context manager it is discarded when the body ends without `finish`.
     Methods raise OSError.
 
     Attributes:
-        file: what is written so far, in a place that no reader looks at.
+        file: temporary file with the content written so far.
     """
 
     file: BinaryIO
@@ -63,11 +63,11 @@ class NewFile(ABC):
 
     @abstractmethod
     def finish(self) -> None:
-        """Puts the file in its place; replaces one that is there."""
+        """Puts the file in its place and replaces an existing one."""
 
     @abstractmethod
     def discard(self) -> None:
-        """Forgets it; after `finish` there is nothing to forget."""
+        """Removes the temporary file; does nothing after `finish`."""
 
     def __enter__(self) -> "NewFile":
         return self
@@ -77,33 +77,33 @@ class NewFile(ABC):
 
 
 class Storage(ABC):
-    """One kind of file system.
+    """A kind of file system.
 
-    Methods raise OSError, whatever library is below: FileNotFoundError where there is
-    nothing. A directory of an object store is there while a file is in it.
+    Methods raise OSError whatever library they use, and FileNotFoundError if nothing is
+    at the path. A directory of an object store exists while it holds a file.
     """
 
     @abstractmethod
     def open(self, path: str, buffering: int = BLOCK) -> BinaryIO:
-        """Opens a file for reading at any place, so many bytes at a time.
+        """Opens a file for reading, with seeking; reads `buffering` bytes at a time.
 
-        One that cannot be read may show only when it is read. On a disk it must be a
-        regular file: no pipe, no device.
+        An error may be raised only when the file is read. On a disk it must be a
+        regular file, not a pipe or device.
         """
 
     @abstractmethod
     def create(self, path: str) -> NewFile:
-        """A new file; its directory must be there."""
+        """Returns a new file in an existing directory."""
 
     @abstractmethod
     def exists(self, path: str) -> bool:
-        """Whether there is a file or a directory."""
+        """Returns True if a file or directory is at the path."""
 
     @abstractmethod
     def is_directory(self, path: str) -> bool: ...
 
     def is_file(self, path: str) -> bool:
-        """Whether there is a file that ends: no directory, pipe or device."""
+        """Returns True for a regular file, not for a directory, pipe or device."""
         return self.exists(path) and not self.is_directory(path)
 
     @abstractmethod
@@ -111,22 +111,22 @@ class Storage(ABC):
 
     @abstractmethod
     def size(self, path: str) -> int:
-        """Of a file, in bytes."""
+        """Returns the size of a file, in bytes."""
 
     @abstractmethod
     def files(self, directory: str, nested: bool = False) -> Iterator[tuple[str, int]]:
         """Yields (name, bytes) of the files in a directory.
 
-        With `nested` those of its directories as well, named by their path in it.
-        Links to files and directories are followed.
+        With `nested` files of its subdirectories are included; their names are paths
+        relative to the directory. Links to files and directories are followed.
 
         Raises:
-            UserError: a link leads back to a directory that it lies in.
+            UserError: a link leads back to a directory that contains it.
         """
 
     @abstractmethod
     def make_directory(self, path: str) -> None:
-        """Makes it and those it lies in, where they are not there."""
+        """Makes a directory and its parents unless they exist."""
 
     @abstractmethod
     def remove(self, path: str) -> None:
@@ -134,11 +134,11 @@ class Storage(ABC):
 
     @abstractmethod
     def remove_directory(self, path: str) -> None:
-        """Removes it with all that is in it."""
+        """Removes a directory and its content."""
 
 
 class LocalStorage(Storage):
-    """This machine's file system."""
+    """The file system of this machine."""
 
     def open(self, path: str, buffering: int = BLOCK) -> BinaryIO:
         return open_regular(path, buffering)
@@ -176,14 +176,14 @@ class LocalStorage(Storage):
 
 
 def open_regular(path: str, buffering: int = BLOCK) -> BinaryIO:
-    """Opens a file that ends: to open or to read another may take for ever.
+    """Opens a regular file; opening or reading another kind may block forever.
 
-    It is asked once it is open, for a name may lead elsewhere by then.
+    The kind is checked after opening, because another file may get the name before.
 
     Raises:
         StorageUserError: a pipe, a socket or a device.
     """
-    # Without O_NONBLOCK a pipe is open only when somebody writes to it.
+    # Without O_NONBLOCK opening a pipe blocks until another process writes to it.
     file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     try:
         check_regular(path, os.fstat(file).st_mode)
@@ -197,7 +197,7 @@ def check_regular(path: str, mode: int) -> None:
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
     if not stat.S_ISREG(mode):
-        kind = next((name for name, is_one in OTHER_KINDS if is_one(mode)), "no file")
+        kind = next((name for name, is_kind in OTHER_KINDS if is_kind(mode)), "no file")
         problem = f"it is {kind}; expected a regular file. Copy it to one"
         raise StorageUserError.about(path, problem, refused=True)
 
@@ -205,18 +205,20 @@ def check_regular(path: str, mode: int) -> None:
 def local_files(
     directory: str, nested: bool = False, above: tuple[tuple[int, int], ...] = ()
 ) -> Iterator[os.DirEntry]:
-    """Yields the files of a directory, with `nested` those of its directories too.
+    """Yields the files of a directory, with `nested` those of its subdirectories too.
 
     Links are followed.
 
     Args:
-        above: device and number of the directories that this one lies in.
+        directory: to list.
+        nested: includes subdirectories.
+        above: device and inode of the directories that contain this one.
 
     Raises:
-        UserError: a link leads back to a directory that it lies in.
+        UserError: a link leads back to a directory that contains it.
     """
-    here = os.stat(directory)
-    inside = (*above, (here.st_dev, here.st_ino))
+    status = os.stat(directory)
+    inside = (*above, (status.st_dev, status.st_ino))
     if inside[-1] in above:
         raise UserError(
             f"{directory} leads back to a directory that it lies in, without end: "
@@ -231,7 +233,7 @@ def local_files(
 
 
 class NewLocalFile(NewFile):
-    """Written under a temporary name beside its own, then renamed."""
+    """A local file, written under a temporary name beside its own, then renamed."""
 
     def __init__(self, path: str):
         self.path, self.temporary = path, temporary_name(path)
@@ -242,22 +244,22 @@ class NewLocalFile(NewFile):
         os.replace(self.temporary, self.path)
 
     def discard(self) -> None:
-        with suppress(OSError):  # a full disk: what is left to write cannot be
+        with suppress(OSError):  # closing flushes, which fails on a full disk
             self.file.close()
         with suppress(FileNotFoundError):
             os.remove(self.temporary)
 
 
 class NewRemoteFile(NewFile):
-    """Kept in memory, a large one on this machine's disk, and sent as a whole.
+    """A remote file, kept in memory or on this machine's disk and sent as a whole.
 
-    So no connection stays open while a shard's photos are encoded, and a shard that
-    fails half-way has sent nothing.
+    So no connection stays open while a shard's photos are encoded, and nothing is sent
+    of a shard that fails.
 
     Args:
-        path: where it goes.
-        send: called with the file, at its beginning, and `path`; leaves a whole file
-            there or none.
+        path: destination.
+        send: called with the file, at its beginning, and `path`; writes the whole file
+            or nothing.
     """
 
     def __init__(self, path: str, send: Callable[[BinaryIO, str], None]):
@@ -274,11 +276,11 @@ class NewRemoteFile(NewFile):
 
 
 class Stream(io.RawIOBase):
-    """Reads a file of another library.
+    """A readable stream around a file object of another library.
 
     Args:
-        file: it has `read`, `seek`, `tell` and `close`.
-        errors: makes the context in which it is used; there errors become OSError.
+        file: has `read`, `seek`, `tell` and `close`.
+        errors: returns a context manager that turns the library's errors into OSError.
     """
 
     def __init__(self, file, errors: Callable[[], AbstractContextManager]):
@@ -316,12 +318,12 @@ def is_remote(path: str) -> bool:
 
 
 def scheme_of(path: str) -> str | None:
-    """`gs` of `gs://bucket/file`; None of a path on this machine."""
+    """Returns `gs` for `gs://bucket/file`, and None for a path on this machine."""
     match = SCHEME.match(path)
     return match and match[1]
 
 
 def temporary_name(path: str) -> str:
-    """A name beside `path` that no reader takes for finished."""
+    """Returns a hidden name in the directory of `path`, which readers ignore."""
     folder, name = os.path.split(path)
     return os.path.join(folder, f".{name}.{uuid.uuid4().hex[:8]}.tmp")

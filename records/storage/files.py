@@ -1,7 +1,7 @@
-"""Reading and writing files wherever they lie; writing is all or nothing.
+"""Reads and writes files of any storage; a file is written whole or not at all.
 
-Functions take paths of any storage (records/storage/base.py). Unless they say otherwise
-they raise OSError, FileNotFoundError where there is nothing.
+Functions take paths of any storage (`records.storage.registry`). Unless they say
+otherwise they raise OSError, and FileNotFoundError if nothing is at the path.
 """
 
 import hashlib
@@ -15,12 +15,12 @@ from records.storage.registry import storage_of
 
 
 def open_file(path: str, buffering: int = BLOCK) -> BinaryIO:
-    """Opens a file for reading at any place, so many bytes at a time."""
+    """Opens a file for reading, with seeking; reads `buffering` bytes at a time."""
     return storage_of(path).open(path, buffering)
 
 
 def new_file(path: str) -> NewFile:
-    """A file that comes into being when it is finished, whole."""
+    """Returns a new file, which exists under its name only after `finish`."""
     return storage_of(path).create(path)
 
 
@@ -28,10 +28,11 @@ def read_file(path: str, most: int | None = None) -> bytes:
     """Reads a whole file.
 
     Args:
-        most: bytes that it may have.
+        path: of the file.
+        most: largest size allowed, in bytes.
 
     Raises:
-        StorageUserError: it is larger.
+        StorageUserError: the file is larger.
     """
     with open_file(path) as file:
         if most is None:
@@ -47,10 +48,10 @@ def read_file(path: str, most: int | None = None) -> bytes:
 
 
 def write_atomically(path: str, content: bytes) -> None:
-    """Writes a file whole or not at all; replaces one that is there.
+    """Writes a file whole or not at all, and replaces an existing one.
 
     Raises:
-        UserError: the place cannot be written (no space, no permission).
+        UserError: the file cannot be written (no space, no permission).
     """
     with named_errors("write", path), new_file(path) as file:
         file.write(content)
@@ -58,7 +59,7 @@ def write_atomically(path: str, content: bytes) -> None:
 
 
 def write_text(path: str, text: str) -> None:
-    """As `write_atomically`, in UTF-8; see `as_utf8`."""
+    """Writes text in UTF-8, whole or not at all; see `as_utf8`."""
     write_atomically(path, as_utf8(text).encode())
 
 
@@ -72,10 +73,11 @@ def as_utf8(text: str) -> str:
 
 
 def check_utf8(path: str, option: str = "") -> None:
-    """Refuses a place that neither TensorFlow nor Beam can be told of.
+    """Refuses a path that neither TensorFlow nor Beam accepts.
 
     Args:
-        option: that names the place, for the message.
+        path: to check.
+        option: that names the path, for the message.
 
     Raises:
         UserError: the path is not UTF-8.
@@ -91,16 +93,16 @@ def check_utf8(path: str, option: str = "") -> None:
 
 
 @contextmanager
-def named_errors(doing: str, path: str) -> Iterator[None]:
-    """Raises UserError in the place of OSError: `cannot write PATH: No space left`."""
+def named_errors(verb: str, path: str) -> Iterator[None]:
+    """Turns an OSError into a UserError: `cannot write PATH: No space left`."""
     try:
         yield
     except OSError as error:
-        raise UserError(f"cannot {doing} {path}: {reason(error)}") from None
+        raise UserError(f"cannot {verb} {path}: {reason(error)}") from None
 
 
 def exists(path: str) -> bool:
-    """Whether there is a file or a directory."""
+    """Returns True if a file or directory is at the path."""
     return storage_of(path).exists(path)
 
 
@@ -109,33 +111,34 @@ def is_directory(path: str) -> bool:
 
 
 def is_file(path: str) -> bool:
-    """Whether there is a file that ends: no directory, pipe or device.
+    """Returns True for a regular file, not for a directory, pipe or device.
 
-    To be asked before a path is read that data names.
+    Callers check this before they read a path that comes from data.
     """
     return storage_of(path).is_file(path)
 
 
 def is_empty(path: str) -> bool:
-    """Whether there is nothing, or a directory with nothing in it."""
+    """Returns True if nothing is at the path, or an empty directory."""
     return not exists(path) or storage_of(path).is_empty_directory(path)
 
 
 def file_size(path: str) -> int:
-    """Of a file, in bytes."""
+    """Returns the size of a file, in bytes."""
     return storage_of(path).size(path)
 
 
 def file_sizes(directory: str, nested: bool = False) -> dict[str, int]:
-    """Name -> bytes of the files in a directory, in the order of their names.
+    """Returns name -> bytes of the files in a directory, sorted by name.
 
-    With `nested` those of its directories as well, named by their path in it.
+    With `nested` files of its subdirectories are included; their names are paths
+    relative to the directory.
     """
     return dict(sorted(storage_of(directory).files(directory, nested)))
 
 
 def make_directory(path: str) -> None:
-    """Makes it and those it lies in, where they are not there."""
+    """Makes a directory and its parents unless they exist."""
     storage_of(path).make_directory(path)
 
 
@@ -143,7 +146,7 @@ def make_output(path: str, option: str) -> None:
     """Makes a directory that an option of a command names.
 
     Raises:
-        UserError: it cannot be made; names the option.
+        UserError: the directory cannot be made; names the option.
     """
     try:
         make_directory(path)
@@ -152,19 +155,19 @@ def make_output(path: str, option: str) -> None:
 
 
 def remove_if_there(path: str) -> None:
-    """Removes a file."""
+    """Removes a file if it exists."""
     with suppress(FileNotFoundError, NotADirectoryError):
         storage_of(path).remove(path)
 
 
 def remove_directory(path: str) -> None:
-    """Removes it with all that is in it, if it is there."""
+    """Removes a directory and its content if it exists."""
     with suppress(FileNotFoundError):
         storage_of(path).remove_directory(path)
 
 
 def file_digest(path: str) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal, read a block at a time."""
+    """Returns the SHA-256 of a file's bytes in hexadecimal."""
     digest = hashlib.sha256()
     with open_file(path) as file:
         while block := file.read(BLOCK):
@@ -173,5 +176,5 @@ def file_digest(path: str) -> str:
 
 
 def reason(error: OSError) -> str:
-    """What went wrong, without the name of the file."""
+    """Returns the message of an error without the name of the file."""
     return error.strerror or str(error)

@@ -1,4 +1,4 @@
-"""Remote files by way of TensorFlow: what training and the tools read without Beam."""
+"""Remote files through TensorFlow, for training and tools without Beam."""
 
 import io
 import shutil
@@ -24,9 +24,9 @@ COPIED_BY = {"s3": "aws s3 sync", "hdfs": "hdfs dfs -get", "azfs": "az storage c
 
 
 class TensorFlowStorage(Storage):
-    """The schemes that the installed TensorFlow knows.
+    """A storage for the schemes that the installed TensorFlow supports.
 
-    Methods also raise UserError for any other scheme; says what to do.
+    Methods raise UserError for any other scheme.
     """
 
     def open(self, path: str, buffering: int = BLOCK) -> BinaryIO:
@@ -100,7 +100,7 @@ def send(file: BinaryIO, path: str) -> None:
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
-    """TensorFlow's errors as Python's."""
+    """Turns TensorFlow's errors into OSError."""
     try:
         yield
     except tf.errors.NotFoundError as error:

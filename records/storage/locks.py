@@ -1,10 +1,10 @@
-"""One process at a time in a directory that is written to: a lock file in it.
+"""Locks a directory, so that one process at a time writes to it.
 
-The file says who holds it; what holds is the operating system's lock on it, which ends
-with the process however that ends. So a lock file without one is stale.
+The lock file names its owner. The lock itself is the operating system's lock on that
+file, which ends with the process. So a lock file without such a lock is stale.
 
-Only on local file systems (and network ones that pass locks on); for a remote directory
-see remote_locks.py.
+This works on local file systems, and on network file systems that support locks; for
+remote directories see `remote_locks`.
 """
 
 import fcntl
@@ -25,7 +25,7 @@ FILE_NAME = "lock"
 
 @contextmanager
 def locked(folder: str, output: str, option: str = "--output") -> Iterator[None]:
-    """Holds the lock while the body runs; removes it however that ends.
+    """Holds the lock while the body runs, and removes it afterwards.
 
     Args:
         folder: an existing directory for the lock file.
@@ -33,7 +33,7 @@ def locked(folder: str, output: str, option: str = "--output") -> Iterator[None]
         option: of the command line, that names it.
 
     Raises:
-        UserError: another process holds it; says which.
+        UserError: another process holds the lock; names it.
     """
     path = os.path.join(folder, FILE_NAME)
     if is_remote(output):
@@ -44,7 +44,7 @@ def locked(folder: str, output: str, option: str = "--output") -> Iterator[None]
     try:
         yield
     finally:
-        # The body's last step may have removed the folder, and another made it anew.
+        # The body may have removed the folder, and another process may have made it.
         with suppress(FileNotFoundError):
             if is_at(path, file):
                 os.remove(path)
@@ -63,7 +63,7 @@ def take(path: str, output: str, option: str) -> int:
         except BaseException:
             os.close(file)
             raise
-        # Its holder removed it between our opening and locking it: once more.
+        # The former owner removed the file after it was opened here: try once more.
         os.close(file)
 
 
@@ -88,10 +88,10 @@ def lock(file: int, path: str, output: str, option: str) -> None:
 
 
 def replace_holder(file: int, path: str, output: str, option: str) -> None:
-    """Takes over what a process that is gone has left, if it was one of this host."""
-    old, own = read_holder(file), LockOwner.this_process()
-    if old and old.host != own.host:
-        # Not every network file system passes locks on, so it may be alive.
+    """Takes over the lock file of an ended process, if it ran on this host."""
+    old, new = read_holder(file), LockOwner.this_process()
+    if old and old.host != new.host:
+        # Not every network file system supports locks, so the owner may still run.
         raise UserError(
             f"{option}: another job is writing to {output} ({old}); if that one is "
             f"gone, remove {path}"
@@ -100,14 +100,14 @@ def replace_holder(file: int, path: str, output: str, option: str) -> None:
         print(f"taking over {output}: {old} is gone", file=sys.stderr)
     try:
         os.ftruncate(file, 0)
-        os.pwrite(file, own.model_dump_json().encode(), 0)
+        os.pwrite(file, new.model_dump_json().encode(), 0)
     except OSError as error:
         os.remove(path)
         raise UserError(f"{option}: cannot write {path}: {error.strerror}") from None
 
 
 def read_holder(file: int) -> LockOwner | None:
-    """Who is written in the lock file, if anybody is yet."""
+    """Returns the owner that the lock file names, if it names one yet."""
     try:
         return LockOwner.model_validate_json(os.pread(file, 1 << 16, 0))
     except ValidationError:
@@ -115,7 +115,7 @@ def read_holder(file: int) -> LockOwner | None:
 
 
 def is_at(path: str, file: int) -> bool:
-    """Whether the open file is still the one of that name."""
+    """Returns True if the open file is the one that the path names."""
     try:
         return os.path.samestat(os.stat(path), os.fstat(file))
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Finding a record's photo again, by its id: a path below the photo directory."""
+"""Finds the photo of a record by its id, a path below the photo directory."""
 
 import functools
 import hashlib
@@ -20,9 +20,9 @@ class PhotoFile(NamedTuple):
     """A photo file.
 
     Attributes:
-        path: where it lies.
+        path: of the file.
         content: its bytes.
-        same: whether they are those that the record was made from.
+        same: the bytes have the digest of the record.
     """
 
     path: str
@@ -31,29 +31,29 @@ class PhotoFile(NamedTuple):
 
 
 class PhotoFolder:
-    """The photo files of a directory, in it or in folders below.
+    """The photo files of a directory and its subdirectories.
 
-    The folders are listed once, when the first photo is not in the directory itself.
+    Subdirectories are listed once, when a photo is first missing at its direct path.
 
     Args:
-        directory: need not be there; no photo is found then.
+        directory: of the photos; if it does not exist no photo is found.
     """
 
     def __init__(self, directory: str):
         self.directory = directory
 
     def find(self, photo_id: str) -> str | None:
-        """The photo's path; None if no file or more than one may be it."""
-        places = self.places(photo_id)
-        first, second = next(places, None), None
+        """Returns the photo's path; None without a match, or with several."""
+        paths = self.candidates(photo_id)
+        first, second = next(paths, None), None
         if first and os.path.relpath(first, self.directory) != photo_id:
-            second = next(places, None)
+            second = next(paths, None)
         return None if second else first
 
     def read(self, photo_id: str, sha256: bytes) -> PhotoFile | None:
-        """The photo whose bytes have this digest, else one of that name; or None."""
+        """Reads the photo of this digest, else the first of this name, else None."""
         other = None
-        for path in self.places(photo_id):
+        for path in self.candidates(photo_id):
             with suppress(OSError, UserError):
                 content = read_file(path, MAX_BYTES)
                 same = hashlib.sha256(content).digest() == sha256
@@ -62,55 +62,59 @@ class PhotoFolder:
                 other = other or PhotoFile(path, content, same)
         return other
 
-    def places(self, name: str) -> Iterator[str]:
-        """Yields where a photo of this id may lie, first its path as it is written.
+    def candidates(self, name: str) -> Iterator[str]:
+        """Yields paths that a photo of this id may have, its direct path first.
 
-        Ids come out of record sets, which may be anybody's: none leads out of the
-        directory.
+        An id comes from a record set, which anyone may have made. So ids that lead out
+        of the directory have no paths.
         """
         if not is_below(name):
             return
         direct = os.path.join(self.directory, name)
         if is_readable(direct):
             yield direct
-        found = self._paths.get(photo_id(name), ())
-        yield from (path for path in found if path != direct)
+        paths = self._paths.get(photo_id(name), ())
+        yield from (path for path in paths if path != direct)
 
     @functools.cached_property
     def _paths(self) -> dict[str, list[str]]:
-        """Id, and name alone of a photo in a folder -> paths."""
+        """Paths by id, and by the last part of the id."""
         paths = defaultdict(list)
         with suppress(OSError, UserError):
-            for place in file_sizes(self.directory, nested=True):
-                path, found = os.path.join(self.directory, place), photo_id(place)
-                for name in {found, base_name(found)}:
-                    paths[name].append(path)
+            for relative in file_sizes(self.directory, nested=True):
+                path, name = os.path.join(self.directory, relative), photo_id(relative)
+                for key in {name, base_name(name)}:
+                    paths[key].append(path)
         return paths
 
 
 def is_readable(path: str) -> bool:
-    """False also of a place that cannot be looked at."""
+    """Returns True for a regular file, and False if the check itself fails."""
     with suppress(OSError, UserError):
         return is_file(path)
     return False
 
 
-def named_folder(sources: Mapping[str, str], given: str | None) -> PhotoFolder:
-    """Returns the folder that was given, or else the one that a manifest names.
+def named_folder(sources: Mapping[str, str], option: str | None) -> PhotoFolder:
+    """Returns the folder that `--photos` names, else the one that the manifest names.
 
-    A manifest may be anybody's: standard error says what folder it has us read.
+    Anyone may have made the manifest, so its folder is reported on standard error.
+
+    Args:
+        sources: of the manifest.
+        option: directory that `--photos` names.
     """
     named = sources.get("photos", "")
-    if named and not given:
+    if named and not option:
         print_plain(
             f"photos are read from {named}, which dataset.json names; --photos DIR "
             "names another folder",
             file=sys.stderr,
         )
-    return PhotoFolder(given or named)
+    return PhotoFolder(option or named)
 
 
-def check_directory(given: str | None) -> None:
-    """Raises UserError if `--photos` was given and is no directory."""
-    if given and not is_directory(given):
-        raise UserError(f"--photos: no directory {given}")
+def check_directory(option: str | None) -> None:
+    """Raises UserError if `--photos` names something else than a directory."""
+    if option and not is_directory(option):
+        raise UserError(f"--photos: no directory {option}")

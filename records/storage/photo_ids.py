@@ -1,4 +1,4 @@
-"""Ids of photos, and the splits they are in, whatever the spelling of their names."""
+"""Normalises the ids of photos and the names of splits."""
 
 import os
 import posixpath
@@ -8,8 +8,8 @@ import unicodedata
 def photo_id(path: str) -> str:
     r"""Returns a photo's id: its path below the photo directory, in one spelling.
 
-    A letter with an accent is one character (normal form NFC; macOS lists them as two),
-    spaces around names are left out, and so are `.` and doubled slashes. Bytes that
+    The id is in normal form NFC, while macOS lists a letter and its accent separately.
+    Spaces around names, `.` and doubled slashes are left out. Bytes that
     are not UTF-8 are written as `\udce9`, so that the id can be stored as text.
 
     >>> photo_id("./train//cafe\u0301.jpg ")
@@ -26,12 +26,12 @@ def base_name(path: str) -> str:
 
 
 def is_below(path: str) -> bool:
-    """Tells whether a relative path stays in the directory that it is relative to."""
+    """Returns True if a path is relative and does not lead out of its directory."""
     parts = path.split("/")
     return bool(path) and not os.path.isabs(path) and ".." not in parts
 
 
-# Names of splits in use, in lower case; `restval` are photos that Karpathy trains on.
+# Common names of splits in lower case; Karpathy's split trains on `restval`.
 SPLIT_NAMES = {
     **dict.fromkeys(("train", "training", "restval"), "train"),
     **dict.fromkeys(("dev", "development", "val", "valid", "validation"), "dev"),

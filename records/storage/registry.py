@@ -22,9 +22,13 @@ def storage_of(path: str) -> Storage:
     """Returns the storage of the file system that a path lies in."""
     if not is_remote(path):
         return _local
-    if _remote is None:
-        # Imported late, so that reading a disk does not import TensorFlow.
-        from records.storage.gfile import TensorFlowStorage
+    return _remote or _register_tensorflow()
 
-        register_remote(TensorFlowStorage())
-    return _remote
+
+def _register_tensorflow() -> Storage:
+    # Imported late, so that reading a disk does not import TensorFlow.
+    from records.storage.gfile import TensorFlowStorage
+
+    storage = TensorFlowStorage()
+    register_remote(storage)
+    return storage

@@ -1,13 +1,13 @@
-"""One process at a time in a remote directory: an object in it that says who is there.
+"""Locks a remote directory by an object in it that names the owner.
 
-Object stores have no locks, and few of them can make a file only if there is none. So
-a process writes its name into the lock, waits, and looks whether its name still stands
-there; of two that come at once the later to write has it. It writes it again every
-minute. A lock that has not been written for ten minutes, or whose process ran on this
-host and is gone, is stale.
+Object stores have no locks, and few of them can create a file only if none exists. So a
+process writes its key to the lock, waits, and reads the lock again. Of two processes
+that start together, the last to write owns the lock. The owner renews the lock every
+minute. A lock is stale if it was not renewed for ten minutes, or if its process ran on
+this host and has ended.
 
-Clocks of two hosts must not differ by more than some minutes, and it is no proof: a
-process that is stopped for ten minutes and then goes on is not kept out.
+Clocks of two hosts must not differ by more than a few minutes. The lock is no
+guarantee: a process that is suspended for ten minutes and then resumes still writes.
 """
 
 import os
@@ -19,6 +19,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -32,8 +33,17 @@ STALE = 600.0
 _held: set[str] = set()  # keys of this process
 
 
+Owner = TypeVar("Owner", bound="LockOwner")
+
+
 class LockOwner(BaseModel):
-    """The process that holds a lock; `started` is when it took it, in UTC."""
+    """The process that holds a lock.
+
+    Attributes:
+        host: name of its host.
+        pid: its process number.
+        started: time when it took the lock, in UTC.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -42,7 +52,7 @@ class LockOwner(BaseModel):
     started: str
 
     @classmethod
-    def this_process(cls, **more) -> "LockOwner":
+    def this_process(cls: type[Owner], **more) -> Owner:
         started = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
         return cls(host=socket.gethostname(), pid=os.getpid(), started=started, **more)
 
@@ -51,11 +61,11 @@ class LockOwner(BaseModel):
 
 
 class RemoteLockOwner(LockOwner):
-    """The process that holds a lock.
+    """The process that holds a remote lock.
 
     Attributes:
-        key: of this one lock.
-        seen: when it was last written, in seconds since 1970.
+        key: identifies the lock, because a process may hold several.
+        seen: time of the last renewal, in seconds since 1970.
     """
 
     key: str
@@ -70,7 +80,7 @@ class RemoteLockOwner(LockOwner):
 
 @contextmanager
 def locked(path: str, output: str, option: str) -> Iterator[None]:
-    """Holds the lock while the body runs; removes it however that ends.
+    """Holds the lock while the body runs, and removes it afterwards.
 
     Args:
         path: of the lock.
@@ -78,32 +88,33 @@ def locked(path: str, output: str, option: str) -> Iterator[None]:
         option: of the command line, that names it.
 
     Raises:
-        UserError: another process holds it; says which.
+        UserError: another process holds the lock; names it.
     """
     refuse_if_held(path, output, option)
-    own = RemoteLockOwner.this_process(key=uuid.uuid4().hex, seen=time.time())
+    owner = RemoteLockOwner.this_process(key=uuid.uuid4().hex, seen=time.time())
     ended = threading.Event()
-    renewal = threading.Thread(target=renew, args=(path, own, ended), daemon=True)
-    _held.add(own.key)
+    renewal = threading.Thread(target=renew, args=(path, owner, ended), daemon=True)
+    _held.add(owner.key)
     try:
-        write(path, own)
+        write(path, owner)
         time.sleep(SETTLING)
-        refuse_if_held(path, output, option, own.key)
+        refuse_if_held(path, output, option, owner.key)
         renewal.start()
         yield
     finally:
         ended.set()
         if renewal.is_alive():
             renewal.join()
-        with suppress(OSError, UserError):  # what cannot be removed lapses
-            if is_own(path, own):
+        with suppress(OSError, UserError):  # a lock that is not removed lapses
+            if is_held_by(path, owner):
                 remove_if_there(path)
-        _held.discard(own.key)
+        _held.discard(owner.key)
 
 
-def refuse_if_held(path: str, output: str, option: str, own: str | None = None) -> None:
+def refuse_if_held(path: str, output: str, option: str, key: str | None = None) -> None:
+    """Raises UserError if a process that still runs holds the lock with another key."""
     holder = read_holder(path)
-    if holder is None or holder.key == own:
+    if holder is None or holder.key == key:
         return
     if holder.gone:
         print(f"taking over {output}: {holder} is gone", file=sys.stderr)
@@ -116,27 +127,27 @@ def refuse_if_held(path: str, output: str, option: str, own: str | None = None) 
     )
 
 
-def renew(path: str, own: RemoteLockOwner, ended: threading.Event) -> None:
-    """Writes the lock again and again; not where the job's end has removed it."""
+def renew(path: str, owner: RemoteLockOwner, ended: threading.Event) -> None:
+    """Writes the lock every minute until the job ends, unless the lock was removed."""
     while not ended.wait(RENEWAL):
         try:
-            if is_own(path, own):
-                write(path, own.model_copy(update={"seen": time.time()}))
+            if is_held_by(path, owner):
+                write(path, owner.model_copy(update={"seen": time.time()}))
         except (OSError, UserError):
-            continue  # the next time may do
+            continue  # the next renewal may succeed
 
 
 def write(path: str, holder: RemoteLockOwner) -> None:
     write_atomically(path, holder.model_dump_json().encode())
 
 
-def is_own(path: str, own: RemoteLockOwner) -> bool:
+def is_held_by(path: str, owner: RemoteLockOwner) -> bool:
     holder = read_holder(path)
-    return holder is not None and holder.key == own.key
+    return holder is not None and holder.key == owner.key
 
 
 def read_holder(path: str) -> RemoteLockOwner | None:
-    """Who is written in the lock, if it is there and can be read."""
+    """Returns the owner that the lock names, if it exists and can be parsed."""
     try:
         return RemoteLockOwner.model_validate_json(read_file(path))
     except (FileNotFoundError, ValidationError):
@@ -144,7 +155,7 @@ def read_holder(path: str) -> RemoteLockOwner | None:
 
 
 def other_process_runs(pid: int) -> bool:
-    """Whether there is a process of this number that is not this one."""
+    """Returns True if a process other than this one has this number."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterable, Mapping
 
-# Chinese, Japanese, Thai, Lao, Burmese, Khmer and their like; blocks of Unicode 15.
+# Chinese, Japanese, Thai, Lao, Burmese, Khmer and related scripts, as blocks of
+# Unicode 15.
 # Tibetan and Ethiopic have marks between syllables or words, Korean has spaces.
 UNSPACED = re.compile(
     "[\u0e01-\u0e3a\u0e40-\u0e4e\u0e81-\u0ece\u0edc-\u0edf"  # Thai, Lao
@@ -15,7 +16,7 @@ UNSPACED = re.compile(
 
 
 def is_unspaced(text: str) -> bool:
-    """Tells whether a text holds a character of such a script.
+    """Tells whether a text holds a character of a script without spaces.
 
     >>> is_unspaced("一只狗"), is_unspaced("개 한 마리")
     (True, False)
@@ -24,12 +25,16 @@ def is_unspaced(text: str) -> bool:
 
 
 def unspaced_words(counts: Mapping[str, int]) -> int:
-    """Counts the words in such a script, given how often each word occurs."""
+    """Counts the words in scripts without spaces.
+
+    Args:
+        counts: word -> number of occurrences.
+    """
     return sum(count for word, count in counts.items() if is_unspaced(word))
 
 
 def unspaced_fraction(texts: Iterable[str]) -> float:
-    """Returns the part of letters that are of such a script, over all texts; 0 to 1."""
+    """Returns the fraction of letters, over all texts, in scripts without spaces."""
     letters = unspaced = 0
     for text in texts:
         letters += sum(map(str.isalpha, text))

@@ -1,11 +1,11 @@
-"""What the words of captions are cut into: nothing smaller, pieces or characters.
+"""Segmentation of words into tokens: whole words, pieces or characters.
 
     kind        tokens of "two dogs run"             text of a token
     word        two  dogs  run                       a space and the word
-    wordpiece   two  dog  ##s  run                   a space and it, or what follows ##
-    char        t w o <space> d o g s <space> r ...  itself
+    wordpiece   two  dog  ##s  run                   a space and it, or what is after ##
+    char        t w o <space> d o g s <space> r ...  the character
 
-The text of all tokens, one after another, is the caption again.
+The texts of a caption's tokens, concatenated, are the caption.
 """
 
 from abc import ABC, abstractmethod
@@ -18,40 +18,48 @@ from records.errors import UserError
 from records.text.tokenizer_config import TokenizerSettings
 from records.text.vocabulary import Vocabulary, special_tokens
 
-INSIDE = "##"  # what pieces begin with that do not begin a word
-SPACE = "<space>"  # in a caption's text there is no < or >, so it is nothing else
+INSIDE = "##"  # prefix of a piece inside a word
+SPACE = "<space>"  # no other token is this one: words contain neither < nor >
 
 
 class Segmenter(ABC):
-    """One kind of token: its vocabulary, and the way from words to tokens and back."""
+    """A kind of token: builds its vocabulary and converts words to tokens and back."""
 
     @abstractmethod
     def build_vocabulary(
         self, counts: Mapping[str, int], settings: TokenizerSettings
     ) -> Vocabulary:
-        """The vocabulary, a function of the counts alone and not of their order.
+        """Returns the vocabulary, which does not depend on the order of the counts.
 
         Args:
             counts: words of the training captions and how often they occur.
-            settings: those of this kind.
+            settings: of this kind.
 
         Raises:
-            UserError: they do not fit the words.
+            UserError: the settings do not fit the words.
         """
 
     @abstractmethod
     def tokenize(
         self, captions: Iterable[Sequence[str]], vocabulary: Vocabulary
     ) -> list[list[str]]:
-        """Words of captions to tokens; some may be out of the vocabulary."""
+        """Returns the tokens of each caption; some may be out of the vocabulary.
+
+        Args:
+            captions: the words of each.
+            vocabulary: of the record set.
+        """
 
     @abstractmethod
     def text(self, token: str) -> str:
-        """What a token adds to a caption's text; spaces at its ends mean nothing."""
+        """Returns the text that a token adds to a caption.
+
+        Spaces at the ends of a whole caption have no meaning.
+        """
 
 
 class WordSegmenter(Segmenter):
-    """Each word is a token."""
+    """A segmenter whose tokens are the words."""
 
     def build_vocabulary(self, counts, settings):
         return Vocabulary.from_counts(
@@ -66,27 +74,26 @@ class WordSegmenter(Segmenter):
 
 
 class WordpieceSegmenter(Segmenter):
-    """Words are made up of the longest pieces that the vocabulary has, left to right.
+    """A segmenter that takes the longest piece of the vocabulary, left to right.
 
-    Pieces within a word begin with `##`. A word that no pieces make up stays whole, and
-    so is out of the vocabulary.
+    Pieces inside a word begin with `##`. A word that cannot be composed of pieces stays
+    whole, and is out of the vocabulary.
 
-    Source: Schuster and Nakajima, "Japanese and Korean Voice Search", ICASSP 2012; the
-    learner is tensorflow-text's, which works from the top down: of all parts of words
-    those that are frequent enough, without the counts of longer ones that hold them.
-    The frequency that comes nearest to `vocabulary_size` is found by bisection. It is
-    plain Python in one process: some 10 seconds for 8,000 distinct words.
+    Source: Schuster and Nakajima, "Japanese and Korean Voice Search", ICASSP 2012. The
+    learner is tensorflow-text's, which works top-down. It keeps substrings that are
+    frequent enough after the counts of longer kept substrings are subtracted, and
+    bisects for the frequency whose result is nearest to `vocabulary_size`. It is plain
+    Python in one process and takes about 10 seconds for 8,000 distinct words.
 
-    In the vocabulary single characters come first, sorted, then pieces by falling
-    count.
+    The vocabulary lists single characters first, sorted, then pieces by falling count.
     """
 
     def build_vocabulary(self, counts, settings):
         size = settings.vocabulary_size
         special = special_tokens(settings.keeps_unknown)
-        found = learn_pieces(counts, size - len(special), settings.min_count)
-        characters = sorted(piece for piece in found if len(bare(piece)) == 1)
-        longer = [piece for piece in found if len(bare(piece)) > 1]
+        pieces = learn_pieces(counts, size - len(special), settings.min_count)
+        characters = sorted(piece for piece in pieces if len(bare(piece)) == 1)
+        longer = [piece for piece in pieces if len(bare(piece)) > 1]
         needed = len(special) + len(characters)
         if needed > size:
             raise UserError(
@@ -94,7 +101,7 @@ class WordpieceSegmenter(Segmenter):
                 "the training captions, each at the beginning of words and inside, and "
                 f"the special tokens are {needed}; set it higher than that"
             )
-        # The search may end above the size: what is rarest then goes.
+        # The learner may return more than `size`; the rarest pieces are left out.
         return Vocabulary([*special, *characters, *longer[: size - needed]])
 
     def tokenize(self, captions, vocabulary):
@@ -108,9 +115,9 @@ class WordpieceSegmenter(Segmenter):
 
 
 class CharacterSegmenter(Segmenter):
-    """Each Unicode character is a token, and `<space>` between words.
+    """A segmenter whose tokens are Unicode characters, with `<space>` between words.
 
-    `<space>` comes first in the vocabulary, then characters by falling count.
+    The vocabulary lists `<space>` first, then characters by falling count.
     """
 
     def build_vocabulary(self, counts, settings):
@@ -132,9 +139,10 @@ class CharacterSegmenter(Segmenter):
 
 
 def learn_pieces(counts: Mapping[str, int], size: int, min_count: int) -> list[str]:
-    """About `size` pieces, the longer ones by falling count; every character is one.
+    """Returns about `size` pieces, every character among them.
 
-    Also beyond `size` where no frequency gives fewer, so that the caller must cut.
+    Pieces longer than a character are in falling order of count. There may be more than
+    `size`, so the caller must cut the list.
     """
     from tensorflow_text.tools.wordpiece_vocab import (
         wordpiece_tokenizer_learner_lib as learner,
@@ -147,7 +155,7 @@ def learn_pieces(counts: Mapping[str, int], size: int, min_count: int) -> list[s
 
 
 def cut_words(words: Sequence[str], vocabulary: Vocabulary) -> list[list[str]]:
-    """Words to pieces of the vocabulary; those that none make up stay as they are."""
+    """Returns the pieces of each word; a word without pieces is its only piece."""
     import tensorflow_text as tf_text
 
     ids = tf.range(len(vocabulary), dtype=tf.int64)
@@ -156,7 +164,7 @@ def cut_words(words: Sequence[str], vocabulary: Vocabulary) -> list[list[str]]:
     tokenizer = tf_text.WordpieceTokenizer(
         tf.lookup.StaticVocabularyTable(initializer, num_oov_buckets=1),
         suffix_indicator=INSIDE,
-        # Long words take time in proportion, so that none needs to be refused.
+        # Time is linear in the length of a word, so no word needs to be refused.
         max_bytes_per_word=tf.int32.max,
         max_chars_per_token=max(len(bare(token)) for token in vocabulary.tokens),
         token_out_type=tf.string,

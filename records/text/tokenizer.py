@@ -1,26 +1,26 @@
-"""Captions to words, words to tokens, tokens to text, by the settings of a record set.
+"""Converts captions to words, words to tokens and tokens to text.
 
     "A dog's toy ." ─words─▶ a dogs toy ─tokens─▶ a dog ##s toy ─texts─▶ " a dogs toy"
 
-Words are the same for every kind of token, in any script:
+The words are the same for every kind of token and in every script:
 
     invisible characters (Cf, Cc)        deleted
     apostrophes and quotation marks      deleted, inside words as well: man’s -> mans
-    other punctuation but ASCII's        separates words: runs—fast -> runs fast
-    ASCII punctuation                    deleted likewise: t-shirt -> tshirt
-    white space, all of Unicode's        separates words
-    the rest                             normal form NFKC, lower case
+    other punctuation outside ASCII      separates words: runs—fast -> runs fast
+    ASCII punctuation                    deleted inside words too: t-shirt -> tshirt
+    Unicode white space                  separates words
+    all other characters                 normal form NFKC, lower case
 
-The kind `word` keeps words of letters and their combining marks, and drops those with a
-digit or a sign; `Tokenizer.split` returns both, so that what is dropped can be counted.
+The kind `word` keeps words of letters and their combining marks. It drops words with a
+digit or a symbol. `Tokenizer.split` returns both, so that dropped words can be counted.
 
-Captions and references are scored after other steps
-(`tfcap.metrics.scoring.normalize`). The splitting of BERT, usual before wordpieces,
-makes a token of each punctuation mark: a caption put together
-again would read "dog ' s" where the references have "dogs".
+Scoring normalises captions and references differently
+(`tfcap.metrics.scoring.normalize`). BERT's splitting, which is usual before wordpieces,
+is not used: it makes a token of each punctuation mark, so a decoded caption would read
+"dog ' s" where the references have "dogs".
 
-Words can be had before there is a vocabulary, which is learnt from their counts; tokens
-and texts need it.
+Splitting into words needs no vocabulary, because the vocabulary is built from the
+counts of the words. Tokens and texts need one.
 """
 
 import functools
@@ -36,10 +36,10 @@ from records.text.tokenizer_config import TokenizerSettings
 from records.text.vocabulary import END, PAD, START, UNK, Vocabulary
 
 ASCII_PUNCTUATION = r"[!-/:-@\[-`{-~]"
-# Control and format characters, but white space.
+# Control and format characters except white space.
 INVISIBLE = r"[\p{Cf}\x00-\x08\x0E-\x1F\x7F-\x84\x86-\x9F]"
-# Unicode's property Quotation_Mark; what is written for an apostrophe (acute accent,
-# modifier letters, primes, full-width grave accent, Hebrew's geresh and gershayim); and
+# Unicode's property Quotation_Mark, characters used as an apostrophe (acute accent,
+# modifier letters, primes, full-width grave accent, Hebrew geresh and gershayim), and
 # the marks that Armenian writes inside words.
 QUOTES = (
     r"[\x{AB}\x{BB}\x{2018}-\x{201F}\x{2039}\x{203A}\x{2E42}\x{300C}-\x{300F}"
@@ -47,18 +47,18 @@ QUOTES = (
     r"\x{B4}\x{02BB}-\x{02BD}\x{2032}-\x{2037}\x{FF40}\x{05F3}\x{05F4}"
     r"\x{055A}-\x{055C}\x{055E}]"
 )
-PUNCTUATION = r"[^\P{P}!-~]"  # but ASCII's
+PUNCTUATION = r"[^\P{P}!-~]"  # outside ASCII
 WHITE_SPACE = r"[\t-\r\x{85}\p{Z}]"
 SILENT = {PAD, START, END}
 NOT_LEARNT = SILENT | {UNK, SPACE}
 
 
 class SplitCaptions(NamedTuple):
-    """Captions cut into words; each word is either kept or dropped.
+    """Captions split into words, each of them kept or dropped.
 
     Attributes:
         kept, dropped: words of each caption, in order.
-        total: words of all captions, counted before any is dropped.
+        total: number of words of all captions, kept and dropped.
     """
 
     kept: list[list[str]]
@@ -70,14 +70,16 @@ class SplitCaptions(NamedTuple):
 def word_graph(
     min_letters: int | None,
 ) -> Callable[[tf.Tensor], tuple[tf.RaggedTensor, tf.RaggedTensor, tf.Tensor]]:
-    """Returns a graph: captions, string [batch] -> words kept, words dropped, all.
-
-    The first two are ragged, string [batch, words]; the last is a number.
+    """Returns a graph that splits captions into words.
 
     Args:
-        min_letters: words of fewer letters, or with a character that is neither a
-            Unicode letter nor a combining mark, are dropped, as in the T81-558 10.4
-            notebook; None keeps all. A letter with its marks counts as one.
+        min_letters: drops words of fewer letters, and words with a character that is
+            neither a Unicode letter nor a combining mark, as the T81-558 10.4 notebook
+            does; None keeps all. A letter with its marks counts as one.
+
+    Returns:
+        A function from captions, string [batch], to the words kept and the words
+        dropped, both ragged string [batch, words], and their number.
     """
     import tensorflow_text as tf_text  # registers its ops; only this layer needs it
 
@@ -88,13 +90,13 @@ def word_graph(
     def split(
         captions: tf.Tensor,
     ) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.Tensor]:
-        # First of all: what comes after would end a caption at a zero byte.
+        # This comes first: the next operations would end a caption at a zero byte.
         text = replace(captions, INVISIBLE, "")
-        # Before NFKC, which makes ASCII punctuation of some: "…" would be "...".
+        # This comes before NFKC, which turns some into ASCII: "…" would be "...".
         text = replace(replace(text, QUOTES, ""), PUNCTUATION, " ")
         text = tf_text.normalize_utf8(text, "NFKC")
         text = tf.strings.lower(text, encoding="utf-8")
-        # Again, for NFKC makes a middle dot of "ŀ" and spaces of some accents.
+        # A second time: NFKC turns "ŀ" into a middle dot and some accents into spaces.
         text = replace(replace(text, PUNCTUATION, " "), WHITE_SPACE, " ")
         words = tf.strings.split(replace(text, ASCII_PUNCTUATION, ""))
         keep = tf.strings.regex_full_match(words.flat_values, wanted)
@@ -109,7 +111,7 @@ def word_graph(
 
 
 def why_dropped(word: str) -> str:
-    """Returns the reason for which the kind `word` drops a word.
+    """Returns the reason why the kind `word` drops a word.
 
     >>> [why_dropped(word) for word in ("2nd", "c€", "a")]
     ['digit', 'symbol', 'too_short']
@@ -121,7 +123,7 @@ def why_dropped(word: str) -> str:
 
 
 class Tokenizer:
-    """See the module.
+    """A converter of captions, words and tokens, with a record set's settings.
 
     >>> settings = TokenizerSettings(
     ...     kind="wordpiece", vocabulary_size=4000, min_count=2, oov="unk"
@@ -144,19 +146,19 @@ class Tokenizer:
         return word_graph(self.settings.min_letters)
 
     def split(self, captions: Sequence[str]) -> SplitCaptions:
-        """Cuts a batch of captions into words, those kept and those dropped."""
+        """Splits a batch of captions into words, kept and dropped."""
         kept, dropped, total = self.graph(tf.constant(list(captions), tf.string))
         return SplitCaptions(decoded(kept), decoded(dropped), int(total))
 
     def words(self, captions: Sequence[str]) -> list[list[str]]:
-        """Words of a batch of captions; an empty list where nothing is left of one."""
+        """Returns the kept words of each caption; the list may be empty."""
         return self.split(captions).kept
 
     def build_vocabulary(self, counts: Mapping[str, int]) -> Vocabulary:
-        """The vocabulary, a function of the counts alone and not of their order.
+        """Returns the vocabulary, which does not depend on the order of the counts.
 
         Args:
-            counts: words of the training captions and how often they occur.
+            counts: word of the training captions -> number of occurrences.
 
         Raises:
             UserError: nothing is frequent enough, or `vocabulary_size` is too small.
@@ -176,13 +178,19 @@ class Tokenizer:
     def tokens(
         self, captions: Iterable[Sequence[str]], vocabulary: Vocabulary
     ) -> list[list[str]]:
-        """Words of captions to tokens; those that the vocabulary lacks are kept."""
+        """Returns the tokens of each caption, out-of-vocabulary ones included.
+
+        Args:
+            captions: the words of each.
+            vocabulary: built by `build_vocabulary`.
+        """
         return self.kind.tokenize(captions, vocabulary)
 
     def texts(self, vocabulary: Vocabulary) -> list[str]:
-        """What each token adds to a caption's text, by id; those of padding, nothing.
+        """Returns the text that each token adds to a caption, by id.
 
-        Joined, they are the caption, but for spaces at its ends.
+        Special tokens add nothing. The joined texts are the caption, except for spaces
+        at its ends.
         """
         return [
             "" if token in SILENT else self.kind.text(token)

@@ -1,28 +1,28 @@
-"""How captions become tokens, as configurations say it and manifests keep it."""
+"""Settings of the tokenizer, in configurations and manifests."""
 
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_serializer, model_validator
 
 Kind = Literal["word", "wordpiece", "char"]
-# Settings that one kind alone has, and needs.
-OWN = {"min_letters": "word", "vocabulary_size": "wordpiece"}
+# Settings that one kind requires and the others refuse.
+KIND_SETTINGS = {"min_letters": "word", "vocabulary_size": "wordpiece"}
 
 
 class TokenizerSettings(BaseModel):
-    """How captions become tokens.
+    """Settings by which captions become tokens.
 
-    Every caption is first cut into words (`records.text.tokenizer`); the kind says what
-    becomes of them (`records.text.subwords`).
+    A caption is first split into words (`records.text.tokenizer`). The kind says how
+    words become tokens (`records.text.subwords`).
 
     Attributes:
         kind: `word`, `wordpiece` (pieces of words) or `char` (characters).
-        min_letters: of `word`: shorter words are dropped (2 in the Heaton notebook).
-        vocabulary_size: of `wordpiece`: tokens at most, special ones included.
-        min_count: words, pieces or characters that the training captions have fewer
-            times are left out of the vocabulary; single characters of `wordpiece` stay.
-        oov: what is out of the vocabulary becomes `<unk>` or is dropped: a word, a
-            word that no pieces make up, or a character.
+        min_letters: for `word`; shorter words are dropped (2 in the Heaton notebook).
+        vocabulary_size: for `wordpiece`; largest number of tokens, special ones
+            included.
+        min_count: tokens with fewer occurrences in the training captions are left out
+            of the vocabulary; single characters of `wordpiece` stay.
+        oov: `unk` replaces tokens out of the vocabulary by `<unk>`, `drop` drops them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -35,24 +35,24 @@ class TokenizerSettings(BaseModel):
 
     @property
     def keeps_unknown(self) -> bool:
-        """Whether the vocabulary holds `<unk>`."""
+        """True if the vocabulary holds `<unk>`."""
         return self.oov == "unk"
 
     @model_validator(mode="after")
-    def _settings_are_those_of_the_kind(self):
-        for name, kind in OWN.items():
-            given = getattr(self, name) is not None
-            if given and kind != self.kind:
+    def _check_settings_fit_kind(self):
+        for name, kind in KIND_SETTINGS.items():
+            is_set = getattr(self, name) is not None
+            if is_set and kind != self.kind:
                 raise ValueError(
                     f"{name} belongs to `kind: {kind}`; `kind: {self.kind}` has no "
                     "such setting. Leave it out, or set it to null"
                 )
-            if not given and kind == self.kind:
+            if not is_set and kind == self.kind:
                 raise ValueError(f"`kind: {kind}` needs {name}")
         return self
 
     @model_serializer(mode="wrap")
-    def _without_those_of_other_kinds(self, handler) -> dict[str, Any]:
+    def _leave_out_unset(self, handler) -> dict[str, Any]:
         return {
             name: value for name, value in handler(self).items() if value is not None
         }

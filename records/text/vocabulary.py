@@ -1,4 +1,4 @@
-"""The vocabulary: one token a line, line number = id."""
+"""The vocabulary file: one token per line, whose line number is its id."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,20 +9,20 @@ from records.storage.files import read_file, reason, write_atomically
 PAD, START, END, UNK = "<pad>", "<start>", "<end>", "<unk>"
 PAD_ID, START_ID, END_ID, UNK_ID = 0, 1, 2, 3
 FILE_NAME = "vocabulary.txt"
-MAX_BYTES = 64 << 20  # of the file: a million words take some 10 MiB
+MAX_BYTES = 64 << 20  # of the file: a million words take about 10 MiB
 
 
 def special_tokens(keep_unknown: bool) -> list[str]:
-    """What every vocabulary begins with."""
+    """Returns the first tokens of every vocabulary."""
     return [PAD, START, END, *([UNK] if keep_unknown else [])]
 
 
 class Vocabulary:
     """Tokens and their ids.
 
-    Ids 0, 1, 2 are `<pad>`, `<start>`, `<end>`; id 3 is `<unk>`, unless words out of
-    the vocabulary are dropped: then there is none and ids close up. Words follow by
-    falling count, ties by token; for pieces and characters see `records.text.subwords`.
+    Ids 0, 1 and 2 are `<pad>`, `<start>` and `<end>`. Id 3 is `<unk>`; where tokens out
+    of the vocabulary are dropped it is the first word instead. Words follow by falling
+    count, ties by token; for pieces and characters see `records.text.subwords`.
     """
 
     def __init__(self, tokens: Sequence[str]):
@@ -34,8 +34,8 @@ class Vocabulary:
             )
         self._ids = {token: i for i, token in enumerate(self.tokens)}
         if len(self._ids) != len(self.tokens):
-            twice = next(t for i, t in enumerate(self.tokens) if self._ids[t] != i)
-            raise UserError(f"the vocabulary holds the token {twice!r} twice")
+            repeated = next(t for i, t in enumerate(self.tokens) if self._ids[t] != i)
+            raise UserError(f"the vocabulary holds the token {repeated!r} twice")
 
     @classmethod
     def from_counts(
@@ -45,9 +45,9 @@ class Vocabulary:
         keep_unknown: bool,
         first: Sequence[str] = (),
     ) -> "Vocabulary":
-        """Keeps what is counted `min_count` times or more, after special and `first`.
+        """Returns the special tokens, `first`, and all tokens counted often enough.
 
-        They stand by falling count, ties by token.
+        The latter are sorted by falling count, ties by token.
         """
         kept = [token for token, count in counts.items() if count >= min_count]
         kept.sort(key=lambda token: (-counts[token], token))
@@ -63,7 +63,7 @@ class Vocabulary:
             raise UserError(f"cannot read {path}: {reason(error)}") from None
         except UnicodeDecodeError as error:
             raise UserError(f"{path} is not UTF-8: {error}") from None
-        # Not splitlines(), which cuts at other characters than the one written too.
+        # splitlines() would also split at other characters than a newline.
         return cls(text.removesuffix("\n").split("\n"))
 
     def save(self, path: str) -> None:
@@ -85,7 +85,10 @@ class Vocabulary:
         return len(self.tokens)
 
     def encode(self, tokens: Iterable[str]) -> list[int]:
-        """Tokens to ids between `<start>` and `<end>`; unknown ones as `oov` says."""
+        """Returns the ids of tokens, between those of `<start>` and `<end>`.
+
+        Unknown tokens become `<unk>`; a vocabulary without it drops them.
+        """
         if self.has_unknown:
             body = [self._ids.get(token, UNK_ID) for token in tokens]
         else:
@@ -93,7 +96,7 @@ class Vocabulary:
         return [START_ID, *body, END_ID]
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Ids to tokens, up to `<end>`, without `<start>` and `<pad>`, in one line."""
+        """Returns a line of the tokens up to `<end>`, without start and padding."""
         tokens = []
         for i in ids:
             if i == END_ID:

@@ -1,12 +1,12 @@
-"""`verify --sample`: some photos are encoded again, and their features compared.
+"""Encodes a sample of photos again and compares their features (`verify --sample`).
 
-The encoder is that of whoever registers one: this package has none. A distribution
-does so by an entry point of the group `records.encoders`, a function
+This package has no encoder. A distribution registers one by an entry point of the group
+`records.encoders`, a function
 
     (Manifest, files: Mapping[str, str]) -> Encoder
 
-that loads the encoder a record set was made with; `files` says where its file is now,
-`weights` or `model`, if it is no longer where the manifest says.
+that loads the encoder of a record set. `files` maps `weights` or `model` to the path of
+the encoder's file, if it is no longer where the manifest says.
 """
 
 import functools
@@ -36,17 +36,18 @@ GROUP = "records.encoders"
 BATCH = 32
 SHORT = 12
 OPEN_SHARDS = 16
-# What the same encoder may differ by, beside the rounding of the dtype. Weights rounded
-# to the 10 bits that a GPU may compute with move MobileNet's features by 0.005 at most,
-# InceptionV3's by 0.002; another JPEG decoder moves them by 0.03 and more.
+# Relative difference allowed for the same encoder, beside the rounding of the dtype.
+# Weights rounded to the 10 bits that a GPU may compute with change MobileNet's features
+# by at most 0.005 and InceptionV3's by 0.002; another JPEG decoder changes them by 0.03
+# or more.
 TOLERANCE = 1e-2
 
 
 class Encoder(Protocol):
-    """From photo bytes to features.
+    """An encoder of photos to features.
 
     Attributes:
-        info: what the manifest of its records says of it.
+        info: its description, as in a manifest.
     """
 
     info: EncoderInfo
@@ -54,17 +55,22 @@ class Encoder(Protocol):
     def encode(
         self, photos: Sequence[bytes]
     ) -> tuple[np.ndarray, list[tuple[int, str]]]:
-        """Features float32 [readable photos, *shape], (index, why) of the others."""
+        """Returns the features of photos, given as the bytes of their files.
+
+        Returns:
+            Features, float32 [readable photos, *shape]; (index, reason) of each photo
+            that cannot be read.
+        """
 
 
 class SampleRequest(NamedTuple):
-    """What `--sample` and the options beside it say.
+    """The option `--sample` and those that belong to it.
 
     Attributes:
         number: of photos.
         photos: their directory; None for the one that the manifest names.
-        files: where the encoder's `weights` or `model` are, if they moved.
-        seed: of the choice.
+        files: paths of the encoder's `weights` or `model`, if they moved.
+        seed: of the random choice.
     """
 
     number: int
@@ -75,16 +81,15 @@ class SampleRequest(NamedTuple):
 
 @dataclass
 class SampleResult:
-    """What came of it.
+    """The result of comparing a sample.
 
     Attributes:
-        asked: photos to be compared.
-        compared: those that were; problems tell of the others.
-        identical: those whose features are the same to the last bit.
-        worst: largest relative error among them; None where none was compared, or one
-            is beyond numbers.
-        worst_at: shard, record and photo id of that one.
-        tolerance: of the relative error.
+        asked: number of photos requested.
+        tolerance: largest relative error allowed.
+        compared: number of photos compared; there is an issue for each other one.
+        identical: number of photos whose features are equal to the last bit.
+        worst: largest relative error; None if no photo was compared.
+        worst_at: shard, record and photo id of the largest error.
     """
 
     asked: int
@@ -102,43 +107,43 @@ class SampleResult:
             self.worst_at = (place.shard, place.record, record.photo_id)
 
     def summary(self) -> dict[str, Any]:
-        """What `--json` prints."""
+        """Returns the object that `--json` prints; an infinite error is None."""
         finite = self.worst is not None and math.isfinite(self.worst)
         return {**asdict(self), "worst": self.worst if finite else None}
 
 
 class FeatureCheck:
-    """Compares photos' features with those that the encoder gives now.
+    """A check of stored features against those that the encoder computes now.
 
     Args:
         directory: of the record set.
         manifest: its manifest.
-        wish: which photos, and where they and the encoder's file are.
+        request: number and directory of the photos, and the encoder's files.
 
     Raises:
         UserError: there is no encoder or no directory of photos.
     """
 
-    def __init__(self, directory: str, manifest: Manifest, wish: SampleRequest):
+    def __init__(self, directory: str, manifest: Manifest, request: SampleRequest):
         self.directory, self.manifest = directory, manifest
-        self.folder = PhotoFolder(photo_directory(manifest, wish.photos))
-        self.encoder = load_encoder(manifest, wish.files)
-        infos = [info for held in manifest.shards.values() for info in held]
-        self.wanted = choose(infos, wish.number, wish.seed)
+        self.folder = PhotoFolder(photo_directory(manifest, request.photos))
+        self.encoder = load_encoder(manifest, request.files)
+        infos = [info for shards in manifest.shards.values() for info in shards]
+        self.wanted = choose(infos, request.number, request.seed)
         asked = sum(map(len, self.wanted.values()))
         self.sample = SampleResult(asked, tolerance(manifest.features))
         self.shard = functools.lru_cache(OPEN_SHARDS)(ShardReader)
 
     def problems(self, places: Iterable[RecordLocation]) -> Iterator[Issue]:
-        """Encodes the photos of these records, batch by batch."""
-        found, said = self.encoder.info.digest, self.manifest.encoder.digest
-        if found != said:
+        """Encodes the photos of these records in batches; yields the issues."""
+        loaded, expected = self.encoder.info.digest, self.manifest.encoder.digest
+        if loaded != expected:
             yield Issue(
                 FILE_NAME,
                 None,
-                f"encoder: the manifest says one of digest {said[:SHORT]}…; loaded one "
-                f"of {found[:SHORT]}…: other weights or settings, so no photo of the "
-                "sample was compared",
+                f"encoder: the manifest says one of digest {expected[:SHORT]}…; loaded "
+                f"one of {loaded[:SHORT]}…: other weights or settings, so no photo of "
+                "the sample was compared",
             )
             return
         for batch in batched(places, BATCH):
@@ -152,7 +157,7 @@ class FeatureCheck:
             if photo is not None:
                 rows.append((place, record, photo))
             elif problem:
-                yield problem_of(place, record, problem)
+                yield record_issue(place, record, problem)
         if rows:
             yield from self.compare_rows(rows)
 
@@ -161,9 +166,9 @@ class FeatureCheck:
         return schema.decode(reader.read(place.offset), self.manifest.features)
 
     def photo(self, record: PhotoRecord) -> tuple[bytes | None, str | None]:
-        """The photo's bytes, or what became of it; neither where it makes no sense."""
+        """Returns the photo's bytes, or the problem why there are none, or neither."""
         if not np.isfinite(record.features).all():
-            return None, None  # told of the record already
+            return None, None  # another check reports the record
         if record.encoded:
             return record.encoded, None
         file = self.folder.read(record.photo_id, record.photo_sha256)
@@ -179,13 +184,13 @@ class FeatureCheck:
         vectors, bad = self.encoder.encode([photo for _, _, photo in rows])
         reasons = dict(bad)
         for i, reason in bad:
-            yield problem_of(*rows[i][:2], f"can no longer be decoded: {reason}")
+            yield record_issue(*rows[i][:2], f"can no longer be decoded: {reason}")
         good = [row for i, row in enumerate(rows) if i not in reasons]
         for (place, record, _), vector in zip(good, vectors, strict=True):
             error = relative_error(record.features, vector)
             self.sample.add(place, record, error)
             if error > self.sample.tolerance:
-                yield problem_of(
+                yield record_issue(
                     place,
                     record,
                     f"encoded again, its features differ by a relative {error:.2g}; "
@@ -193,11 +198,16 @@ class FeatureCheck:
                 )
 
 
-def photo_directory(manifest: Manifest, given: str | None) -> str:
-    """Where the photos are, which need not be anywhere if the records keep them."""
-    directory = named_folder(manifest.sources, given).directory
+def photo_directory(manifest: Manifest, option: str | None) -> str:
+    """Returns the directory of the photos, which must exist unless records keep them.
+
+    Args:
+        manifest: of the record set.
+        option: directory that `--photos` names.
+    """
+    directory = named_folder(manifest.sources, option).directory
     kept = manifest.configuration.get("records", {}).get("keep_photos")
-    check_directory(given)
+    check_directory(option)
     if kept or is_directory(directory):
         return directory
     raise UserError(
@@ -207,7 +217,7 @@ def photo_directory(manifest: Manifest, given: str | None) -> str:
 
 
 def load_encoder(manifest: Manifest, files: Mapping[str, str]) -> Encoder:
-    """The encoder that the manifest names, from the first distribution that has one."""
+    """Loads the manifest's encoder by the first entry point of the group."""
     loaders = sorted(entry_points(group=GROUP), key=lambda entry: entry.name)
     if not loaders:
         raise UserError(
@@ -227,16 +237,20 @@ def load_encoder(manifest: Manifest, files: Mapping[str, str]) -> Encoder:
 def choose(
     infos: Sequence[ShardInfo], number: int, seed: int
 ) -> dict[str, frozenset[int]]:
-    """Shard -> numbers of the records to look at, spread over the shards evenly."""
+    """Chooses records at random, evenly spread over the shards.
+
+    Returns:
+        Shard -> numbers of the chosen records.
+    """
     rng = random.Random(seed)
     order = [info for info in infos if info.photos]
     rng.shuffle(order)
     quotas: Counter[str] = Counter()
-    left = min(number, sum(info.photos for info in order))
-    while left:
-        taking = [info for info in order if quotas[info.name] < info.photos][:left]
-        quotas.update(info.name for info in taking)
-        left -= len(taking)
+    remaining = min(number, sum(info.photos for info in order))
+    while remaining:
+        chosen = [info for info in order if quotas[info.name] < info.photos][:remaining]
+        quotas.update(info.name for info in chosen)
+        remaining -= len(chosen)
     return {
         info.name: frozenset(rng.sample(range(info.photos), quotas[info.name]))
         for info in order
@@ -247,20 +261,20 @@ def tolerance(features: FeatureSpec) -> float:
     return TOLERANCE + float(np.finfo(features.dtype).eps)
 
 
-def relative_error(stored: np.ndarray, again: np.ndarray) -> float:
-    """Length of the difference, as a fraction of the length of what is stored.
+def relative_error(stored: np.ndarray, computed: np.ndarray) -> float:
+    """Returns the length of the difference as a fraction of the stored length.
 
-    0 if both are the same once `again` has the stored dtype; infinite if they cannot be
+    It is 0 if both are equal in the stored dtype, and infinite if they cannot be
     compared.
     """
-    again = again.astype(stored.dtype).astype(np.float64)
+    computed = computed.astype(stored.dtype).astype(np.float64)
     stored = stored.astype(np.float64)
-    difference = float(np.linalg.norm(stored - again))
+    difference = float(np.linalg.norm(stored - computed))
     if difference == 0:
         return 0.0
     length = float(np.linalg.norm(stored))
     return difference / length if length and math.isfinite(difference) else math.inf
 
 
-def problem_of(place: RecordLocation, record: PhotoRecord, what: str) -> Issue:
+def record_issue(place: RecordLocation, record: PhotoRecord, what: str) -> Issue:
     return Issue(place.shard, place.record, f"{record.photo_id}: {what}")

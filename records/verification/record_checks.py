@@ -1,4 +1,4 @@
-"""Checks inside one record, and of its captions against the vocabulary."""
+"""Checks a record's columns, and its captions against the vocabulary."""
 
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
@@ -12,13 +12,13 @@ from records.text.tokenizer_config import TokenizerSettings
 from records.text.vocabulary import END_ID, START_ID, Vocabulary
 
 SHA256_BYTES = 32
-# What photo files begin with, under the names that the manifest counts them by.
+# First bytes of photo files -> names of formats in the manifest.
 FORMATS = {b"\xff\xd8\xff": "JPEG", b"\x89PNG": "PNG", b"GIF8": "GIF"}
 FORMATS |= {b"BM": "BMP", b"RIFF": "WebP"}
 
 
 def record_problems(record: PhotoRecord, vocabulary_size: int) -> Iterator[str]:
-    """What is wrong inside one record."""
+    """Yields the problems of one record's columns."""
     if len(record.photo_sha256) != SHA256_BYTES:
         yield f"digest of {len(record.photo_sha256)} bytes; expected {SHA256_BYTES}"
     elif record.encoded and sha256(record.encoded).digest() != record.photo_sha256:
@@ -47,16 +47,19 @@ def ids_problems(
 
 
 def photo_format(photo: bytes) -> str | None:
-    """A photo's format by its first bytes; None for one not known here."""
+    """Returns a photo's format by its first bytes; None for an unknown format."""
     known = (kind for begin, kind in FORMATS.items() if photo.startswith(begin))
     return next(known, None)
 
 
 class Captions(NamedTuple):
-    """The captions of one record, to be looked at with others'.
+    """The captions of one record.
 
     Attributes:
         number: of the record in its shard.
+        photo_id: id of the photo.
+        texts: captions as in the source.
+        ids: their token ids.
     """
 
     number: int
@@ -66,11 +69,11 @@ class Captions(NamedTuple):
 
 
 class CaptionCheck:
-    """Tokenizes captions again, and counts their tokens while at it.
+    """A check that tokenizes captions again and counts their tokens.
 
     Attributes:
-        tokens: of all captions seen, those out of the vocabulary included.
-        unknown: how many of them the vocabulary lacks.
+        tokens: number of tokens so far, out-of-vocabulary ones included.
+        unknown: number of out-of-vocabulary tokens so far.
     """
 
     def __init__(self, settings: TokenizerSettings, vocabulary: Vocabulary):
@@ -79,16 +82,17 @@ class CaptionCheck:
         self.tokens = self.unknown = 0
 
     def problems(self, rows: Sequence[Captions]) -> Iterator[tuple[Captions, str]]:
-        """Captions that no longer give the ids beside them; a call for many records.
+        """Yields captions whose tokens do not have the stored ids.
 
-        Ids beyond the vocabulary, which `record_problems` tells of, are passed over.
+        A call takes many records, because tokenizing them together is faster. Ids
+        beyond the vocabulary are skipped; `record_problems` reports them.
         """
-        again = iter(self.tokenize([text for row in rows for text in row.texts]))
+        tokens = iter(self.tokenize([text for row in rows for text in row.texts]))
         for row in rows:
-            ids = [self.vocabulary.encode(next(again)) for _ in row.texts]
-            for number, (stored, given) in enumerate(zip(row.ids, ids)):
-                if list(stored) != given and self.has(stored):
-                    yield row, f"caption {number} {self.difference(stored, given)}"
+            computed_ids = [self.vocabulary.encode(next(tokens)) for _ in row.texts]
+            for number, (stored, computed) in enumerate(zip(row.ids, computed_ids)):
+                if list(stored) != computed and self.has(stored):
+                    yield row, f"caption {number} {self.difference(stored, computed)}"
 
     def tokenize(self, texts: Sequence[str]) -> list[list[str]]:
         if not texts:
@@ -101,14 +105,14 @@ class CaptionCheck:
     def has(self, ids: Sequence[int]) -> bool:
         return all(0 <= i < len(self.vocabulary) for i in ids)
 
-    def difference(self, stored: Sequence[int], given: Sequence[int]) -> str:
-        """Where two rows of ids first part."""
-        pairs = zip(stored, given)
+    def difference(self, stored: Sequence[int], computed: Sequence[int]) -> str:
+        """Describes the first difference between two rows of ids."""
+        pairs = zip(stored, computed)
         at = next((i for i, (a, b) in enumerate(pairs) if a != b), None)
-        at = min(len(stored), len(given)) if at is None else at
+        at = min(len(stored), len(computed)) if at is None else at
         return (
             f"has {self.name(stored, at)} in place {at}, where its text gives "
-            f"{self.name(given, at)}"
+            f"{self.name(computed, at)}"
         )
 
     def name(self, ids: Sequence[int], at: int) -> str:

@@ -1,4 +1,4 @@
-"""What `verify` found: as data for `--json`, and as tables for people."""
+"""The report of `verify`, as data for `--json` and as tables."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -19,14 +19,14 @@ SHOWN_OF_A_FILE = 6
 
 @dataclass(frozen=True)
 class VerificationReport:
-    """What `verify` found.
+    """The result of `verify`.
 
     Attributes:
         directory: the record set.
         manifest: its manifest.
-        found: what the records themselves hold.
-        problems: all that does not fit; none in a whole record set.
-        sample: photos encoded again, if that was asked for.
+        found: totals of the records that were read.
+        problems: all issues; none in a whole record set.
+        sample: result for the photos encoded again, if any were requested.
     """
 
     directory: str
@@ -44,7 +44,7 @@ class VerificationReport:
         return sum(len(held) for held in self.manifest.shards.values())
 
     def summary(self) -> dict[str, Any]:
-        """What `--json` prints."""
+        """Returns the object that `--json` prints."""
         return {
             "directory": self.directory,
             "whole": self.whole,
@@ -56,42 +56,42 @@ class VerificationReport:
         }
 
 
-def print_verdict(verdict: VerificationReport) -> None:
+def print_report(report: VerificationReport) -> None:
     console = plain_console()
-    console.print(split_table(describe_splits(verdict.manifest)))
-    if verdict.sample:
-        console.print(sample_table(verdict.sample))
-    if verdict.whole:
-        found = verdict.found
+    console.print(split_table(describe_splits(report.manifest)))
+    if report.sample:
+        console.print(sample_table(report.sample))
+    if report.whole:
+        found = report.found
         console.print(
             f"whole: {found.photos} photos, {found.captions} captions in "
-            f"{verdict.shards} shards"
+            f"{report.shards} shards"
         )
         return
-    print_problems(verdict, console)
+    print_problems(report, console)
 
 
-def print_problems(verdict: VerificationReport, console) -> None:
-    """A table of problems, so many of each file that no one file hides the others."""
-    shown = list(first_of_each(verdict.problems))[:SHOWN]
+def print_problems(report: VerificationReport, console) -> None:
+    """Prints the first problems of each file, so that no file hides the others."""
+    shown = list(first_of_each(report.problems))[:SHOWN]
     console.print(problem_table(shown))
-    beyond = len(verdict.problems) - len(shown)
+    beyond = len(report.problems) - len(shown)
     if beyond:
         console.print(f"... and {beyond} more; --json lists them all")
-    number, files = len(verdict.problems), {p.file for p in verdict.problems}
+    number, files = len(report.problems), {p.file for p in report.problems}
     problems = f"{number} problem" + "s" * (number > 1)
     where = f"{len(files)} file" + "s" * (len(files) > 1)
     console.print(
-        f"damaged: {problems} in {where} of {verdict.directory}", soft_wrap=True
+        f"damaged: {problems} in {where} of {report.directory}", soft_wrap=True
     )
 
 
 def first_of_each(problems: Iterable[Issue]) -> Iterator[Issue]:
-    """The first problems of each file, in order."""
-    seen: Counter[str] = Counter()
+    """Yields the first problems of each file, in order."""
+    counts: Counter[str] = Counter()
     for problem in problems:
-        seen[problem.file] += 1
-        if seen[problem.file] <= SHOWN_OF_A_FILE:
+        counts[problem.file] += 1
+        if counts[problem.file] <= SHOWN_OF_A_FILE:
             yield problem
 
 
@@ -103,7 +103,7 @@ def problem_table(problems: Iterable[Issue]) -> Table:
 
 
 def sample_table(sample: SampleResult) -> Table:
-    """How many photos were encoded again, and how far off the worst of them is."""
+    """Returns a table of the photos encoded again, with the largest error."""
     table = Table(show_header=False, title="photos encoded again")
     table.add_row("asked for", str(sample.asked))
     table.add_row("compared", str(sample.compared))

@@ -1,4 +1,4 @@
-"""Checks of one shard and of where each record stands, for `verify`."""
+"""Checks one shard and the order of its records."""
 
 import os
 from collections import Counter
@@ -25,12 +25,12 @@ TOGETHER = 512  # records whose captions are tokenized at a time
 
 
 class Issue(NamedTuple):
-    """Something that does not fit.
+    """A problem of a record set.
 
     Attributes:
         file: the shard, or another file of the record set.
         record: number of the record in its shard, from 0; None for the file itself.
-        what: what was found and what was expected.
+        what: description of what was found and what was expected.
     """
 
     file: str
@@ -39,7 +39,7 @@ class Issue(NamedTuple):
 
 
 class RecordLocation(NamedTuple):
-    """Where a record stands: shard, number in it from 0, byte it begins at."""
+    """The place of a record: shard, number in it from 0, and offset in bytes."""
 
     shard: str
     record: int
@@ -48,13 +48,12 @@ class RecordLocation(NamedTuple):
 
 @dataclass(frozen=True)
 class CheckContext:
-    """What shards are checked against.
+    """The information that shards are checked against.
 
     Attributes:
         manifest: of the record set.
-        captions: tokenizes them again; None where the vocabulary is not the
-            manifest's, so that they cannot be.
-        wanted: shard -> numbers of records whose places are asked for.
+        captions: check of the captions; None if the vocabulary is not the manifest's.
+        wanted: shard -> numbers of records whose places are requested.
     """
 
     manifest: Manifest
@@ -68,18 +67,18 @@ class CheckContext:
 
 @dataclass
 class Totals:
-    """What the records themselves hold, added up over the shards read so far.
+    """Totals of the records read so far.
 
     Attributes:
-        photos, captions: in records that could be decoded.
-        words: ids of all captions but `<start>` and `<end>`.
+        photos, captions: numbers in records that could be decoded.
+        words: number of ids of all captions without `<start>` and `<end>`.
         lengths: ids per caption -> captions.
         longest: split -> ids of its longest caption.
-        formats: of photos kept in records; None of those not known here.
-        features: of the training photos.
-        places: photo id -> shard and number of the record it was first met in.
-        wanted: places that were asked for.
-        complete: no record was beyond reading, so that totals can be compared.
+        formats: format of photos kept in records, None if unknown -> photos.
+        features: statistics of the training photos.
+        places: photo id -> shard and number of its first record.
+        wanted: places that were requested.
+        complete: every record could be read, so that totals can be compared.
     """
 
     photos: int = 0
@@ -106,14 +105,14 @@ class Totals:
 
 
 class ShardCheck:
-    """Checks one shard: the file, then its records one by one.
+    """A check of one shard: of the file, then of each record.
 
     Args:
         directory: of the record set.
-        info: what the manifest says of it.
+        info: the manifest's entry of the shard.
         place: (index, count) of the shard in its split.
-        expected: what it is checked against.
-        found: what it holds is added there.
+        expected: information that the shard is checked against.
+        found: totals to which the shard's records are added.
     """
 
     def __init__(
@@ -134,7 +133,7 @@ class ShardCheck:
         self.untokenized: list[Captions] = []
 
     def problems(self) -> list[Issue]:
-        """Those of the file first, then by record."""
+        """Returns the problems of the file, then those of records, in order."""
         problems = [*self.check_file(), *self.check_records()]
         return sorted(problems, key=lambda p: -1 if p.record is None else p.record)
 
@@ -142,15 +141,15 @@ class ShardCheck:
         try:
             size, digest = file_size(self.path), file_digest(self.path)
         except OSError:
-            return  # reading its records says why
+            return  # check_records reports the error
         if size != self.info.bytes:
             yield self.of_file(f"{size} bytes; the manifest says {self.info.bytes}")
         if digest == self.info.sha256:
             return
         other = self.expected.shard_of_digest(digest)
-        found = f"that of {other}" if other else f"{digest[:SHORT]}…"
-        said = self.info.sha256[:SHORT]
-        yield self.of_file(f"SHA-256 is {found}; the manifest says {said}…")
+        actual = f"that of {other}" if other else f"{digest[:SHORT]}…"
+        expected = self.info.sha256[:SHORT]
+        yield self.of_file(f"SHA-256 is {actual}; the manifest says {expected}…")
 
     def check_records(self) -> Iterator[Issue]:
         serialized: bytes | None = b""
@@ -203,12 +202,12 @@ class ShardCheck:
         )
 
     def add_features(self) -> None:
-        # Shard by shard, as the build adds them: the same sum to the last bit.
+        # The build adds sums shard by shard too, so both are equal to the last bit.
         sums = self.features
         self.found.features.merge(sums.sum, sums.squares, sums.cells)
 
     def misplaced(self, photo_id: str) -> Iterator[str]:
-        """A photo stands in the shard and place that its hash says, and only there."""
+        """Yields a problem if a photo occurs twice or its hash gives another place."""
         key = sharding.order_in_shard(photo_id)
         belongs = sharding.shard_of(photo_id, self.count)
         if belongs != self.index:
@@ -228,14 +227,14 @@ class ShardCheck:
                 yield Issue(self.info.name, row.number, f"{row.photo_id}: {what}")
 
     def check_counts(self, cut_off: bool) -> Iterator[Issue]:
-        said = self.info
-        if self.read != said.photos:
-            what = f"holds {self.read} photos; the manifest says {said.photos}"
+        info = self.info
+        if self.read != info.photos:
+            what = f"holds {self.read} photos; the manifest says {info.photos}"
             lost = "; what follows the last one could not be found" if cut_off else ""
             yield self.of_file(what + lost)
-        if self.decoded == self.read and self.captions != said.captions:
+        if self.decoded == self.read and self.captions != info.captions:
             yield self.of_file(
-                f"holds {self.captions} captions; the manifest says {said.captions}"
+                f"holds {self.captions} captions; the manifest says {info.captions}"
             )
 
     def of_file(self, what: str) -> Issue:

@@ -1,4 +1,4 @@
-"""Proves that a record set is whole; collects every problem, not only the first."""
+"""Verifies that a record set is whole and lists all issues, not only the first."""
 
 import os
 import re
@@ -28,50 +28,50 @@ from records.verification.shard_checks import (
     Totals,
 )
 
-# What a build or a write that broke off leaves behind.
+# Left behind by an interrupted build or write.
 BUILD_FOLDER = ".build"
 TEMPORARY = re.compile(r"\..+\.tmp")
-# Of moments, which are sums of doubles in a fixed order.
+# Relative tolerance of moments, which are sums of doubles in a fixed order.
 MOMENT_TOLERANCE = 1e-6
 
 
-def verify(directory: str, wish: SampleRequest | None = None) -> VerificationReport:
-    """Reads every byte of a record set and compares all that is written twice.
+def verify(directory: str, request: SampleRequest | None = None) -> VerificationReport:
+    """Reads every byte of a record set and compares all redundant information.
 
     Args:
         directory: of the record set.
-        wish: photos to be encoded again, and compared with their features.
+        request: photos to encode again and compare with their stored features.
 
     Raises:
-        UserError: the manifest itself cannot be read, or there is no encoder or no
-            directory of photos for the `wish`.
+        UserError: the manifest cannot be read, or the encoder or the directory of
+            photos for the `request` is missing.
     """
-    manifest, found = load_manifest(directory), Totals()
-    encoding = wish and FeatureCheck(directory, manifest, wish)
-    of_vocabulary = list(check_vocabulary(directory, manifest))
-    # Earlier versions counted no words, and took other letters for a word's.
-    can = manifest.statistics.words_in and not of_vocabulary
-    captions = caption_check(directory, manifest) if can else None
-    expected = CheckContext(manifest, captions, encoding.wanted if encoding else {})
-    problems = (
+    manifest, totals = load_manifest(directory), Totals()
+    features = request and FeatureCheck(directory, manifest, request)
+    vocabulary_issues = list(check_vocabulary(directory, manifest))
+    # Record sets without a count of words were tokenized by an older rule.
+    comparable = manifest.statistics.words_in and not vocabulary_issues
+    captions = caption_check(directory, manifest) if comparable else None
+    context = CheckContext(manifest, captions, features.wanted if features else {})
+    issues = (
         *check_manifest(directory),
-        *of_vocabulary,
+        *vocabulary_issues,
         *check_names(directory, manifest),
-        *check_shards(directory, expected, found),
+        *check_shards(directory, context, totals),
         *check_sums(manifest),
-        *check_found(manifest, found, captions),
+        *check_totals(manifest, totals, captions),
         *check_rejects(directory, manifest),
-        *(encoding.problems(found.wanted) if encoding else ()),
+        *(features.problems(totals.wanted) if features else ()),
     )
-    sample = encoding and encoding.sample
-    return VerificationReport(directory, manifest, found, problems, sample)
+    sample = features.sample if features else None
+    return VerificationReport(directory, manifest, totals, issues, sample)
 
 
 def check_manifest(directory: str) -> Iterator[Issue]:
-    """An edit shows, whatever field it is in."""
+    """Yields an issue if any field of the manifest was edited."""
     content = load_content(directory)
-    said = content.get(manifest_module.CHECKSUM)
-    if said != manifest_module.checksum(content):
+    stored_checksum = content.get(manifest_module.CHECKSUM)
+    if stored_checksum != manifest_module.checksum(content):
         what = "was changed after the build: its fields do not fit its checksum"
         yield Issue(manifest_module.FILE_NAME, None, what)
 
@@ -84,9 +84,9 @@ def check_vocabulary(directory: str, manifest: Manifest) -> Iterator[Issue]:
     except UserError as error:
         yield Issue(name, None, str(error))
         return
-    unknown, said = manifest.tokenizer.oov == "unk", manifest.vocabulary_sha256
+    unknown, expected = manifest.tokenizer.oov == "unk", manifest.vocabulary_sha256
     rows = [
-        ("SHA-256", f"{said[:SHORT]}…", f"{digest[:SHORT]}…"),
+        ("SHA-256", f"{expected[:SHORT]}…", f"{digest[:SHORT]}…"),
         ("tokens", manifest.vocabulary_size, len(vocabulary)),
         ("an <unk> token", unknown, vocabulary.has_unknown),
     ]
@@ -99,7 +99,7 @@ def caption_check(directory: str, manifest: Manifest) -> CaptionCheck:
 
 
 def check_names(directory: str, manifest: Manifest) -> Iterator[Issue]:
-    """Every split's shards bear the names of a whole split; no other file does."""
+    """Yields an issue for each misnamed, unlisted or temporary file."""
     listed = set()
     for split, held in manifest.shards.items():
         for i, shard in enumerate(held):
@@ -118,19 +118,20 @@ def check_names(directory: str, manifest: Manifest) -> Iterator[Issue]:
 
 
 def check_shards(
-    directory: str, expected: CheckContext, found: Totals
+    directory: str, context: CheckContext, totals: Totals
 ) -> Iterator[Issue]:
+    """Yields the issues of all shards; adds what they hold to `totals`."""
     checks = [
-        ShardCheck(directory, info, (i, len(held)), expected, found)
-        for held in expected.manifest.shards.values()
-        for i, info in enumerate(held)
+        ShardCheck(directory, info, (i, len(shards)), context, totals)
+        for shards in context.manifest.shards.values()
+        for i, info in enumerate(shards)
     ]
-    for check in shown(checks):
+    for check in show_progress(checks):
         yield from check.problems()
 
 
-def shown(checks: list[ShardCheck]) -> Iterable[ShardCheck]:
-    """The same, with a progress line on standard error if that is a terminal."""
+def show_progress(checks: list[ShardCheck]) -> Iterable[ShardCheck]:
+    """Yields checks, with a progress bar on standard error if it is a terminal."""
     return track(
         checks,
         description="shards",
@@ -141,7 +142,7 @@ def shown(checks: list[ShardCheck]) -> Iterable[ShardCheck]:
 
 
 def check_sums(manifest: Manifest) -> Iterator[Issue]:
-    """What the manifest says twice."""
+    """Yields an issue for each pair of sums in the manifest that differ."""
     numbers = manifest.statistics
     photos, captions = numbers.photos_written, numbers.captions_written
     photos_held = sum(map(manifest.photos, manifest.shards))
@@ -162,38 +163,39 @@ def check_sums(manifest: Manifest) -> Iterator[Issue]:
     yield from differences(manifest_module.FILE_NAME, rows)
 
 
-def check_found(
-    manifest: Manifest, found: Totals, captions: CaptionCheck | None
+def check_totals(
+    manifest: Manifest, totals: Totals, captions: CaptionCheck | None
 ) -> Iterator[Issue]:
-    """The manifest's statistics against the records, if all could be read."""
-    if not found.complete:
+    """Compares the manifest's statistics with the records, if all could be read."""
+    if not totals.complete:
         return
     numbers = manifest.statistics
     rows = [
-        ("photos written", numbers.photos_written, found.photos),
-        ("captions written", numbers.captions_written, found.captions),
-        ("longest caption", manifest.longest_caption, max(found.lengths, default=0)),
-        *by_key("captions of length", numbers.caption_lengths, found.lengths),
-        *longest_by_split(numbers, found),
-        *count_tokens(manifest, found, captions),
-        *count_formats(manifest, found),
+        ("photos written", numbers.photos_written, totals.photos),
+        ("captions written", numbers.captions_written, totals.captions),
+        ("longest caption", manifest.longest_caption, max(totals.lengths, default=0)),
+        *by_key("captions of length", numbers.caption_lengths, totals.lengths),
+        *longest_by_split(numbers, totals),
+        *count_tokens(manifest, totals, captions),
+        *count_formats(manifest, totals),
     ]
     yield from differences(manifest_module.FILE_NAME, rows)
-    yield from check_moments(manifest, found)
+    yield from check_moments(manifest, totals)
 
 
 def longest_by_split(
-    numbers: Statistics, found: Totals
+    numbers: Statistics, totals: Totals
 ) -> Iterator[tuple[str, int, int]]:
-    """Yields the longest captions, where the manifest says them by split."""
+    """Yields rows of the longest captions, if the manifest has them by split."""
     if numbers.longest_by_split:
-        said = numbers.longest_by_split
-        yield from by_key("longest caption of split", said, found.longest)
+        stated = numbers.longest_by_split
+        yield from by_key("longest caption of split", stated, totals.longest)
 
 
 def count_tokens(
-    manifest: Manifest, found: Totals, captions: CaptionCheck | None
+    manifest: Manifest, totals: Totals, captions: CaptionCheck | None
 ) -> list[tuple[str, int, int]]:
+    """Returns rows of numbers of tokens, from captions tokenized again or from ids."""
     numbers = manifest.statistics
     if captions:
         return [
@@ -201,26 +203,26 @@ def count_tokens(
             ("out of vocabulary", numbers.out_of_vocabulary, captions.unknown),
         ]
     dropped = numbers.out_of_vocabulary if manifest.tokenizer.oov == "drop" else 0
-    return [("tokens with an id", numbers.tokens - dropped, found.words)]
+    return [("tokens with an id", numbers.tokens - dropped, totals.words)]
 
 
-def count_formats(manifest: Manifest, found: Totals) -> Iterator[tuple[str, int, int]]:
-    """Formats of photos, where every record keeps its photo."""
-    known = sum(count for kind, count in found.formats.items() if kind)
-    if known == found.photos:
+def count_formats(manifest: Manifest, totals: Totals) -> Iterator[tuple[str, int, int]]:
+    """Yields rows of the formats of photos, if every record keeps its photo."""
+    known = sum(count for kind, count in totals.formats.items() if kind)
+    if known == totals.photos:
         formats = manifest.statistics.photo_formats
-        yield from by_key("photos of format", formats, found.formats)
+        yield from by_key("photos of format", formats, totals.formats)
 
 
-def check_moments(manifest: Manifest, found: Totals) -> Iterator[Issue]:
-    """Mean and deviation of each channel, if there is a photo."""
-    said, sums = manifest.moments, found.features
+def check_moments(manifest: Manifest, totals: Totals) -> Iterator[Issue]:
+    """Compares mean and deviation of each channel, if there is a photo."""
+    stated, sums = manifest.moments, totals.features
     if not sums.cells or not np.isfinite(sums.squares).all():
-        return  # the records that are to blame are named
+        return  # other issues name the records with infinite features
     counted = sums.moments()
     scale = np.maximum(np.abs(counted.mean), counted.deviation)
     for what in ("mean", "deviation"):
-        values, expected = getattr(said, what), getattr(counted, what)
+        values, expected = getattr(stated, what), getattr(counted, what)
         apart = np.abs(np.subtract(values, expected))
         channels = np.flatnonzero(~(apart <= MOMENT_TOLERANCE * scale))
         if channels.size:
@@ -234,7 +236,7 @@ def check_moments(manifest: Manifest, found: Totals) -> Iterator[Issue]:
 
 
 def check_rejects(directory: str, manifest: Manifest) -> Iterator[Issue]:
-    """`rejects.jsonl` is there and its lines add up to the manifest's rejects."""
+    """Compares the lines of `rejects.jsonl` with the manifest's counts."""
     try:
         photos, captions = rejects.count_rejects(directory)
     except UserError as error:
@@ -249,16 +251,21 @@ def check_rejects(directory: str, manifest: Manifest) -> Iterator[Issue]:
 
 
 def by_key(
-    what: str, said: Mapping, counted: Mapping
+    what: str, stated: Mapping, counted: Mapping
 ) -> Iterator[tuple[str, int, int]]:
-    for key in sorted({*said, *counted}):
-        yield f"{what} {key}", said.get(key, 0), counted.get(key, 0)
+    """Yields a row for each key of two mappings."""
+    for key in sorted({*stated, *counted}):
+        yield f"{what} {key}", stated.get(key, 0), counted.get(key, 0)
 
 
 def differences(file: str, rows: Iterable[tuple[str, Any, Any]]) -> Iterator[Issue]:
-    """A problem for each (what, as the manifest says, as counted) that differs."""
-    for what, said, counted in rows:
-        if said != counted:
-            yield Issue(
-                file, None, f"{what}: the manifest says {said}; found {counted}"
-            )
+    """Yields an issue for each row whose numbers differ.
+
+    Args:
+        file: that the issues are about.
+        rows: (what is counted, number in the manifest, number that was counted).
+    """
+    for what, stated, counted in rows:
+        if stated != counted:
+            problem = f"{what}: the manifest says {stated}; found {counted}"
+            yield Issue(file, None, problem)
