@@ -24,14 +24,14 @@ class VerificationReport:
     Attributes:
         directory: the record set.
         manifest: its manifest.
-        found: totals of the records that were read.
+        totals: of the records that were read.
         problems: all issues; none in a whole record set.
         sample: result for the photos encoded again, if any were requested.
     """
 
     directory: str
     manifest: Manifest
-    found: Totals
+    totals: Totals
     problems: tuple[Issue, ...]
     sample: SampleResult | None = None
 
@@ -48,8 +48,8 @@ class VerificationReport:
         return {
             "directory": self.directory,
             "whole": self.whole,
-            "photos": self.found.photos,
-            "captions": self.found.captions,
+            "photos": self.totals.photos,
+            "captions": self.totals.captions,
             "shards": self.shards,
             "sample": self.sample and self.sample.summary(),
             "problems": [problem._asdict() for problem in self.problems],
@@ -62,9 +62,9 @@ def print_report(report: VerificationReport) -> None:
     if report.sample:
         console.print(sample_table(report.sample))
     if report.whole:
-        found = report.found
+        totals = report.totals
         console.print(
-            f"whole: {found.photos} photos, {found.captions} captions in "
+            f"whole: {totals.photos} photos, {totals.captions} captions in "
             f"{report.shards} shards"
         )
         return

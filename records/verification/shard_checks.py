@@ -111,8 +111,8 @@ class ShardCheck:
         directory: of the record set.
         info: the manifest's entry of the shard.
         place: (index, count) of the shard in its split.
-        expected: information that the shard is checked against.
-        found: totals to which the shard's records are added.
+        context: information that the shard is checked against.
+        totals: to which the shard's records are added.
     """
 
     def __init__(
@@ -120,11 +120,11 @@ class ShardCheck:
         directory: str,
         info: ShardInfo,
         place: tuple[int, int],
-        expected: CheckContext,
-        found: Totals,
+        context: CheckContext,
+        totals: Totals,
     ):
         self.path = os.path.join(directory, info.name)
-        self.info, self.expected, self.found = info, expected, found
+        self.info, self.context, self.totals = info, context, totals
         self.index, self.count = place
         self.split = info.name.split("-")[0]
         self.read = self.decoded = self.captions = 0
@@ -146,7 +146,7 @@ class ShardCheck:
             yield self.of_file(f"{size} bytes; the manifest says {self.info.bytes}")
         if digest == self.info.sha256:
             return
-        other = self.expected.shard_of_digest(digest)
+        other = self.context.shard_of_digest(digest)
         actual = f"that of {other}" if other else f"{digest[:SHORT]}…"
         expected = self.info.sha256[:SHORT]
         yield self.of_file(f"SHA-256 is {actual}; the manifest says {expected}…")
@@ -158,7 +158,7 @@ class ShardCheck:
                 yield from self.check_entry(offset, serialized)
                 self.read += 1
         except UserError as error:
-            self.found.complete = False
+            self.totals.complete = False
             yield self.unreadable(error)
             return
         yield from self.check_captions()
@@ -172,16 +172,16 @@ class ShardCheck:
 
     def check_entry(self, offset: int, serialized: bytes | None) -> Iterator[Issue]:
         if serialized is None:
-            self.found.complete = False
+            self.totals.complete = False
             yield self.of_record(f"damaged: byte {offset} begins no whole record")
             return
         try:
-            record = schema.decode(serialized, self.expected.manifest.features)
+            record = schema.decode(serialized, self.context.manifest.features)
         except UserError as error:
-            self.found.complete = False
+            self.totals.complete = False
             yield self.of_record(str(error))
             return
-        size = self.expected.manifest.vocabulary_size
+        size = self.context.manifest.vocabulary_size
         for what in (*record_problems(record, size), *self.misplaced(record.photo_id)):
             yield self.of_record(f"{record.photo_id}: {what}")
         self.add(record, offset)
@@ -192,11 +192,11 @@ class ShardCheck:
         name, number = self.info.name, self.read
         self.decoded += 1
         self.captions += len(record.captions)
-        self.found.add(record, name, number)
+        self.totals.add(record, name, number)
         if self.split == "train":
             self.features.add(record.features)
-        if number in self.expected.wanted.get(name, ()):
-            self.found.wanted.append(RecordLocation(name, number, offset))
+        if number in self.context.wanted.get(name, ()):
+            self.totals.wanted.append(RecordLocation(name, number, offset))
         self.untokenized.append(
             Captions(number, record.photo_id, record.captions, record.ids)
         )
@@ -204,7 +204,7 @@ class ShardCheck:
     def add_features(self) -> None:
         # The build adds sums shard by shard too, so both are equal to the last bit.
         sums = self.features
-        self.found.features.merge(sums.sum, sums.squares, sums.cells)
+        self.totals.features.merge(sums.sum, sums.squares, sums.cells)
 
     def misplaced(self, photo_id: str) -> Iterator[str]:
         """Yields a problem if a photo occurs twice or its hash gives another place."""
@@ -214,16 +214,16 @@ class ShardCheck:
             yield f"belongs in shard {belongs} of {self.count} by its hash"
         if self.last and key < self.last:
             yield f"stands out of order: it belongs before {self.last[1]}"
-        if photo_id in self.found.places:
-            shard, number = self.found.places[photo_id]
+        if photo_id in self.totals.places:
+            shard, number = self.totals.places[photo_id]
             splits = "" if shard.startswith(f"{self.split}-") else ", in another split"
             yield f"is there twice, first in {shard}, record {number}{splits}"
         self.last = key
 
     def check_captions(self) -> Iterator[Issue]:
         rows, self.untokenized = self.untokenized, []
-        if self.expected.captions:
-            for row, what in self.expected.captions.problems(rows):
+        if self.context.captions:
+            for row, what in self.context.captions.problems(rows):
                 yield Issue(self.info.name, row.number, f"{row.photo_id}: {what}")
 
     def check_counts(self, cut_off: bool) -> Iterator[Issue]:

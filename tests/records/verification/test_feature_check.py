@@ -65,7 +65,7 @@ def photos(tmp_path):
     """A directory with the photos of a record set, some of them in folders."""
 
     def make(directory):
-        names = verify(str(directory)).found.places
+        names = verify(str(directory)).totals.places
         for i, name in enumerate(names):
             folder = tmp_path / "photos" / ("deep" if i % 2 else "")
             folder.mkdir(parents=True, exist_ok=True)
@@ -78,9 +78,9 @@ def photos(tmp_path):
 def test_photos_in_the_records(register, make_record_set):
     asked = register()
     directory = make_record_set(keep_photos=True)
-    verdict = verify(str(directory), SampleRequest(6, files={"weights": "w.h5"}))
-    assert verdict.whole
-    sample = verdict.sample
+    report = verify(str(directory), SampleRequest(6, files={"weights": "w.h5"}))
+    assert report.whole
+    sample = report.sample
     assert (sample.asked, sample.compared, sample.identical) == (6, 6, 6)
     assert sample.worst == 0
     assert asked == [{"weights": "w.h5"}]
@@ -88,9 +88,9 @@ def test_photos_in_the_records(register, make_record_set):
 
 def test_photos_in_a_directory(register, record_set, photos):
     register()
-    verdict = verify(str(record_set), SampleRequest(99, photos(record_set)))
-    assert verdict.whole
-    assert (verdict.sample.asked, verdict.sample.identical) == (17, 17)
+    report = verify(str(record_set), SampleRequest(99, photos(record_set)))
+    assert report.whole
+    assert (report.sample.asked, report.sample.identical) == (17, 17)
 
 
 def test_half_precision_is_compared_as_it_is_stored(register, make_record_set):
@@ -102,22 +102,22 @@ def test_half_precision_is_compared_as_it_is_stored(register, make_record_set):
 def test_other_features_are_named_by_shard_and_record(register, make_record_set):
     register(scale=1.02)
     directory = make_record_set(keep_photos=True)
-    verdict = verify(str(directory), SampleRequest(3))
-    assert len(verdict.problems) == 3
-    for shard, record, what in verdict.problems:
+    report = verify(str(directory), SampleRequest(3))
+    assert len(report.problems) == 3
+    for shard, record, what in report.problems:
         assert shard.endswith(".tfrecord") and record is not None
         assert "features differ by a relative 0.02; 0.01 is allowed" in what
-    assert verdict.sample.worst == pytest.approx(0.02, rel=1e-4)
-    assert verdict.sample.identical == 0
+    assert report.sample.worst == pytest.approx(0.02, rel=1e-4)
+    assert report.sample.identical == 0
 
 
 def test_rounding_is_allowed_and_told(register, make_record_set):
     register(scale=1.0001)
-    verdict = verify(str(make_record_set(keep_photos=True)), SampleRequest(4))
-    assert verdict.whole
-    assert (verdict.sample.compared, verdict.sample.identical) == (4, 0)
-    assert verdict.sample.worst == pytest.approx(1e-4, rel=1e-2)
-    assert verdict.sample.worst_at[0].endswith(".tfrecord")
+    report = verify(str(make_record_set(keep_photos=True)), SampleRequest(4))
+    assert report.whole
+    assert (report.sample.compared, report.sample.identical) == (4, 0)
+    assert report.sample.worst == pytest.approx(1e-4, rel=1e-2)
+    assert report.sample.worst_at[0].endswith(".tfrecord")
 
 
 def test_a_changed_photo_and_one_that_is_gone(register, record_set, photos, tmp_path):
@@ -126,22 +126,22 @@ def test_a_changed_photo_and_one_that_is_gone(register, record_set, photos, tmp_
     paths = sorted(path for path in (tmp_path / "photos").rglob("*.jpg"))
     paths[0].write_bytes(b"another")
     paths[1].unlink()
-    verdict = verify(str(record_set), SampleRequest(17, folder))
-    assert verdict.sample.compared == 15
-    found = {problem.what for problem in verdict.problems}
+    report = verify(str(record_set), SampleRequest(17, folder))
+    assert report.sample.compared == 15
+    found = {problem.what for problem in report.problems}
     assert found == {
         f"{paths[0].name}: {paths[0]} has changed since: its SHA-256 is another",
         f"{paths[1].name}: no photo of that name in {folder}",
     }
-    assert all(problem.record is not None for problem in verdict.problems)
+    assert all(problem.record is not None for problem in report.problems)
 
 
 def test_a_photo_that_is_no_longer_decoded(register, make_record_set):
     register(undecodable={"dev1.jpg"})
-    verdict = verify(str(make_record_set(keep_photos=True)), SampleRequest(17))
-    (problem,) = verdict.problems
+    report = verify(str(make_record_set(keep_photos=True)), SampleRequest(17))
+    (problem,) = report.problems
     assert problem.what == "dev1.jpg: can no longer be decoded: no JPEG"
-    assert verdict.sample.identical == 16
+    assert report.sample.identical == 16
 
 
 def test_another_encoder_is_one_problem(register, make_record_set, edit_manifest):
@@ -261,9 +261,9 @@ def test_features_that_are_not_finite_are_told_once(register, make_record_set):
         arranged["dev"][0][0] = dataclasses.replace(first, features=features)
 
     register()
-    verdict = verify(
+    report = verify(
         str(make_record_set(keep_photos=True, rearrange=rearrange)), SampleRequest(17)
     )
-    (problem,) = verdict.problems
+    (problem,) = report.problems
     assert "features are not all finite" in problem.what
-    assert verdict.sample.compared == 16
+    assert report.sample.compared == 16

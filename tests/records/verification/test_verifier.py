@@ -31,11 +31,11 @@ def changed(split, shard, record, **fields):
 @pytest.mark.parametrize("settings", [{}, {"oov": "drop"}, {"dtype": "float16"}])
 @pytest.mark.parametrize("keep_photos", [False, True])
 def test_a_whole_set(make_record_set, settings, keep_photos):
-    verdict = verify(str(make_record_set(**settings, keep_photos=keep_photos)))
-    assert verdict.problems == ()
-    assert verdict.whole
-    found = verdict.found
-    assert (found.photos, found.captions, verdict.shards) == (17, 33, 5)
+    report = verify(str(make_record_set(**settings, keep_photos=keep_photos)))
+    assert report.problems == ()
+    assert report.whole
+    found = report.totals
+    assert (found.photos, found.captions, report.shards) == (17, 33, 5)
 
 
 def test_a_flipped_bit(record_set, flip_bit):
