@@ -1,21 +1,22 @@
-"""What every section of the configuration is made of."""
+"""The base class of all sections of the configuration."""
 
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
-SAVED = "saved"  # the context in which a configuration is read that tfcap has written
+SAVED = "saved"  # context of reading a configuration that tfcap has written
 
 
 class Section(BaseModel):
-    """Frozen and strict: `"64"` is no number, an unknown key is an error.
+    """A frozen, strict section: `"64"` is no number, an unknown key is an error.
 
-    What tfcap saves has every key, so one that is missing there came later or was lost.
+    A saved configuration has every key. A key that it lacks was introduced later, or
+    the file is damaged.
 
     Attributes:
-        came_later: keys that the first saved configurations lack, each with the value
-            that does what was done before it came; its default may be another.
+        came_later: keys that early saved configurations lack, with the values that do
+            what was done before they were introduced; defaults may differ.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)

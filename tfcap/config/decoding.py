@@ -11,9 +11,10 @@ class SamplingConfig(Section):
     """Captions drawn at random instead of searched for.
 
     Attributes:
-        temperature: logits are divided by it; below 1 likelier tokens come oftener.
-        top_p: only the likeliest tokens that have this probability together are drawn.
-        seed: the same one draws the same captions.
+        temperature: divides the logits; below 1 likelier tokens are drawn more often.
+        top_p: nucleus sampling: only the likeliest tokens with this total probability
+            are drawn.
+        seed: captions are a function of it.
     """
 
     temperature: float = Field(1.0, gt=0)
@@ -22,13 +23,13 @@ class SamplingConfig(Section):
 
 
 class RegressionConfig(Section):
-    """What people would write of the photo, predicted from the training photos.
+    """Kernel ridge regression that predicts n-grams of a photo's references.
 
     Attributes:
-        weight: how much it counts, where agreement with the captions found counts 1.
-        width: how alike photos must be to tell of each other, in the cosine of their
-            features.
-        ridge: the greater, the more photos are averaged over.
+        weight: weight of the agreement with the prediction; that with the other
+            candidates has weight 1.
+        width: kernel bandwidth, in cosine distance between photo features.
+        ridge: regularisation; a greater one averages over more training photos.
     """
 
     weight: float = Field(20.0, gt=0)
@@ -37,13 +38,13 @@ class RegressionConfig(Section):
 
 
 class ConsensusConfig(Section):
-    """The caption that agrees best with the others found, not the likeliest.
+    """Minimum Bayes risk: the caption that agrees best with the other candidates.
 
     Attributes:
-        weight: of the others each counts as its probability to this power; 0: all
-            alike. It has more to choose from, and more to agree with, the wider the
-            beam: 10 and more.
-        regression: and with what people would write; null: the others found alone.
+        weight: weight of a candidate = probability ** weight; 0 is uniform. Works best
+            with a beam_width of 10 or more.
+        regression: also compares with n-grams predicted from the training photos; null
+            compares with the other candidates only.
     """
 
     came_later: ClassVar = {"regression": None}
@@ -56,17 +57,18 @@ class DecodingConfig(Section):
     """The search for a caption.
 
     Attributes:
-        beam_width: 1 is greedy. So many captions are found of a photo, best first.
+        beam_width: number of captions per photo, best first; 1 is greedy.
         length_exponent: a caption of n tokens scores log-probability / n**exponent.
-        max_length: tokens at most, `<start>` and `<end>` included; null for as many as
-            the longest training caption has.
-        min_length: tokens at least, counted alike.
-        no_repeat_ngram: no so many tokens in succession come twice; null allows it.
+        max_length: largest number of tokens, `<start>` and `<end>` included; null takes
+            that of the longest training caption.
+        min_length: smallest number of tokens, `<start>` and `<end>` included.
+        no_repeat_ngram: n-grams of this size may not repeat in a caption; null turns
+            the rule off.
         with_words: words or phrases that every caption must hold.
-        without_words: words or phrases that none may hold.
+        without_words: words or phrases that no caption may hold.
         sampling: draw `beam_width` captions instead; null searches.
-        consensus: put the caption first that agrees best with the others found, by
-            CIDEr-D; null: the one with the best score.
+        consensus: rerank by agreement (CIDEr-D) with the other captions; null keeps the
+            order of scores.
     """
 
     came_later: ClassVar = {
@@ -115,6 +117,6 @@ class DecodingConfig(Section):
         return self
 
     def resolve_max_length(self, longest_caption: int) -> "DecodingConfig":
-        """The same with `max_length` set, if it is null to the longest caption's."""
+        """Returns a copy whose `max_length` is set; null becomes `longest_caption`."""
         length = self.max_length or max(3, longest_caption, self.min_length)
         return self.model_copy(update={"max_length": length})

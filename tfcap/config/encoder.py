@@ -10,29 +10,29 @@ NETWORK = {"name": "inception_v3", "weights": "imagenet"}  # the default encoder
 
 
 class EncoderConfig(Section):
-    """The function from photo to features: a network by its name, or a model's file.
+    """The encoder, a function from photo to features: a named network or a model file.
 
     Attributes:
         name: any `keras.applications` model, in snake case; `inception_v3` by default.
-        weights: of that: `imagenet` (Keras downloads them; the default), `random`
-            (seeded) or a file.
-        model: instead of these two, a model of your own: a `.keras` file or the
-            directory of a SavedModel, from float pixels [batch, height, width, 3].
-        signature: of the SavedModel; null for `serving_default`.
-        layer: cut the network at this layer; null for its last. Of a SavedModel, the
-            signature's output of this name; null for its only one.
+        weights: weights of the named network: `imagenet` (downloaded by Keras; the
+            default), `random` (seeded) or a file.
+        model: a custom model instead of `name` and `weights`: a `.keras` file or the
+            directory of a SavedModel that takes float pixels [batch, height, width, 3].
+        signature: signature of the SavedModel; null for `serving_default`.
+        layer: the layer whose output is taken; null for the last. For a SavedModel, the
+            name of the signature's output; null for its only one.
         pooling: `avg`: mean over cells; `flatten`; `grid`: [rows, columns, channels].
-            `avg` and `flatten` leave features without cells as they are.
-        input_size: pixels squared; null for the network's own.
-        preprocessing: what the network takes for pixels of 0 to 255: `none`, just
-            those; `unit`, 0 to 1; `tf`, `caffe` and `torch` as in
-            `keras.applications.imagenet_utils`. Null for what a network by name was
-            trained with; a `model` must say.
-        crops: 5: corners and centre, cut out of the photo at 8/7 of the input size;
-            their features are averaged. 1: the whole photo.
+            `avg` and `flatten` do not change features without cells.
+        input_size: side of the square input, pixels; null for the network's default.
+        preprocessing: how pixels of 0 to 255 are scaled: `none` keeps them; `unit` maps
+            them to 0 to 1; `tf`, `caffe` and `torch` as in
+            `keras.applications.imagenet_utils`. Null for what a named network was
+            trained with; required with `model`.
+        crops: 5 averages the features of corners and centre, cut out of the photo at
+            8/7 of the input size; 1 takes the whole photo.
         flip: average with the features of the mirror image; cells are mirrored back.
             With 5 crops, 10 views (Krizhevsky, Sutskever and Hinton 2012).
-        seed: of `random` weights.
+        seed: seed of `random` weights.
     """
 
     came_later: ClassVar = {

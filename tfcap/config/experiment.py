@@ -24,7 +24,7 @@ from tfcap.config.training import TrainingConfig
 
 
 class RecipeOfRecords(Section):
-    """The sections that the Beam job reads."""
+    """The sections that decide what records hold; the Beam job reads these alone."""
 
     encoder: EncoderConfig = EncoderConfig()
     tokenizer: TokenizerConfig = TokenizerConfig()
@@ -32,7 +32,7 @@ class RecipeOfRecords(Section):
 
 
 class Config(RecipeOfRecords):
-    """A whole experiment."""
+    """The configuration of an experiment."""
 
     model: Model = MergeConfig()
     training: TrainingConfig = TrainingConfig()

@@ -17,7 +17,7 @@ from tfcap.config.yaml_files import BoundedLoader, read_yaml
 
 
 class ConfigLoader(BoundedLoader):
-    """YAML 1.1, but `1e-3` is a number, as in YAML 1.2 and everywhere else."""
+    """A loader of YAML 1.1 in which `1e-3` is a number, as in YAML 1.2."""
 
 
 ConfigLoader.add_implicit_resolver(
@@ -35,11 +35,13 @@ def load_config(
     >>> load_config("configs/demo.yaml", ["training.global_batch=64"])
 
     Args:
-        base: of what the file leaves out.
+        path: the YAML file.
+        overrides: as `section.key=value`; the value is YAML.
+        base: gives the values that the file leaves out; None for the defaults.
 
     Raises:
-        UserError: the file cannot be read or holds an unknown key or a wrong value;
-            says where, and names the nearest valid key.
+        UserError: the file cannot be read or has an unknown key or an invalid value.
+            The message says where, and names the nearest valid key.
     """
     content = check_sections(read_yaml(path, ConfigLoader), path)
     if base:
@@ -48,12 +50,12 @@ def load_config(
 
 
 def override(config: Config, overrides: Sequence[str], origin: str) -> Config:
-    """The same with `key=value` overrides; raises UserError as `load_config`."""
+    """Returns a copy with `key=value` overrides; raises UserError as `load_config`."""
     return _overridden(config.model_dump(mode="json"), overrides, origin)
 
 
 def parse_config(content: dict[str, Any], origin: str) -> Config:
-    """Checks a configuration given as nested dictionaries; `origin` is for messages."""
+    """Checks a configuration of nested dictionaries; `origin` names it in messages."""
     try:
         # Through JSON: strict models then take arrays for tuples and 1 for 1.0, but
         # still never "64" for 64.
@@ -63,10 +65,10 @@ def parse_config(content: dict[str, Any], origin: str) -> Config:
 
 
 def parse_serving(overrides: Sequence[str]) -> ServingConfig:
-    """The settings of `tfcap serve` with `key=value` overrides.
+    """Returns the settings of `tfcap serve` with `key=value` overrides.
 
     Raises:
-        UserError: an unknown key or a wrong value.
+        UserError: an override has an unknown key or an invalid value.
     """
     content: dict[str, Any] = {}
     for override in overrides:
@@ -78,7 +80,7 @@ def parse_serving(overrides: Sequence[str]) -> ServingConfig:
 
 
 def explain(error: ValidationError, root: type[BaseModel]) -> str:
-    """The first thing wrong, in words: which key, what was expected, what received."""
+    """Describes the first error: the key, what was expected and what was received."""
     first = error.errors()[0]
     where = ".".join(str(p) for p in first["loc"] if p not in MODELS) or "the file"
     if first["type"] == "extra_forbidden":
@@ -111,7 +113,7 @@ def _overridden(content: dict[str, Any], overrides: Sequence[str], origin: str):
 
 
 def _merged(base: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
-    """`content`, and what of `base` it does not say."""
+    """Returns `content` with the values of `base` where it has none."""
     merged = base | content
     for key, value in content.items():
         if isinstance(value, dict) and isinstance(base.get(key), dict):
@@ -125,7 +127,7 @@ def _apply(content: dict[str, Any], override: str) -> None:
         raise UserError(f"--set takes section.key=value; received {override!r}")
     *sections, name = key.split(".")
     for section in sections:
-        # A section that is null is one that has not been begun.
+        # A section that is null, or missing, is empty.
         if content.get(section) is None:
             content[section] = {}
         content = content[section]
@@ -144,5 +146,5 @@ def _keys_at(model: type[BaseModel], path: Sequence[str | int]) -> list[str]:
             model = MODELS[str(part)]
         else:
             annotation = model.model_fields[str(part)].annotation
-            model, *_ = get_args(annotation) or [annotation]  # of one that may be null
+            model, *_ = get_args(annotation) or [annotation]  # X of `X | None`
     return list(model.model_fields)

@@ -11,12 +11,12 @@ class MergeConfig(Section):
     """The merge model (Tanti et al. 2018), as in the Heaton notebook by default.
 
     Attributes:
-        photo: `merge`: its vector is added after the LSTM; `init`: it is the state that
-            the LSTM begins with.
-        standardize: bring features to zero mean and unit deviation first.
+        photo: `merge` adds the photo's vector after the LSTM; `init` makes it the
+            LSTM's initial state.
+        standardize: standardise features to zero mean and unit deviation.
         image_units: width of the photo's vector, and of the sum.
         embedding_units: width of a word's vector.
-        glove: a GloVe text file of that width; null learns the embedding from nothing.
+        glove: a GloVe text file of that width; null learns the embedding from scratch.
         embedding_trainable: false freezes the (GloVe) embedding.
         lstm_units: width of the text branch; must equal `image_units`, they are added.
         image_dropout: fraction of the image features dropped.
@@ -49,21 +49,22 @@ class MergeConfig(Section):
 
 
 class ImageFeatureSettings(Section):
-    """What models that attend have in common. A pooled vector is one cell.
+    """Settings that all attending models share. A pooled vector is one cell.
 
     Attributes:
-        components: principal components that the standardised channels are reduced
-            to, a fixed first layer computed from training photos; null: all channels.
+        components: number of principal components that the standardised channels are
+            reduced to by a fixed layer, computed from training photos; null keeps all
+            channels.
         positions: add a learned vector for each cell's place.
-        pooled_cell: the mean of all cells is one more cell.
-        pooled_words: that mean, through a layer, is added to every word's vector.
-        flip: in training, every second grid is mirrored, left to right.
+        pooled_cell: add the mean of all cells as another cell.
+        pooled_words: add that mean, through a layer, to every word's vector.
+        flip: in training, mirror half of the grids left to right, at random.
         embedding_units: width of a word's vector.
-        tied: words' vectors are the weights of the output layer as well.
-        heads: of the attention over cells.
+        tied: the output layer shares its weights with the embedding.
+        heads: number of heads of the attention over cells.
         image_dropout: fraction of each cell's components dropped.
         text_dropout: fraction of each word's vector dropped.
-        word_dropout: fraction of words whose whole vector is dropped.
+        word_dropout: fraction of words whose vector is dropped as a whole.
         hidden_dropout: fraction of the text's hidden values dropped.
         output_dropout: fraction of the last hidden layer dropped.
     """

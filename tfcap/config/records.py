@@ -15,7 +15,7 @@ TOKENIZER_DEFAULTS = {
 
 
 class TokenizerConfig(TokenizerSettings):
-    """See `TokenizerSettings`. What is left out or null is the kind's default."""
+    """The tokenizer; see `TokenizerSettings`. Null means the default of the kind."""
 
     kind: Kind = "word"
     oov: Literal["unk", "drop"] = "unk"
@@ -31,13 +31,13 @@ class TokenizerConfig(TokenizerSettings):
 
 
 class RecordsConfig(Section):
-    """How records are written.
+    """Settings of the record set.
 
     Attributes:
-        dtype: of the features on disk.
-        photos_per_shard: about how many; a hash picks the shard.
+        dtype: dtype of the features on disk.
+        photos_per_shard: expected number of photos in a shard; a hash picks the shard.
         keep_photos: store the photo's bytes in the record as well.
-        encoder_batch: photos per run of the encoder.
+        encoder_batch: photos that the encoder takes at a time.
     """
 
     dtype: Literal["float32", "float16"] = "float32"

@@ -1,7 +1,7 @@
-"""Configurations that tfcap has written: in work directories and in manifests.
+"""Reads and writes the configurations in work directories and manifests.
 
-They are whole. A key that one lacks came later, and `Section.came_later` says what was
-done before it came; an unknown key is of a newer tfcap, or somebody's own.
+These have every key. `Section.came_later` gives the value of a key that was introduced
+after the file was written. An unknown key is of a newer tfcap, or the file was edited.
 """
 
 import json
@@ -22,10 +22,10 @@ from tfcap.config.yaml_files import MAX_BYTES, parse_yaml
 FORMAT = 1  # of a work directory
 END = b"\n..."
 REMEDY = "It is damaged or was edited: put it back as it was"
-# Of what a newer version knows and this one does not.
+# Errors that a file of a newer version gives in this one.
 UNKNOWN = {"extra_forbidden", "union_tag_invalid", "literal_error"}
 
-# Keys that earlier versions had, with the value that did nothing.
+# Keys of earlier versions, with the value that had no effect.
 GONE = {"decoding.mirror": False, "decoding.consensus.neighbours": None}
 
 AnySection = TypeVar("AnySection", bound=Section)
@@ -38,7 +38,7 @@ def save_config(config: Config, path: str) -> None:
 
 
 def load_saved(path: str) -> Config:
-    """Reads what `save_config` wrote, in this version or an earlier one.
+    """Reads a file that `save_config` wrote, in this version or an earlier one.
 
     Raises:
         UserError: a newer version wrote it, it has an unknown key, or it is damaged.
@@ -65,7 +65,7 @@ def check_whole(version: Any, text: bytes, path: str) -> None:
 
 
 def take_out_gone(content: dict[str, Any], origin: str) -> None:
-    """Removes keys that have gone; raises UserError where one did something."""
+    """Removes keys of earlier versions; raises UserError where one had an effect."""
     for path, nothing in GONE.items():
         *sections, key = path.split(".")
         held = content
@@ -81,7 +81,7 @@ def take_out_gone(content: dict[str, Any], origin: str) -> None:
 
 
 def parse_recipe(configuration: Mapping[str, Any], origin: str) -> RecipeOfRecords:
-    """How records were made, of the configuration that their manifest keeps.
+    """Parses the sections that decide what records hold, from their manifest.
 
     Raises:
         UserError: as `load_saved`.

@@ -6,23 +6,23 @@ from tfcap.config.base import Section
 
 
 class ServingConfig(Section):
-    """`tfcap serve`.
+    """Settings of `tfcap serve`.
 
     Attributes:
-        batch: photos captioned at a time, of whatever requests wait.
+        batch: photos that are captioned at a time, from all waiting requests.
         delay: seconds that a photo waits for others to fill its batch.
-        queue: photos that may wait or be captioned; beyond, the answer is 503. As many
-            as the model captions in less than `seconds`.
-        requests: with a body, being read or waiting; beyond, the answer is 503.
-        seconds: for a body to arrive, and for its captions to be there.
-        max_body_bytes: of one request, as it is sent and unpacked.
-        max_waiting_bytes: of all requests that are here; beyond, the answer is 503.
-        max_photos: of one request.
-        max_pixels: of one photo, and of what is decoded at a time; the scans of a
-            progressive JPEG count as well (`records.photo_header`).
-        max_waiting_pixels: of all photos that wait or are captioned, counted alike;
-            beyond, the answer is 503, or 413 if one request holds as many. What has
-            been let in is done within `seconds`.
+        queue: largest number of photos that wait or are being captioned; more are
+            answered by 503. The model should caption them within `seconds`.
+        requests: largest number of requests with a body, being read or waiting; more
+            are answered by 503.
+        seconds: time for a body to arrive and for its captions, in seconds.
+        max_body_bytes: size of one request, both as sent and decompressed.
+        max_waiting_bytes: size of all requests that are held; more are answered by 503.
+        max_photos: photos of one request.
+        max_pixels: pixels of one photo, and of all that are decoded at a time; each
+            scan of a progressive JPEG counts (`records.photo_header`).
+        max_waiting_pixels: pixels of all photos that wait or are being captioned, scans
+            counted; more are answered by 503, or by 413 if one request holds as many.
     """
 
     batch: int = Field(8, ge=1)

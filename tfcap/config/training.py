@@ -9,14 +9,14 @@ from tfcap.config.base import Fraction, Section
 
 
 class ScheduleConfig(Section):
-    """Learning rate over the steps of a run.
+    """The learning rate over the steps of a run.
 
     Attributes:
         kind: `constant`; `step`: `rates[i]` from epoch `epochs[i]` on; `cosine`: from
             `rate` down to `final_fraction` of it at the last step.
         rate: the (first) learning rate.
-        warmup_steps: steps over which it rises linearly from nothing.
-        final_fraction: where the cosine ends.
+        warmup_steps: steps over which it rises linearly from zero.
+        final_fraction: last rate of the cosine, as a fraction of `rate`.
         steps: for `step`, pairs of (epoch, rate), the first after epoch 0.
     """
 
@@ -42,11 +42,11 @@ class SelfCriticalConfig(Section):
     """Training by the CIDEr-D of captions drawn (`tfcap.training.self_critical`).
 
     Attributes:
-        samples: captions drawn of each photo.
-        baseline: what a caption's reward is compared with: the `mean` of the others
-            drawn of the photo, or the reward of the `greedy` caption.
-        dropout: whether the pass that gives the gradient drops out as well; the
-            captions are always drawn without.
+        samples: number of captions drawn for each photo.
+        baseline: subtracted from a caption's reward: the `mean` reward of the photo's
+            other captions, or the reward of the `greedy` caption.
+        dropout: use dropout in the pass that is differentiated; captions are always
+            drawn without it.
     """
 
     samples: int = Field(5, ge=1)
@@ -67,12 +67,12 @@ class FineTuningConfig(Section):
     """Training of the encoder along with the model; `tfcap.encoders.trainable`.
 
     Attributes:
-        rate: the encoder's (first) learning rate; rises and falls as `schedule` does.
-        from_layer: the first layer that is trained, in the order of Keras' summary;
-            those before it stay as they are. Null trains all.
-        flip: every second photo is mirrored, left to right.
-        crop: of a photo's width and of its height, this part is seen, drawn anew each
-            time; 1.0: all of it, as outside training.
+        rate: the encoder's (first) learning rate; follows the shape of `schedule`.
+        from_layer: the first layer that is trained, in the order of Keras' summary; the
+            layers before it are frozen. Null trains all.
+        flip: mirror half of the photos left to right, at random.
+        crop: side of a random crop, as a fraction of the photo's width and height; 1.0
+            takes the whole photo.
     """
 
     rate: float = Field(1e-5, gt=0)
@@ -86,39 +86,42 @@ class TrainingConfig(Section):
 
     Attributes:
         expansion: `prefix`: a row per (prefix, next token); `causal`: one shifted
-            sequence per caption, the same objective for less work: of words about a
-            tenth, of characters a thirtieth, and of memory too.
+            sequence per caption. The objective is the same; `causal` takes about a
+            tenth of the time and memory with words, a thirtieth with characters.
         global_batch: photos per step, over all replicas.
         epochs: passes over the training photos, at most.
-        strategy: `auto` picks by what is there; or `cpu`, `gpu`, `mirrored`,
-            `multi_worker`, `tpu`.
+        strategy: `cpu`, `gpu`, `mirrored`, `multi_worker`, `tpu`; `auto` picks by the
+            devices that are available.
         data_service: dispatcher of a tf.data service, as `grpc://host:port`, whose
-            workers parse and expand; null does it here. The batches are the same.
-        seed: of weights, dropout and order.
+            workers parse and expand; null does this in the training process. The
+            batches are the same.
+        seed: seed of weights, dropout and the order of photos.
         schedule: the learning rate.
-        precision: `float32`; or what layers compute in, their weights staying float32:
-            `mixed_bfloat16`, or `mixed_float16` with its loss scaled against underflow.
-        accumulate: parts that each replica's share of a global batch is cut into, for
-            one update: less memory, the same gradient.
-        jit_compile: compile loss and gradient by XLA, as TPUs need: every batch is
-            padded to one size, found by reading the captions' lengths once.
-        average_decay: of the moving average of the weights, which then is what is
-            scored, kept as best and exported; null trains without.
-        clip_norm: gradients are scaled down to this global norm; null leaves them.
+        precision: dtype that layers compute in: `float32`, `mixed_bfloat16`, or
+            `mixed_float16` with a scaled loss. Weights are always float32.
+        accumulate: number of parts that a replica's share of a global batch is cut into
+            for one update. More parts take less memory; the gradient is the same.
+        jit_compile: compile loss and gradient by XLA, as TPUs need. Every batch is
+            padded to one size; the captions' lengths are read once to find it.
+        average_decay: decay of the moving average of the weights. The average is what
+            is scored, kept as best and exported; null trains without one.
+        clip_norm: largest global norm of the gradients; null does not clip.
         label_smoothing: weight spread over the whole vocabulary.
-        patience: stop after so many epochs without a better dev loss; null never does.
-        shuffle_photos: about how many photos, of whole shards, are mixed at a time;
-            bounds the memory it takes.
-        checkpoint_steps: save every so many steps as well as after each epoch.
-        keep_checkpoints: of the newest states, and of those with the lowest dev loss;
-            `tfcap average` can take so many. 2: if one is torn, the other is there.
+        patience: number of epochs without a better dev loss after which training stops;
+            null never stops early.
+        shuffle_photos: number of photos that are held in memory and shuffled together,
+            rounded to whole shards.
+        checkpoint_steps: steps between two checkpoints; each epoch ends with one, too.
+        keep_checkpoints: number of newest checkpoints that are kept, and of those with
+            the lowest dev loss; `tfcap average` reads them. At least 2, in case the
+            newest one is damaged.
         log_steps: steps between two points of the curves.
         init: work directory whose best weights training starts from (`tfcap train
-            --init`); null draws them.
-        self_critical: train by CIDEr-D in the place of cross-entropy, from the weights
-            of `init`; null does not. The loss is then minus the mean reward.
+            --init`); null starts from random weights.
+        self_critical: train by CIDEr-D instead of cross-entropy, from the weights of
+            `init`; the loss is minus the mean reward. Null trains by cross-entropy.
         fine_tuning: train the encoder as well, from photos that the records keep
-            (`records.keep_photos`); null takes the records' features as they are.
+            (`records.keep_photos`); null reads the records' features.
     """
 
     came_later: ClassVar = {
@@ -156,7 +159,7 @@ class TrainingConfig(Section):
     fine_tuning: FineTuningConfig | None = None
 
     def steps_per_epoch(self, photos: int) -> int:
-        """Global batches that so many photos make; the last one may be smaller."""
+        """Returns the number of global batches of an epoch; the last may be smaller."""
         return math.ceil(photos / self.global_batch)
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""Reading YAML that somebody else wrote: small files stay small."""
+"""Reads untrusted YAML within bounds of memory and time."""
 
 from typing import Any, ClassVar
 
@@ -21,7 +21,9 @@ def read_yaml(path: str, loader: type["BoundedLoader"], prefix: str = "") -> Any
     """Reads a YAML file.
 
     Args:
-        prefix: of messages: which option names the file.
+        path: the file.
+        loader: the class of the loader.
+        prefix: of messages, such as the option that names the file.
 
     Raises:
         UserError: it cannot be read, is no regular file, is too large or not YAML.
@@ -36,7 +38,7 @@ def read_yaml(path: str, loader: type["BoundedLoader"], prefix: str = "") -> Any
 def parse_yaml(
     text: bytes, path: str, loader: type["BoundedLoader"], prefix: str = ""
 ) -> Any:
-    """As `read_yaml`, of what a file holds."""
+    """Parses the content of a YAML file; arguments and errors as of `read_yaml`."""
     try:
         return yaml.load(text.decode(), loader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -45,11 +47,11 @@ def parse_yaml(
 
 
 class BoundedLoader(yaml.SafeLoader):
-    """A safe loader of what JSON can say, with a few aliases that end.
+    """A safe loader of JSON's types that bounds aliases and integers.
 
-    Aliases of aliases multiply: nine lines of nine can stand for a billion values, as
-    soon as they are written out or merged. A date is a text, and an integer has no more
-    digits than Python writes out again. Errors are `yaml.YAMLError`.
+    Aliases of aliases multiply: nine lines of nine can stand for a billion values once
+    they are written out or merged. A date is read as text. An integer has at most
+    `DIGITS` digits, which Python can write out again. Errors are `yaml.YAMLError`.
     """
 
     yaml_implicit_resolvers: ClassVar = {
@@ -71,7 +73,7 @@ class BoundedLoader(yaml.SafeLoader):
             return super().get_single_data()
         except RecursionError:
             raise yaml.YAMLError("it is nested too deeply") from None
-        except (ValueError, ArithmeticError) as error:  # of int and float
+        except (ValueError, ArithmeticError) as error:  # raised by int and float
             raise yaml.YAMLError(f"it holds no number: {error}") from None
 
     def construct_yaml_int(self, node):
