@@ -1,6 +1,6 @@
-"""Why a run broke off: which record is damaged, which photos gave no finite loss.
+"""Explains why a run failed: a damaged record, or photos without a finite loss.
 
-Nothing is kept for this while training: the answer is read anew from the records.
+Training keeps nothing for this; the records are read again.
 """
 
 import os
@@ -19,10 +19,10 @@ SHOWN = 64
 
 
 def find_damage(records: RecordSet, splits: Sequence[str]) -> str | None:
-    """The first damaged record of these splits, in the words of `records verify`."""
+    """Describes the first damaged record of these splits as `records verify` does."""
     for split in splits:
         for problems in shard_problems(records, split):
-            # That its digest is another says less than where the damage is.
+            # The place of the damage says more than a digest that does not match.
             problems.sort(key=lambda problem: problem.record is None)
             for problem in problems[:1]:
                 path = os.path.join(records.directory, problem.file)
@@ -32,7 +32,7 @@ def find_damage(records: RecordSet, splits: Sequence[str]) -> str | None:
 
 
 def shard_problems(records: RecordSet, split: str) -> Iterator[list[Issue]]:
-    """Shard by shard, what does not fit."""
+    """Yields the issues of each shard."""
     held, found = records.manifest.shards[split], Totals()
     expected = CheckContext(records.manifest)
     for place, info in enumerate(held):
@@ -44,35 +44,37 @@ def shard_problems(records: RecordSet, split: str) -> Iterator[list[Issue]]:
 def explain_not_finite(
     records: RecordSet, config: TrainingConfig, step: int, result: StepResult
 ) -> str:
-    """What a person needs to know of a step whose loss or gradient is not finite.
+    """Describes a step whose loss or gradient is not finite, and what to do.
 
     Args:
+        records: what was trained on.
+        config: of the run.
         step: global batches trained on before it, since the first epoch.
-        result: of the step, as numbers.
+        result: of the step, as Python numbers.
     """
     steps_per_epoch = config.steps_per_epoch(records.manifest.photos("train"))
     epoch, number = divmod(step, steps_per_epoch)
     photos = photos_of_step(records, config, epoch, number)
-    told = (
+    problem = (
         f"the loss is {result.loss / result.count:g}, the gradient norm "
         f"{result.gradient_norm:g} at step {step + 1} (epoch {epoch + 1}, step "
         f"{number + 1} of {steps_per_epoch}). Its photos: {listed(list(photos))}. "
     )
     culprits = [name for name, finite in photos.items() if not finite]
     if culprits:
-        return told + (
+        return problem + (
             f"Features that are not finite: {listed(culprits)}; see python -m records "
             f"verify {records.directory}, and build these records again."
         )
     other = " or another training.precision" * (config.precision == "mixed_float16")
-    return told + (
+    return problem + (
         "Lower training.schedule.rate or set training.clip_norm"
         f"{other}, in a new --workdir."
     )
 
 
 def remedy_of_memory(config: TrainingConfig) -> str:
-    """Returns what to set where a step does not fit into memory, the best first."""
+    """Lists settings that make a step fit into memory, the best first."""
     remedies = []
     if config.expansion == "prefix":
         remedies.append(
@@ -88,21 +90,59 @@ def remedy_of_memory(config: TrainingConfig) -> str:
     return "; or ".join(remedies)
 
 
+def explain_out_of_memory(config: TrainingConfig, where: str) -> str:
+    """Describes a step that does not fit into memory, and what to do."""
+    return f"out of memory at {where}: {remedy_of_memory(config)}, in a new --workdir"
+
+
+def explain_damage(problem: str, records: RecordSet, where: str, chief: bool) -> str:
+    """Describes a record that could not be read, and what to do.
+
+    Args:
+        problem: as `find_damage` describes it.
+        records: what was trained on.
+        where: epoch and step.
+        chief: whether this worker has saved its state.
+    """
+    kept = "the state there is saved" if chief else "what the chief saved last stays"
+    return (
+        f"{problem}. Reading failed at {where}, and {kept}: put the records right "
+        f"(python -m records verify {records.directory}), then give the same command "
+        "again"
+    )
+
+
+def explain_dev_loss(
+    loss: float, records: RecordSet, step: int, last_saved: str | None
+) -> str:
+    """Describes a dev loss that is not finite, and what to do."""
+    return (
+        f"the dev loss is {loss} after step {step}; the last good state is "
+        f"{last_saved}. python -m records verify {records.directory} tells whether "
+        "features of the dev photos are not finite"
+    )
+
+
 def photos_of_step(
     records: RecordSet, config: TrainingConfig, epoch: int, number: int
 ) -> dict[str, bool]:
-    """Photo id -> whether its features are finite, of one global batch.
+    """Reads the photos of a global batch again.
 
     Args:
-        epoch, number: of the batch, both from 0.
+        records: what was trained on.
+        config: of the run.
+        epoch: of the batch, from 0.
+        number: of the batch in its epoch, from 0.
+
+    Returns:
+        Photo id -> whether its features are finite.
     """
     skipped = number * config.global_batch
     order = PhotoOrder.of_epoch(records, "train", config, epoch, skipped)
     photos = order.read(records.shard_paths("train"), config.shuffle_photos)
-    here = photos.take(config.global_batch)
-    spec = records.manifest.features
-    read = [schema.decode(photo, spec) for photo in here.as_numpy_iterator()]
-    return {r.photo_id: bool(np.isfinite(r.features).all()) for r in read}
+    batch = photos.take(config.global_batch).as_numpy_iterator()
+    decoded = [schema.decode(photo, records.manifest.features) for photo in batch]
+    return {r.photo_id: bool(np.isfinite(r.features).all()) for r in decoded}
 
 
 def listed(names: list[str]) -> str:

@@ -1,14 +1,14 @@
 """The training loop under tf.distribute.
 
-Keras 3's `fit` fails under MultiWorkerMirroredStrategy (keras-team/keras 20585), so
-the loop is our own; models and optimizers are Keras'.
+Keras 3's `fit` fails under MultiWorkerMirroredStrategy (keras-team/keras 20585).
+Therefore the loop is written out; models and optimizers are Keras'.
 """
 
 import math
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import tensorflow as tf
@@ -19,37 +19,41 @@ from tfcap.config.experiment import Config
 from tfcap.data.padding import RowCounts
 from tfcap.data.pipeline import scoring_batches, training_batches
 from tfcap.memory import is_out_of_memory
-from tfcap.models import build_model
 from tfcap.runs import checkpoints
 from tfcap.runs.checkpoints import NullCheckpoints
 from tfcap.runs.workdir import Progress, Workdir, resolve_config
-from tfcap.training.diagnostics import explain_not_finite, find_damage, remedy_of_memory
+from tfcap.training.diagnostics import (
+    explain_damage,
+    explain_dev_loss,
+    explain_not_finite,
+    explain_out_of_memory,
+    find_damage,
+)
 from tfcap.training.distributed.cluster import ALONE, Cluster
 from tfcap.training.distributed.collectives import Workers
 from tfcap.training.distributed.strategies import check_global_batch, make_strategy
 from tfcap.training.metrics_logger import MetricsLogger
-from tfcap.training.optimizers import make_optimizer, make_schedule
 from tfcap.training.run_summary import print_summary
 from tfcap.training.sample_captions import Samples
 from tfcap.training.self_critical import SelfCritical
 from tfcap.training.signals import StopRequest, StopTraining
-from tfcap.training.train_step import Objective, make_score_step, make_train_step
-from tfcap.training.weight_average import WeightAverage, assign
+from tfcap.training.state import TrainingState
+from tfcap.training.train_step import make_score_step, make_train_step
 
-# Read as one data set. Their orders are all in memory, of each the shards' numbers.
+# Epochs that are read as one data set. The order of shards of each is held in memory.
 EPOCHS_AT_ONCE = 32
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended.
+    """The end of a run.
 
     Attributes:
-        epochs: finished.
-        steps: global batches trained on.
-        best_epoch: the one with the lowest dev loss, from 1.
-        best_loss: dev loss per token then, nats.
-        stopped: the signal that stopped it, None if it came to its end.
+        epochs: number of finished epochs.
+        steps: number of global batches trained on.
+        best_epoch: the epoch with the lowest dev loss, from 1.
+        best_loss: dev loss of that epoch, nats per token.
+        stopped: the signal that stopped the run; None if it finished.
     """
 
     epochs: int
@@ -60,16 +64,24 @@ class Outcome:
 
 
 class Trainer:
-    """One training run, resumed if the work directory holds a checkpoint.
+    """A training run, which resumes if the work directory holds a checkpoint.
+
+    >>> config = load_config("configs/demo.yaml")
+    >>> with lock_workdir("runs/demo"):
+    ...     Trainer(config, RecordSet.open("data/records"), "runs/demo").run()
 
     Args:
         config: the experiment.
-        records: what to train on; needs the splits train and dev.
-        workdir: for checkpoints and curves; `lock_workdir` keeps others out. Of several
-            workers the chief alone reads and writes it.
-        photos: folder of the photo files, to show beside sample captions; None for
-            where they were when the records were made.
-        cluster: the workers of this run; all must be given the same.
+        records: the records to train on, with the splits train and dev.
+        workdir: directory of checkpoints and curves; `lock_workdir` keeps other runs
+            out. Among several workers only the chief reads and writes it.
+        photos: directory of the photo files, to show beside sample captions; None for
+            the one that the records were made from.
+        cluster: the workers of this run, the same in each of them.
+
+    Raises:
+        UserError: configuration, records and work directory do not fit together, or the
+            strategy's devices cannot be used.
     """
 
     def __init__(
@@ -80,7 +92,7 @@ class Trainer:
         photos: str | None = None,
         cluster: Cluster = ALONE,
     ):
-        # First of all: multi-worker strategies must be made before any other work.
+        # Before any other TensorFlow work, as multi-worker strategies require.
         self.strategy = make_strategy(config.training.strategy, cluster)
         self.cluster, self.workers = cluster, Workers(self.strategy, cluster)
         check_global_batch(config.training.global_batch, self.strategy)
@@ -91,18 +103,46 @@ class Trainer:
         self.workdir = None
         if cluster.is_chief:
             self.workdir = Workdir.create_or_resume(workdir, config, records)
-        photos_held = records.manifest.photos("train")
-        self.steps_per_epoch = self.settings.steps_per_epoch(photos_held)
+        self.steps_per_epoch = self.settings.steps_per_epoch(
+            records.manifest.photos("train")
+        )
         self.progress, self.stop = Progress(), StopRequest()
         self.metrics = MetricsLogger(self.workdir, self.steps_per_epoch, self.settings)
         with self.workers.watched():
-            self.workers.check_same(
-                config.model_dump_json(), records.manifest.content_digest
-            )
-            with self.strategy.scope():
-                self.build_state()
             self.restore()
-        objective, dev_objective = self.objectives()
+        self.make_steps()
+        if cluster.is_chief:
+            self.samples = Samples(self.model, records, config, photos)
+
+    def restore(self) -> None:
+        """Builds the state, and sets it to the newest checkpoint if there is one."""
+        self.workers.check_same(
+            self.config.model_dump_json(), self.records.manifest.content_digest
+        )
+        with self.strategy.scope():
+            state = TrainingState(
+                self.config, self.records, self.progress, self.steps_per_epoch
+            )
+        self.state, self.checkpoint = state, state.checkpoint()
+        self.model, self.optimizer = state.model, state.optimizer
+        self.average = state.average
+        self.last, self.best = NullCheckpoints(), NullCheckpoints()
+        if self.workdir:
+            self.last, self.best = self.workdir.last_and_best()
+        self.last_saved = self.last.newest()
+        if self.last_saved:
+            checkpoints.read(self.checkpoint, self.last_saved)
+            print(f"resuming {self.workdir.path} at {self.where()}", file=sys.stderr)
+        else:
+            state.start(self.settings.init, self.workdir)
+        self.workers.copy_from_chief(state.variables)
+
+    def make_steps(self) -> None:
+        """Makes the compiled functions that train and score; nothing is traced yet."""
+        objective = dev_objective = None  # cross-entropy
+        if self.settings.self_critical is not None:
+            objective = SelfCritical.of(self.config, self.records)
+            dev_objective = objective.dev
         self.train_step = make_train_step(
             self.strategy,
             self.model,
@@ -116,70 +156,17 @@ class Trainer:
             self.strategy, self.model, padded, dev_objective
         )
         self.counts = {
-            split: RowCounts(records, split) if padded else None
+            split: RowCounts(self.records, split) if padded else None
             for split in ("train", "dev")
         }
-        if cluster.is_chief:
-            self.samples = Samples(self.model, records, config, photos)
-
-    def build_state(self) -> None:
-        """All that a checkpoint holds, as it is before the first step."""
-        self.schedule = make_schedule(
-            self.settings.schedule, self.steps_per_epoch, self.settings.epochs
-        )
-        self.model = build_model(
-            self.config, self.records.manifest, self.records.vocabulary
-        )
-        self.optimizer = make_optimizer(self.schedule, self.settings, self.model)
-        decay = self.settings.average_decay
-        self.average = None
-        if decay is not None:
-            self.average = WeightAverage(self.weights, decay)
-
-    def objectives(self) -> tuple[Objective | None, Objective | None]:
-        """Those of training and of the dev split; None for cross-entropy."""
-        if self.settings.self_critical is None:
-            return None, None
-        rewarded = SelfCritical.of(self.config, self.records)
-        return rewarded, rewarded.dev
-
-    def restore(self) -> None:
-        """Goes back to the newest checkpoint; without one, gets the model ready."""
-        average = {"average": self.average} if self.average is not None else {}
-        self.state = tf.train.Checkpoint(
-            model=self.model,
-            optimizer=self.optimizer,
-            progress=self.progress,
-            **average,
-        )
-        self.last, self.best = NullCheckpoints(), NullCheckpoints()
-        if self.workdir:
-            self.last, self.best = self.workdir.last_and_best()
-        self.last_saved = self.last.newest()
-        if self.last_saved:
-            checkpoints.read(self.state, self.last_saved)
-            print(f"resuming {self.workdir.path} at {self.where()}", file=sys.stderr)
-        elif self.settings.init:
-            Workdir.open(self.settings.init).give_weights(self.model, self.workdir)
-            if self.average is not None:
-                assign(self.average.averages, self.weights)
-        else:
-            self.model.prepare(self.records)
-        self.workers.copy_from_chief(self.variables())
-
-    def variables(self) -> list[tf.Variable]:
-        """All that a checkpoint holds."""
-        of_keras = [*self.model.variables, *self.optimizer.variables]
-        averages = self.average.averages if self.average is not None else []
-        return [v.value for v in of_keras] + [*averages, *self.progress.variables]
 
     def run(self) -> Outcome:
         """Trains to the last epoch, to the end of patience or to a signal.
 
         Raises:
-            UserError: a loss is no number, a shard is damaged, there is no space to
-                save to, no memory for a step, or another worker has gone; says where,
-                and what the last good state is.
+            UserError: a loss is not finite, a shard is damaged, the disk is full, a
+                step does not fit into memory, or another worker is gone. The message
+                names the step and the last good state.
         """
         stopped = None
         if self.cluster.is_chief:
@@ -204,7 +191,7 @@ class Trainer:
         )
 
     def epochs_left(self) -> Iterator[tuple[int, Iterator]]:
-        """Each epoch to be trained, with batches that begin where it goes on."""
+        """Yields each epoch that is left and an iterator over its remaining batches."""
         epochs = range(int(self.progress.epoch), self.settings.epochs)
         for number, epoch in enumerate(epochs):
             if self.out_of_patience():
@@ -214,7 +201,11 @@ class Trainer:
             yield epoch, batches
 
     def batches(self, epochs: int) -> tf.distribute.DistributedDataset:
-        """What is left of this epoch and those after it, so many in all."""
+        """Returns the remaining batches of this epoch and of those that follow it.
+
+        Args:
+            epochs: number of epochs, this one included.
+        """
         epoch, done = int(self.progress.epoch), int(self.progress.step_in_epoch)
         return self.strategy.distribute_datasets_from_function(
             lambda context: training_batches(
@@ -241,9 +232,9 @@ class Trainer:
             self.check_stop_signal(self.steps)
 
     def check_stop_signal(self, number: int) -> None:
-        """Raises StopTraining if a signal has come; workers do so after the same step.
+        """Raises StopTraining after a signal; all workers do so at the same step.
 
-        They ask each other only at every `log_steps`-th one, where they wait for the
+        Workers ask each other at every `log_steps`-th step, where they wait for the
         results anyway.
         """
         if self.cluster.is_alone:
@@ -252,32 +243,25 @@ class Trainer:
             self.stop.raise_if_any_stopped(self.workers.gather(self.stop.signal or 0))
 
     def raise_user_error(self, error: tf.errors.OpError | MemoryError) -> None:
-        """Raises a UserError in the place of an error that a user can put right."""
+        """Raises a UserError instead of an error that a user can correct."""
         if is_out_of_memory(error):
-            raise UserError(
-                f"out of memory at {self.where()}: {remedy_of_memory(self.settings)}, "
-                "in a new --workdir"
-            ) from None
+            explained = explain_out_of_memory(self.settings, self.where())
+            raise UserError(explained) from None
         self.workers.explain(error)
         problem = find_damage(self.records, ("train", "dev"))
         if problem:
             self.save()  # a batch that could not be read has changed nothing
-            kept = "the state there is saved"
-            if not self.cluster.is_chief:
-                kept = "what the chief saved last stays"
-            raise UserError(
-                f"{problem}. Reading failed at {self.where()}, and {kept}: put the "
-                f"records right (python -m records verify {self.records.directory}), "
-                "then give the same command again"
-            ) from None
+            chief = self.cluster.is_chief
+            explained = explain_damage(problem, self.records, self.where(), chief)
+            raise UserError(explained) from None
 
     def save(self) -> None:
-        """Saves the state, once all of it is known to be good."""
+        """Saves the state, after all results were found finite."""
         self.flush_metrics()
-        self.last_saved = self.last.save(self.state)
+        self.last_saved = self.last.save(self.checkpoint)
 
     def flush_metrics(self) -> None:
-        """Fetches the results since the last time: the only wait for the device.
+        """Fetches the results since the last call and logs them; waits for the device.
 
         Raises:
             UserError: a loss or gradient among them is not finite.
@@ -304,23 +288,23 @@ class Trainer:
             if better:
                 self.progress.best_loss.assign(loss)
                 self.progress.best_epoch.assign(epoch + 1)
-                self.best.save(self.state)
+                self.best.save(self.checkpoint)
             if self.cluster.is_chief:
                 self.metrics.show_samples(self.steps, self.samples)
         self.save()
         self.metrics.end_epoch(self.steps, loss, better)
 
-    def averaged(self):
-        """While it is open, the model has the averaged weights, if there are any."""
-        if self.average is None:
-            return nullcontext()
-        return self.average.in_place_of(self.weights)
+    def averaged(self) -> AbstractContextManager[None]:
+        """Gives the model the averaged weights, if there are any, while it is open."""
+        return self.state.averaged()
 
     def dev_loss(self) -> float:
-        """Mean cross-entropy over all target tokens of the dev split, nats.
+        """Returns the mean loss of the dev split: cross-entropy in nats per token.
+
+        In self-critical training it is minus the mean reward of greedy captions.
 
         Raises:
-            UserError: it is not finite.
+            UserError: the loss is not finite.
         """
         batches = self.strategy.distribute_datasets_from_function(
             lambda context: scoring_batches(
@@ -336,10 +320,7 @@ class Trainer:
         loss = sum(float(loss) for loss, _ in sums) / sum(int(n) for _, n in sums)
         if not math.isfinite(loss):
             raise UserError(
-                f"the dev loss is {loss} after step {self.steps}; the last good state "
-                f"is {self.last_saved}. python -m records verify "
-                f"{self.records.directory} tells whether features of the dev photos "
-                "are not finite"
+                explain_dev_loss(loss, self.records, self.steps, self.last_saved)
             )
         return loss
 
@@ -349,7 +330,7 @@ class Trainer:
 
     @property
     def weights(self) -> list[tf.Variable]:
-        return [variable.value for variable in self.model.trainable_variables]
+        return self.state.weights
 
     @property
     def steps(self) -> int:

@@ -1,0 +1,86 @@
+"""The state of a run: all that a checkpoint holds."""
+
+from contextlib import AbstractContextManager, nullcontext
+
+import tensorflow as tf
+
+from records.format.record_set import RecordSet
+from tfcap.config.experiment import Config
+from tfcap.models import build_model
+from tfcap.runs.workdir import Progress, Workdir
+from tfcap.training.optimizers import make_optimizer, make_schedule
+from tfcap.training.weight_average import WeightAverage, assign
+
+
+class TrainingState:
+    """Model, optimizer, weight average and progress, as they are before the first step.
+
+    Args:
+        config: the experiment; make the state in the scope of its strategy.
+        records: what is trained on.
+        progress: how far training is; made outside that scope.
+        steps_per_epoch: global batches that an epoch has.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        records: RecordSet,
+        progress: Progress,
+        steps_per_epoch: int,
+    ):
+        settings = config.training
+        schedule = make_schedule(settings.schedule, steps_per_epoch, settings.epochs)
+        self.records, self.progress = records, progress
+        self.model = build_model(config, records.manifest, records.vocabulary)
+        self.optimizer = make_optimizer(schedule, settings, self.model)
+        self.average = None
+        if settings.average_decay is not None:
+            self.average = WeightAverage(self.weights, settings.average_decay)
+
+    @property
+    def weights(self) -> list[tf.Variable]:
+        """The trained weights of the model."""
+        return [variable.value for variable in self.model.trainable_variables]
+
+    @property
+    def variables(self) -> list[tf.Variable]:
+        """All variables that a checkpoint holds."""
+        of_keras = [*self.model.variables, *self.optimizer.variables]
+        averages = self.average.averages if self.average is not None else []
+        return [v.value for v in of_keras] + [*averages, *self.progress.variables]
+
+    def checkpoint(self) -> tf.train.Checkpoint:
+        """Returns what saves and restores this state."""
+        parts = {
+            "model": self.model,
+            "optimizer": self.optimizer,
+            "progress": self.progress,
+        }
+        if self.average is not None:
+            parts["average"] = self.average
+        return tf.train.Checkpoint(**parts)
+
+    def start(self, init: str | None, workdir: Workdir | None) -> None:
+        """Prepares the model for its first step.
+
+        Args:
+            init: work directory of a run whose best weights the model takes; None
+                computes what the model needs to know of the records.
+            workdir: of this run.
+
+        Raises:
+            UserError: the model or the records of `init` do not fit this run.
+        """
+        if not init:
+            self.model.prepare(self.records)
+            return
+        Workdir.open(init).give_weights(self.model, workdir)
+        if self.average is not None:
+            assign(self.average.averages, self.weights)
+
+    def averaged(self) -> AbstractContextManager[None]:
+        """Gives the model the averaged weights, if there are any, while it is open."""
+        if self.average is None:
+            return nullcontext()
+        return self.average.in_place_of(self.weights)
