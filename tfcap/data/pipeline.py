@@ -1,9 +1,9 @@
-"""Records to batches: windows of shards -> shuffle -> batch -> parse -> expand.
+"""From records to batches: shards -> shuffle -> batch -> parse -> expand -> prefetch.
 
 Every step is a graph operation on a whole batch; there is no generator, no
-py_function and no data set per caption. The order of the photos is in `shuffling`,
-the two forms of a caption are in `expansion`. Where the encoder is trained as well,
-`pixels` stand in the place of `features`.
+py_function and no data set per caption. `shuffling` gives the order of the photos,
+`expansion` the two forms of a caption. If the encoder is trained as well, batches have
+`pixels` instead of `features`.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -33,51 +33,71 @@ def training_batches(
     counts: RowCounts | None = None,
     epochs: int = 1,
 ) -> tf.data.Dataset:
-    """Epochs of training batches for one host, a batch per replica.
+    """Returns training batches of one or more epochs for one host, one per replica.
 
-    The order of each is a function of (seed, epoch) alone. They follow one another in
-    one data set: TensorFlow makes its operations once, and not anew for each epoch. A
-    global batch is cut by photo: `replicas` successive elements, spread over the hosts,
-    make up the same photos for any number of replicas. The last one of an epoch may be
-    short, and none is dropped; a part without a photo has one without a caption, of
-    zeros.
+    The order of an epoch is a function of (seed, epoch) alone. Epochs follow one
+    another in one data set, because TensorFlow is slow to build a data set. A global
+    batch is cut by photo: `replicas` successive elements, spread over the hosts, make
+    up the same photos for any number of replicas. The last global batch of an epoch may
+    be short. An element without photos has one photo of zeros, without captions.
 
     Args:
         records: the record set.
         config: global batch, seed, expansion, size of the shuffle buffer.
-        epoch: the first, from 0.
-        skip_steps: global batches of it that were trained on before.
+        epoch: the first epoch, from 0.
+        skip_steps: global batches of the first epoch that were trained on before.
         context: which part is this host's; None for all of it.
-        counts: of the split; given, all batches are padded to one size.
-        epochs: how many.
+        counts: rows of the split's photos; given, all batches are padded to one size.
+        epochs: number of epochs.
+
+    Returns:
+        A data set of batches: `features` or `pixels` [photos, ...], and the rows of an
+        expansion (`tfcap.data.expansion`).
     """
     context = context or tf.distribute.InputContext()
+    orders = remaining_orders(records, config, range(epoch, epoch + epochs), skip_steps)
+    shards = tf.constant(records.shard_paths("train"))
     share = config.global_batch // context.num_replicas_in_sync
     pixels = pixel_reader(records.manifest.encoder, config, augmented=True)
-    expand = expander(records, config.expansion, counts, share, pixels)
-    shards = tf.constant(records.shard_paths("train"))
-    skipped = [skip_steps * config.global_batch, *[0] * (epochs - 1)]
-    orders = [
-        PhotoOrder.of_epoch(records, "train", config, epoch + i, skip)
-        for i, skip in enumerate(skipped)
+    parse_and_expand = expander(records, config.expansion, counts, share, pixels)
+
+    def shuffle_and_batch(order: PhotoOrder) -> tf.data.Dataset:
+        photos = order.read(shards, config.shuffle_photos)
+        batches = replica_batches(photos, order.photos, config.global_batch, context)
+        epoch_of_batch = tf.data.Dataset.from_tensors(order.epoch).repeat()
+        return tf.data.Dataset.zip(batches, epoch_of_batch)
+
+    batches = tf.data.Dataset.from_tensor_slices(PhotoOrder.stack(orders))
+    batches = batches.flat_map(shuffle_and_batch)
+    batches = batches.prefetch(2)  # reads on while a batch is parsed
+    if config.data_service:
+        count = count_batches(orders, config.global_batch, context)
+        service = config.data_service
+        batches = expanded_by_service(batches, count, parse_and_expand, service)
+    else:
+        batches = batches.map(parse_and_expand, tf.data.AUTOTUNE, deterministic=True)
+    return ready(batches)
+
+
+def remaining_orders(
+    records: RecordSet, config: TrainingConfig, epochs: range, skip_steps: int
+) -> list[PhotoOrder]:
+    """Returns the order of each epoch; the first skips steps trained on before."""
+    skipped = [skip_steps * config.global_batch, *[0] * (len(epochs) - 1)]
+    return [
+        PhotoOrder.of_epoch(records, "train", config, epoch, skip)
+        for epoch, skip in zip(epochs, skipped)
     ]
 
-    def batches_of_epoch(order: PhotoOrder) -> tf.data.Dataset:
-        photos = order.read(shards, config.shuffle_photos)
-        own = replica_batches(photos, order.photos, config.global_batch, context)
-        return tf.data.Dataset.zip(
-            own, tf.data.Dataset.from_tensors(order.epoch).repeat()
-        )
 
-    in_order = tf.data.Dataset.from_tensor_slices(PhotoOrder.stack(orders))
-    # The next ones are got ready while a batch is parsed.
-    batches = in_order.flat_map(batches_of_epoch).prefetch(2)
-    if config.data_service:
-        own = context.num_replicas_in_sync // context.num_input_pipelines
-        steps = [-(-int(order.photos) // config.global_batch) for order in orders]
-        left, service = sum(steps) * own, config.data_service
-        return ready(expanded_by_service(batches, left, expand, service))
-    return ready(batches.map(expand, tf.data.AUTOTUNE, deterministic=True))
+def count_batches(
+    orders: Sequence[PhotoOrder],
+    global_batch: int,
+    context: tf.distribute.InputContext,
+) -> int:
+    """Returns the number of batches that this host gets of some epochs."""
+    replicas = context.num_replicas_in_sync // context.num_input_pipelines
+    return replicas * sum(-(-int(order.photos) // global_batch) for order in orders)
 
 
 def scoring_batches(
@@ -87,7 +107,18 @@ def scoring_batches(
     context: tf.distribute.InputContext | None = None,
     counts: RowCounts | None = None,
 ) -> tf.data.Dataset:
-    """A split in stored order, once, for measuring the loss: causal, every photo."""
+    """Returns all photos of a split in stored order, for measuring the loss.
+
+    Args:
+        records: the record set.
+        split: the split.
+        config: global batch.
+        context: which part is this host's; None for all of it.
+        counts: rows of the split's photos; given, all batches are padded to one size.
+
+    Returns:
+        A data set of batches as `training_batches`, of the causal expansion.
+    """
     context = context or tf.distribute.InputContext()
     share = config.global_batch // context.num_replicas_in_sync
     pixels = pixel_reader(records.manifest.encoder, config, augmented=False)
@@ -105,11 +136,17 @@ def photo_batches(
     column: str = "features",
     numbers: Sequence[int] | None = None,
 ) -> Iterable[Batch]:
-    """A split in stored order for captioning: `photo_id` [photos] and `features`.
+    """Returns a split in stored order, for captioning.
 
     Args:
-        column: `encoded` for the photos' bytes instead of features.
-        numbers: of the photos that are read, ascending; None for all.
+        records: the record set.
+        split: the split.
+        size: photos of a batch.
+        column: `features`, or `encoded` for the photos' bytes.
+        numbers: numbers of the photos to read, ascending; None for all.
+
+    Returns:
+        Batches of `photo_id` [photos] and the column.
     """
     with_photos = column == "encoded"
 
@@ -124,12 +161,11 @@ def photo_batches(
 
 
 def ready(batches: tf.data.Dataset) -> tf.data.Dataset:
-    """Keeps some batches ready.
+    """Prefetches batches, without TensorFlow's optimisation of the data set.
 
-    The data set stays as it is: to look for a better one takes TensorFlow 10 ms at the
-    start, and it finds none. Nor are buffers and threads tuned while it runs: sizes are
-    given, threads are as many as cores, and at the end the tuner keeps a data set
-    waiting for 0.2 s now and then.
+    Optimising the graph takes 10 ms at the start and changes nothing. Tuning of buffers
+    and threads is off as well: sizes are given, there are as many threads as cores, and
+    the tuner sometimes delays the end of a data set by 0.2 s.
     """
     options = tf.data.Options()
     options.autotune.enabled = False
@@ -145,8 +181,14 @@ def replica_batches(
 ) -> tf.data.Dataset:
     """Cuts photos into equal batches, one per replica, and keeps this host's.
 
-    Of the last global batch the first replicas get what there is, one of them perhaps
-    less than the others, the last ones nothing.
+    The last global batch fills the first replicas; one may get a short batch, and those
+    after it get empty ones.
+
+    Args:
+        photos: serialised records.
+        count: number of photos.
+        global_batch: photos of all replicas.
+        context: which part is this host's.
     """
     replicas = context.num_replicas_in_sync
     share = global_batch // replicas
@@ -155,11 +197,11 @@ def replica_batches(
     batches = photos.batch(share).concatenate(empty)
     if context.num_input_pipelines == 1:
         return batches
-    mine = replicas // context.num_input_pipelines
+    per_host = replicas // context.num_input_pipelines
     host = context.input_pipeline_id
     return (
         batches.enumerate()
-        .filter(lambda i, _: i % replicas // mine == host)
+        .filter(lambda i, _: i % replicas // per_host == host)
         .map(lambda _, batch: batch)
     )
 
@@ -171,22 +213,27 @@ def expander(
     share: int = 0,
     pixels: PixelReader | None = None,
 ) -> Callable[..., Batch]:
-    """Returns the function from serialised records, string [photos], to a batch.
+    """Returns the function from serialised records to a batch.
 
-    After them it takes the epoch, int32; outside training there is none.
+    It takes the records, string [photos], and in training the epoch, int32.
 
-    With `counts` batches are padded to the size of the largest of `share` photos; with
-    `pixels` they have these and no features.
+    Args:
+        records: the record set.
+        expansion: `prefix` or `causal`.
+        counts: rows of the split's photos; given, batches are padded to the largest
+            that `share` photos can give.
+        share: photos of a replica.
+        pixels: reads photos; given, batches have `pixels` and no `features`.
     """
     spec = records.manifest.features
 
     def parse_and_expand(photos: tf.Tensor, epoch: tf.Tensor | int = 0) -> Batch:
         parsed = schema.parse_batch(photos, spec, with_photos=pixels is not None)
-        seen = {"features": parsed["features"]}
+        photo = {"features": parsed["features"]}
         if pixels:
-            seen = {"pixels": pixels(parsed["photo_id"], parsed["encoded"], epoch)}
+            photo = {"pixels": pixels(parsed["photo_id"], parsed["encoded"], epoch)}
         rows = EXPANSIONS[expansion](*pad(parsed["ids"]))
-        batch = {**seen, **rows}
+        batch = {**photo, **rows}
         if counts:
             return pad_batch(batch, counts.shape(expansion, share))
         return never_empty(batch)

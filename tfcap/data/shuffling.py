@@ -1,8 +1,8 @@
-"""In which order an epoch reads the photos: a function of (seed, epoch) alone.
+"""The order in which an epoch reads the photos, a function of (seed, epoch) alone.
 
-Shards come in a random order, a window of some of them at a time, and a window's photos
-in a random order: which photo is in which shard is a matter of hashes, so that a window
-is a sample of the whole.
+Shards are read in random order, a window of several at a time, and the photos of a
+window are shuffled. Hashes decide which photo is in which shard, so a window is a
+random sample of all photos.
 """
 
 from collections.abc import Sequence
@@ -16,14 +16,14 @@ from tfcap.config.training import TrainingConfig
 
 
 class PhotoOrder(NamedTuple):
-    """What is left of an epoch; of several, with a first axis for them.
+    """The remaining photos of one epoch, or of several, stacked on axis 0.
 
     Attributes:
-        windows: shards of the split, by number, int64 [windows, shards], ragged.
-        seeds: of the order within each window, int64 [windows].
-        skip: photos of the first window that are left out, int64.
-        photos: how many come, int64.
-        epoch: from 0, int32.
+        windows: numbers of the split's shards, int64 [windows, shards], ragged.
+        seeds: seed of the shuffle of each window, int64 [windows].
+        skip: number of photos to skip in the first window, int64.
+        photos: number of remaining photos, int64.
+        epoch: number of the epoch, from 0, int32.
     """
 
     windows: tf.RaggedTensor
@@ -41,20 +41,37 @@ class PhotoOrder(NamedTuple):
         epoch: int,
         skip: int = 0,
     ) -> "PhotoOrder":
-        """The first `skip` photos of the epoch, from 0, left out.
+        """Draws the order of an epoch, and leaves out its first photos.
 
-        What lies before the window of the first photo asked for is not read.
+        Windows before the one that holds the first remaining photo are not read.
+
+        Example: 5 shards of 4 photos, and `shuffle_photos: 8`, so that a window has 2
+        shards. The shards are drawn in the order 3 0 4 1 2:
+
+            window           [3 0]   [4 1]   [2]
+            photos           8       8       4
+            ends             8       16      20
+
+        With `skip` 10 the first window is left out, and 2 photos of the second one:
+        `windows` [4 1] [2], `skip` 2, `photos` 10.
+
+        Args:
+            records: the record set.
+            split: the split.
+            config: seed, and number of photos that are shuffled at a time.
+            epoch: number of the epoch, from 0.
+            skip: number of photos to leave out.
         """
         random = np.random.default_rng([config.seed, epoch])
-        held = np.array([shard.photos for shard in records.manifest.shards[split]])
-        photos, order = int(held.sum()), random.permutation(len(held))
-        size = max(config.shuffle_photos * len(held) // photos, 1)
-        starts = np.arange(0, len(held), size)
+        shards = np.array([shard.photos for shard in records.manifest.shards[split]])
+        photos, order = int(shards.sum()), random.permutation(len(shards))
+        size = max(config.shuffle_photos * len(shards) // photos, 1)
+        starts = np.arange(0, len(shards), size)
         seeds = random.integers(2**31, size=len(starts))
-        ends = np.cumsum(np.add.reduceat(held[order], starts))
+        ends = np.cumsum(np.add.reduceat(shards[order], starts))
         first = int(np.searchsorted(ends, skip, "right"))
         skip_in_window = skip - int(ends[first - 1]) if first else skip
-        splits = np.append(starts, len(held))[first:]
+        splits = np.append(starts, len(shards))[first:]
         windows = tf.RaggedTensor.from_row_splits(
             order[splits[0] :], splits - splits[0], validate=False
         )
@@ -68,7 +85,7 @@ class PhotoOrder(NamedTuple):
 
     @classmethod
     def stack(cls, orders: Sequence["PhotoOrder"]) -> "PhotoOrder":
-        """Several epochs, tensors [epochs, ...]."""
+        """Stacks the orders of several epochs, tensors [epochs, ...]."""
         windows, seeds, *numbers = zip(*orders)
         return cls(
             tf.ragged.stack(windows), tf.ragged.stack(seeds), *map(tf.stack, numbers)
@@ -77,13 +94,13 @@ class PhotoOrder(NamedTuple):
     def read(self, paths: tf.Tensor, buffer: int) -> tf.data.Dataset:
         """Reads the photos' records, serialised.
 
-        Sets TensorFlow's global seed, as making a model does.
+        Sets TensorFlow's global seed, as building a model does.
 
         Args:
-            paths: of all shards of the split, string [shards].
-            buffer: photos in memory at once, to be shuffled.
+            paths: paths of all shards of the split, string [shards].
+            buffer: number of photos that are held and shuffled at a time.
         """
-        # `shuffle` mixes TensorFlow's global seed into its own; 0 it takes for none.
+        # `shuffle` mixes TensorFlow's global seed into its own, and takes 0 for none.
         tf.random.set_seed(1)
 
         def window(shards: tf.Tensor, seed: tf.Tensor) -> tf.data.Dataset:
