@@ -1,12 +1,13 @@
-"""An LSTM that looks at the photo's cells before each word.
+"""An LSTM that attends to the photo's cells before each word.
 
     tokens -> embedding ─(+ mean of cells)─ LSTM ─┬─ query ─┐
                                                   │       attention ── cells
                                                   └──── and ┴─ dense relu -> words
 
 Source: Xu et al., "Show, Attend and Tell", 2015, with attention after the LSTM as in Lu
-et al., "Knowing When to Look", 2017: what was seen does not enter the memory, so that
-all positions of a caption look at once. Several heads as in Vaswani et al. 2017.
+et al., "Knowing When to Look", 2017. The attended context does not enter the LSTM's
+state, so all positions of a caption attend at once. Several heads as in Vaswani et al.
+2017.
 """
 
 import keras
@@ -27,14 +28,14 @@ HIDDEN, OUTPUT = 20, 21
 
 
 class AttentionCaptioner(CaptioningModel):
-    """See the module.
+    """The attention model.
 
     Args:
         config: layer sizes, dropout and ingredients.
         vocabulary_size: tokens, special ones included.
         features: shape of one photo's features.
         moments: mean and deviation to standardise with.
-        seed: of all weights that are drawn.
+        seed: seed of the initial weights.
 
     Raises:
         UserError: the features have no cells.
@@ -74,20 +75,20 @@ class AttentionCaptioner(CaptioningModel):
     def read(self, context, text, seed=None):
         context = take(context, text.row)
         hidden = self.recall(context, text, seed)
-        seen, _ = self.look(hidden, context.photo, context.parts["cells"])
-        return tf.concat([hidden, seen], -1)
+        attended, _ = self.look(hidden, context.photo, context.parts["cells"])
+        return tf.concat([hidden, attended], -1)
 
     def recall(self, context, text, seed=None):
-        """What the LSTM holds after each word, [words, lstm_units].
+        """Returns the LSTM's output after each token, [tokens, lstm_units].
 
-        The context is that of words.
+        The rows of `context` are tokens; those of `seed` are rows.
         """
         seeds = text.seeds(seed)
         hidden = read_words(self.lstm, self.vectors(context, text.tokens, seeds), text)
         return dropout(hidden, self.config.hidden_dropout, seeds, HIDDEN)
 
     def vectors(self, context, tokens, seed=None):
-        """Words' vectors, each with its photo's mean added: [words, units]."""
+        """Returns words' vectors plus their photo's mean vector, [tokens, units]."""
         words, photo = self.words(tokens, seed), context.parts["word"]
         return words if photo is None else words + tf.gather(photo, context.photo)
 
@@ -103,12 +104,12 @@ class AttentionCaptioner(CaptioningModel):
 
     def step(self, context, state, token):
         hidden, state = self.lstm.cell(self.vectors(context, token), state)
-        seen, _ = self.look(hidden, context.photo, context.parts["cells"])
-        return self.predict_token(tf.concat([hidden, seen], -1)), state
+        attended, _ = self.look(hidden, context.photo, context.parts["cells"])
+        return self.predict_token(tf.concat([hidden, attended], -1)), state
 
     def attention(self, context, tokens):
         text = PackedTokens.with_padding(tokens)
         context = take(context, text.row)
         hidden = self.recall(context, text)
-        _, shares = self.look(hidden, context.photo, context.parts["cells"])
-        return text.unpack(over_cells(shares, self.cells.count))
+        _, weights = self.look(hidden, context.photo, context.parts["cells"])
+        return text.unpack(over_cells(weights, self.cells.count))

@@ -1,19 +1,19 @@
-"""What every captioning model offers: encode the photo once, then step the decoder.
+"""The interface of captioning models: encode the photo once, then step the decoder.
 
 The same weights serve both expansions in training, beam search and export:
 
     context = model.encode(features)              once per photo
     rows    = take(context, photo)                row i is of photo `photo[i]`
-    hidden  = model.read(rows, Text.of(tokens))   all words of captions at once
-    logits  = model.predict_token(hidden)         of the words one wants
+    hidden  = model.read(rows, PackedTokens.of(tokens))   all tokens at once
+    logits  = model.predict_token(hidden)         of selected tokens
 
-and, one token at a time, with the text's state carried along,
+and, one token at a time, with the decoder's state,
 
     state = model.initial_state(rows, length)
     logits, state = model.step(rows, state, token)
 
-`read` is causal: position t sees tokens 0..t alone. That is why one pass over a caption
-trains what its prefixes would train row by row.
+`read` is causal: position t depends on tokens 0..t only. One pass over a caption
+therefore trains the same objective as its prefixes, row by row.
 """
 
 from typing import Any, NamedTuple
@@ -29,12 +29,12 @@ State = Any
 
 
 class Context(NamedTuple):
-    """What the decoder knows of the photos, and which photo each row is about.
+    """The encoded photos, and the photo of each row.
 
     Attributes:
         parts: any nest of tensors [photos, ...]: a vector, a grid's keys and values.
-        photo: int32 [rows]. Many rows may be about one photo, whose parts are there
-            but once: a model brings its rows to the photo, and copies no grid.
+        photo: int32 [rows]. Several rows may refer to one photo. Photo tensors are
+            stored once and indexed by `photo`, never tiled.
     """
 
     parts: Any
@@ -42,36 +42,41 @@ class Context(NamedTuple):
 
     @classmethod
     def of_photos(cls, parts: Any) -> "Context":
-        """A row for each photo."""
+        """Makes a context with one row for each photo."""
         return cls(parts, tf.range(tf.shape(tf.nest.flatten(parts)[0])[0]))
 
     @property
     def rows(self) -> tf.Tensor:
-        """How many, int32 scalar."""
+        """The number of rows, int32 scalar."""
         return tf.size(self.photo)
 
 
 def take(context: Context, index: tf.Tensor) -> Context:
-    """Row i of the result is row `index[i]`, int32 [n]; the photos are not copied."""
+    """Selects the rows `index`, int32 [n]; the photos are not copied."""
     return context._replace(photo=tf.gather(context.photo, index))
 
 
 class CaptioningModel(keras.Model):
-    """Interface of the captioning models.
+    """A captioning model.
 
-    `seed`, int32 [n], one for each photo, row or position passed beside it, turns
-    dropout on (tfcap/ops/dropout.py): masks are a function of it alone, so that a
-    resumed run draws those an uninterrupted one would have drawn. None turns it off.
+    The argument `seed`, int32 [n], has a seed for each photo, row or position and turns
+    dropout on (`tfcap.ops.dropout`). Masks are a function of the seeds alone, so a
+    resumed run draws the same masks as an uninterrupted one. None turns dropout off.
 
     Attributes:
-        encoder: where it is trained along: its weights are the last of the model's.
-            Features are still what `encode` takes. None: they are those of records.
+        encoder: the encoder if it is trained along; its weights are the last of the
+            model's. `encode` takes features in either case. None if features are those
+            of records.
     """
 
     encoder: TrainableEncoder | None = None
 
     def make_weights(self, shape: tuple[int, ...]) -> None:
-        """To be called at the end of construction, with the shape of features."""
+        """Creates all weights; subclasses call it at the end of `__init__`.
+
+        Args:
+            shape: of one photo's features.
+        """
         context = self.encode(tf.zeros([1, *shape]))
         self.predict_token(
             self.read(context, PackedTokens.of(tf.ones([1, 1], tf.int32)))
@@ -79,54 +84,81 @@ class CaptioningModel(keras.Model):
         self.built = True
 
     def prepare(self, records: RecordSet) -> None:
-        """Sets what is computed from training photos, before the first step."""
+        """Computes fixed weights from the training photos, before the first step."""
 
     def encode(self, features: tf.Tensor, seed: tf.Tensor | None = None) -> Context:
-        """Features [photos, *shape] -> context, a row for each photo."""
+        """Encodes features [photos, *shape] to a context with a row for each photo."""
         raise NotImplementedError
 
     def read(
         self, context: Context, text: PackedTokens, seed: tf.Tensor | None = None
     ) -> tf.Tensor:
-        """Context and seed of n rows, their text -> hidden [words, h].
+        """Runs the decoder over whole rows.
 
-        Hidden values hold all that the photo has to say. Those at padding, where the
-        text has any, mean nothing.
+        Args:
+            context: of n rows.
+            text: the tokens of these rows.
+            seed: of the rows, int32 [n]; None without dropout.
+
+        Returns:
+            Hidden values [tokens, h], which include the photo. Values at padding, where
+            the text has any, are undefined.
         """
         raise NotImplementedError
 
     def predict_token(
         self, hidden: tf.Tensor, seed: tf.Tensor | None = None
     ) -> tf.Tensor:
-        """Hidden [n, h], of any positions -> float32 logits [n, vocabulary]."""
+        """Returns float32 logits [n, vocabulary] of hidden values [n, h]."""
         raise NotImplementedError
 
     def predict_tokens(self, context: Context, tokens: tf.Tensor) -> tf.Tensor:
-        """Logits of the token after each of tokens int32 [n, length], by all before.
+        """Returns the logits of the token that follows each token.
 
-        float32 [n, length, vocabulary].
+        Args:
+            context: of n rows.
+            tokens: int32 [n, length].
+
+        Returns:
+            float32 [n, length, vocabulary].
         """
         text = PackedTokens.with_padding(tokens)
         return text.unpack(self.predict_token(self.read(context, text)))
 
     def initial_state(self, context: Context, length: int) -> State:
-        """Context of n rows -> the text's state before `<start>`, tensors [n, ...].
+        """Returns the decoder's state before `<start>`, a nest of tensors [n, ...].
 
         Args:
-            length: tokens at most that will be stepped through, `<start>` included.
+            context: of n rows.
+            length: largest number of tokens of a caption, `<start>` included.
         """
         raise NotImplementedError
 
     def step(
         self, context: Context, state: State, token: tf.Tensor
     ) -> tuple[tf.Tensor, State]:
-        """Takes one token int32 [n]: -> logits [n, vocabulary], next state."""
+        """Reads one token of each row.
+
+        Args:
+            context: of n rows.
+            state: of the rows, as `initial_state` or the last step returned it.
+            token: int32 [n].
+
+        Returns:
+            The logits of the next token, float32 [n, vocabulary]; and the next state.
+        """
         raise NotImplementedError
 
     def attention(self, context: Context, tokens: tf.Tensor) -> tf.Tensor | None:
-        """Where the model looked, float32 [n, length, cells], each row summing to 1.
+        """Returns the attention weights over cells; None if the model does not attend.
 
-        Position t tells of the token after `tokens[:, t]`. Cells are those of the
-        features, row by row; a vector has one. None of a model that does not attend.
+        Args:
+            context: of n rows.
+            tokens: int32 [n, length].
+
+        Returns:
+            float32 [n, length, cells]; those of a position sum to 1. Position t belongs
+            to the token that follows `tokens[:, t]`. Cells are those of the features,
+            row by row; a vector is one cell.
         """
         return None

@@ -21,11 +21,20 @@ ATTENDING = {"attention": AttentionCaptioner, "transformer": TransformerCaptione
 def build_model(
     config: Config, manifest: Manifest, vocabulary: Vocabulary, restored: bool = False
 ) -> CaptioningModel:
-    """Builds the model of a configuration, with all its weights in place.
+    """Builds the model of a configuration, with its initial weights.
+
+    >>> model = build_model(config, records.manifest, records.vocabulary)
 
     Args:
-        restored: the weights will come from a checkpoint, for use and not for
-            training: no file of weights is read, and layers compute in float32.
+        config: the experiment.
+        manifest: of the records that the model reads.
+        vocabulary: of these records.
+        restored: the weights will come from a checkpoint and are not trained. No file
+            of weights is read, and layers compute in float32.
+
+    Raises:
+        UserError: the features do not fit the model, or a file of weights cannot be
+            read.
     """
     tuning = config.training.fine_tuning
     with layers_computing_in("float32" if restored else config.training.precision):
@@ -40,7 +49,7 @@ def build_model(
 def build_captioner(
     config: Config, manifest: Manifest, vocabulary: Vocabulary, restored: bool
 ) -> CaptioningModel:
-    """From features to captions."""
+    """Builds the captioner, which maps features to captions."""
     settings, seed = config.model, config.training.seed
     known = (settings, len(vocabulary), manifest.features, manifest.moments)
     if settings.name in ATTENDING:
@@ -54,7 +63,7 @@ def build_captioner(
 
 @contextmanager
 def layers_computing_in(precision: str) -> Iterator[None]:
-    """Layers made in the body have Keras' dtype policy of that name."""
+    """Sets Keras' dtype policy for the layers that the body makes."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision)
     try:

@@ -4,9 +4,9 @@
                                                      add -> dense relu -> softmax
     tokens -> embedding -> dropout -> LSTM ──────────┘
 
-With `photo: init` the photo is where the LSTM's state begins instead, and what the LSTM
-holds goes on alone: init-inject, the kin of Show and Tell (Vinyals et al. 2015), whose
-LSTM reads the photo before the first word.
+With `photo: init` the photo initialises the LSTM's state, and only the LSTM's output
+feeds the decoder (init-inject). This is similar to Show and Tell (Vinyals et al. 2015),
+whose LSTM reads the photo before the first word.
 
 Sources: Tanti, Gatt and Camilleri, "Where to put the image in an image caption
 generator", Natural Language Engineering 2018; layer sizes as in the T81-558 10.4
@@ -29,16 +29,16 @@ IMAGE, TEXT, OUTPUT = range(3)
 
 
 class MergeCaptioner(CaptioningModel):
-    """See the module.
+    """The merge model.
 
     Args:
         config: layer sizes and dropout.
         vocabulary_size: tokens, special ones included.
         features: shape of one photo's features; a grid is averaged over its cells.
         moments: mean and deviation to standardise with.
-        embedding: initial word vectors [vocabulary_size, embedding_units]; None
-            draws them.
-        seed: of all weights that are drawn.
+        embedding: initial word vectors [vocabulary_size, embedding_units]; None for
+            random ones.
+        seed: seed of the initial weights.
     """
 
     def __init__(

@@ -2,12 +2,12 @@
 
     tokens -> embedding + position ─ block ─ ... ─ block ─ norm -> words
 
-    block: self-attention, attention to cells, feed-forward; each on normed values, and
-    added to what it was given
+    block: self-attention, attention to cells, feed-forward, each with a residual
+    connection
 
-Source: Vaswani et al., "Attention Is All You Need", 2017, its decoder; norms before and
-not after each part as in Xiong et al., "On Layer Normalization in the Transformer
-Architecture", 2020, which trains without a long warm-up.
+Source: the decoder of Vaswani et al., "Attention Is All You Need", 2017, with layer
+norms before each part (pre-LN) as in Xiong et al., "On Layer Normalization in the
+Transformer Architecture", 2020, which trains without a long warm-up.
 """
 
 import keras
@@ -29,14 +29,14 @@ OUTPUT = 21
 
 
 class TransformerCaptioner(CaptioningModel):
-    """See the module.
+    """The transformer.
 
     Args:
         config: layer sizes, dropout and ingredients.
         vocabulary_size: tokens, special ones included.
         features: shape of one photo's features.
         moments: mean and deviation to standardise with.
-        seed: of all weights that are drawn.
+        seed: seed of the initial weights.
 
     Raises:
         UserError: the features have no cells.
@@ -78,15 +78,15 @@ class TransformerCaptioner(CaptioningModel):
         return self.norm(hidden)
 
     def run(self, context, text, seed=None):
-        """Hidden values before the last norm, and the last block's shares of cells."""
+        """Returns hidden values before the last norm, and the last block's weights."""
         context, seeds = take(context, text.row), text.seeds(seed)
         hidden = self.vectors(context, text.tokens, text.position, seeds)
         for block, cells in zip(self.blocks, context.parts["cells"], strict=True):
-            hidden, shares = block.read(hidden, text, context.photo, cells, seeds)
-        return hidden, shares
+            hidden, weights = block.read(hidden, text, context.photo, cells, seeds)
+        return hidden, weights
 
     def vectors(self, context, tokens, position, seed=None):
-        """Words' vectors with their positions and the photo's mean added."""
+        """Returns words' vectors plus their positions and their photo's mean vector."""
         words, photo = self.words(tokens, seed), context.parts["word"]
         words += tf.cast(sines(position, self.config.embedding_units), words.dtype)
         return words if photo is None else words + tf.gather(photo, context.photo)
@@ -113,14 +113,14 @@ class TransformerCaptioner(CaptioningModel):
 
     def attention(self, context, tokens):
         text = PackedTokens.with_padding(tokens)
-        _, shares = self.run(context, text)
-        return text.unpack(over_cells(shares, self.cells.count))
+        _, weights = self.run(context, text)
+        return text.unpack(over_cells(weights, self.cells.count))
 
 
 def sines(position: tf.Tensor, units: int) -> tf.Tensor:
-    """Sines and cosines that tell positions apart, int32 [n] -> float32 [n, units].
+    """Encodes positions int32 [n] by sines and cosines, float32 [n, units].
 
-    Source: Vaswani et al. 2017, section 3.5. There is no longest caption for them.
+    Source: Vaswani et al. 2017, section 3.5. The length of captions is not limited.
     """
     rates = 10000.0 ** -np.linspace(0, 1, units // 2, endpoint=False, dtype=np.float32)
     angles = tf.cast(position, tf.float32)[:, tf.newaxis] * rates

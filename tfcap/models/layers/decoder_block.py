@@ -1,4 +1,4 @@
-"""One block of the transformer's decoder, for whole captions and for one more token."""
+"""A block of the transformer's decoder, for whole captions or one token at a time."""
 
 import keras
 import tensorflow as tf
@@ -17,8 +17,8 @@ class DecoderBlock(keras.layers.Layer):
     """Self-attention, attention to the photo's cells, and a feed-forward layer.
 
     Args:
-        config: of the transformer.
-        number: of the block, from 0; its dropout differs from the others'.
+        config: settings of the transformer.
+        number: number of the block, from 0; each block has its own dropout.
     """
 
     def __init__(self, config: TransformerConfig, number: int):
@@ -38,20 +38,35 @@ class DecoderBlock(keras.layers.Layer):
         self.narrow = dense(units, name="narrow")
 
     def read(self, hidden, text: PackedTokens, photo, cells: Projected, seed=None):
-        """Hidden [words, units] -> the same, and shares of cells.
+        """Runs the block over whole rows.
 
-        Photo and seed are those of words.
+        Args:
+            hidden: [tokens, units].
+            text: the tokens.
+            photo: the photo of each token, int32 [tokens].
+            cells: keys and values, as `PhotoAttention.project` returns them.
+            seed: of the tokens, int32 [tokens]; None without dropout.
+
+        Returns:
+            [tokens, units]; and the weights of cells, as of `PhotoAttention`.
         """
         parts = tf.split(self.queries_keys_values(self.norm_self(hidden)), 3, -1)
         mixed = attend_to_earlier(*parts, text, self.heads)
         return self.after_self(hidden, mixed, photo, cells, seed)
 
     def step(self, hidden, position, kept: Kept, photo, cells: Projected):
-        """Hidden [rows, units] at `position` int32 [rows] -> the same, next `kept`.
+        """Runs the block over one token of each row.
 
         Args:
-            kept: keys and values of the positions before, [rows, heads, length, units
-                of a head].
+            hidden: [rows, units].
+            position: of the token, int32 [rows].
+            kept: keys and values of earlier positions, [rows, heads, length, units of a
+                head].
+            photo: the photo of each row, int32 [rows].
+            cells: keys and values, as `PhotoAttention.project` returns them.
+
+        Returns:
+            [rows, units]; and `kept` with this position.
         """
         parts = tf.split(self.queries_keys_values(self.norm_self(hidden)), 3, -1)
         shape = [tf.size(position), self.heads, self.head_units]
@@ -76,12 +91,12 @@ class DecoderBlock(keras.layers.Layer):
         return zeros, zeros
 
     def after_self(self, hidden, mixed, photo, cells, seed):
-        """The rest of the block, once self-attention has its result."""
+        """Runs the block from the output of self-attention on."""
         hidden += self.dropped(self.mixed(mixed), seed, SELF)
-        seen, shares = self.look(self.norm_look(hidden), photo, cells)
-        hidden += self.dropped(self.seen(seen), seed, SEEN)
+        context, weights = self.look(self.norm_look(hidden), photo, cells)
+        hidden += self.dropped(self.seen(context), seed, SEEN)
         inner = self.narrow(self.widen(self.norm_inner(hidden)))
-        return hidden + self.dropped(inner, seed, INNER), shares
+        return hidden + self.dropped(inner, seed, INNER), weights
 
     def dropped(self, values, seed, part: int):
         return dropout(values, self.rate, seed, self.site + part)

@@ -1,4 +1,4 @@
-"""Words in and words out: the embedding, and an output layer that may be the same.
+"""The word embedding, and an output layer that may share its weights.
 
 Source: Press and Wolf, "Using the Output Embedding to Improve Language Models", 2017.
 Vectors are scaled on the way in as in Vaswani et al. 2017, section 3.4.
@@ -14,7 +14,7 @@ TEXT, WORD = 10, 11
 
 
 class WordEmbedding(keras.layers.Layer):
-    """Tokens -> vectors by `call`, hidden values -> logits by `predict`."""
+    """A layer that maps tokens to vectors, and hidden values to logits (`predict`)."""
 
     def __init__(self, config: ImageFeatureSettings, vocabulary_size: int):
         super().__init__(name="words")
@@ -37,18 +37,18 @@ class WordEmbedding(keras.layers.Layer):
             self.bias = self.add_weight([self.vocabulary_size], "zeros", name="bias")
 
     def call(self, tokens, seed=None):
-        """int32 [...] -> [..., units]."""
+        """Returns the vectors [..., units] of tokens int32 [...]."""
         vectors = self.embedding(tokens) * self.config.embedding_units**0.5
         vectors = dropout(vectors, self.config.text_dropout, seed, TEXT)
         if seed is None or not self.config.word_dropout:
             return vectors
         ones = tf.ones([*tf.unstack(tf.shape(tokens)), 1], vectors.dtype)
-        # Not scaled up: a word is there or not.
-        there = dropout(ones, self.config.word_dropout, seed, WORD) > 0
-        return tf.where(there, vectors, tf.zeros_like(vectors))
+        # Words that are kept are not scaled up.
+        kept = dropout(ones, self.config.word_dropout, seed, WORD) > 0
+        return tf.where(kept, vectors, tf.zeros_like(vectors))
 
     def predict(self, hidden: tf.Tensor) -> tf.Tensor:
-        """[n, units] -> float32 logits [n, vocabulary]."""
+        """Returns float32 logits [n, vocabulary] of hidden values [n, units]."""
         if self.output_layer:
             return tf.cast(self.output_layer(hidden), tf.float32)
         table = tf.cast(self.embedding.embeddings, hidden.dtype)

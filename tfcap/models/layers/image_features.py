@@ -1,4 +1,4 @@
-"""The photo's cells: what models that attend look at.
+"""The photo's cells, which attending models attend to.
 
     features -> standardise -> principal components -> mirror ─┬─ and ─ cells + places
                                                                └─ mean
@@ -22,16 +22,19 @@ from tfcap.models.layers.standardization import standardizer
 from tfcap.ops.dropout import dropout
 from tfcap.ops.random import fold_in, uniform
 
-# Far more than any encoder's channels: a grid that was flattened.
+# More channels than any encoder has: the grid must have been flattened.
 MOST_CHANNELS = 8192
 CELLS, MEAN, FLIP = range(3)
 
 
 class ImageFeatures(keras.layers.Layer):
-    """Features [photos, *shape] -> cells [photos, cells, units], mean [photos, units].
+    """A layer from features to cells.
+
+    It maps features [photos, *shape] to cells [photos, cells, units] and their mean
+    [photos, units].
 
     Raises:
-        UserError: the features have no cells that one could attend to.
+        UserError: the features have no cells.
     """
 
     def __init__(
@@ -40,7 +43,7 @@ class ImageFeatures(keras.layers.Layer):
         features: FeatureSpec,
         moments: FeatureStatistics,
     ):
-        # In float32 whatever the other layers compute in: features may be large.
+        # In float32 also under mixed precision, because features may be large.
         super().__init__(name="cells", dtype="float32")
         check_shape(features.shape, config)
         self.config, self.shape = config, features.shape
@@ -86,7 +89,7 @@ class ImageFeatures(keras.layers.Layer):
         return cells, dropout(mean, rate, seed, MEAN)
 
     def mirrored(self, cells: tf.Tensor, seed: tf.Tensor | None) -> tf.Tensor:
-        """Every second grid, drawn by the seed, left to right."""
+        """Mirrors half of the grids left to right; seeds decide which."""
         if seed is None or not self.config.flip or len(self.shape) != 3:
             return cells
         mirrored = uniform(fold_in(seed, FLIP)) < 0.5

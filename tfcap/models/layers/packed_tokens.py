@@ -1,7 +1,7 @@
-"""Rows of tokens of unlike lengths, word after word without their padding.
+"""Packed rows of tokens: rows of different lengths, one after another, unpadded.
 
-What a layer does to each word by itself it does to words that are there alone: of a
-batch of Flickr8k's captions, padded to the longest, half would be padding.
+Layers that treat each token by itself need no padding. In a batch of Flickr8k's
+captions, padded to the longest, half of the tokens would be padding.
 """
 
 from typing import NamedTuple
@@ -13,14 +13,14 @@ from tfcap.ops.random import place_seeds
 
 
 class PackedTokens(NamedTuple):
-    """Words of rows, row by row; a word of a prefix or caption is one token.
+    """A packed sequence of tokens, row by row.
 
     Attributes:
-        tokens: int32 [words].
-        places: row and position of each, int32 [words, 2].
-        lengths: of the rows without padding, int32 [rows].
-        size: rows, and words of the longest, int32 [2].
-        padded: whether padding is among the words, up to `size`.
+        tokens: int32 [tokens].
+        places: row and position of each token, int32 [tokens, 2].
+        lengths: lengths of the rows without padding, int32 [rows].
+        size: number of rows, and length of the padded rows, int32 [2].
+        padded: whether the tokens include padding, up to `size`.
     """
 
     tokens: tf.Tensor
@@ -31,17 +31,17 @@ class PackedTokens(NamedTuple):
 
     @classmethod
     def of(cls, tokens: tf.Tensor) -> "PackedTokens":
-        """Tokens int32 [rows, length], padded on the right.
+        """Packs tokens int32 [rows, length], padded on the right.
 
-        Padding is left out, but where the size is known before: XLA needs sizes that
-        do not vary.
+        Padding is kept where the size is known when the graph is traced, because XLA
+        needs fixed sizes.
         """
         known = tokens.shape.is_fully_defined()
         return cls.with_padding(tokens) if known else cls.without_padding(tokens)
 
     @classmethod
     def without_padding(cls, tokens: tf.Tensor) -> "PackedTokens":
-        """Those of tokens int32 [rows, length] that are not padding."""
+        """Packs those of tokens int32 [rows, length] that are not padding."""
         places = tf.cast(tf.where(tokens != PAD_ID), tf.int32)
         lengths = tf.math.count_nonzero(tokens, 1, dtype=tf.int32)
         size = tf.shape(tokens)
@@ -49,7 +49,7 @@ class PackedTokens(NamedTuple):
 
     @classmethod
     def with_padding(cls, tokens: tf.Tensor) -> "PackedTokens":
-        """Tokens int32 [rows, length], all of them."""
+        """Packs all of tokens int32 [rows, length], padding included."""
         size = tf.shape(tokens)
         word = tf.range(tf.size(tokens))
         places = tf.stack([word // size[1], word % size[1]], 1)
@@ -58,33 +58,33 @@ class PackedTokens(NamedTuple):
 
     @property
     def row(self) -> tf.Tensor:
-        """Of each word, int32 [words]."""
+        """The row of each token, int32 [tokens]."""
         return self.places[:, 0]
 
     @property
     def position(self) -> tf.Tensor:
-        """Of each word in its row, int32 [words]."""
+        """The position of each token in its row, int32 [tokens]."""
         return self.places[:, 1]
 
     @property
     def last(self) -> tf.Tensor:
-        """Which word ends each row, int32 [rows]."""
+        """The index of the last token of each row, int32 [rows]."""
         if self.padded:
             return tf.range(self.size[0]) * self.size[1] + self.lengths - 1
         return tf.cumsum(self.lengths) - 1
 
     def seeds(self, of_rows: tf.Tensor | None) -> tf.Tensor | None:
-        """For dropout in each word, int32 [words], by those of rows; None of None."""
+        """Derives tokens' seeds, int32 [tokens], from rows'; None if these are None."""
         return place_seeds(of_rows, self.places)
 
     def pack(self, values: tf.Tensor) -> tf.Tensor:
-        """Values [rows, longest, ...] -> [words, ...]."""
+        """Packs values [rows, longest, ...] to [tokens, ...]."""
         if self.padded:
             return tf.reshape(values, tf.concat([[-1], tf.shape(values)[2:]], 0))
         return tf.gather_nd(values, self.places)
 
     def unpack(self, values: tf.Tensor) -> tf.Tensor:
-        """Values [words, ...] -> [rows, longest, ...], 0 where no word is."""
+        """Unpacks values [tokens, ...] to [rows, longest, ...], 0 at padding."""
         shape = tf.concat([self.size, tf.shape(values)[1:]], 0)
         if self.padded:
             return tf.reshape(values, shape)
