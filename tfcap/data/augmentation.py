@@ -1,4 +1,4 @@
-"""Photos that records keep, as pixels for an encoder that is trained."""
+"""Reads photos that records keep as pixels, for an encoder that is trained."""
 
 from collections.abc import Callable
 
@@ -19,7 +19,7 @@ traced_read = tf.function(read_photo, autograph=False)
 
 
 def check_keeps_photos(records: RecordSet) -> None:
-    """Raises UserError where there are no photos to read."""
+    """Raises UserError if the records keep no photos."""
     if not records.manifest.configuration.get("records", {}).get("keep_photos"):
         raise UserError(
             "training.fine_tuning reads photos, but the records in "
@@ -31,9 +31,12 @@ def check_keeps_photos(records: RecordSet) -> None:
 def pixel_reader(
     encoder: EncoderInfo, config: TrainingConfig, augmented: bool
 ) -> PixelReader | None:
-    """How training reads photos, or how they are read outside training.
+    """Returns the function that reads photos; None if the encoder is not trained.
 
-    None where only the captioner is trained, which reads features.
+    Args:
+        encoder: of the records.
+        config: of the run.
+        augmented: crop and flip at random, as in training.
     """
     if config.fine_tuning is None:
         return None
@@ -43,7 +46,7 @@ def pixel_reader(
 
 
 def whole_photos(encoder: EncoderInfo) -> PixelReader:
-    """Photos as the Beam job and an export read them, in every epoch alike."""
+    """Returns the function that reads whole photos, as the Beam job and exports do."""
     side = photo_side(encoder.input_size, encoder.crops)
     return lambda _, photos, epoch=0: tf.map_fn(
         lambda photo: traced_read(photo, side),
@@ -55,7 +58,10 @@ def whole_photos(encoder: EncoderInfo) -> PixelReader:
 def augmented_photos(
     encoder: EncoderInfo, config: FineTuningConfig, seed: int
 ) -> PixelReader:
-    """Photos cropped and mirrored by chance: a function of (seed, epoch, photo id)."""
+    """Returns the function that reads photos and crops and flips them at random.
+
+    The result is a function of (seed, epoch, photo id).
+    """
     size = encoder.input_size
 
     def read(names: tf.Tensor, photos: tf.Tensor, epoch: tf.Tensor | int) -> tf.Tensor:
@@ -76,7 +82,17 @@ def augmented_photos(
 def augment(
     photo: tf.Tensor, size: int, drawn: tf.Tensor, config: FineTuningConfig
 ) -> tf.Tensor:
-    """Cuts [size, size, 3] out of [side, side, 3]; `drawn` is three numbers, 0 to 1."""
+    """Crops and flips a photo.
+
+    Args:
+        photo: float32 [side, side, 3].
+        size: side of the crop, pixels.
+        drawn: random numbers from 0 to 1 for top, left and flip, float32 [3].
+        config: says whether photos are flipped.
+
+    Returns:
+        float32 [size, size, 3].
+    """
     room = photo.shape[0] - size
     top, left = tf.unstack(tf.cast(drawn[:2] * (room + 1), tf.int32))
     cut = photo[top : top + size, left : left + size]

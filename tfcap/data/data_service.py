@@ -1,9 +1,9 @@
-"""Parsing and expansion by the workers of a tf.data service, in the order of without.
+"""Offloads parsing and expansion to a tf.data service in the order of a local run.
 
-Every service worker reads and shuffles all records, which takes little, and parses and
-expands every n-th batch. A round of n batches, one of each worker, is put in order here
-once all of it has come: batches, resume and weights are those of a run without the
-service. What a faster worker has sent meanwhile waits in memory.
+Every service worker reads and shuffles all records, which is cheap, and parses and
+expands every n-th batch. A round has n batches, one of each worker. It is put in order
+here once all of it has arrived. Batches, resuming and weights are therefore those of a
+run without the service. Batches that a faster worker sends wait in memory.
 """
 
 import socket
@@ -21,12 +21,12 @@ HINT = tf.data.experimental.SHARD_HINT
 def expanded_by_service(
     batches: tf.data.Dataset, count: int, expand: Callable, address: str
 ) -> tf.data.Dataset:
-    """`batches.map(expand)`, done by the service.
+    """Returns `batches.map(expand)`, computed by the service.
 
     Args:
-        batches: of serialised records, string [photos], each with its epoch, int32.
-        count: how many there are.
-        expand: from one of them to what is trained on.
+        batches: serialised records, string [photos], each with its epoch, int32.
+        count: number of batches.
+        expand: the function from one of them to a training batch.
         address: of the dispatcher, as `grpc://host:port`.
 
     Raises:
@@ -43,9 +43,14 @@ def expanded_by_service(
 
 
 def in_order(arriving: tf.data.Dataset, workers: int) -> tf.data.Dataset:
-    """Sorts numbered batches, each worker's coming in order; fails if one is missing.
+    """Sorts numbered batches; fails if one is missing.
 
-    Coordinated reads, made for this, skip a worker that takes over 0.1 s.
+    The batches of each worker arrive in order. TensorFlow's coordinated reads serve the
+    same purpose, but skip a worker that takes over 0.1 s.
+
+    Args:
+        arriving: numbers and batches; worker i sends the numbers i, i + n, i + 2n.
+        workers: number of workers, n.
     """
 
     def sort(_, round_: tf.data.Dataset) -> tf.data.Dataset:
@@ -69,13 +74,13 @@ def in_order(arriving: tf.data.Dataset, workers: int) -> tf.data.Dataset:
 
 
 def count_workers(address: str) -> int:
-    """How many workers the dispatcher was told of, if all of them are there.
+    """Returns the number of workers that the dispatcher is configured for.
 
     Raises:
-        UserError: they are not.
+        UserError: not all of them have registered.
     """
     check_answers(address)
-    # Of worker i of n, the numbers i and i + n.
+    # Worker i of n sends the numbers i and i + n.
     numbers = tf.data.Dataset.range(1 << 20).shard(HINT, HINT).batch(2).take(1)
     service = tf.data.experimental.service.distribute(BY_HINT, address)
     try:
@@ -95,7 +100,7 @@ def count_workers(address: str) -> int:
 
 
 def check_answers(address: str) -> None:
-    """TensorFlow would try for an hour."""
+    """Raises UserError if nothing answers; TensorFlow would try for an hour."""
     host, _, port = address.removeprefix(SCHEME).rpartition(":")
     try:
         socket.create_connection((host, int(port)), timeout=10).close()

@@ -1,4 +1,4 @@
-"""From captions to what is trained on: one row a prefix, or one a caption.
+"""Expands captions to training rows: one for each prefix, or one for each caption.
 
     prefix   a caption of n tokens becomes n - 1 rows (prefix, next token)
     causal   one row a caption, and the same caption shifted by one as its target
@@ -12,29 +12,29 @@ from records.text.vocabulary import PAD_ID
 
 
 def pad(ids: tf.RaggedTensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Makes dense tensors of the captions of a batch.
+    """Pads the captions of a batch to dense tensors.
 
-    It takes few operations: with captions of a dozen tokens each costs more to start
-    than to run.
+    It uses few operations: with captions of a dozen tokens an operation costs more to
+    start than to run.
 
     Args:
         ids: ragged int64 [photos, captions, tokens].
 
     Returns:
-        Each caption's photo, int32 [captions], and its tokens, int32 [captions,
-        longest], padded on the right with 0; at least 2 wide, as a batch may have no
-        caption.
+        The photo of each caption, int32 [captions]; and its tokens, int32 [captions,
+        longest], padded on the right with 0. The second axis is at least 2, because a
+        batch may have no caption.
     """
     captions = ids.values
     photo = tf.cast(ids.value_rowids(), tf.int32)
-    longest = tf.reduce_max(captions.row_lengths())  # of no caption: less than 2
+    longest = tf.reduce_max(captions.row_lengths())  # below 2 without captions
     shape = tf.stack([-1, tf.maximum(longest, 2)])
     tokens = captions.with_values(tf.cast(captions.values, tf.int32))
     return photo, tokens.to_tensor(PAD_ID, shape=shape)
 
 
 def expand_prefixes(photo: tf.Tensor, tokens: tf.Tensor) -> dict[str, tf.Tensor]:
-    """Every caption of n tokens becomes n - 1 rows (prefix, next token).
+    """Expands every caption of n tokens to n - 1 rows (prefix, next token).
 
     Photo 0 with the caption `<start> a dog <end>`, ids 1 5 7 2, becomes
 
@@ -44,7 +44,7 @@ def expand_prefixes(photo: tf.Tensor, tokens: tf.Tensor) -> dict[str, tf.Tensor]
         0       1 5 7    2
 
     Args:
-        photo: of each caption, int32 [captions].
+        photo: the photo of each caption, int32 [captions].
         tokens: int32 [captions, longest], padded on the right with 0.
 
     Returns:
@@ -65,7 +65,7 @@ def expand_prefixes(photo: tf.Tensor, tokens: tf.Tensor) -> dict[str, tf.Tensor]
 
 
 def expand_causal(photo: tf.Tensor, tokens: tf.Tensor) -> dict[str, tf.Tensor]:
-    """Every caption becomes one row and the same shifted by one.
+    """Expands every caption to one row whose target is shifted by one token.
 
     Photo 0 with the caption `<start> a dog <end>`, ids 1 5 7 2, becomes
 
@@ -73,7 +73,7 @@ def expand_causal(photo: tf.Tensor, tokens: tf.Tensor) -> dict[str, tf.Tensor]:
         0       1 5 7    5 7 2
 
     Args:
-        photo: of each caption, int32 [captions].
+        photo: the photo of each caption, int32 [captions].
         tokens: int32 [captions, longest], padded on the right with 0.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Where the features come from that models caption a split by."""
+"""Sources of the features that models caption a split by."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ from tfcap.encoders import Encoder
 
 @dataclass(frozen=True)
 class FeatureSource:
-    """Of one model.
+    """The source of a model's features.
 
     Attributes:
-        records: what it captions.
-        encoder: its own, which makes features of the photos that the records keep;
-            None: the records' features are what it reads.
+        records: the record set that is captioned.
+        encoder: the model's fine-tuned encoder, which encodes the photos that the
+            records keep; None reads the records' features.
     """
 
     records: RecordSet
@@ -33,7 +33,7 @@ class FeatureSource:
 
     @property
     def key(self) -> tuple[str, str]:
-        """Sources of the same features have the same."""
+        """A key that is equal for sources of equal features."""
         return self.records.directory, self.info.digest
 
     @property
@@ -48,7 +48,9 @@ class FeatureSource:
         """Yields ids of up to `size` photos, and their features as in `spec`.
 
         Args:
-            numbers: of the photos that are read, ascending; None for all.
+            split: the split.
+            size: largest number of photos of a batch.
+            numbers: numbers of the photos to read, ascending; None for all.
 
         Raises:
             UserError: there is an encoder, and the records keep no photos.
@@ -63,7 +65,7 @@ class FeatureSource:
 
 
 def distinct(sources: Sequence[FeatureSource]) -> list[FeatureSource]:
-    """Each source once."""
+    """Returns each distinct source once."""
     return list({source.key: source for source in sources}.values())
 
 
@@ -73,10 +75,13 @@ def photos_of(
     size: int,
     numbers: Sequence[int] | None = None,
 ) -> Iterator[tuple[list[str], list[tf.Tensor]]]:
-    """Yields photo ids of a batch, and its features of each source.
+    """Yields the photo ids of a batch, and its features from each source.
 
     Args:
-        numbers: of the photos that are read, ascending; None for all.
+        sources: of the features.
+        split: the split.
+        size: largest number of photos of a batch.
+        numbers: numbers of the photos to read, ascending; None for all.
 
     Raises:
         UserError: the sources' records do not hold the same photos in the same order.
@@ -88,8 +93,8 @@ def photos_of(
     each = [source.batches(split, size, numbers) for source in sources]
     for parts in zip_longest(*each, fillvalue=nothing):
         ids, features = zip(*parts)
-        for source, own in zip(sources, ids):
-            check_same_photos(first, source.records, split, ids[0], own)
+        for source, source_ids in zip(sources, ids):
+            check_same_photos(first, source.records, split, ids[0], source_ids)
         yield ids[0], list(features)
 
 
@@ -103,7 +108,11 @@ def check_same_photos(
     """Raises UserError unless both hold the same photos in the same order.
 
     Args:
-        ids, others: of the photos, or their numbers.
+        one: a record set.
+        other: another record set.
+        split: the split.
+        ids: ids of the photos in `one`, or their numbers.
+        others: ids of the photos in `other`, or their numbers.
     """
     if ids != others:
         raise UserError(

@@ -1,8 +1,8 @@
-"""Batches of one size, for XLA and TPUs, and batches of one photo instead of none.
+"""Pads batches to one size, for XLA and TPUs, and fills empty ones with a photo.
 
-One compilation serves batches of one size: each is padded to the largest that could be,
-as many rows as the photos with the most of them would give, and the longest caption.
-Padding weighs nothing in the loss.
+A compilation serves batches of one size. Each batch is padded to the largest possible
+one: as many rows as the photos with the most rows give, and the longest caption.
+Padding has no weight in the loss.
 """
 
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from records.text.vocabulary import PAD_ID, START_ID
 
 
 class Shape(NamedTuple):
-    """What batches of one replica are padded to: photos, rows, tokens of a prefix."""
+    """The padded size of a replica's batch: photos, rows and tokens of a prefix."""
 
     photos: int
     rows: int
@@ -24,7 +24,7 @@ class Shape(NamedTuple):
 
 
 class RowCounts:
-    """How many rows each photo of a split gives, of either expansion.
+    """The number of rows that each photo of a split gives, in either expansion.
 
     Reads the split's captions once.
     """
@@ -37,13 +37,13 @@ class RowCounts:
         self.counts = {"causal": captions, "prefix": rows}
 
     def shape(self, expansion: str, photos: int) -> Shape:
-        """The least that any so many photos fit into."""
+        """Returns the smallest shape that fits any `photos` photos of the split."""
         most = np.sort(self.counts[expansion])[::-1][:photos]
         return Shape(photos, int(most.sum()), self.length)
 
 
 def pad_batch(batch: dict[str, tf.Tensor], shape: Shape) -> dict[str, tf.Tensor]:
-    """Pads a batch; a row of padding has `<start>` for a prefix, and no target."""
+    """Pads a batch; rows of padding have the prefix `<start>` and no target."""
     causal = batch["target"].shape.rank == 2
     rows = {
         "photo": [shape.rows],
@@ -61,11 +61,11 @@ def pad_batch(batch: dict[str, tf.Tensor], shape: Shape) -> dict[str, tf.Tensor]
 
 
 def never_empty(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-    """Returns the batch; of one without a caption, a row that has no target.
+    """Returns the batch; one without captions gets a row without a target.
 
-    cuDNN's LSTM refuses a batch of no row, and TensorFlow 2.21 fails on a CPU at a
-    convolution of no photo with batch norm behind it. Shares of the last global batch
-    and parts of a batch may be empty.
+    cuDNN's LSTM refuses a batch without rows. On a CPU, TensorFlow 2.21 fails at a
+    convolution of no photo that is followed by batch norm. Shares of the last global
+    batch and parts of a batch may be empty.
     """
 
     def filled() -> dict[str, tf.Tensor]:
@@ -86,7 +86,7 @@ def one_at_least(values: tf.Tensor) -> tf.Tensor:
 
 
 def pad_to(values: tf.Tensor, size: list[int]) -> tf.Tensor:
-    """Zeros at the end of each axis; the shape is known when the graph is made."""
+    """Pads each axis at its end with zeros, to a shape that is known in tracing."""
     missing = tf.constant(size) - tf.shape(values)
     padded = tf.pad(values, tf.stack([tf.zeros_like(missing), missing], 1))
     return tf.ensure_shape(padded, size)

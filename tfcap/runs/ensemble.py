@@ -1,4 +1,4 @@
-"""Runs whose models write captions together: an ensemble, or a single one."""
+"""Opens runs whose models caption together as an ensemble, or a single run."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ from tfcap.encoders.trainable import TrainableEncoder
 from tfcap.models.base import CaptioningModel
 from tfcap.runs.workdir import Workdir, check_fits, difference_of_input, encoder_name
 
-SCORES = "scores.json"  # in `results_folder`
+SCORES = "scores.json"  # file name in `results_folder`
 REMEDIES = {
     "tokenizer": "Train them on the same records",
     "encoder": "Train them on the same records; or, for `tfcap evaluate`, name the "
@@ -21,14 +21,15 @@ REMEDIES = {
 
 
 def open_members(paths: Sequence[str], one_encoder: bool = True) -> list[Workdir]:
-    """Opens work directories whose models are to write captions together.
+    """Opens work directories whose models caption together.
 
     Args:
-        one_encoder: they must all read the same features.
+        paths: the work directories.
+        one_encoder: all models must read the same features.
 
     Raises:
-        UserError: one is none, or their models cannot read the same photos or do not
-            write the same tokens; says what is not the same.
+        UserError: one is no work directory, or the models differ in vocabulary,
+            tokenizer or features. The message says in what.
     """
     members = [Workdir.open(path) for path in paths]
     check_same_vocabulary({run.path: run.vocabulary for run in members})
@@ -51,10 +52,10 @@ def check_same(
 
 
 def match_records(run: Workdir, record_sets: Sequence[RecordSet]) -> int:
-    """Which of several record sets a run's model reads.
+    """Returns the index of the record set that a run's model can read.
 
     Raises:
-        UserError: none of them.
+        UserError: it can read none of them.
     """
     for number, records in enumerate(record_sets):
         if not difference_of_input(run.manifest, records.manifest):
@@ -75,17 +76,20 @@ def features_of(run: Workdir) -> str:
 
 
 def results_folder(paths: Sequence[str], split: str) -> str:
-    """Where scores are kept; an ensemble's do not take the place of its first run's.
+    """Returns the directory of the scores of a run, or of an ensemble of runs.
+
+    The scores of an ensemble stand apart from those of its first run.
 
     Args:
-        paths: of the runs.
+        paths: work directories of the runs.
+        split: the split that is scored.
     """
     together = ["ensemble"] if len(paths) > 1 else []
     return os.path.join(paths[0], "evaluation", *together, split)
 
 
 def tuned_encoders(model: CaptioningModel | Ensemble) -> list[TrainableEncoder | None]:
-    """The encoder of each member; None of one that reads the records' features."""
+    """Returns each member's encoder; None if it reads the records' features."""
     members = model.members if isinstance(model, Ensemble) else [model]
     return [member.encoder for member in members]
 
@@ -93,25 +97,26 @@ def tuned_encoders(model: CaptioningModel | Ensemble) -> list[TrainableEncoder |
 def feature_sources(
     model: CaptioningModel | Ensemble, read: Sequence[RecordSet]
 ) -> list[FeatureSource]:
-    """Where the features of each member come from.
+    """Returns the source of each member's features.
 
     Args:
-        read: the records of each.
+        model: one model, or an ensemble.
+        read: the records of each member.
     """
     tuned = tuned_encoders(model)
     return [
-        FeatureSource(records, own and own.frozen())
-        for own, records in zip(tuned, read, strict=True)
+        FeatureSource(records, encoder and encoder.frozen())
+        for encoder, records in zip(tuned, read, strict=True)
     ]
 
 
 def restore(
     members: Sequence[Workdir],
 ) -> tuple[CaptioningModel | Ensemble, dict[str, Any]]:
-    """The best model of a run, or those of several as one.
+    """Restores the best model of a run, or those of several as an ensemble.
 
     Returns:
-        The model, and what a reader must know of it: lists with a value for each run.
+        The model, and facts about it: lists with a value for each run.
 
     Raises:
         UserError: a run has no finished epoch, or its state is damaged.

@@ -1,10 +1,10 @@
-"""What a run shows: a progress bar, a line per epoch, TensorBoard curves.
+"""Shows a run: a progress bar, a line per epoch, TensorBoard curves.
 
 tensorboard/train   every `log_steps` steps:
-    loss             mean per target token, nats; by self_critical minus mean reward
-    learning_rate    of the step that comes next
+    loss             mean per target token, nats; in self_critical minus mean reward
+    learning_rate    of the next step
     gradient_norm    of the last step, before clipping
-    loss_scale       what its loss was multiplied by; 1 but in mixed_float16
+    loss_scale       factor of the loss; 1 except in mixed_float16
     rows_per_second  rows are (prefix, next token) pairs, in either expansion
     input_wait       fraction of the time in which the step had no batch yet
 tensorboard/dev     after every epoch: loss, sample captions and their photos
@@ -34,9 +34,9 @@ from tfcap.training.train_step import StepResult
 
 
 class MetricsLogger:
-    """Follows a run; a context manager around it. Without a work directory, silently.
+    """A context manager around a run that logs it; silent without a work directory.
 
-    Results stay on the device until `fetch` takes those since its last call.
+    Results stay on the device until `fetch` copies those since its last call.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class MetricsLogger:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Turns TensorFlow's errors into one sentence."""
+        """Raises UserError instead of TensorFlow's errors."""
         try:
             yield
         except tf.errors.OpError as error:
@@ -107,13 +107,13 @@ class MetricsLogger:
         self.bar.advance(self.task)
 
     def fetch(self) -> list[StepResult]:
-        """The results since the last time, as numbers; waits for the device."""
+        """Returns the results since the last call as numbers; waits for the device."""
         results = [StepResult(*map(float, result)) for result in self.pending]
         self.pending = []
         return results
 
     def draw(self, step: int, learning_rate: float, results: list[StepResult]) -> None:
-        """Adds a point to each curve; a row is a (prefix, next token) pair."""
+        """Adds a point to each curve."""
         if not results:
             return
         loss, count, rows = (sum(r[i] for r in results) for i in range(3))
@@ -152,7 +152,7 @@ class MetricsLogger:
         )
 
     def trained(self) -> str:
-        """Loss and speed of the epoch; nothing if a resumed run found it trained."""
+        """Returns loss and speed of the epoch; empty if no step was left to train."""
         if not self.rows:
             return ""
         rate = self.rows / self.seconds

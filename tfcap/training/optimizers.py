@@ -36,7 +36,7 @@ class WarmUp(Schedule):
 def beyond_training(
     config: ScheduleConfig, steps_per_epoch: int, epochs: int
 ) -> Iterator[str]:
-    """Yields what of a schedule comes after the last step."""
+    """Describes the parts of a schedule that lie after the last step."""
     total = steps_per_epoch * epochs
     if config.warmup_steps > total:
         yield (
@@ -54,13 +54,16 @@ def beyond_training(
 def make_schedule(
     config: ScheduleConfig, steps_per_epoch: int, epochs: int
 ) -> Schedule:
-    """Learning rate by step (from 0); warm-up steps come before the schedule's own."""
+    """Returns the learning rate as a function of the step, from 0.
+
+    The first `warmup_steps` steps rise to the start of the schedule.
+    """
     schedules, total = keras.optimizers.schedules, steps_per_epoch * epochs
     for problem in beyond_training(config, steps_per_epoch, epochs):
         print(f"warning: training.schedule.{problem}", file=sys.stderr)
     if config.kind == "step":
         rates = [config.rate, *(rate for _, rate in config.steps)]
-        # Keras changes the rate after the boundary, we at the epoch's first step.
+        # Keras changes the rate after the boundary; here an epoch's first step does.
         ends = [epoch * steps_per_epoch - 1 for epoch, _ in config.steps]
         schedule = schedules.PiecewiseConstantDecay(ends, rates)
     elif config.kind == "cosine":
@@ -72,9 +75,9 @@ def make_schedule(
 
 
 class Adam(keras.optimizers.Adam):
-    """Adam for gradients that are summed over the replicas already.
+    """Adam for gradients that were summed over the replicas before.
 
-    They must be, to be clipped by their norm; Keras would sum them up once more.
+    Clipping by the global norm needs the sum. Keras would sum the gradients again.
     """
 
     def _all_reduce_sum_gradients(self, grads_and_vars):
@@ -82,12 +85,12 @@ class Adam(keras.optimizers.Adam):
 
 
 class AdamOfTwoRates(Adam):
-    """Adam whose last variables have a learning rate of their own.
+    """Adam with a second learning rate for the last variables.
 
     Args:
-        schedule: the learning rate of the others.
-        first: number of the first of the last ones.
-        factor: by which theirs is greater.
+        schedule: the learning rate of the first variables.
+        first: index of the first variable with the second rate.
+        factor: ratio of the second rate to the first.
     """
 
     def __init__(self, schedule: Schedule, first: int, factor: float):
@@ -103,11 +106,12 @@ class AdamOfTwoRates(Adam):
 def make_optimizer(
     schedule: Schedule, config: TrainingConfig, model: CaptioningModel
 ) -> keras.optimizers.Optimizer:
-    """Adam, built; in mixed_float16 with a loss scaled against underflow.
+    """Returns Adam, built; in mixed_float16 with a scaled loss against underflow.
 
-    The scale is halved, and the step left out, where gradients overflow; it is doubled
-    after 2,000 steps in which none did. Source: Micikevicius et al., "Mixed Precision
-    Training", 2018, section 3.2.
+    Where gradients overflow, the update is left out and the scale is halved. It is
+    doubled after 2,000 steps without an overflow.
+
+    Source: Micikevicius et al., "Mixed Precision Training", 2018, section 3.2.
     """
     optimizer = Adam(schedule)
     if config.fine_tuning:

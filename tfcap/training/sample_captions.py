@@ -1,4 +1,4 @@
-"""Captions of a few dev photos after every epoch, beside the photos, in TensorBoard."""
+"""Writes captions of a few dev photos and the photos to TensorBoard, every epoch."""
 
 from html import escape
 
@@ -24,15 +24,15 @@ PIXELS = 224
 
 
 class Samples:
-    """The same few photos at each evaluation, drawn by the seed of the run.
+    """A few dev photos, drawn by the seed of the run, that are captioned every epoch.
 
     Args:
-        model: which writes the captions, with the weights it has then.
+        model: writes the captions with its current weights.
         records: with a split dev.
-        config: seed of the choice, settings of the search.
-        photos: folder of the photo files; None for where they were when the records
-            were made. Photos that records keep need no file; without either there is
-            text alone.
+        config: seed of the draw, settings of the search.
+        photos: directory of the photo files; None for the one that the records were
+            made from. Photos that records keep need no file. Without either, only text
+            is written.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Samples:
         if model.encoder is not None:
             seen = {"pixels": pixels_of(self.chosen, records)}
 
-        # What the model says by itself, every time in the same few seconds.
+        # Without reranking, so that each epoch spends the same few seconds on it.
         decoding = config.decoding.model_copy(update={"consensus": None})
 
         @tf.function(autograph=False)
@@ -62,7 +62,7 @@ class Samples:
         self.write = write
 
     def captions(self) -> list[str]:
-        """What the model writes of each photo now."""
+        """Returns the model's captions of the photos."""
         return [caption.decode() for caption in self.write().numpy()]
 
     def draw(self, step: int, captions: list[str]) -> None:
@@ -87,14 +87,14 @@ def choose(
 
 
 def pixels_of(chosen: tuple[PhotoRecord, ...], records: RecordSet) -> tf.Tensor:
-    """The photos as the encoder takes them, float32 [photos, side, side, 3]."""
+    """Returns the photos as encoder inputs, float32 [photos, side, side, 3]."""
     names, photos = ([getattr(r, n) for r in chosen] for n in ("photo_id", "encoded"))
     read = whole_photos(records.manifest.encoder)
     return read(tf.constant(names), tf.constant(photos))
 
 
 def picture(record: PhotoRecord, folder: PhotoFolder) -> tf.Tensor | None:
-    """The photo, uint8 [height, width, 3], made small; None if it cannot be had."""
+    """Returns a small photo, uint8 [height, width, 3]; None if it cannot be read."""
     try:
         encoded = record.encoded
         if not encoded:
@@ -109,7 +109,7 @@ def picture(record: PhotoRecord, folder: PhotoFolder) -> tf.Tensor | None:
 
 
 def table(chosen: tuple[PhotoRecord, ...], captions: list[str]) -> str:
-    """As Markdown: photo, caption, what people wrote."""
+    """Returns a Markdown table of photos, captions and references."""
     rows = [
         f"| {plain(record.photo_id)} | {plain(caption)} | "
         f"{plain(' / '.join(record.captions))} |"
@@ -119,7 +119,7 @@ def table(chosen: tuple[PhotoRecord, ...], captions: list[str]) -> str:
 
 
 def describe_monotony(captions: list[str]) -> str:
-    """Says it where the captions tell nothing of the photos; else is empty.
+    """Returns a note if all captions are the same or empty; else an empty string.
 
     >>> describe_monotony(["a dog", "a dog"])
     'sample captions all the same'
@@ -131,5 +131,5 @@ def describe_monotony(captions: list[str]) -> str:
 
 
 def plain(text: str) -> str:
-    """Text that Markdown shows as it stands in a table."""
+    """Escapes text for a cell of a Markdown table."""
     return escape(text, quote=False).replace("|", "\\|").replace("\n", " ")

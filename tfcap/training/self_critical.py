@@ -1,11 +1,11 @@
 """Self-critical training: captions drawn from the model, rewarded by CIDEr-D.
 
 Source: Rennie, Marcheret, Mroueh, Ross and Goel, "Self-critical Sequence Training for
-Image Captioning", CVPR 2017; the mean of the other captions drawn of a photo as its
-baseline: Luo, "A Better Variant of Self-Critical Sequence Training", 2020.
+Image Captioning", CVPR 2017. The baseline is the mean of the photo's other captions, as
+in Luo, "A Better Variant of Self-Critical Sequence Training", 2020.
 
-Everything is in the graph of the step, on each replica for its own photos: there is no
-trip to Python, and every strategy that trains by cross-entropy trains by this.
+All of it runs in the graph of the step, on each replica for its own photos, without
+calls to Python. Every strategy that trains by cross-entropy also trains by this.
 """
 
 from dataclasses import dataclass
@@ -33,9 +33,9 @@ class GreedyReward:
     """The objective of the dev split: minus the reward of greedy captions.
 
     Attributes:
-        decoding: maximum length; nothing else of it is heeded.
-        rules: which tokens are barred.
-        rewards: of captions of the split's photos.
+        decoding: gives the maximum length; its other settings are ignored.
+        rules: bans tokens.
+        rewards: scores captions of the split's photos.
     """
 
     decoding: DecodingConfig
@@ -56,13 +56,13 @@ class GreedyReward:
 
 @dataclass(frozen=True)
 class SelfCritical:
-    """The objective in the place of cross-entropy, for `make_train_step`.
+    """The objective that replaces cross-entropy in `make_train_step`.
 
     Attributes:
-        config: how many captions are drawn, and what they are compared with.
-        decoding: maximum length; nothing else of it is heeded.
-        rules: barred tokens are neither drawn nor in the distribution trained.
-        rewards: of captions of the training photos.
+        config: number of captions, baseline and dropout.
+        decoding: gives the maximum length; its other settings are ignored.
+        rules: bans tokens, which are neither drawn nor trained.
+        rewards: scores captions of the training photos.
         dev: the objective of the dev split.
     """
 
@@ -141,7 +141,7 @@ class SelfCritical:
     def baseline(
         self, model: CaptioningModel, reward: tf.Tensor, batch: Batch
     ) -> tf.Tensor:
-        """What each caption's reward is compared with, float32, like `reward`."""
+        """Returns the baseline of each caption, which broadcasts with `reward`."""
         if self.config.baseline == "greedy":
             greedy = GreedyReward(self.decoding, self.rules, self.rewards)
             return -greedy.losses(model, batch)[:, tf.newaxis]
@@ -155,9 +155,15 @@ class SelfCritical:
         written: tf.Tensor,
         seeds: tf.Tensor | None,
     ) -> tf.Tensor:
-        """Minus the log-probability of captions [rows, length], float32 [rows].
+        """Returns the negative log-probability of captions, float32 [rows].
 
-        `<end>` at the last place does not count: nothing else could come there.
+        An `<end>` at the last possible position does not count: it is forced there.
+
+        Args:
+            model: the model.
+            context: of the rows.
+            written: captions with `<start>`, int32 [rows, length].
+            seeds: for dropout, int32 [rows]; None without.
         """
         longest = tf.reduce_max(tf.math.count_nonzero(written, 1, dtype=tf.int32))
         prefix, target = written[:, : longest - 1], written[:, 1:longest]
@@ -178,9 +184,14 @@ def with_gradient_of(surrogate: tf.Tensor, value: tf.Tensor):
 
 
 def reward_of(rewards: CiderD, written: tf.Tensor, batch: Batch) -> tf.Tensor:
-    """Rewards captions int32 [photos, n, length] with `<start>`: float32 [photos, n].
+    """Returns the CIDEr-D of captions, float32 [photos, n].
 
-    A photo that nobody described has a reward of 0.
+    Captions of a photo without references have a reward of 0.
+
+    Args:
+        rewards: scores captions against the references of their photo.
+        written: captions with `<start>`, int32 [photos, n, length].
+        batch: its targets are the references.
     """
     target = tf.pad(batch["target"], [[0, 0], [0, 3]])  # room for a 4-gram
     return rewards.score(written[:, :, 1:], target, batch["photo"])

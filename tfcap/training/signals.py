@@ -1,4 +1,4 @@
-"""Stopping a run from outside: its state is saved first."""
+"""Stops a run on Ctrl-C or SIGTERM, after its state is saved."""
 
 import os
 import signal
@@ -13,10 +13,10 @@ class StopTraining(Exception):  # noqa: N818
 
 
 class StopRequest:
-    """Notes Ctrl-C and SIGTERM while it is open; a context manager.
+    """A context manager that records Ctrl-C and SIGTERM.
 
     Attributes:
-        signal: the first one that came; None so far.
+        signal: the first signal; None before.
     """
 
     def __init__(self):
@@ -33,8 +33,8 @@ class StopRequest:
     def note(self, number: int, _) -> None:
         if self.signal is None:
             self.signal = signal.Signals(number)
-        # From now on Ctrl-C is the operating system's: it ends the process even inside
-        # a step, which no handler of ours could.
+        # The next Ctrl-C has its default action and ends the process even inside a
+        # step. A Python handler would run only after the step.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.write(STDERR, NOTE)
 
@@ -44,7 +44,11 @@ class StopRequest:
             raise StopTraining
 
     def raise_if_any_stopped(self, signals: list[int]) -> None:
-        """The same for the signals that any of several workers has had; 0 is none."""
+        """Raises StopTraining if any worker has had a signal.
+
+        Args:
+            signals: the signal of each worker, 0 for none.
+        """
         if any(signals):
             self.signal = signal.Signals(max(signals))
             raise StopTraining

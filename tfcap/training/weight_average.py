@@ -1,4 +1,4 @@
-"""A moving average of the weights, which often describes photos better than they do."""
+"""A moving average of the weights, which often scores better than the weights."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -7,16 +7,16 @@ import tensorflow as tf
 
 
 class WeightAverage(tf.Module):
-    """Exponential moving average, kept in the checkpoint beside the weights.
+    """An exponential moving average, kept in the checkpoint beside the weights.
 
     Source: Polyak and Juditsky, "Acceleration of Stochastic Approximation by
-    Averaging", 1992. At first the decay is less, (1 + t) / (10 + t) after t updates, as
-    in `tf.train.ExponentialMovingAverage`: a short run would else average over weights
-    that have not learnt yet.
+    Averaging", 1992. The decay is at most (1 + t) / (10 + t) after t updates, as in
+    `tf.train.ExponentialMovingAverage`, so that the average of a short run is not
+    dominated by its first weights.
 
     Args:
-        variables: the weights; make it in the strategy's scope.
-        decay: how much of the average stays at each update, late in a run.
+        variables: the weights. Make the average in the strategy's scope.
+        decay: fraction of the average that is kept at each update, late in a run.
     """
 
     def __init__(self, variables: Sequence[tf.Variable], decay: float):
@@ -27,27 +27,29 @@ class WeightAverage(tf.Module):
     def update(
         self, variables: Sequence[tf.Variable], updates: tf.Tensor, since: tf.Tensor
     ) -> None:
-        """Takes the weights in after `updates` of them; in a replica's context.
+        """Updates the average; in a replica's context.
 
         Args:
-            since: the updates before the step; as many, where its gradient overflowed
-                and it was left out.
+            variables: the weights.
+            updates: number of updates of the weights.
+            since: that number before the step. It is the same if the gradient
+                overflowed and the update was left out.
         """
         t = tf.cast(updates, tf.float32)
-        goes = 1 - tf.minimum(self.decay, (1 + t) / (10 + t))
-        goes = tf.where(updates == since, 0.0, goes)
+        rate = 1 - tf.minimum(self.decay, (1 + t) / (10 + t))
+        rate = tf.where(updates == since, 0.0, rate)
         for average, variable in zip(self.averages, variables, strict=True):
-            average.assign_sub(goes * (average - variable))
+            average.assign_sub(rate * (average - variable))
 
     @contextmanager
     def in_place_of(self, variables: Sequence[tf.Variable]) -> Iterator[None]:
-        """Gives the model the averages while the body runs, then its own weights."""
-        own = [tf.identity(variable) for variable in variables]
+        """Sets the variables to the averages while the body runs, then back."""
+        weights = [tf.identity(variable) for variable in variables]
         assign(variables, self.averages)
         try:
             yield
         finally:
-            assign(variables, own)
+            assign(variables, weights)
 
 
 def assign(variables: Sequence[tf.Variable], values: Sequence[tf.Tensor]) -> None:

@@ -1,8 +1,8 @@
 """Principal components of standardised features, from training photos.
 
 Source: Pearson, "On lines and planes of closest fit to systems of points in space",
-1901. Channels of a photo network are correlated: a fifth of them as components hold
-nearly all that they say, and every layer above is that much smaller.
+1901. The channels of an encoder are correlated. A fifth as many components keep nearly
+all of their variance, and make the layers above smaller.
 """
 
 from collections.abc import Iterator
@@ -14,15 +14,22 @@ from records.format import schema
 from records.format.record_set import RecordSet, read_shard
 from tfcap.models.layers.standardization import scale_and_shift
 
-PHOTOS = 1000  # enough for 1,280 channels: of 64 cells each
+PHOTOS = 1000  # with 64 cells each, enough for 1,280 channels
 
 
 def principal_components(records: RecordSet, units: int) -> np.ndarray:
-    """Directions of largest variance, float32 [channels, units], strongest first.
+    """Returns the directions of largest variance, the strongest first.
 
-    Scaled alike, so that the components' variances add up to `units`. Of the first
-    photos as stored, which a hash has put in order: the same records give the same
-    components.
+    They are computed from the first photos as stored. A hash orders these, so they are
+    a random sample, and the same records give the same components. All are scaled by
+    one factor, such that the components' variances add up to `units`.
+
+    Args:
+        records: with a split train.
+        units: number of components.
+
+    Returns:
+        float32 [channels, units].
     """
     scale, shift = scale_and_shift(records.manifest.moments)
     covariance, cells = np.zeros([len(scale)] * 2), 0
@@ -32,7 +39,7 @@ def principal_components(records: RecordSet, units: int) -> np.ndarray:
         cells += len(rows)
     values, vectors = np.linalg.eigh(covariance / cells)
     strongest = vectors[:, ::-1][:, :units]
-    # An eigenvector's sign is anybody's: the largest weight is positive.
+    # An eigenvector's sign is arbitrary; the largest weight is made positive.
     largest = np.abs(strongest).argmax(0)
     strongest = strongest * np.sign(strongest[largest, np.arange(units)])
     held = values[::-1][:units].sum()

@@ -1,4 +1,4 @@
-"""Features brought to zero mean and unit deviation, by the records' moments."""
+"""Standardises features by the statistics that the records keep."""
 
 import keras
 import numpy as np
@@ -7,9 +7,9 @@ from records.format.manifest import FeatureStatistics
 
 
 def scale_and_shift(moments: FeatureStatistics) -> tuple[np.ndarray, np.ndarray]:
-    """What standardises: features * scale + shift, each float64 [channels].
+    """Returns scale and shift, float64 [channels], of `features * scale + shift`.
 
-    A feature that is the same in every photo becomes 0.
+    A feature that is constant over all photos becomes 0.
     """
     mean, deviation = np.array(moments.mean), np.array(moments.deviation)
     dead = deviation <= 1e-6 * np.max(deviation, initial=0)
@@ -18,7 +18,7 @@ def scale_and_shift(moments: FeatureStatistics) -> tuple[np.ndarray, np.ndarray]
 
 
 def standardizer(moments: FeatureStatistics) -> keras.layers.Rescaling:
-    """Brings features to zero mean and unit deviation over the training photos."""
+    """Returns a layer that gives features zero mean and unit deviation."""
     scale, shift = scale_and_shift(moments)
-    # In float32 whatever the other layers compute in: features may be large.
+    # In float32 also under mixed precision, because features may be large.
     return keras.layers.Rescaling(scale.tolist(), shift.tolist(), dtype="float32")
