@@ -1,4 +1,4 @@
-"""Several models that write one caption together."""
+"""An ensemble: several models whose probabilities are averaged."""
 
 from collections.abc import Sequence
 from itertools import zip_longest
@@ -11,12 +11,12 @@ from tfcap.models.base import CaptioningModel, Context, State
 
 
 class Ensemble(tf.Module):
-    """The mean of their probabilities, token by token, in the place of one model.
+    """Several models that write captions by the mean of their probabilities.
 
-    It has what searches and exports need of a model.
+    It has the methods of a model that searches and exports call.
 
     Args:
-        members: their vocabularies must be the same (`check_same_vocabulary`).
+        members: Models of the same vocabulary (`check_same_vocabulary`).
     """
 
     def __init__(self, members: Sequence[CaptioningModel]):
@@ -24,7 +24,7 @@ class Ensemble(tf.Module):
         self.members = tuple(members)
 
     def encode(self, features: tf.Tensor | Sequence[tf.Tensor]) -> Context:
-        """Features of all members, or of each its own."""
+        """Encodes features that all members share, or a list of each member's own."""
         if tf.is_tensor(features):
             features = [features] * len(self.members)
         return Context.of_photos(
@@ -40,7 +40,7 @@ class Ensemble(tf.Module):
     def step(
         self, context: Context, state: State, token: tf.Tensor
     ) -> tuple[tf.Tensor, State]:
-        """Logits are the logarithm of the mean probability."""
+        """Steps all members; logits are the logarithm of the mean probability."""
         steps = [
             member.step(own, before, token)
             for member, own, before in zip(self.members, shares(context), state)
@@ -48,26 +48,26 @@ class Ensemble(tf.Module):
         return mean([logits for logits, _ in steps]), [after for _, after in steps]
 
     def predict_tokens(self, context: Context, tokens: tf.Tensor) -> tf.Tensor:
-        """As a model's; logits are as in `step`."""
+        """Returns the logits of all positions, as `step` computes them."""
         each = zip(self.members, shares(context))
         return mean([member.predict_tokens(own, tokens) for member, own in each])
 
     def attention(self, context: Context, tokens: tf.Tensor) -> tf.Tensor | None:
-        """The mean of where those of the models looked that look at all."""
+        """Returns the mean attention weights of the members that have any, or None."""
         each = zip(self.members, shares(context))
-        looks = [member.attention(own, tokens) for member, own in each]
-        looks = [look for look in looks if look is not None]
-        return tf.add_n(looks) / len(looks) if looks else None
+        weights = [member.attention(own, tokens) for member, own in each]
+        weights = [part for part in weights if part is not None]
+        return tf.add_n(weights) / len(weights) if weights else None
 
 
 def mean(logits: Sequence[tf.Tensor]) -> tf.Tensor:
-    """Logarithm of the mean of probabilities [..., vocabulary]."""
+    """Returns the logarithm of the mean probability, [..., vocabulary]."""
     logs = tf.stack([tf.nn.log_softmax(own) for own in logits])
     return tf.reduce_logsumexp(logs, 0) - tf.math.log(float(len(logits)))
 
 
 def shares(context: Context) -> list[Context]:
-    """What each member knows of the photos."""
+    """Returns the context of each member."""
     return [context._replace(parts=parts) for parts in context.parts]
 
 
@@ -75,7 +75,7 @@ def check_same_vocabulary(vocabularies: dict[str, Vocabulary]) -> None:
     """Raises UserError unless all vocabularies are the same.
 
     Args:
-        vocabularies: by the work directory of the model.
+        vocabularies: Work directory of each model -> its vocabulary.
     """
     (first, own), *others = vocabularies.items()
     for path, other in others:

@@ -1,4 +1,4 @@
-"""Greedy search, and the loop it shares with sampling: one token a row and step."""
+"""Greedy search, and the loop that it shares with sampling."""
 
 from collections.abc import Callable
 
@@ -17,14 +17,14 @@ def greedy_search(
     model: CaptioningModel,
     context: Context,
     config: DecodingConfig,
-    rules: LogitsProcessor,
+    processor: LogitsProcessor,
 ) -> Captions:
-    """Takes the likeliest token at each step; the last one is `<end>`."""
+    """Takes the likeliest token at each step. The last token is `<end>`."""
 
     def likeliest(logits, t):
         return tf.argmax(logits, 1, tf.int32)
 
-    tokens, total = write(model, context, config, rules, likeliest)
+    tokens, total = write(model, context, config, processor, likeliest)
     return scored(tokens[:, tf.newaxis], total[:, tf.newaxis], config)
 
 
@@ -32,14 +32,18 @@ def write(
     model: CaptioningModel,
     context: Context,
     config: DecodingConfig,
-    rules: LogitsProcessor,
+    processor: LogitsProcessor,
     choose: Choose,
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Writes one caption a row, token by token, until all have ended.
+    """Writes one caption per row, token by token, until all have ended.
 
     Args:
-        choose: (logits float32 [rows, vocabulary], those that may not come next far
-            below all others; t) -> token int32 [rows].
+        model: The model or ensemble.
+        context: One row for each caption.
+        config: Settings with `max_length` set.
+        processor: Masks the logits of banned tokens.
+        choose: Picks the tokens, int32 [rows], of masked logits, float32 [rows,
+            vocabulary], for position t.
 
     Returns:
         Tokens int32 [rows, length] and log-probability float32 [rows].
@@ -47,15 +51,15 @@ def write(
     rows, length = context.rows, config.max_length
     tokens = set_column(tf.fill([rows, length], PAD_ID), 0, tf.fill([rows], START_ID))
 
-    def step(t, tokens, state, total, open_):
+    def step(t, tokens, state, total, is_live):
         logits, state = model.step(context, state, tokens[:, t - 1])
-        token = choose(rules.apply(logits, tokens, t), t)
+        token = choose(processor.apply(logits, tokens, t), t)
         token = tf.where(t == length - 1, END_ID, token)
         gained = tf.gather(logits, token, batch_dims=1) - tf.reduce_logsumexp(logits, 1)
-        token = tf.where(open_, token, PAD_ID)
+        token = tf.where(is_live, token, PAD_ID)
         tokens = set_column(tokens, t, token)
-        total += tf.where(open_, gained, 0.0)
-        return t + 1, tokens, state, total, open_ & (token != END_ID)
+        total += tf.where(is_live, gained, 0.0)
+        return t + 1, tokens, state, total, is_live & (token != END_ID)
 
     loop = [
         tf.constant(1),
@@ -65,7 +69,7 @@ def write(
         tf.ones([rows], tf.bool),
     ]
     _, tokens, _, total, _ = tf.while_loop(
-        lambda t, tokens, state, total, open_: (t < length) & tf.reduce_any(open_),
+        lambda t, tokens, state, total, is_live: (t < length) & tf.reduce_any(is_live),
         step,
         loop,
         shape_invariants=any_batch(loop),
@@ -74,6 +78,6 @@ def write(
 
 
 def scored(tokens: tf.Tensor, total: tf.Tensor, config: DecodingConfig) -> Captions:
-    """Captions with the score that the configuration gives them, as they stand."""
-    used = tf.reduce_sum(tf.cast(tokens != PAD_ID, tf.float32), -1) - 1
-    return Captions(tokens, total / used**config.length_exponent, total)
+    """Returns captions with their length-normalized scores, in the same order."""
+    lengths = tf.reduce_sum(tf.cast(tokens != PAD_ID, tf.float32), -1) - 1
+    return Captions(tokens, total / lengths**config.length_exponent, total)

@@ -1,18 +1,18 @@
-"""How much each training photo's captions tell of a photo: kernel ridge regression.
+"""Kernel ridge regression from a photo's features to its captions.
 
-What is predicted is what people write of a photo, in numbers, such as how much of an
-n-gram (`expected_ngrams.py`): the sum of what they wrote of each training photo,
-times its weight. Like photos weigh most; some weigh less than nothing.
+It predicts numbers about the references of a photo, such as the weight of an n-gram
+(`expected_ngrams.py`), as a weighed sum of these numbers over the training photos.
+Similar photos weigh most; some weights are negative.
 
-    likeness  the cosine of two photos' features: the mean over cells, each channel
-              brought to zero mean and unit deviation over the training photos
-    kernel    exp((likeness - 1) / width)
-    weights   kernel with each training photo, times (their own kernel + ridge)^-1
+    similarity  cosine of two photos' features: the mean over the grid, standardized by
+                channel over the training photos
+    kernel      exp((similarity - 1) / width)
+    weights     kernel with each training photo @ (their own kernel + ridge)^-1
 
 Sources: Cortes, Mohri and Weston, "A General Regression Technique for Learning
-Transductions", ICML 2005, where n-grams are predicted so. That captions of like photos
-can choose among captions: Devlin et al., "Exploring Nearest Neighbor Approaches for
-Image Captioning", 2015.
+Transductions", ICML 2005, which predicts n-grams this way; Devlin et al., "Exploring
+Nearest Neighbor Approaches for Image Captioning", 2015, which chooses captions by those
+of similar photos.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,20 +24,21 @@ from records.errors import UserError
 from tfcap.config.decoding import RegressionConfig
 from tfcap.data.features import FeatureSource, distinct, photos_of
 
-# Beyond are grids that were flattened: no likeness in that, and gigabytes.
+# More channels mean flattened grids, whose cosine says little and takes gigabytes.
 MOST_CHANNELS = 8192
-# Their kernel is inverted in 512 MB, and kept in 256.
+# The kernel of so many photos is inverted in 512 MB, and kept in 256.
 MOST_PHOTOS = 8192
 BATCH = 100  # photos whose features are in memory
-SIDE = 512  # of the blocks that a matrix is inverted by
+SIDE = 512  # of the blocks of a matrix in its inversion
 
 
 class View(tf.experimental.ExtensionType):
-    """The training photos as one encoder sees them.
+    """The training photos' features from one encoder.
 
     Attributes:
-        mean, scale: what standardises, float32 [channels].
-        vectors: standardised and of length 1, float16 [photos, channels].
+        mean: Mean of each channel, float32 [channels].
+        scale: Inverse standard deviation of each channel, float32 [channels].
+        vectors: Standardized features of unit length, float16 [photos, channels].
     """
 
     mean: tf.Tensor
@@ -46,7 +47,7 @@ class View(tf.experimental.ExtensionType):
 
     @classmethod
     def of(cls, vectors: np.ndarray) -> "View":
-        """Of features as they are, float32 [photos, channels]."""
+        """Standardizes features, float32 [photos, channels]."""
         mean, deviation = vectors.mean(0), vectors.std(0)
         dead = deviation <= 1e-6 * deviation.max(initial=0)
         scale = np.where(dead, 0, 1 / np.where(dead, 1, deviation)).astype(np.float32)
@@ -54,8 +55,8 @@ class View(tf.experimental.ExtensionType):
         length = np.linalg.norm(standard, axis=1, keepdims=True)
         return cls(mean, scale, (standard / np.maximum(length, 1e-6)).astype("float16"))
 
-    def likeness(self, features: tf.Tensor) -> tf.Tensor:
-        """Cosine with each training photo, float32 [batch, photos]."""
+    def similarity(self, features: tf.Tensor) -> tf.Tensor:
+        """Returns the cosine with each training photo, float32 [batch, photos]."""
         vectors = mean_of_cells(features) - self.mean
         standard = tf.math.l2_normalize(vectors * self.scale, 1)
         known = tf.cast(self.vectors, tf.float32)
@@ -66,11 +67,11 @@ class Regression(tf.experimental.ExtensionType):
     """Weighs the training photos for a photo.
 
     Attributes:
-        views: by the place of their encoder's features among those of a batch; photos
-            are alike as they are on average over the views.
-        inverse: of the kernel with the ridge, float32 [photos, photos].
-        width: of the kernel.
-        weight: how much what it predicts shall count.
+        views: Index of an encoder's features in a batch -> its view. The similarity of
+            two photos is the mean over the views.
+        inverse: Inverse of kernel plus ridge, float32 [photos, photos].
+        width: Bandwidth of the kernel.
+        weight: Weight of the prediction in a score.
     """
 
     views: Mapping[int, View]
@@ -90,98 +91,105 @@ class Regression(tf.experimental.ExtensionType):
     def of_split(
         cls, sources: Sequence[FeatureSource], split: str, config: RegressionConfig
     ) -> "Regression":
-        """Of the photos of a split, or of `MOST_PHOTOS` of them (`spread`).
+        """Fits the photos of a split, at most `MOST_PHOTOS` of them (`spread`).
 
         Args:
-            sources: of each model of an ensemble, or of the only one.
+            sources: Features for the model, or for each of an ensemble.
+            split: `train`, `dev` or `test`.
+            config: Settings of the regression.
 
         Raises:
-            UserError: features are no vectors or grids of them; records of several
+            UserError: The features have too many channels, or the records of several
                 encoders do not hold the same photos in the same order.
         """
-        once, keys = distinct(sources), [source.key for source in sources]
-        means = mean_features(once, split)
+        inputs, keys = distinct(sources), [source.key for source in sources]
+        means = mean_features(inputs, split)
         views = {
             keys.index(source.key): View.of(vectors)
-            for source, vectors in zip(once, means)
+            for source, vectors in zip(inputs, means)
         }
         return cls.of_views(views, config)
 
     def weights(self, features: tf.Tensor | Sequence[tf.Tensor]) -> tf.Tensor:
-        """Of each training photo, float32 [batch, photos]; their sum is 1.
+        """Returns the weights of the training photos, float32 [batch, photos].
+
+        They sum to 1.
 
         Args:
-            features: [batch, *shape], or of each model of an ensemble its own.
+            features: [batch, *shape], or a list of those of each model of an ensemble.
         """
-        given = [features] if tf.is_tensor(features) else features
-        seen = [view.likeness(given[place]) for place, view in self.views.items()]
-        alike = tf.add_n(seen) / len(seen)
-        found = tf.matmul(tf.exp((alike - 1) / self.width), self.inverse)
-        # What is predicted is the difference from the mean over all photos.
-        return found + (1 - tf.reduce_sum(found, 1, keepdims=True)) / found.shape[1]
+        inputs = [features] if tf.is_tensor(features) else features
+        views = [view.similarity(inputs[i]) for i, view in self.views.items()]
+        similarity = tf.add_n(views) / len(views)
+        weights = tf.matmul(tf.exp((similarity - 1) / self.width), self.inverse)
+        # The regression predicts the difference from the mean over all photos.
+        remainder = 1 - tf.reduce_sum(weights, 1, keepdims=True)
+        return weights + remainder / weights.shape[1]
 
 
 def kernel(views: Sequence[np.ndarray], width: float) -> np.ndarray:
-    """Of each training photo with each, float64 [photos, photos].
+    """Returns the kernel of the training photos, float64 [photos, photos].
 
     Args:
-        views: the photos' vectors of length 1.
+        views: Unit vectors of the photos, [photos, channels] for each encoder.
+        width: Bandwidth.
     """
-    vectors = [own.astype(np.float32) for own in views]
-    photos = len(vectors[0])
-    found = np.empty([photos, photos])
+    views = [vectors.astype(np.float32) for vectors in views]
+    photos = len(views[0])
+    matrix = np.empty([photos, photos])
     for start in range(0, photos, SIDE):
-        rows = found[start : start + SIDE]
+        rows = matrix[start : start + SIDE]
         rows[:] = sum(
-            (own[start : start + SIDE] @ own.T).astype(np.float64) for own in vectors
+            (vectors[start : start + SIDE] @ vectors.T).astype(np.float64)
+            for vectors in views
         )
-        rows /= len(vectors)
+        rows /= len(views)
         np.exp((rows - 1) / width, out=rows)
-    return found
+    return matrix
 
 
 def invert(matrix: np.ndarray) -> None:
-    """Inverts a symmetric positive definite matrix in its place, by Gauss and Jordan.
+    """Inverts a symmetric positive definite matrix in place, by Gauss-Jordan.
 
-    `numpy.linalg.inv` takes the memory of four such matrices.
+    `numpy.linalg.inv` needs the memory of four such matrices.
     """
     for start in range(0, len(matrix), SIDE):
-        own = slice(start, start + SIDE)
-        pivot = np.linalg.inv(matrix[own, own])
-        column, row = matrix[:, own] @ pivot, matrix[own].copy()
+        block = slice(start, start + SIDE)
+        pivot = np.linalg.inv(matrix[block, block])
+        column, row = matrix[:, block] @ pivot, matrix[block].copy()
         for other in range(0, len(matrix), SIDE):
             if other != start:
                 rows = slice(other, other + SIDE)
                 matrix[rows] -= column[rows] @ row
-        matrix[:, own] = -column
-        matrix[own] = pivot @ row
-        matrix[own, own] = pivot
+        matrix[:, block] = -column
+        matrix[block] = pivot @ row
+        matrix[block, block] = pivot
 
 
 def spread(photos: int) -> np.ndarray:
-    """Which of so many photos are looked at, int [at most `MOST_PHOTOS`]."""
+    """Returns the indices of at most `MOST_PHOTOS` photos, evenly spread."""
     count = min(photos, MOST_PHOTOS)
     return np.linspace(0, photos - 1, count).round().astype(int)
 
 
 def mean_features(sources: Sequence[FeatureSource], split: str) -> list[np.ndarray]:
-    """The means of the features of some photos (`spread`), of each source.
+    """Reads the features of some photos (`spread`), averaged over the grid.
 
     Returns:
-        float32 [photos, channels].
+        float32 [photos, channels] for each source.
     """
     for source in sources:
         check_channels(source)
     numbers = spread(sources[0].records.manifest.photos(split))
     means = [[] for _ in sources]
     for _, batches in photos_of(sources, split, BATCH, numbers):
-        for own, features in zip(means, batches):
-            own.append(mean_of_cells(features))
-    return [np.concatenate(own) for own in means]
+        for source_means, features in zip(means, batches):
+            source_means.append(mean_of_cells(features))
+    return [np.concatenate(source_means) for source_means in means]
 
 
 def check_channels(source: FeatureSource) -> None:
-    """Raises UserError where features are no vectors or grids of them."""
+    """Raises UserError if features have more than `MOST_CHANNELS` channels."""
     channels = source.spec.shape[-1]
     if channels > MOST_CHANNELS:
         raise UserError(
@@ -193,6 +201,6 @@ def check_channels(source: FeatureSource) -> None:
 
 
 def mean_of_cells(features: tf.Tensor) -> tf.Tensor:
-    """[batch, ..., channels] -> float32 [batch, channels]."""
+    """Averages features [batch, ..., channels] over the grid, in float32."""
     cells = tf.range(1, features.shape.rank - 1)
     return tf.reduce_mean(tf.cast(features, tf.float32), cells)

@@ -1,4 +1,4 @@
-"""Which tokens may come next, whatever the search."""
+"""Tokens that must not come next, in all searches."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,15 +17,15 @@ from tfcap.decoding.output import MASKED_LOGIT
 
 @dataclass(frozen=True)
 class LogitsProcessor:
-    """What no caption may hold.
+    """Masks the logits of banned tokens.
 
     Attributes:
-        size: of the vocabulary.
-        never: tokens that never come: `<pad>`, `<start>`, `<unk>` and unwanted words.
-        unwanted: sequences of two tokens or more that never come: phrases, and words
-            in pieces.
-        min_length: no `<end>` before a caption is so long, `<start>` and it included.
-        ngram: no so many tokens in succession occur twice; 0 for no such rule.
+        size: Number of tokens in the vocabulary.
+        never: Banned tokens: `<pad>`, `<start>`, `<unk>` and unwanted words.
+        unwanted: Banned sequences of two tokens or more: phrases, and words that are
+            split into pieces.
+        min_length: Fewest tokens of a caption, `<start>` and `<end>` included.
+        ngram: N-grams of this size may not repeat in a caption; 0 turns the rule off.
     """
 
     size: int
@@ -41,10 +41,10 @@ class LogitsProcessor:
         vocabulary: Vocabulary,
         tokenizer: TokenizerSettings | None = None,
     ) -> "LogitsProcessor":
-        """Those of a configuration.
+        """Returns the processor of a configuration.
 
         Raises:
-            UserError: an unwanted word is not in the vocabulary.
+            UserError: An unwanted word is not in the vocabulary.
         """
         special = [PAD_ID, START_ID, *([UNK_ID] if vocabulary.has_unknown else [])]
         key = "decoding.without_words"
@@ -60,11 +60,12 @@ class LogitsProcessor:
         )
 
     def apply(self, logits: tf.Tensor, tokens: tf.Tensor, t: tf.Tensor) -> tf.Tensor:
-        """Puts what may not come next far below all else.
+        """Returns logits with those of banned tokens far below all others.
 
         Args:
-            logits: float32 [rows, vocabulary], of the token at place `t`.
-            tokens: int32 [rows, length], those before it.
+            logits: Logits of the token at position `t`, float32 [rows, vocabulary].
+            tokens: The captions before it, int32 [rows, length].
+            t: The position, int32 [].
         """
         logits += tf.where(
             t + 1 < self.min_length,
@@ -77,34 +78,34 @@ class LogitsProcessor:
 
     @property
     def banned_mask(self) -> np.ndarray:
-        """What is added to logits, float32 [vocabulary]."""
-        added = np.zeros(self.size, np.float32)
-        added[list(self.never)] = MASKED_LOGIT
-        return added
+        """The mask to add to logits, float32 [vocabulary]."""
+        mask = np.zeros(self.size, np.float32)
+        mask[list(self.never)] = MASKED_LOGIT
+        return mask
 
     @property
     def banned_mask_before_min_length(self) -> np.ndarray:
-        """The same where `<end>` may not come yet."""
-        added = self.banned_mask
-        added[END_ID] = MASKED_LOGIT
-        return added
+        """The mask for positions where `<end>` must not come yet."""
+        mask = self.banned_mask
+        mask[END_ID] = MASKED_LOGIT
+        return mask
 
 
 def mask_completion(
     logits: tf.Tensor, tokens: tf.Tensor, t: tf.Tensor, ids: Sequence[int]
 ) -> tf.Tensor:
-    """Bars the last of `ids` where the others stand right before place `t`."""
+    """Masks the last token of `ids` where the others directly precede position `t`."""
     before = len(ids) - 1
     recent = last_tokens(tokens, t, before)
     complete = tf.reduce_all(recent == ids[:-1], 1)
-    barred = tf.one_hot(ids[-1], tf.shape(logits)[1], MASKED_LOGIT, 0.0)
-    return logits + tf.where(complete, 1.0, 0.0)[:, tf.newaxis] * barred
+    mask = tf.one_hot(ids[-1], tf.shape(logits)[1], MASKED_LOGIT, 0.0)
+    return logits + tf.where(complete, 1.0, 0.0)[:, tf.newaxis] * mask
 
 
 def mask_repetition(
     logits: tf.Tensor, tokens: tf.Tensor, t: tf.Tensor, n: int
 ) -> tf.Tensor:
-    """Bars each token that would make n tokens in succession that are there before.
+    """Masks each token that would repeat an n-gram of the caption.
 
     Source: Paulus, Xiong and Socher, "A Deep Reinforced Model for Abstractive
     Summarization", 2018, section 2.5.
@@ -116,20 +117,20 @@ def mask_repetition(
     same = tf.ones([tf.shape(tokens)[0], starts], tf.bool)
     if n > 1:
         recent = last_tokens(tokens, t, n - 1)
-        for place in range(n - 1):
-            same &= tokens[:, place : place + starts] == recent[:, place, tf.newaxis]
-    # What follows must have been written: places up to t - 1.
+        for i in range(n - 1):
+            same &= tokens[:, i : i + starts] == recent[:, i, tf.newaxis]
+    # The token that follows must have been written: positions up to t - 1.
     same &= tf.range(n - 1, length) < t
-    places = tf.where(same)
-    follows = tf.gather_nd(tokens[:, n - 1 :], places)
-    barred = tf.stack([tf.cast(places[:, 0], tf.int32), follows], 1)
+    matches = tf.where(same)
+    next_tokens = tf.gather_nd(tokens[:, n - 1 :], matches)
+    banned = tf.stack([tf.cast(matches[:, 0], tf.int32), next_tokens], 1)
     return tf.tensor_scatter_nd_min(
-        logits, barred, tf.fill([tf.shape(barred)[0]], MASKED_LOGIT)
+        logits, banned, tf.fill([tf.shape(banned)[0]], MASKED_LOGIT)
     )
 
 
 def last_tokens(tokens: tf.Tensor, t: tf.Tensor, count: int) -> tf.Tensor:
-    """The `count` tokens before place `t`, int32 [rows, count]; -1 before the first."""
+    """Returns the `count` tokens before position `t`, -1 where there is none."""
     padded = tf.pad(tokens, [[0, 0], [count, 0]], constant_values=-1)
     return padded[:, t : t + count]
 
@@ -137,24 +138,27 @@ def last_tokens(tokens: tf.Tensor, t: tf.Tensor, count: int) -> tf.Tensor:
 def token_ids(
     words: str, vocabulary: Vocabulary, tokenizer: TokenizerSettings | None, key: str
 ) -> tuple[int, ...]:
-    """A word, or several with spaces between, as a model writes them.
+    """Returns the tokens of a word or of several words separated by spaces.
 
     Args:
-        key: of the configuration, for messages.
+        words: The text.
+        vocabulary: The model's vocabulary.
+        tokenizer: Its tokenizer; None splits at spaces.
+        key: The configuration's key, for messages.
 
     Raises:
-        UserError: one of them is not in the vocabulary; names the nearest that are.
+        UserError: A word is not in the vocabulary. The message names similar ones.
     """
     tokens = words.split()
     if tokenizer:
-        # Words are read as they are now, also where a graph is being made.
+        # The text is tokenized now, even while a graph is traced.
         with tf.init_scope():
-            maker = Tokenizer(tokenizer)
-            (tokens,) = maker.tokens(maker.words([words]), vocabulary)
+            splitter = Tokenizer(tokenizer)
+            (tokens,) = splitter.tokens(splitter.words([words]), vocabulary)
     known = set(vocabulary.tokens[END_ID + 1 + vocabulary.has_unknown :])
-    strange = [token for token in tokens if token not in known]
-    if strange or not tokens:
-        near = suggest(words.lower(), sorted(known), most=3)
+    unknown = [token for token in tokens if token not in known]
+    if unknown or not tokens:
+        near = get_close_matches(words.lower(), sorted(known), n=3)
         hint = f"; near it are {', '.join(near)}" if near else ""
         raise UserError(
             f"{key}: {words!r} is not in the model's vocabulary of {len(vocabulary)} "

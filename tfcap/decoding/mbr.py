@@ -1,10 +1,9 @@
-"""The caption that agrees best with all that one would say.
+"""Minimum Bayes risk (MBR) reranking of the candidates of a search.
 
-The likeliest caption is often an odd one among likely ones: too short, or of the one
-thing the model is sure of. Here each caption found is compared with all of them, as if
-these were references, and the one with the highest CIDEr-D on average comes first: the
-least Bayes risk, of the distribution over the captions found. Or it is compared with
-what people would write as well, predicted from the photo (`expected_ngrams.py`).
+The likeliest caption is often untypical of the likely ones: too short, or about the
+only thing that the model is sure of. MBR scores each candidate by its mean CIDEr-D
+against all candidates, as if these were references, weighed by their probabilities. It
+can also score it against the references expected for the photo (`expected_ngrams.py`).
 
 Source: Kumar and Byrne, "Minimum Bayes-Risk Decoding for Statistical Machine
 Translation", 2004.
@@ -24,11 +23,11 @@ from tfcap.metrics.cider import CiderD, read_reference_ids, trimmed
 
 
 class MbrScorer(tf.experimental.ExtensionType):
-    """What a consensus is found by.
+    """Scores candidates against one another.
 
     Attributes:
-        cider: compares two captions.
-        people: what they would write, or None.
+        cider: Compares two captions.
+        expected_references: Scores against the expected references, or None.
     """
 
     cider: CiderD
@@ -38,44 +37,47 @@ class MbrScorer(tf.experimental.ExtensionType):
     def of_split(
         cls, sources: Sequence[FeatureSource], split: str, config: ConsensusConfig
     ) -> "MbrScorer":
-        """As they are in the photos of a split.
+        """Returns a scorer made from the captions and features of a split.
 
         Args:
-            sources: of each model of an ensemble, or of the only one.
+            sources: Features for the model, or for each of an ensemble.
+            split: `train`, `dev` or `test`.
+            config: Settings of the reranking.
 
         Raises:
-            UserError: see `Regression.of_split`.
+            UserError: As `Regression.of_split`.
         """
         records = sources[0].records
         captions = read_reference_ids(records, split)
         cider = CiderD.of_captions(captions, len(records.vocabulary))
         if config.regression is None:
             return cls(cider)
-        seen = captions.of_photos(spread(len(captions.captions)))
-        del captions  # of millions of photos half a gigabyte
+        sampled = captions.of_photos(spread(len(captions.captions)))
+        del captions  # half a gigabyte for millions of photos
         regression = Regression.of_split(sources, split, config.regression)
-        return cls(cider, ExpectedCaptions.of_captions(seen, cider, regression))
+        return cls(cider, ExpectedCaptions.of_captions(sampled, cider, regression))
 
 
 def rerank_by_mbr(
-    found: Captions,
+    captions: Captions,
     features: tf.Tensor | Sequence[tf.Tensor],
     mbr_scorer: MbrScorer,
     weight: float,
 ) -> Captions:
-    """The captions found, the one that agrees best first.
+    """Ranks candidates by their expected CIDEr-D.
 
     Args:
-        found: several of each photo.
-        features: of the photos, as `search` takes them.
-        weight: a caption counts as its probability to this power; 0: all alike.
+        captions: Several candidates of each photo.
+        features: Features of the photos, as `search` takes them.
+        mbr_scorer: Compares the candidates.
+        weight: Weight of a candidate = probability ** weight (0: uniform).
 
     Returns:
-        The same captions; `score` is the CIDEr-D to be expected, 0.5 and not 50.
+        The same captions. `score` is the expected CIDEr-D, on the scale of 0.5, not 50.
     """
-    votes = tf.nn.softmax(weight * found.log_probability)
-    votes = tf.where(found.allowed(), votes, 0.0)
-    tokens = found.tokens[:, :, 1:]
+    votes = tf.nn.softmax(weight * captions.log_probability)
+    votes = tf.where(captions.allowed(), votes, 0.0)
+    tokens = captions.tokens[:, :, 1:]
     score = tf.map_fn(
         lambda photo: agreement(*photo, mbr_scorer.cider),
         (tokens, votes),
@@ -87,22 +89,23 @@ def rerank_by_mbr(
             tokens, features, mbr_scorer.cider
         )
         score = share * score + (1 - share) * predicted
-    score = tf.where(found.allowed(), score, MASKED_LOGIT)
-    score, order = tf.math.top_k(score, found.tokens.shape[1])
+    score = tf.where(captions.allowed(), score, MASKED_LOGIT)
+    score, order = tf.math.top_k(score, captions.tokens.shape[1])
     return Captions(
-        tf.gather(found.tokens, order, batch_dims=1),
+        tf.gather(captions.tokens, order, batch_dims=1),
         score,
-        tf.gather(found.log_probability, order, batch_dims=1),
+        tf.gather(captions.log_probability, order, batch_dims=1),
     )
 
 
 def agreement(tokens: tf.Tensor, votes: tf.Tensor, cider: CiderD) -> tf.Tensor:
-    """CIDEr-D of each caption of one photo with all of them, float32 [n].
+    """Returns the mean CIDEr-D of each caption of a photo with all, float32 [n].
 
     Args:
-        tokens: int32 [n, length], without `<start>`.
-        votes: how much each counts, float32 [n].
+        tokens: Captions without `<start>`, int32 [n, length].
+        votes: Their weights in the mean, float32 [n].
+        cider: Compares two captions.
     """
     tokens = trimmed(tokens)
-    alike = cider.compare(tokens[tf.newaxis], tokens, tf.zeros_like(tokens[:, 0]))
-    return tf.reduce_sum(votes[:, tf.newaxis] * alike, 0)
+    scores = cider.compare(tokens[tf.newaxis], tokens, tf.zeros_like(tokens[:, 0]))
+    return tf.reduce_sum(votes[:, tf.newaxis] * scores, 0)

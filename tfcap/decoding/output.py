@@ -1,4 +1,4 @@
-"""What a search gives, and the text of it."""
+"""The captions that a search returns, as tokens and as text."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ from records.text.tokenizer_config import TokenizerSettings
 from records.text.vocabulary import PAD_ID, Vocabulary
 from tfcap.models.base import Context, take
 
-# Far below any caption's log-probability, far above float32's overflow.
+# Far below the log-probability of any caption, and far above float32's overflow.
 MASKED_LOGIT = -1e9
 
 
@@ -17,8 +17,8 @@ class Captions(NamedTuple):
     """Captions of a batch of photos, best first.
 
     Attributes:
-        tokens: int32 [photos, n, length], `<start>` first, padded with 0.
-        score: float32 [photos, n].
+        tokens: `<start>` first, padded with 0, int32 [photos, n, length].
+        score: The score that ranks them, float32 [photos, n].
         log_probability: float32 [photos, n].
     """
 
@@ -27,25 +27,28 @@ class Captions(NamedTuple):
     log_probability: tf.Tensor
 
     def mean_log_probability(self) -> tf.Tensor:
-        """Per token after `<start>`, float32 [photos, n]."""
+        """Returns the mean over tokens after `<start>`, float32 [photos, n]."""
         real = tf.reduce_sum(tf.cast(self.tokens != PAD_ID, tf.float32), -1)
         return self.log_probability / tf.maximum(real - 1, 1)
 
     def allowed(self) -> tf.Tensor:
-        """Whether a caption keeps to all rules, bool [photos, n].
+        """Returns whether a caption holds no masked token, bool [photos, n].
 
-        A beam wider than there are such captions ends in others.
+        A beam that is wider than the number of such captions also returns others.
         """
         return self.log_probability > MASKED_LOGIT / 2
 
 
 def repeat(context: Context, times: int) -> Context:
-    """Each row `times` over, one after the other."""
+    """Repeats each row `times` times, in succession."""
     return take(context, tf.repeat(tf.range(context.rows), times))
 
 
 def any_batch(loop: list) -> list:
-    """Shapes of a loop's values with the batch left open, as `tf.gather` leaves it."""
+    """Returns shape invariants of loop variables, with an unknown batch size.
+
+    `tf.gather` returns an unknown batch size too.
+    """
     return tf.nest.map_structure(
         lambda value: tf.TensorShape([None, *value.shape[1:]][: value.shape.rank]), loop
     )
@@ -53,17 +56,21 @@ def any_batch(loop: list) -> list:
 
 def set_column(values: tf.Tensor, index: tf.Tensor | int, column) -> tf.Tensor:
     """Replaces `values[..., index]` by `column`."""
-    here = tf.range(tf.shape(values)[-1]) == index
-    return tf.where(here, tf.expand_dims(tf.cast(column, values.dtype), -1), values)
+    is_column = tf.range(tf.shape(values)[-1]) == index
+    return tf.where(
+        is_column, tf.expand_dims(tf.cast(column, values.dtype), -1), values
+    )
 
 
 def detokenize(
     tokens: tf.Tensor, vocabulary: Vocabulary, settings: TokenizerSettings
 ) -> tf.Tensor:
-    """Tokens int32 [..., length] -> captions, string [...], with core operations.
+    """Returns the text of captions, string [...], with core operations.
 
     Args:
-        settings: of the tokenizer; they say how tokens are put together.
+        tokens: int32 [..., length].
+        vocabulary: The model's vocabulary.
+        settings: Settings of its tokenizer, which say how tokens are joined.
     """
     texts = [text.encode() for text in Tokenizer(settings).texts(vocabulary)]
     joined = tf.strings.reduce_join(tf.gather(tf.constant(texts), tokens), axis=-1)

@@ -1,4 +1,4 @@
-"""Captions drawn from the model's distribution instead of searched for."""
+"""Captions sampled from the model's distribution."""
 
 from collections.abc import Callable
 
@@ -17,12 +17,12 @@ def sample(
     model: CaptioningModel,
     context: Context,
     config: DecodingConfig,
-    rules: LogitsProcessor,
+    processor: LogitsProcessor,
 ) -> Captions:
-    """Draws `beam_width` captions a photo, the one with the best score first.
+    """Samples `beam_width` captions per photo and ranks them by score.
 
-    The same seed draws the same captions of the same batch. Log-probabilities are the
-    model's, at temperature 1.
+    The same seed samples the same captions for the same batch. Log-probabilities are
+    those of the model, at temperature 1.
     """
     seed = tf.constant([config.sampling.seed, 0], tf.int32)
     rows = context.rows * config.beam_width
@@ -30,7 +30,7 @@ def sample(
     def numbers(t):
         return tf.random.stateless_uniform([rows], fold_in_seed(seed, t))
 
-    drawn = draw(model, context, config, rules, config.beam_width, numbers)
+    drawn = draw(model, context, config, processor, config.beam_width, numbers)
     score, order = tf.math.top_k(drawn.score, config.beam_width)
     return Captions(
         tf.gather(drawn.tokens, order, batch_dims=1),
@@ -43,43 +43,54 @@ def draw(
     model: CaptioningModel,
     context: Context,
     config: DecodingConfig,
-    rules: LogitsProcessor,
+    processor: LogitsProcessor,
     count: int,
     numbers: Callable[[tf.Tensor], tf.Tensor],
 ) -> Captions:
-    """Draws `count` captions a photo, in the order of drawing.
+    """Samples `count` captions per photo, unranked.
 
     Args:
-        numbers: of position t, from [0, 1), float32 [photos * count].
+        model: The model or ensemble.
+        context: One row for each photo.
+        config: Settings with `sampling` and `max_length` set.
+        processor: Masks the logits of banned tokens.
+        count: Captions per photo.
+        numbers: Position t -> uniform random numbers of [0, 1), float32 [photos *
+            count].
     """
     settings = config.sampling
 
     def choose(logits, t):
         return pick(logits / settings.temperature, numbers(t), settings.top_p)
 
-    tokens, total = write(model, repeat(context, count), config, rules, choose)
+    tokens, total = write(model, repeat(context, count), config, processor, choose)
     tokens = tf.reshape(tokens, [-1, count, config.max_length])
     return scored(tokens, tf.reshape(total, [-1, count]), config)
 
 
 def pick(logits: tf.Tensor, uniform: tf.Tensor, top_p: float) -> tf.Tensor:
-    """Picks a token a row, int32 [rows], by numbers drawn from [0, 1), float32 [rows].
+    """Samples a token per row, int32 [rows].
 
-    With `top_p` below 1 only from the likeliest tokens that have this probability
-    together. Source: Holtzman et al., "The Curious Case of Neural Text Degeneration",
-    2020.
+    With `top_p` below 1 it is one of the likeliest tokens that together have this
+    probability (nucleus sampling). Source: Holtzman et al., "The Curious Case of Neural
+    Text Degeneration", 2020.
+
+    Args:
+        logits: float32 [rows, vocabulary].
+        uniform: Random numbers of [0, 1), float32 [rows].
+        top_p: Probability of the nucleus.
     """
     probability = tf.nn.softmax(logits)
     if top_p == 1:
-        return place(probability, uniform)
+        return invert_cumulative(probability, uniform)
     probability, token = tf.math.top_k(probability, tf.shape(logits)[1])
     before = tf.cumsum(probability, 1, exclusive=True)
     kept = tf.where(before < top_p, probability, 0.0)
-    return tf.gather(token, place(kept, uniform), batch_dims=1)
+    return tf.gather(token, invert_cumulative(kept, uniform), batch_dims=1)
 
 
-def place(weights: tf.Tensor, uniform: tf.Tensor) -> tf.Tensor:
-    """The place where the sum of weights so far passes a share of the whole."""
+def invert_cumulative(weights: tf.Tensor, uniform: tf.Tensor) -> tf.Tensor:
+    """Returns the first index whose cumulative weight exceeds a fraction of the sum."""
     sums = tf.cumsum(weights, 1)
     target = uniform[:, tf.newaxis] * sums[:, -1:]
     return tf.reduce_sum(tf.cast(sums <= target, tf.int32), 1)

@@ -59,7 +59,7 @@ def test_it_is_ridge_regression():
     known, asked = (rng.normal(size=[n, 6]).astype(np.float32) for n in (20, 4))
     values, view = rng.normal(size=[20, 3]), View.of(known)
     found = weights(tf.constant(asked), {0: view}, width=0.5, ridge=0.1) @ values
-    alike = [view.likeness(tf.constant(photos)).numpy() for photos in (known, asked)]
+    alike = [view.similarity(tf.constant(photos)).numpy() for photos in (known, asked)]
     own, theirs = (np.exp((cosine - 1) / 0.5) for cosine in alike)
     mean = values.mean(0)
     fitted = np.linalg.solve(own + 0.1 * np.eye(20), values - mean)
@@ -83,9 +83,9 @@ def test_several_views_are_averaged():
 
 def test_a_channel_that_is_always_the_same_says_nothing():
     dull = np.concatenate([PHOTOS, np.full([3, 1], 7.0, np.float32)], 1)
-    likeness = View.of(dull).likeness(tf.constant([[*EAST, 9.0]]))
+    likeness = View.of(dull).similarity(tf.constant([[*EAST, 9.0]]))
     np.testing.assert_allclose(
-        likeness, View.of(PHOTOS).likeness(tf.constant([EAST])), atol=1e-6
+        likeness, View.of(PHOTOS).similarity(tf.constant([EAST])), atol=1e-6
     )
 
 
