@@ -40,26 +40,13 @@ if __name__ == "__main__":
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
-from apache_beam.pvalue import AsDict, AsIter, AsList, AsSingleton
 
 from beam_jobs.build_job import Job
 from beam_jobs.command import JobCommand, run_job, run_with_progress
-from beam_jobs.elements import REJECTED
-from beam_jobs.monitoring.counters import CountRejects
 from beam_jobs.monitoring.summary import print_summary
 from beam_jobs.sources import options as source_options
-from beam_jobs.transforms.assign_shards import WriteShards
-from beam_jobs.transforms.check_plan import MakePlan
-from beam_jobs.transforms.join_photos import SPLIT_SIZE, TRAINING_WORD, JoinPhotos
-from beam_jobs.transforms.read_captions import (
-    DROPPED,
-    INPUT_COUNT,
-    ReadText,
-    WriteFacts,
-    file_facts,
-)
-from beam_jobs.transforms.reuse_features import earlier_places, open_earlier
-from beam_jobs.transforms.write_manifest import Finish
+from beam_jobs.transforms.build_stages import JoinAndPlan, ReadFacts, WriteRecords
+from beam_jobs.transforms.reuse_features import open_earlier
 from records import console
 from records.errors import UserError
 from records.format import manifest
@@ -175,77 +162,10 @@ def construct(
     job: Job,
     encoder_for: Callable[[EncoderConfig], Encoder] = load_encoder,
 ) -> None:
-    """The job graph. It holds paths only: its size does not grow with the data set."""
-    # -> (partition, Block of facts); rejected: Reject; taken: (str, int);
-    # dropped: ((str, str), int)
-    texts = (
-        pipeline
-        | "inputs" >> beam.Create(job.source.to_read())
-        | "read text"
-        >> beam.ParDo(ReadText(job)).with_outputs(
-            REJECTED, INPUT_COUNT, DROPPED, main="ok"
-        )
-    )
-    # -> (partition, Block of facts)
-    files = (
-        pipeline
-        | "photo directory" >> beam.Create([job.photos])
-        | "list photos" >> beam.ParDo(WriteFacts(job.output, file_facts))
-    )
-    earlier = [earlier_places(pipeline, job)] if job.reuse else []
-    # -> Block of PackedPhoto; rejected: Reject; the others: (str, int)
-    photos = (
-        [texts.ok, files, *earlier]
-        | "facts" >> beam.Flatten()
-        | "by partition" >> beam.GroupByKey()
-        | "join"
-        >> beam.ParDo(
-            JoinPhotos(job.photos, job.output, job.split_fractions)
-        ).with_outputs(REJECTED, TRAINING_WORD, SPLIT_SIZE, INPUT_COUNT, main="ok")
-    )
-    # Counted where they come in, apart from what becomes of them.
-    taken = AsDict(
-        [texts[INPUT_COUNT], photos[INPUT_COUNT]]
-        | "all taken" >> beam.Flatten()
-        | "count taken" >> beam.CombinePerKey(sum)
-    )
-    # -> Reject, as it was
-    early = [
-        some | f"count {step} rejects" >> beam.ParDo(CountRejects(show=True))
-        for step, some in {"text": texts[REJECTED], "joined": photos[REJECTED]}.items()
-    ]
-    # -> Plan, one
-    words = photos[TRAINING_WORD] | "count words" >> beam.CombinePerKey(sum)
-    sizes = photos[SPLIT_SIZE] | "size of splits" >> beam.CombinePerKey(sum)
-    plan = AsSingleton(
-        pipeline
-        | "one plan" >> beam.Create([None])
-        | "plan"
-        >> beam.ParDo(
-            MakePlan(job),
-            AsList(words),
-            AsDict(sizes),
-            AsIter(early | "early rejects" >> beam.Flatten()),
-            taken,
-        )
-    )
-    # -> ShardReport as JSON; Reject
-    reports, unread = photos.ok | "shards" >> WriteShards(job, plan, encoder_for)
-    late = unread | "count written rejects" >> beam.ParDo(CountRejects(show=False))
-    dropped = texts[DROPPED] | "count dropped words" >> beam.CombinePerKey(sum)
-    _ = (
-        pipeline
-        | "one end" >> beam.Create([None])
-        | "finish"
-        >> beam.ParDo(
-            Finish(job),
-            plan,
-            AsIter(reports),
-            AsIter([*early, late] | "all rejects" >> beam.Flatten()),
-            taken,
-            AsIter(dropped),
-        )
-    )
+    """Adds the job's steps. They hold paths only, however large the data set is."""
+    facts = pipeline | "read" >> ReadFacts(job)
+    planned = facts | "join" >> JoinAndPlan(job)
+    _ = planned | "write" >> WriteRecords(job, facts.dropped, encoder_for)
 
 
 if __name__ == "__main__":
