@@ -122,16 +122,16 @@ def places(args: argparse.Namespace) -> dict[str, list[str]]:
     return {**own, **source_options.places(args)}
 
 
-def make_job(args: argparse.Namespace, look: bool = True) -> Job:
-    """Checks what the command names, and loads the encoder: errors show at once.
+def make_job(args: argparse.Namespace, check_inputs: bool = True) -> Job:
+    """Checks the inputs and loads the encoder, so that errors show before the job runs.
 
     Args:
         args: the command's own options.
-        look: at the files; without, a job is made that can be shown and not run.
+        check_inputs: read the input files; without, the job can be shown, not run.
     """
     config = load_config(args.config, args.set)
-    source = source_options.open_source(args, look)
-    if look and not is_directory(args.photos):
+    source = source_options.open_source(args, check_inputs)
+    if check_inputs and not is_directory(args.photos):
         raise UserError(f"--photos: no directory {args.photos}")
     encoder = load_encoder(config.encoder)
     job = Job(
@@ -145,7 +145,7 @@ def make_job(args: argparse.Namespace, look: bool = True) -> Job:
         reuse=args.reuse,
         split_fractions=args.split_fractions,
     )
-    if job.reuse and look:
+    if job.reuse and check_inputs:
         open_earlier(job)
     return job
 

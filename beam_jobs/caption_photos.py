@@ -105,18 +105,20 @@ def places(args: argparse.Namespace) -> dict[str, list[str]]:
     return {option: [path] for option, path in named.items()}
 
 
-def make_job(args: argparse.Namespace, look: bool = True) -> CaptionJob:
-    """Loads the model first: a wrong directory shows at once.
+def make_job(args: argparse.Namespace, check_inputs: bool = True) -> CaptionJob:
+    """Loads the model, so that a wrong directory shows before the job runs.
 
     Args:
         args: the command's own options.
-        look: at the files; without, a job is made that can be shown and not run.
+        check_inputs: read the model; without, the job can be shown, not run.
     """
-    if look:
+    if check_inputs:
         load_captioner(args.model)
     return CaptionJob(
         model=args.model,
-        model_digest=model_digest(args.model) if look else dry_run.NOT_LOOKED_AT,
+        model_digest=model_digest(args.model)
+        if check_inputs
+        else dry_run.NOT_LOOKED_AT,
         photos=args.photos,
         output=args.output,
         shards=args.shards,

@@ -10,7 +10,7 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from beam_jobs.io.beam_storage import register
-from beam_jobs.io.output_directory import prepared
+from beam_jobs.io.output_directory import claim
 from beam_jobs.io.preflight import check_names, use_options
 from beam_jobs.monitoring import progress
 from beam_jobs.monitoring.summary import has_ended
@@ -65,12 +65,12 @@ def run_job(command: JobCommand, argv: Sequence[str] | None) -> int:
     dataflow.check(options, places, dry_run=only_show)
     started = time.monotonic()
     use_options(options, {} if only_show else places)
-    job = command.make_job(args, dry_run.may_look(args.dry_run, places))
+    job = command.make_job(args, dry_run.may_check_inputs(args.dry_run, places))
     if only_show:
         return dry_run.show(
             lambda pipeline: command.construct(pipeline, job), options, args.dry_run
         )
-    with prepared(job.output, command.last_file, args.overwrite):
+    with claim(job.output, command.last_file, args.overwrite):
         result = command.run(job, options)
     print_outcome(command, job, result, options, time.monotonic() - started)
     return 0
@@ -98,5 +98,5 @@ def run_with_progress(
         build: adds the steps to the pipeline.
         options: Beam's.
     """
-    with progress.shown(first, options):
+    with progress.show(first, options):
         return run_pipeline(build, options)

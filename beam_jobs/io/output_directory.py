@@ -77,7 +77,7 @@ AnyReport = TypeVar("AnyReport", bound=Report)
 
 
 @contextmanager
-def prepared(output: str, last_file: str, overwrite: bool) -> Iterator[None]:
+def claim(output: str, last_file: str, overwrite: bool) -> Iterator[None]:
     """Prepares the directory, and keeps other jobs out of it while the body runs.
 
     Raises:

@@ -45,7 +45,7 @@ def step_milliseconds(step: str):
 
 
 @contextmanager
-def timed(milliseconds) -> Iterator[None]:
+def measure_time(milliseconds) -> Iterator[None]:
     """Adds the time its body takes to a distribution."""
     started = time.perf_counter()
     yield

@@ -118,7 +118,7 @@ _counts: Counts | None = None
 
 
 @contextmanager
-def shown(first: str, options: PipelineOptions) -> Iterator[None]:
+def show(first: str, options: PipelineOptions) -> Iterator[None]:
     """Shows the line on standard error while the body runs, if that is a terminal.
 
     Args:
@@ -132,7 +132,7 @@ def shown(first: str, options: PipelineOptions) -> Iterator[None]:
         return
     runner = options.view_as(StandardOptions).runner
     counts = Counts(first if runner in LOCAL else f"running on {runner}")
-    with drawn(counts), collect_worker_progress(counts):
+    with progress_bar(counts), collect_worker_progress(counts):
         _counts = counts
         try:
             yield
@@ -141,7 +141,7 @@ def shown(first: str, options: PipelineOptions) -> Iterator[None]:
 
 
 @contextmanager
-def drawn(counts: Counts) -> Iterator[None]:
+def progress_bar(counts: Counts) -> Iterator[None]:
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=None, table_column=Column(ratio=1, min_width=4)),
@@ -159,7 +159,7 @@ def drawn(counts: Counts) -> Iterator[None]:
 
     with bar:
         task = bar.add_task(counts.doing, total=None)
-        with repeated(update):
+        with call_regularly(update):
             yield
 
 
@@ -171,14 +171,14 @@ def collect_worker_progress(counts: Counts) -> Iterator[None]:
         with open(path, "x+b") as file:
             os.environ[CHANNEL] = path
             try:
-                with repeated(lambda: add_lines(file, counts)):
+                with call_regularly(lambda: add_lines(file, counts)):
                     yield
             finally:
                 del os.environ[CHANNEL]
 
 
 @contextmanager
-def repeated(action: Callable[[], None]) -> Iterator[None]:
+def call_regularly(action: Callable[[], None]) -> Iterator[None]:
     """Does `action` a few times a second while the body runs, and once at its end."""
     over = threading.Event()
 

@@ -80,7 +80,7 @@ class Submission:
         }
 
 
-def may_look(folder: str | None, places: Mapping[str, Sequence[str]]) -> bool:
+def may_check_inputs(folder: str | None, places: Mapping[str, Sequence[str]]) -> bool:
     """Whether a command looks at its files: a dry run not at those elsewhere.
 
     Args:

@@ -112,7 +112,7 @@ def watch_job_server(options: PipelineOptions) -> Iterator[None]:
         return
     engine, jar = engine_of(options), jar_of(options)  # Beam forgets its runner
     master, name = flink_master(options), job_name(options).job_name
-    with quiet():
+    with silence_workers():
         try:
             yield
         except KeyboardInterrupt:
@@ -124,7 +124,7 @@ def watch_job_server(options: PipelineOptions) -> Iterator[None]:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def silence_workers() -> Iterator[None]:
     """Keeps the log of workers in this process off the terminal.
 
     A failed step is raised in the end, with its own stack; its worker and the job

@@ -105,7 +105,7 @@ def run_pipeline(build: Callable[[beam.Pipeline], None], options: PipelineOption
     with new_pipeline(options) as pipeline:
         build(pipeline)
         silence_threads()
-        with job_server.watch_job_server(options), spare_libraries():
+        with job_server.watch_job_server(options), freeze_garbage():
             return run(pipeline, options)
 
 
@@ -184,7 +184,7 @@ def silence_threads() -> None:
 
 
 @contextmanager
-def spare_libraries() -> Iterator[None]:
+def freeze_garbage() -> Iterator[None]:
     """Keeps the garbage collector from what is there before the job.
 
     That is half a million objects of TensorFlow, Keras and Beam, none of them garbage:

@@ -72,10 +72,11 @@ def check_options(parser: argparse.ArgumentParser, args: argparse.Namespace) -> 
         parser.error(str(error))
 
 
-def open_source(args: argparse.Namespace, look: bool = True) -> Source:
-    """The source that the options name; `look`: at its files, for mistakes."""
-    kind = SOURCES[args.source]
-    return (kind.open if look else kind.named)(args.captions, args.splits)
+def open_source(args: argparse.Namespace, check_inputs: bool = True) -> Source:
+    """Returns the source that the options name; checks its files for mistakes first."""
+    source = SOURCES[args.source]
+    create = source.open if check_inputs else source.named
+    return create(args.captions, args.splits)
 
 
 def places(args: argparse.Namespace) -> dict[str, list[str]]:

@@ -20,9 +20,9 @@ from beam_jobs.monitoring import progress
 from beam_jobs.monitoring.counters import (
     counter,
     distribution,
+    measure_time,
     milliseconds_since,
     step_milliseconds,
-    timed,
 )
 from beam_jobs.transforms.reuse_features import SHORT, EarlierFeatures
 from records.batching import batched
@@ -97,7 +97,7 @@ class ShardEncoder:
 
     def read(self, photos: Sequence[Photo], earlier: EarlierFeatures) -> Batch:
         """With the features of those that the earlier record set has."""
-        with timed(self.reading):
+        with measure_time(self.reading):
             read, problems = read_batch(photos, lambda photo: photo.file.path)
             features = [earlier.find(photo, content) for photo, content, _ in read]
         self.taken_over.inc(sum(vector is not None for vector in features))

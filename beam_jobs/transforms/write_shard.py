@@ -12,7 +12,7 @@ from beam_jobs.elements import Photo, Plan
 from beam_jobs.io.output_directory import Report
 from beam_jobs.io.photo_files import UNREADABLE
 from beam_jobs.monitoring import progress
-from beam_jobs.monitoring.counters import counter, step_milliseconds, timed
+from beam_jobs.monitoring.counters import counter, measure_time, step_milliseconds
 from beam_jobs.transforms.encode_photos import EncodedPhoto, ShardEncoder
 from beam_jobs.transforms.shard_step import ShardStep
 from beam_jobs.transforms.spill import read_blocks, unpack_photo
@@ -123,9 +123,9 @@ class WriteShard(ShardStep):
         rejects: list[Reject] = []
         with ShardWriter(self.job.output, name) as writer:
             for batch in self.encoder.encode(photos, rejects):
-                with timed(self.writing):
+                with measure_time(self.writing):
                     self.write_batch(writer, batch, vocabulary, tally)
-            with timed(self.writing):
+            with measure_time(self.writing):
                 info = writer.close()
         return ShardReport(
             plan=digest,

@@ -240,7 +240,7 @@ def small_config(**sections) -> Config:
 def build(job: Job, *flags: str, encoder_for=mean_colour, overwrite: bool = False):
     """What the command does, with another encoder."""
     options = PipelineOptions([*flags])
-    with output_directory.prepared(job.output, manifest.FILE_NAME, overwrite):
+    with output_directory.claim(job.output, manifest.FILE_NAME, overwrite):
         return build_records.build(job, options, encoder_for)
 
 

@@ -172,25 +172,28 @@ def test_a_foreign_directory_is_refused(remote_job):
 def test_an_output_without_a_shard_is_still_an_interrupted_jobs(bucket):
     """An object store keeps no empty folder that would say so."""
     output = f"{bucket}/out"
-    with pytest.raises(KeyError), output_directory.prepared(output, MANIFEST, False):
+    with (
+        pytest.raises(KeyError),
+        output_directory.claim(output, MANIFEST, False),
+    ):
         put(f"{output}/{REJECTS}", b"")
         raise KeyError
-    with output_directory.prepared(output, MANIFEST, False):
+    with output_directory.claim(output, MANIFEST, False):
         pass
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_a_second_job_is_refused_while_the_first_runs(bucket, overwrite):
     output = f"{bucket}/out"
-    with output_directory.prepared(output, MANIFEST, overwrite):
+    with output_directory.claim(output, MANIFEST, overwrite):
         before = held(output)
         with (
             pytest.raises(UserError, match="another job is writing to store://bucket/"),
-            output_directory.prepared(output, MANIFEST, overwrite),
+            output_directory.claim(output, MANIFEST, overwrite),
         ):
             pass
         assert held(output) == before
-    with output_directory.prepared(output, MANIFEST, overwrite):
+    with output_directory.claim(output, MANIFEST, overwrite):
         pass
 
 

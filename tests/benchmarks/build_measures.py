@@ -202,7 +202,7 @@ class BuildMeasures:
 
     def build(self, job: Job) -> float:
         started = time.perf_counter()
-        with output_directory.prepared(job.output, manifest.FILE_NAME, overwrite=False):
+        with output_directory.claim(job.output, manifest.FILE_NAME, overwrite=False):
             build_records.build(job, PipelineOptions([]))
         return time.perf_counter() - started
 

@@ -72,7 +72,7 @@ def null_job(config: Path, folder: Path, output: Path, encoder: NullEncoder) -> 
 def build_null(job: Job, encoder: NullEncoder) -> float:
     """Seconds of the build."""
     started = time.perf_counter()
-    with output_directory.prepared(job.output, manifest.FILE_NAME, overwrite=False):
+    with output_directory.claim(job.output, manifest.FILE_NAME, overwrite=False):
         build_records.build(job, PipelineOptions([]), encoder)
     return time.perf_counter() - started
 

@@ -140,7 +140,7 @@ class Bulk:
 
 
 def run(job: CaptionJob, captioner_for=load_captioner) -> None:
-    with output_directory.prepared(job.output, Summary.file_name(), False):
+    with output_directory.claim(job.output, Summary.file_name(), False):
         caption_photos.caption(job, PipelineOptions([]), captioner_for)
 
 

@@ -162,7 +162,7 @@ def test_only_shards_and_temporary_files_are_left_over(tmp_path):
 
 
 def prepared(output, overwrite=False):
-    return output_directory.prepared(str(output), "last.json", overwrite)
+    return output_directory.claim(str(output), "last.json", overwrite)
 
 
 @pytest.mark.parametrize("overwrite", [False, True])

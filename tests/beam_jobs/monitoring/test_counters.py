@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from small_data import build, counting, moved
 
-from beam_jobs.monitoring.counters import STEPS, timed
+from beam_jobs.monitoring.counters import STEPS, measure_time
 from beam_jobs.monitoring.summary import counter, distribution, query
 from records.format.record_set import RecordSet
 
@@ -91,7 +91,7 @@ def test_time_is_in_milliseconds():
         update = list.append
 
     found = Distribution()
-    with timed(found):
+    with measure_time(found):
         sum(range(10))
     assert found[0] in range(1000)
 

@@ -122,7 +122,7 @@ def test_at_the_end_nothing_is_left(counts, clock):
 
 def test_the_line_on_a_terminal(open_terminal):
     terminal = open_terminal()
-    with progress.shown("reading captions", LOCAL):
+    with progress.show("reading captions", LOCAL):
         progress.reject(2)
         progress.start(10)
         progress.skip(4, 1)
@@ -134,7 +134,7 @@ def test_the_line_on_a_terminal(open_terminal):
 
 
 def test_nothing_is_shown_elsewhere(capsys):
-    with progress.shown("reading captions", LOCAL):
+    with progress.show("reading captions", LOCAL):
         progress.start(10)
         progress.advance(10, 0)
         assert CHANNEL not in os.environ
@@ -144,14 +144,14 @@ def test_nothing_is_shown_elsewhere(capsys):
 
 def test_another_machines_runner_is_named(open_terminal):
     terminal = open_terminal()
-    with progress.shown("reading captions", PipelineOptions(["--runner=FlinkRunner"])):
+    with progress.show("reading captions", PipelineOptions(["--runner=FlinkRunner"])):
         pass
     assert terminal.lines[-1].startswith("running on FlinkRunner")
 
 
 def test_worker_processes_are_heard(open_terminal):
     terminal = open_terminal()
-    with progress.shown("reading captions", LOCAL):
+    with progress.show("reading captions", LOCAL):
         progress.start(10)
         subprocess.run([sys.executable, "-c", WORKER], check=True)
         progress.advance(4, 0)

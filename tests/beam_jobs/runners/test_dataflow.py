@@ -191,7 +191,7 @@ def test_the_command_submits_and_does_not_wait(monkeypatch, capsys):
     monkeypatch.setattr(gcsio, "GcsIO", Buckets)
     monkeypatch.setattr(command, "use_options", lambda *_: None)
     monkeypatch.setattr(build_records, "make_job", lambda *_: job)
-    monkeypatch.setattr(command, "prepared", lambda *_: nullcontext())
+    monkeypatch.setattr(command, "claim", lambda *_: nullcontext())
     flags = [*(f"--{name}={value}" for name, value in GIVEN.items()), "--source=jsonl"]
     flags += [f"--{name}=gs://bucket/x" for name in ("photos", "captions", "output")]
     assert build_records.main([*flags, "--config=any.yaml"]) == 0
