@@ -1,4 +1,4 @@
-"""One build of records, as every worker knows it."""
+"""The settings of one build of records."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from tfcap.config.experiment import Config
 
 @dataclass(frozen=True)
 class Job:
-    """One build, as every worker knows it.
+    """The settings of one build; every worker gets them.
 
     Attributes:
         photos: directory of the photos.

@@ -1,8 +1,8 @@
-"""Captioned photos to records.
+r"""Builds records from captioned photos.
 
-    python -m beam_jobs.build_records --config configs/flickr8k.yaml \\
-        --photos data/flickr8k/Flicker8k_Dataset \\
-        --captions data/flickr8k/Flickr8k_text/Flickr8k.token.txt \\
+    python -m beam_jobs.build_records --config configs/flickr8k.yaml \
+        --photos data/flickr8k/Flicker8k_Dataset \
+        --captions data/flickr8k/Flickr8k_text/Flickr8k.token.txt \
         --splits data/flickr8k/Flickr8k_text --output data/records/flickr8k
 
 Inputs: a directory of photos, and captions with their splits: Flickr8k's, or those of
@@ -116,7 +116,7 @@ def fraction(text: str) -> float:
 
 
 def places(args: argparse.Namespace) -> dict[str, list[str]]:
-    """Option -> what it says workers shall read from or write to."""
+    """Returns, for each option, the paths that workers read from or write to."""
     reuse = [args.reuse] if args.reuse else []
     own = {"--photos": [args.photos], "--output": [args.output], "--reuse": reuse}
     return {**own, **source_options.places(args)}

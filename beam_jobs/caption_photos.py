@@ -1,6 +1,6 @@
-"""A large collection of photos to captions, with an exported SavedModel.
+r"""Captions a large collection of photos with an exported SavedModel.
 
-    python -m beam_jobs.caption_photos --model exports/flickr8k \\
+    python -m beam_jobs.caption_photos --model exports/flickr8k \
         --photos 'photos/**.jpg' --output captions
 
 Inputs: an export of `tfcap export`; a pattern of photos, matched inside the pipeline
@@ -100,7 +100,7 @@ def positive(text: str) -> int:
 
 
 def places(args: argparse.Namespace) -> dict[str, list[str]]:
-    """Option -> what it says workers shall read from or write to."""
+    """Returns, for each option, the paths that workers read from or write to."""
     named = {"--model": args.model, "--photos": args.photos, "--output": args.output}
     return {option: [path] for option, path in named.items()}
 
@@ -138,7 +138,7 @@ def construct(
     job: CaptionJob,
     captioner_for: Callable[[str], Captioner] = load_captioner,
 ) -> None:
-    """The job graph. It holds a pattern only, whatever the number of photos."""
+    """Adds the job's steps. They hold a pattern only, however many photos match it."""
     # -> SourceFile
     files = (
         pipeline
@@ -184,7 +184,7 @@ class MatchPhotos(FileDoFn):
 
 
 def match_some(pattern: str) -> list[SourceFile]:
-    """The photos a pattern names.
+    """Returns the photos that match a pattern.
 
     Raises:
         UserError: there is none.

@@ -1,4 +1,4 @@
-"""What the steps of the pipelines pass on: text only, never pixels."""
+"""The elements that steps of the pipelines pass on: text only, never pixels."""
 
 from typing import NamedTuple
 
@@ -24,14 +24,14 @@ class Caption(NamedTuple):
 
 
 class SplitAssignment(NamedTuple):
-    """That a photo is in a split; one of an unknown name is rejected later."""
+    """The split of a photo. An unknown split is rejected later."""
 
     photo_id: str
     split: str
 
 
 class Named(NamedTuple):
-    """That the source names a photo, for where neither a caption nor a split does."""
+    """A photo that the source names without a caption and without a split."""
 
     photo_id: str
 
@@ -49,14 +49,14 @@ class SourceFile(NamedTuple):
 
 
 class RecordLocation(NamedTuple):
-    """Where an earlier record set holds a photo: shard, and byte its record is at."""
+    """The location of a photo in an earlier record set: shard and byte offset."""
 
     path: str
     offset: int
 
 
 class Photo(NamedTuple):
-    """A photo that is there, is in one split and has captions.
+    """A photo with a file, one split and at least one caption.
 
     Attributes:
         earlier: its record in the set whose features may be taken over.
@@ -69,8 +69,26 @@ class Photo(NamedTuple):
     earlier: RecordLocation | None = None
 
 
+class Reject(NamedTuple):
+    """A rejected input.
+
+    Attributes:
+        what: `photo` or `caption`.
+        where: photo file, or caption file and line or place in it.
+        reason: one word for counting.
+        detail: what was found.
+        captions: captions lost with it.
+    """
+
+    what: str
+    where: str
+    reason: str
+    detail: str
+    captions: int
+
+
 class Plan(NamedTuple):
-    """What must be known of the whole text before the first photo is read."""
+    """The vocabulary and the shards, which the whole text decides."""
 
     tokens: tuple[str, ...]
     shards: dict[str, int]

@@ -1,1 +1,1 @@
-"""Files of a job: remote storage, photos, checks and the output directory."""
+"""Remote storage, the output directory, photo files, and checks before a job starts."""

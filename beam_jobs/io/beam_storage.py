@@ -1,4 +1,4 @@
-"""Remote files by way of Beam: what a job can read and write, `records` can too.
+"""Remote files by way of Beam: `records` reads and writes where a job can.
 
 A path with a scheme goes to Beam's FileSystems: s3://, gs://, hdfs://, azfs:// where
 their libraries are installed, and any that a program registers. `register` is called
@@ -54,7 +54,7 @@ class FileDoFn(beam.DoFn):
 
 
 class BeamStorage(Storage):
-    """Every scheme that Beam has a file system for."""
+    """The file systems that Beam has, by the scheme of a path."""
 
     def open(self, path: str, buffering: int = BLOCK) -> BinaryIO:
         with plain_errors(path):
@@ -145,7 +145,7 @@ def match_below(directory: str, pattern: str, limit: int | None = None):
 
 
 def match(pattern: str, limit: int | None = None) -> list[FileMetadata]:
-    """The files that match a pattern (`*`, `**`, `?`, `[...]`).
+    """Returns the files that match a pattern (`*`, `**`, `?`, `[...]`).
 
     On a file system that has directories `**` may match them too.
     """
@@ -156,12 +156,12 @@ def match(pattern: str, limit: int | None = None) -> list[FileMetadata]:
 
 
 def escape(path: str) -> str:
-    """A pattern that matches just this path."""
+    """Returns a pattern that matches only this path."""
     return "".join(f"[{char}]" if char in "*?[" else char for char in path)
 
 
 def has_directories(path: str) -> bool:
-    """False of an object store, whose files only have long names."""
+    """Returns False for an object store, whose files only have long names."""
     return FileSystems.get_filesystem(path).has_dirs()
 
 
@@ -171,11 +171,11 @@ def is_root(path: str) -> bool:
 
 @contextmanager
 def plain_errors(path: str) -> Iterator[None]:
-    """Whatever Beam or a client library raises, as an OSError.
+    """Converts the exceptions of Beam and of client libraries to OSError.
 
     Raises:
         FileNotFoundError: there is no such file.
-        StorageUserError: anything else, a library that is not installed too.
+        StorageUserError: any other failure, a missing library among them.
     """
     try:
         yield
@@ -192,8 +192,34 @@ def plain_errors(path: str) -> Iterator[None]:
 
 
 def innermost(error: Exception) -> Exception:
-    """What a BeamIOError was made of."""
+    """Returns the exception that a BeamIOError wraps."""
     details = getattr(error, "exception_details", None)
     if isinstance(error, BeamIOError) and details:
         return innermost(next(iter(details.values())))
     return error
+
+
+@functools.lru_cache
+def local_copy(directory: str) -> str:
+    """Returns a local copy of a directory, which lasts until the process ends.
+
+    Raises:
+        UserError: nothing is there, or it cannot be read.
+    """
+    if not is_remote(directory):
+        return directory
+    copy, storage = tempfile.TemporaryDirectory(prefix="tfcap-"), BeamStorage()
+    _copies.append(copy)
+    names = [name for name, _ in storage.files(directory, nested=True)]
+    for name in names:
+        target = os.path.join(copy.name, name)
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        source = storage.open(f"{directory.rstrip('/')}/{name}")
+        with source, open(target, "wb") as file:
+            shutil.copyfileobj(source, file, BLOCK)
+    if not names:
+        raise UserError(f"nothing is in {directory}")
+    return copy.name
+
+
+_copies: list[tempfile.TemporaryDirectory] = []

@@ -1,4 +1,4 @@
-"""The folder a job writes to: taken over or refused, gone on with, tidied up.
+"""The directory a job writes to: claimed or refused, resumed, cleaned up.
 
     shards ...       each under its own name only when it is whole
     .build/started   the format of what a job leaves here, for one that goes on
@@ -50,7 +50,7 @@ TEMPORARY = re.compile(r"\..+\.tmp")
 
 
 class Report(BaseModel):
-    """What a finished shard holds, and what was left out of it.
+    """The contents of a finished shard, and its rejected photos.
 
     Attributes:
         plan: digest of all that decides the shard's bytes.
@@ -179,10 +179,10 @@ def save_report(output: str, shard: str, report: Report) -> None:
 def finished_report(
     kind: type[AnyReport], output: str, shard: str, plan: str
 ) -> AnyReport | None:
-    """The report of a shard that an interrupted job finished, if it still fits.
+    """Returns the report of a shard that an interrupted job finished, if it still fits.
 
-    One that does not fit is removed before the shard is written anew: a job broken off
-    between the two must not leave it beside the new shard.
+    A report that does not fit is removed before the shard is written again, so that an
+    interruption between the two does not leave it beside the new shard.
     """
     report = load_report(kind, report_path(output, shard))
     path = os.path.join(output, shard)
@@ -194,9 +194,9 @@ def finished_report(
 
 
 def load_report(kind: type[AnyReport], path: str) -> AnyReport | None:
-    """A report; None where there is none, a damaged one, or one of another version.
+    """Returns a report, or None if it is missing, damaged or of another version.
 
-    Its shard is written anew.
+    Without a report the shard is written again.
     """
     try:
         return kind.model_validate_json(read_file(path))

@@ -1,4 +1,4 @@
-"""Photo files: finding them, and reading one, on any file system Beam knows."""
+"""Finds and reads photo files on any file system that Beam knows."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -41,7 +41,7 @@ def list_photos(directory: str) -> Iterator[SourceFile]:
 
 
 def list_local(directory: str) -> Iterator[SourceFile]:
-    """As `list_photos`; Beam's way would hold all of the files at once."""
+    """Yields the files of a local directory; Beam would hold all of them at once."""
     try:
         for entry in local_files(directory, nested=True):
             name, found = os.path.relpath(entry.path, directory), entry.stat()
@@ -94,10 +94,9 @@ def read_batch(
 
 
 def read_photos(paths: Sequence[str]) -> list[tuple[bytes, str] | PhotoProblem]:
-    """Photos' bytes and formats, or what is wrong with them, in order.
+    """Returns photos' bytes and formats, or what is wrong with them, in order.
 
-    Those of a remote file system are read several at a time: each takes its time to
-    come.
+    Several remote photos are read at a time, because each read waits for the network.
 
     Raises:
         UserError: the file system does not answer.
@@ -116,7 +115,7 @@ def read_or_problem(path: str) -> tuple[bytes, str] | PhotoProblem:
 
 
 def read_photo(path: str) -> tuple[bytes, str]:
-    """A photo's bytes and its format.
+    """Returns a photo's bytes and its format.
 
     Raises:
         PhotoProblem: it cannot be read (permission, or gone since it was listed), or

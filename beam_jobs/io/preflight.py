@@ -1,4 +1,4 @@
-"""Whether a job can reach the remote places it names, before it starts."""
+"""Checks, before a job starts, that it can reach the remote paths it names."""
 
 import importlib
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What Beam 2.77 needs help with on S3.
+"""Workarounds for Beam 2.77 on S3.
 
 - It makes a new client for every call: a twentieth of a second and a new connection
   for each photo. Here all calls of a process share one.
@@ -39,7 +39,7 @@ FATAL = {
 
 
 class SharedSession:
-    """Takes the place of boto3's session in Beam; boto3's clients are thread-safe."""
+    """A replacement of boto3's session in Beam; boto3's clients are thread-safe."""
 
     def __init__(self):
         self.clients: dict = {}
@@ -70,7 +70,7 @@ def share_client() -> None:
 
 
 def client_for(path: str):
-    """The boto3 client of the options in force."""
+    """Returns the boto3 client for Beam's current options."""
     options = FileSystems.get_filesystem(path)._options
     return s3io.S3IO(options=options).client.client
 

@@ -1,4 +1,4 @@
-"""Lines in order, of which no more are in memory than are sorted at once."""
+"""Sorts lines with a bounded number of them in memory."""
 
 import heapq
 import itertools
@@ -14,7 +14,7 @@ AS_IS = {"encoding": "utf-8", "newline": "\n"}
 def sorted_lines(lines: Iterable[str]) -> Iterator[str]:
     """Yields lines, each with its end, in ascending order.
 
-    What is sorted waits for the rest in temporary files.
+    Sorted parts wait in temporary files and are merged.
     """
     lines = iter(lines)
     with ExitStack() as files:

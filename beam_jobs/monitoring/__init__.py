@@ -1,1 +1,1 @@
-"""Counters, progress and the summary of a running job."""
+"""Counters, the progress line and the summary of a job."""

@@ -1,4 +1,4 @@
-"""What a build counts while it runs: every outcome, and the time of every step.
+"""Counters of a build: the outcome of every photo, the time of every step.
 
     photos_written           in finished shards: encoded + taken over + reused
     photos_encoded           by the encoder, in this run
@@ -40,7 +40,7 @@ def distribution(name: str):
 
 
 def step_milliseconds(step: str):
-    """The distribution of one of STEPS."""
+    """Returns the distribution of one of STEPS."""
     return distribution(f"{step}_milliseconds")
 
 
@@ -53,15 +53,15 @@ def measure_time(milliseconds) -> Iterator[None]:
 
 
 def milliseconds_since(started: float) -> int:
-    """Since a reading of `time.perf_counter`."""
+    """Returns the milliseconds since a reading of `time.perf_counter`."""
     return round(1000 * (time.perf_counter() - started))
 
 
 class CountRejects(beam.DoFn):
-    """Reject -> the same, counted by its reason.
+    """Reject -> the same Reject; counts it by its reason.
 
     Args:
-        show: tell the progress line, which knows those of the encoding step already.
+        show: pass it to the progress line, which knows the encoding step's already.
     """
 
     def __init__(self, show: bool):

@@ -1,9 +1,9 @@
 """A progress line for jobs whose workers are on this machine.
 
-The steps tell how far they are by `start`, `advance`, `skip` and `reject`. In the
-process that shows the line these change it; a worker process that a runner started
-from there appends a line to a file, whose path it inherits, and the first process
-reads it. Elsewhere, and where standard error is no terminal, they do nothing.
+Steps report progress by `start`, `advance`, `skip` and `reject`. In the process that
+shows the line these change it. A worker process that a runner started on this machine
+appends a line to a file, whose path it inherits, and the first process reads it.
+Elsewhere, and where standard error is no terminal, they do nothing.
 """
 
 import json
@@ -38,7 +38,7 @@ SPEED_SECONDS = 30.0
 
 
 class Counts:
-    """What the line says; for several threads.
+    """The numbers of the progress line, updated by several threads.
 
     Attributes:
         total: photos in all; None while that is not known.
@@ -68,9 +68,9 @@ class Counts:
                 self._seen.append((self._clock(), self.worked))
 
     def speed(self) -> float | None:
-        """Photos a second over the last `SPEED_SECONDS`, or the last batch if longer.
+        """Returns photos a second, over `SPEED_SECONDS` or the last batch if longer.
 
-        None before the first.
+        None before the first batch.
         """
         with self._lock:
             now = self._clock()
@@ -82,9 +82,9 @@ class Counts:
             return (self.worked - before) / max(now - start, 1e-3)
 
     def describe(self) -> str:
-        """Speed, time left, rejects and what was there before.
+        """Returns speed, time left, rejects and the photos of an interrupted job.
 
-        What matters least comes last: a narrow terminal cuts it off.
+        The least important comes last: a narrow terminal cuts it off.
 
         >>> counts.describe()
         '15/s, 0:01:10 left, 12 rejected, 300 from before'
@@ -104,7 +104,7 @@ class Counts:
 
 
 class CountsColumn(ProgressColumn):
-    """`Counts.describe`, as of the moment that it is drawn."""
+    """A column that shows `Counts.describe` at the time it is drawn."""
 
     def __init__(self, counts: Counts):
         super().__init__()
@@ -123,8 +123,8 @@ def show(first: str, options: PipelineOptions) -> Iterator[None]:
 
     Args:
         first: what is done before the first photo.
-        options: of the pipeline. Of another machine's runner nothing may be heard,
-            and the line says no more than which it is.
+        options: of the pipeline. A runner on another machine reports no progress, so
+            the line only names it.
     """
     global _counts
     if not sys.stderr.isatty():
@@ -165,7 +165,7 @@ def progress_bar(counts: Counts) -> Iterator[None]:
 
 @contextmanager
 def collect_worker_progress(counts: Counts) -> Iterator[None]:
-    """Adds what worker processes tell to `counts`."""
+    """Adds the progress of worker processes to `counts`."""
     with tempfile.TemporaryDirectory(prefix="tfcap-progress-") as folder:
         path = os.path.join(folder, "told")
         with open(path, "x+b") as file:
@@ -179,7 +179,7 @@ def collect_worker_progress(counts: Counts) -> Iterator[None]:
 
 @contextmanager
 def call_regularly(action: Callable[[], None]) -> Iterator[None]:
-    """Does `action` a few times a second while the body runs, and once at its end."""
+    """Calls `action` a few times a second while the body runs, and once at its end."""
     over = threading.Event()
 
     def repeat() -> None:

@@ -1,4 +1,4 @@
-"""What a build did, as tables a person reads."""
+"""Prints the summary of a build."""
 
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
@@ -71,7 +71,7 @@ def what_is_there(job: Job, manifest: Manifest) -> Iterator[str]:
 
 
 def outcomes(job: Job, result, seconds: float) -> Iterator[str]:
-    """Where the photos' features came from, and how fast; what a runner counted."""
+    """Yields where the photos' features came from, and the speed, from the counters."""
     if not query(result, "photos_written")["counters"]:
         yield f"done in {seconds:.0f} s; this runner tells no more"
         return
@@ -94,7 +94,7 @@ def outcomes(job: Job, result, seconds: float) -> Iterator[str]:
 
 
 def step_table(steps: Mapping[str, "Measured"]) -> Table:
-    """Seconds of each step, over all workers together."""
+    """Returns a table of the seconds of each step, over all workers together."""
     table = number_table(
         "step", "seconds", "ms a batch", "slowest", title="time by step, all workers"
     )
@@ -109,7 +109,7 @@ def step_table(steps: Mapping[str, "Measured"]) -> Table:
 
 
 def has_ended(result) -> bool:
-    """False for a job that was only submitted."""
+    """Returns False for a job that was only submitted."""
     return result.state in LAST_STATES
 
 
@@ -118,7 +118,7 @@ def counter(result, name: str) -> int:
 
 
 class Measured(NamedTuple):
-    """A distribution at the end of a run, over all steps that it was counted in."""
+    """A distribution at the end of a run, over all steps that update it."""
 
     count: int
     sum: int
@@ -137,7 +137,7 @@ def distribution(result, name: str) -> Measured | None:
 
 
 def query(result, name: str) -> Mapping[str, list]:
-    """What a runner counted; nothing for one that does not count."""
+    """Returns a runner's counters; empty lists for a runner without counters."""
     wanted = MetricsFilter().with_namespace(NAMESPACE).with_name(name)
     try:
         return result.metrics().query(wanted)

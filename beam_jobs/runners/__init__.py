@@ -1,1 +1,1 @@
-"""Runners: their options, checks and the processes they need."""
+"""Runs pipelines on Beam's runners."""

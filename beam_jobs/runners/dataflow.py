@@ -1,7 +1,7 @@
-"""Google Cloud Dataflow: what it needs, what it refuses, where its jobs are seen.
+"""Checks a job for Google Cloud Dataflow and describes its submission.
 
-All that would fail there, minutes later and on a machine that is paid for, is refused
-here first.
+Mistakes are refused here before the job is submitted: there they would fail minutes
+later, on a paid machine.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -33,11 +33,11 @@ def is_chosen(options: PipelineOptions) -> bool:
 def check(
     options: PipelineOptions, places: Mapping[str, Sequence[str]], dry_run: bool = False
 ) -> None:
-    """Looks at the command line alone, for a job that is meant for Dataflow.
+    """Checks the command line of a job for Dataflow; reads no file.
 
     Args:
         options: Beam's; with another runner nothing is looked at.
-        places: option -> what it says workers shall read from or write to.
+        places: option -> the paths that workers read from or write to.
         dry_run: nothing will be submitted, so it needs nobody's credentials.
 
     Raises:
@@ -116,7 +116,7 @@ def places_on_this_machine(places: Mapping[str, Sequence[str]]) -> Iterator[str]
 
 
 def missing_credentials(options: PipelineOptions) -> Iterator[str]:
-    """Looked for here because Beam goes on without, to fail after minutes of tries."""
+    """Yields a problem if there are none; Beam itself would retry for minutes."""
     import google.auth
 
     if options.view_as(GoogleCloudOptions).no_auth:
@@ -131,7 +131,7 @@ def missing_credentials(options: PipelineOptions) -> Iterator[str]:
 
 
 def as_user_error(error: Exception) -> UserError | None:
-    """What Google's clients raise for a person to see; None for all else."""
+    """Converts errors of Google's clients; returns None for any other."""
     try:
         from google.api_core.exceptions import GoogleAPIError
         from google.auth.exceptions import GoogleAuthError
@@ -146,7 +146,7 @@ def as_user_error(error: Exception) -> UserError | None:
 
 
 def describe_submission(result, options: PipelineOptions, output: str) -> str:
-    """Where to look for a job that was submitted and is not waited for."""
+    """Returns where a submitted job can be seen."""
     google = options.view_as(GoogleCloudOptions)
     if not result.has_job:
         return f"the job is written to {google.template_location} and not started"

@@ -1,4 +1,4 @@
-"""`--dry_run`: the job as it would be submitted, and no more.
+"""`--dry_run`: shows the job as it would be submitted, and submits nothing.
 
 Without a network: the graph holds paths only, and none of them is followed on another
 machine. With a directory, there come to stand in it
@@ -35,7 +35,7 @@ GRAPH_LIMIT = 1_000_000  # bytes; a tenth of what Dataflow takes
 
 @dataclass(frozen=True)
 class Submission:
-    """What would be submitted.
+    """A job as it would be submitted.
 
     Attributes:
         runner: its name.
@@ -49,11 +49,11 @@ class Submission:
 
     @property
     def size(self) -> int:
-        """Of the graph, in bytes."""
+        """Returns the size of the graph in bytes."""
         return self.graph.ByteSize()
 
     def steps(self) -> dict[str, beam_runner_api_pb2.PTransform]:
-        """Full name -> step, of those that do the work, not their groups."""
+        """Returns full name -> step for primitive steps, without composites."""
         every = self.graph.components.transforms.values()
         working = (s for s in every if s.HasField("spec") and not s.subtransforms)
         return {step.unique_name: step for step in working}
@@ -61,17 +61,17 @@ class Submission:
     def environment_of(
         self, step: beam_runner_api_pb2.PTransform
     ) -> beam_runner_api_pb2.Environment:
-        """An empty one for a step that the runner does itself."""
+        """Returns the environment of a step, empty for one that the runner does."""
         known = self.graph.components.environments
         return known[step.environment_id] if step.environment_id else EMPTY
 
     def environments(self) -> list[str]:
-        """Where workers run, in words."""
+        """Returns descriptions of where workers run."""
         every = map(self.environment_of, self.steps().values())
         return sorted({describe_environment(one) for one in every if one.urn})
 
     def hints(self) -> dict[str, dict[str, str]]:
-        """Full name of a step -> its resource hints, where it has any."""
+        """Returns full name -> resource hints of the steps that have any."""
         every = {n: self.environment_of(s) for n, s in self.steps().items()}
         return {
             name: {hint_name(u): value.decode() for u, value in hints.items()}
@@ -81,7 +81,7 @@ class Submission:
 
 
 def may_check_inputs(folder: str | None, places: Mapping[str, Sequence[str]]) -> bool:
-    """Whether a command looks at its files: a dry run not at those elsewhere.
+    """Returns False for a dry run with remote paths, whose files are not read.
 
     Args:
         folder: what `--dry_run` was given; None for a run in earnest.
@@ -132,7 +132,7 @@ def prepare(
 def prepare_for_dataflow(
     build: Callable[[beam.Pipeline], None], options: PipelineOptions
 ) -> Submission:
-    """As Beam's own runner does, up to the first word to Google."""
+    """Builds the request as Beam's own runner does, without contacting Google."""
     from apache_beam.runners.dataflow.internal import apiclient
 
     options.view_as(TestOptions).dry_run = True
@@ -151,7 +151,7 @@ def prepare_for_dataflow(
 
 
 def describe_environment(environment: beam_runner_api_pb2.Environment) -> str:
-    """`docker IMAGE`, `process COMMAND`, `external ADDRESS`, or the kind alone."""
+    """Returns `docker IMAGE`, `process COMMAND`, `external ADDRESS` or the kind."""
     kind, payload = environment.urn.split(":")[-2], environment.payload
     api = beam_runner_api_pb2
     detail = {
@@ -186,7 +186,7 @@ def rows(submission: Submission) -> Iterator[tuple[str, str]]:
 
 
 def request_rows(request: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """What the service is asked for, as it stands in the request."""
+    """Yields the resources that the request asks for."""
     yield "request", f"{len(json.dumps(request)):,} bytes"
     yield "job", request["name"]
     environment = request["environment"]

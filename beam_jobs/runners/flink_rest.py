@@ -1,6 +1,7 @@
 """A Flink cluster's own interface (REST), for what Beam's job server does not do there.
 
-Told to cancel a job, the job server stops waiting for it, and the cluster goes on.
+When a job is cancelled, the job server stops waiting for it, but the cluster keeps
+running it.
 """
 
 import json
@@ -13,11 +14,11 @@ GONE = ("CANCELED", "FAILED", "FINISHED")
 
 
 def cancel(master: str, name: str) -> None:
-    """Cancels a job, or says on standard error that it goes on.
+    """Cancels a job, or warns on standard error that it may still run.
 
     Args:
         master: the cluster's address, `host:port` with or without a scheme before it.
-        name: of the job; of several the one started last.
+        name: of the job; if several have it, the one started last is cancelled.
     """
     base = master if "://" in master else f"http://{master}"
     try:
@@ -30,7 +31,7 @@ def cancel(master: str, name: str) -> None:
 
 
 def call(method: str, url: str) -> dict:
-    """What the cluster answers.
+    """Returns the cluster's answer.
 
     Raises:
         OSError: no answer, or one that says no.

@@ -1,7 +1,7 @@
 """Flink and Spark take a job from Beam's job server, a Java program that Beam starts.
 
-`deploy/job_server.sh` makes the program. What goes wrong in it has to reach a person,
-and Ctrl-C has to reach the cluster behind it.
+`deploy/job_server.sh` makes the program. Its errors have to reach the user, and Ctrl-C
+has to reach the cluster behind it.
 """
 
 import logging
@@ -40,7 +40,7 @@ def is_chosen(options: PipelineOptions) -> bool:
 
 
 def engine_of(options: PipelineOptions) -> str:
-    """`flink` or `spark`, as in the names of their options."""
+    """Returns `flink` or `spark`, as in the names of their options."""
     return options.view_as(StandardOptions).runner.removesuffix("Runner").lower()
 
 
@@ -49,14 +49,14 @@ def jar_of(options: PipelineOptions) -> str | None:
 
 
 def flink_master(options: PipelineOptions) -> str | None:
-    """The address of the Flink cluster; None for one inside the job server."""
+    """Returns the address of the Flink cluster; None for one in the job server."""
     master = options.view_as(FlinkRunnerOptions).flink_master.strip()
     of_flink = engine_of(options) == "flink" and master not in MAGIC_HOST_NAMES
     return master if of_flink else None
 
 
 def job_name(options: PipelineOptions) -> GoogleCloudOptions:
-    """The options that hold `job_name`: Flink's and Spark's jobs have it too."""
+    """Returns the options that hold `job_name`, for Flink's and Spark's jobs too."""
     return options.view_as(GoogleCloudOptions)
 
 
@@ -80,7 +80,7 @@ def prepare(options: PipelineOptions) -> None:
 
 
 def submits_itself(options: PipelineOptions) -> bool:
-    """Whether the job goes to the cluster as one jar, without a job server."""
+    """Returns True if the job goes to the cluster as one jar, without a job server."""
     flink = options.view_as(FlinkRunnerOptions).flink_submit_uber_jar
     return flink or options.view_as(SparkRunnerOptions).spark_submit_uber_jar
 
@@ -101,11 +101,11 @@ def check_java(java: str) -> None:
 
 @contextmanager
 def watch_job_server(options: PipelineOptions) -> Iterator[None]:
-    """Around a run on Flink or Spark: it is quiet, and Ctrl-C cancels it.
+    """Silences a run on Flink or Spark, and cancels it at Ctrl-C.
 
     Raises:
-        UserError: the cluster or the job server gave the job up. What a step raised
-            comes as it is.
+        UserError: the cluster or the job server failed. Exceptions of a step are
+            raised unchanged.
     """
     if not is_chosen(options):
         yield
@@ -146,7 +146,7 @@ def silence_workers() -> Iterator[None]:
 
 
 def as_user_error(error: Exception, engine: str, jar: str | None) -> UserError | None:
-    """What a person can do something about; None for a step's own failure."""
+    """Converts failures that a user can fix; returns None for a step's own failure."""
     text = str(error)
     failed = FAILED.match(text)
     if "Traceback (most recent call last)" in text:

@@ -38,7 +38,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def read_flags(path: str | None) -> list[str]:
-    """A file's options as flags; none without a file.
+    """Returns a file's options as flags; none without a file.
 
     Raises:
         UserError: the file cannot be read, names an option that Beam has not, or gives
@@ -55,7 +55,7 @@ def read_flags(path: str | None) -> list[str]:
 
 
 def known_options() -> dict[str, argparse.Action]:
-    """Every option that Beam knows, ours among them, by its spelling (`--region`)."""
+    """Returns Beam's options and ours, each by its flag (`--region`)."""
     known: dict[str, argparse.Action] = {}
 
     def look(parser: argparse.ArgumentParser) -> None:
@@ -91,7 +91,7 @@ def flags_of(
 def switch(
     path: str, name: str, value: bool, known: Mapping[str, argparse.Action]
 ) -> Iterator[str]:
-    """An option without a value: on by its name, off by `no_` before it."""
+    """Yields the flag of a switch: its name for true, `no_` and its name for false."""
     if value:
         yield f"--{name}"
     elif f"--no_{name}" in known:

@@ -1,4 +1,4 @@
-"""Which of Beam's runners are known to run these jobs whole.
+"""Lists which of Beam's runners are known to run these jobs correctly.
 
 A runner that loses elements, or reports success without running a step, makes records
 that look finished. So each is one of: tested, used with a warning, refused.
@@ -15,7 +15,7 @@ from records.errors import UserError
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of a runner.
+    """What we know about a runner.
 
     Attributes:
         doubt: why its output is not taken for granted; None where a test compares
@@ -62,7 +62,7 @@ def settle(options: PipelineOptions) -> None:
 
 
 def warn(options: PipelineOptions) -> None:
-    """Says on standard error what is doubted of the options' runner, if anything."""
+    """Warns on standard error about a runner that is not tested."""
     name = options.view_as(StandardOptions).runner
     doubt = look_up(name).doubt if name else None
     if doubt:
@@ -75,7 +75,7 @@ def warn(options: PipelineOptions) -> None:
 
 
 def full_name(given: str) -> str:
-    """`flink` -> `FlinkRunner`; a class's dotted path of Beam's -> its name alone."""
+    """Returns `FlinkRunner` for `flink`, and the class name of Beam's dotted paths."""
     if "." in given and not given.startswith("apache_beam."):
         return given
     last = given.rpartition(".")[2].lower()

@@ -1,4 +1,4 @@
-"""What the step that runs the encoder asks of a worker: a GPU, memory.
+"""Resource hints of the step that runs the encoder: a GPU, memory.
 
     --encoder_resource_hints accelerator=type:nvidia-l4;count:1;install-nvidia-driver
     --encoder_resource_hints min_ram=16GB
@@ -16,7 +16,7 @@ from records.errors import UserError
 
 
 class EncoderHints(PipelineOptions):
-    """The option, among Beam's: a file of `--beam_options` may hold it too."""
+    """The option, as one of Beam's: a file of `--beam_options` may hold it too."""
 
     @classmethod
     def _add_argparse_args(cls, parser: argparse.ArgumentParser) -> None:
@@ -30,7 +30,7 @@ class EncoderHints(PipelineOptions):
 
 
 def encoder_hints(options: PipelineOptions) -> dict[str, str]:
-    """Name -> value, as `PTransform.with_resource_hints` takes them.
+    """Returns name -> value, as `PTransform.with_resource_hints` takes them.
 
     Raises:
         UserError: no such hint, or a value that it does not take.

@@ -1,4 +1,4 @@
-"""How a job is run, and how its errors reach a person."""
+"""Runs a pipeline, and turns its errors into messages for the user."""
 
 import argparse
 import gc
@@ -57,7 +57,7 @@ def parse_command(
 def parse_beam_options(
     flags: Sequence[str], others: Sequence[str] = ()
 ) -> PipelineOptions:
-    """Beam options, an unknown one refused (Beam itself would drop it in silence).
+    """Parses Beam's options; refuses an unknown one, which Beam itself would ignore.
 
     Args:
         flags: as given on the command line.
@@ -125,7 +125,7 @@ def run(pipeline: beam.Pipeline, options: PipelineOptions):
 
 @contextmanager
 def new_pipeline(options: PipelineOptions) -> Iterator[beam.Pipeline]:
-    """As `make_pipeline`; leaves nothing in the system's folder for temporary files.
+    """Makes a pipeline, and removes its folder of temporary files at the end.
 
     Beam makes a folder there for every pipeline, and removes it where one is run.
     """
@@ -137,7 +137,7 @@ def new_pipeline(options: PipelineOptions) -> Iterator[beam.Pipeline]:
 
 
 def make_pipeline(options: PipelineOptions) -> beam.Pipeline:
-    """An empty pipeline for the runner of the options.
+    """Returns an empty pipeline for the runner of the options.
 
     Raises:
         UserError: Beam has no such runner, or its options contradict each other.
@@ -154,9 +154,9 @@ def make_pipeline(options: PipelineOptions) -> beam.Pipeline:
 
 
 def local_runner(options: PipelineOptions) -> FnApiRunner:
-    """Beam's runner on this machine, which tells its worker processes the options.
+    """Returns Beam's local runner, set up to pass the options to its worker processes.
 
-    Left alone it tells them none, and they look for remote files without the keys.
+    By default it passes none, and workers open remote files without the keys.
     """
     told = JobServiceHandle.encode_pipeline_options(
         options.get_all_options(drop_default=True)
@@ -170,8 +170,8 @@ def local_runner(options: PipelineOptions) -> FnApiRunner:
 def silence_threads() -> None:
     """Keeps Beam's own threads from printing that they lost a worker or a job server.
 
-    The run fails with it, and that is what is told. Some notice only after the run that
-    a job server has ended, so they stay silent for good.
+    The run itself fails with that error. Some threads notice the end of a job server
+    only after the run, so they stay silent for good.
     """
     hook = threading.excepthook
 
@@ -185,10 +185,10 @@ def silence_threads() -> None:
 
 @contextmanager
 def freeze_garbage() -> Iterator[None]:
-    """Keeps the garbage collector from what is there before the job.
+    """Excludes the objects that exist before the job from garbage collection.
 
-    That is half a million objects of TensorFlow, Keras and Beam, none of them garbage:
-    to look through them takes a quarter of a second, again and again.
+    These are half a million objects of TensorFlow, Keras and Beam, none of them
+    garbage. Each collection would spend a quarter of a second on them.
     """
     gc.freeze()
     try:
@@ -199,10 +199,9 @@ def freeze_garbage() -> Iterator[None]:
 
 @contextmanager
 def note_ctrl_c() -> Iterator[list[int]]:
-    """Notes Ctrl-C before it is raised; yields the list it is noted in.
+    """Records Ctrl-C before it is raised; yields the list of records.
 
-    On its way out the exception passes through Beam and TensorFlow, and either may
-    make another one of it.
+    Beam and TensorFlow may replace the exception by another one.
     """
     noted: list[int] = []
 
@@ -220,7 +219,7 @@ def note_ctrl_c() -> Iterator[list[int]]:
 
 
 def as_raised(error: Exception) -> BaseException:
-    """What a step raised, as far as a person is concerned; else `error` itself."""
+    """Returns the user's view of an error: UserError, Ctrl-C, or `error` itself."""
     # In this process it comes as it is, from another as the text of a traceback.
     own = isinstance(error, UserError)
     found = USER_ERROR.search(f"UserError: {error}" if own else str(error))

@@ -1,9 +1,9 @@
-"""A worker process, for a runner that starts one on each machine it has.
+"""A worker process, for a runner that starts one on each of its machines.
 
     --environment_type PROCESS --environment_config '{"command": "tfcap-worker"}'
 
-What Beam's container image does when it starts, on a machine that has this package
-installed instead: it asks the runner where to report and serves it until it is ended.
+It replaces the start of Beam's container image on a machine where this package is
+installed. It asks the runner where to report, and serves it until the runner ends it.
 """
 
 import argparse
@@ -52,7 +52,7 @@ def ask(worker: str, endpoint: str) -> beam_provision_api_pb2.ProvisionInfo:
 def environment(
     worker: str, info: beam_provision_api_pb2.ProvisionInfo
 ) -> dict[str, str]:
-    """The variables in which Beam's worker looks for what it was told."""
+    """Returns the environment variables that Beam's worker reads."""
     services = {
         f"{name.upper()}_API_SERVICE_DESCRIPTOR": getattr(info, f"{name}_endpoint")
         for name in ENDPOINTS

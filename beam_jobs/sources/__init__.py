@@ -1,1 +1,1 @@
-"""Forms of captioned photos, a module each."""
+"""Sources of captions and splits, a module for each form."""

@@ -1,4 +1,4 @@
-"""Where captions come from: a module per form they are published in.
+"""The base of all sources of captions; there is a module for each published form.
 
 Each source reads its files to the same three kinds of items, so that everything after
 them, and every byte of the records, is independent of the form. A photo's id is the
@@ -20,7 +20,7 @@ ANY_FORM = (
 
 
 class Source(ABC):
-    """One form of captions and splits; workers know it by the paths of its files.
+    """One form of captions and splits; it holds the paths of its files only.
 
     Attributes:
         name: after `--source`.
@@ -38,7 +38,7 @@ class Source(ABC):
     def check_options(
         cls, captions: Sequence[str], splits: str | None, drawn: bool = False
     ) -> None:
-        """Looks at the command line alone.
+        """Checks the command line; reads no file.
 
         Args:
             drawn: whether `--split_fractions` says how photos are split.
@@ -64,7 +64,7 @@ class Source(ABC):
     @classmethod
     @abstractmethod
     def open(cls, captions: Sequence[str], splits: str | None) -> "Source":
-        """The source of these options, once a look at its files shows no mistake.
+        """Returns the source of these options; checks the beginning of its files first.
 
         Raises:
             UserError: a file is missing, empty or of another form.
@@ -73,15 +73,15 @@ class Source(ABC):
     @classmethod
     @abstractmethod
     def named(cls, captions: Sequence[str], splits: str | None) -> "Source":
-        """The source of these options, without a look at its files."""
+        """Returns the source of these options; reads no file."""
 
     @abstractmethod
     def files(self) -> dict[str, str]:
-        """What it reads, for the manifest."""
+        """Returns the paths of its files, for the manifest."""
 
     @abstractmethod
     def to_read(self) -> list[Any]:
-        """What can be read apart, by several workers: paths only."""
+        """Returns the inputs that several workers can read in parallel; paths only."""
 
     @abstractmethod
     def items(self, given: Any) -> Iterator[Any]:

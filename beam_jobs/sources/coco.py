@@ -108,7 +108,7 @@ def refuse_instances(annotations: Sequence[tuple[str, Any]], path: str) -> None:
 def image_items(
     where: str, image: Any, split: str | None, photos: dict[str, str]
 ) -> Iterator[Item]:
-    """All that one entry of `images` says; adds its id to `photos`."""
+    """Yields the items of an entry of `images`; adds its id to `photos`."""
     try:
         path = path_text(field(image, "file_name"), "file_name")
         key = id_text(field(image, "id"), "id")
@@ -124,7 +124,7 @@ def image_items(
 def read_annotation(
     where: str, annotation: Any, photos: dict[str, str], index: int
 ) -> Caption | Reject:
-    """One entry of `annotations`; `index` orders those without a number for an id."""
+    """Reads an entry of `annotations`; `index` orders those without a numeric id."""
     try:
         image = id_text(field(annotation, "image_id"), "image_id")
         if image not in photos:
@@ -142,7 +142,7 @@ def annotation_number(annotation: dict[str, Any], index: int) -> int:
 
 
 def id_text(value: Any, key: str) -> str:
-    """An id as text: `7` and `"7"` are the same one."""
+    """Returns an id as text: `7` and `"7"` are equal."""
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise ItemError(
             "not_an_id",

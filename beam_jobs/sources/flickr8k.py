@@ -74,9 +74,9 @@ def parse_captions(
 
 
 def parse_caption(line: bytes, where: str) -> Caption | Reject:
-    """Reads one line of the caption file.
+    r"""Reads one line of the caption file.
 
-    >>> parse_caption(b"1.jpg#0\\tA dog runs .", "captions.txt:1").text
+    >>> parse_caption(b"1.jpg#0\tA dog runs .", "captions.txt:1").text
     'A dog runs .'
     """
     return parse_line(line, where, CAPTION_LINE, "photo.jpg#number<TAB>caption")
@@ -104,7 +104,7 @@ def parse_csv_caption(line: bytes, where: str) -> Caption | Reject:
 
 
 def find_split_files(directory: str) -> dict[str, str]:
-    """The three split lists of a directory.
+    """Returns the paths of the three split lists of a directory.
 
     Raises:
         UserError: one is not there or names no photo.

@@ -1,4 +1,4 @@
-"""Reads JSON documents, and looks into their values, with a reject for a wrong one.
+"""Reads JSON documents, and rejects values that are wrong.
 
 A reject names its place by file and pointer: `dataset.json:images[3].sentences[0]`.
 Any value in the place of a caption counts as one caption in.
@@ -168,7 +168,7 @@ def photo_items(
     split: str | None = None,
     index: int = 0,
 ) -> Iterator[Item]:
-    """All that one entry with a photo, its split and its captions says.
+    """Yields the items of an entry with a photo, its split and its captions.
 
     Args:
         where: file and pointer of the entry.
@@ -198,7 +198,7 @@ def photo_items(
 
 
 def split_items(photo: str, name: Any) -> Iterator[SplitAssignment]:
-    """The photo's split, by any of its names; an unknown one is passed on."""
+    """Yields the photo's split, by any of its names; an unknown one unchanged."""
     if name is not None:
         readable = str(name).encode("utf-8", "backslashreplace").decode()
         yield SplitAssignment(photo, split_name(readable))
@@ -226,7 +226,7 @@ def caption_items(
 
 
 def count(entry: Any, keys: Sequence[str]) -> int:
-    """How many captions are lost with an entry that names no photo."""
+    """Returns the number of captions lost with an entry that names no photo."""
     with suppress(ItemError):
         _, texts = first_field(entry, keys)
         return len(texts) if isinstance(texts, list) else int(isinstance(texts, str))
@@ -257,7 +257,7 @@ def array(value: Any, key: str) -> list:
 
 
 def text(value: Any, key: str) -> str:
-    """A string that can be written as UTF-8: JSON can hold half a surrogate pair."""
+    """Returns a string that UTF-8 can encode: JSON can hold half a surrogate pair."""
     if not isinstance(value, str):
         raise ItemError(
             "not_a_string", f"expected {key!r} to be a string; received {shown(value)}"
@@ -270,7 +270,7 @@ def text(value: Any, key: str) -> str:
 
 
 def path_text(value: Any, key: str) -> str:
-    """A photo's path below the photo directory, as its id; it ends in a file's name."""
+    """Returns a photo's id from its path, which must end in a file name."""
     path = text(value, key)
     if not base_name(path):
         raise ItemError(
@@ -280,6 +280,6 @@ def path_text(value: Any, key: str) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value in few characters, ASCII only."""
+    """Returns a short form of a value, ASCII only."""
     whole = ascii(value)
     return whole if len(whole) <= 80 else whole[:77] + "..."

@@ -1,4 +1,4 @@
-"""JSON lines, the form for captions of one's own: a photo, its captions, its split.
+"""JSON lines, the form for your own captions: a photo, its captions, its split.
 
     {"photo": "a.jpg", "captions": ["A dog runs .", "A brown dog ."], "split": "train"}
 
@@ -89,7 +89,7 @@ def first_items(path: str, count: int = 10) -> Iterator[Item]:
 def line_items(
     line: bytes, where: str, split: str | None = None, index: int = 0
 ) -> Iterator[Item]:
-    """All that one line says.
+    """Yields the items of one line.
 
     >>> list(line_items(b'{"image": "a.jpg", "caption": "A dog ."}', "f:1"))
     [Caption(photo_id='a.jpg', number=0, where='f:1.caption[0]', text='A dog .', ...)]

@@ -53,7 +53,7 @@ class Karpathy(JsonSource):
 
 
 def image_items(where: str, image: Any) -> Iterator[Item]:
-    """All that one entry of `images` says."""
+    """Yields the items of an entry of `images`."""
     return photo_items(where, image, photo_path, ["sentences"], raw_text)
 
 

@@ -1,4 +1,4 @@
-"""What sources of one caption a line share, split lists among it."""
+"""The base of sources with one caption a line, and split lists."""
 
 import codecs
 import itertools
@@ -164,12 +164,12 @@ def first_lines(flag: str, path: str, count: int) -> list[tuple[int, bytes]]:
 
 
 def why(error: Exception) -> str:
-    """What went wrong, without the name of the file where it is known apart."""
+    """Returns the cause of an error, without the name of the file if possible."""
     return getattr(error, "strerror", None) or str(error)
 
 
 def start_of_captions(path: str, count: int = 10) -> list[tuple[int, bytes]]:
-    """The first lines of a caption file.
+    """Returns the first lines of a caption file.
 
     Raises:
         UserError: no such file, or an empty one.
@@ -215,7 +215,7 @@ def refuse_if_none_is_read(path: str, items: Sequence[object]) -> None:
 
 
 def find_lists(directory: str, names: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    """The list of each split in a directory.
+    """Returns the path of each split's list in a directory.
 
     Args:
         directory: of `--splits`.

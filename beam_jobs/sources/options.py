@@ -1,4 +1,4 @@
-"""The options of `build_records` that say where captions come from."""
+"""The options of `build_records` for the source of the captions."""
 
 import argparse
 import math
@@ -80,6 +80,6 @@ def open_source(args: argparse.Namespace, check_inputs: bool = True) -> Source:
 
 
 def places(args: argparse.Namespace) -> dict[str, list[str]]:
-    """Option -> paths it names; they may come after their split."""
+    """Returns, for each option, the paths in it, without the split before them."""
     captions = [parse_option(option)[1] for option in args.captions]
     return {"--captions": captions, "--splits": [args.splits] if args.splits else []}

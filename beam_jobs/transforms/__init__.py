@@ -1,1 +1,1 @@
-"""The steps of the pipelines, a module each."""
+"""The steps of the pipelines."""

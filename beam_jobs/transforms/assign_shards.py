@@ -1,4 +1,4 @@
-"""Photos to shards: which photo goes where, and every shard written once."""
+"""Assigns photos to shards, and writes every shard once."""
 
 from collections import defaultdict
 from collections.abc import Callable
@@ -40,7 +40,7 @@ class WriteShards(beam.PTransform):
 
     def expand(self, photos: beam.PCollection):
         cut = photos | "cut" >> beam.ParDo(CutIntoShards(self.job.output), self.plan)
-        # One that no photo falls into is written all the same.
+        # A shard without a photo is written too.
         every = (
             photos.pipeline
             | "one cut" >> beam.Create([None])
@@ -82,5 +82,5 @@ def shard_of(photo: PackedPhoto, plan: Plan) -> Shard:
 
 
 def every_shard(_, plan: Plan) -> list[tuple[Shard, None]]:
-    """The plan's shards, each with no block."""
+    """Returns the plan's shards, each with None in place of a block."""
     return [((split, i), None) for split, n in plan.shards.items() for i in range(n)]

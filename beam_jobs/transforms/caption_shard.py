@@ -1,4 +1,4 @@
-"""One shard of captions at a time: read photos in batches, caption, write, rename."""
+"""Writes one shard of captions: reads photos in batches, captions, writes, renames."""
 
 import functools
 import hashlib
@@ -40,7 +40,7 @@ SHARD_NAME = re.compile(r"captions-\d{5}-of-\d{5}\.jsonl")
 
 @dataclass(frozen=True)
 class CaptionJob:
-    """One run, as every worker knows it.
+    """The settings of one run; every worker gets them.
 
     Attributes:
         model: directory of the export.
@@ -60,7 +60,7 @@ class CaptionJob:
 
 
 class CaptionReport(Report):
-    """What a finished shard of captions holds.
+    """The contents of a finished shard of captions.
 
     Attributes:
         shard: its name.
@@ -115,8 +115,8 @@ def load_captioner(model: str) -> Captioner:
 
 
 def model_digest(model: str) -> str:
-    """SHA-256 over the names and bytes of an export's files."""
-    digest, model = hashlib.sha256(), lasting_local_copy(model)
+    """Returns the SHA-256 over the names and bytes of an export's files."""
+    digest, model = hashlib.sha256(), local_copy(model)
     for name in file_sizes(model, nested=True):
         path = os.path.join(model, name)
         digest.update(f"{name}\0{file_digest(path)}\n".encode())
@@ -159,7 +159,7 @@ class CaptionShard(ShardStep):
         yield from self.outputs(report)
 
     def plan(self, files: list[SourceFile]) -> str:
-        """Digest of all that decides the shard's bytes, short of reading the photos."""
+        """Returns a digest of all that decides the shard, but for the photos' bytes."""
         content = json.dumps([files, self.job.model_digest, self.job.batch])
         return hashlib.sha256(content.encode()).hexdigest()
 
@@ -242,6 +242,6 @@ def reject(file: SourceFile, reason: str, detail: str) -> Reject:
 
 
 def caption_line(file: SourceFile, caption: str, score: float) -> str:
-    """One line of JSON; six digits are what a float32 score holds."""
+    """Returns one line of JSON; a float32 score holds six digits."""
     content = {"photo": file.photo_id, "caption": caption, "score": round(score, 6)}
     return json.dumps(content, ensure_ascii=False) + "\n"

@@ -1,8 +1,8 @@
-"""Whether a build may go on: what was rejected, and what is left to train on.
+"""Decides whether a build continues: too many rejects, or no training photo left.
 
-The join knows all that the text and the list of files can tell, before a photo is read.
-So a build that must fail for it fails then, and not when everything is encoded; what
-was rejected lies in `rejects.jsonl` whatever becomes of the build.
+The text and the list of files are known before a photo is read. So a build that must
+fail because of them fails then, and not after everything is encoded. `rejects.jsonl`
+lists the rejects whether or not the build succeeds.
 """
 
 import math
@@ -27,7 +27,7 @@ SHOWN = 120  # characters of an example's detail
 
 
 class MakePlan(FileDoFn):
-    """Anything -> Plan; takes all that is known before the first photo is read.
+    """Anything -> Plan; its side inputs are known before the first photo is read.
 
     Raises:
         UserError: too many photos were rejected, no training photo is left, or there
@@ -77,7 +77,7 @@ def make_plan(
 
 
 class Rejected:
-    """What was rejected, counted by reason: there may be millions.
+    """Counts of rejects by reason; there may be millions of rejects.
 
     Attributes:
         rejects, photos, captions: how many, by reason.
@@ -154,9 +154,7 @@ def remedy(rejected: Rejected, job: Job) -> str:
 
 
 def describe(reason: str, rejected: Rejected) -> str:
-    """One reason: how many, and the first, as in
-    'no_caption 1 photo, e.g. a.jpg: none'.
-    """
+    """Describes a reason, as in 'no_caption 1 photo, e.g. a.jpg: none'."""
     photos, captions = rejected.photos[reason], rejected.captions[reason]
     numbers = [counted(photos, "photo")] * (photos > 0)
     numbers += [counted(captions, "caption")] * (captions > 0)

@@ -1,8 +1,7 @@
-"""A shard's photos in batches: read, encoded or taken over, in order.
+"""Reads and encodes a shard's photos in batches, in order.
 
-Two batches are in the encoder at a time, the next one is read and the last one written
-meanwhile: a network's narrow layers, reading and writing leave cores idle that way
-that one batch after the other would not use.
+Two batches are in the encoder at a time. Meanwhile the next one is read and the last
+one written. So the cores stay busy during a network's narrow layers.
 """
 
 import time
@@ -64,7 +63,7 @@ class Batch:
 
 
 class ShardEncoder:
-    """Encodes the photos of shards, and counts.
+    """An encoder of the photos of shards, which counts them.
 
     Args:
         job: the build.
@@ -95,8 +94,8 @@ class ShardEncoder:
             while running:
                 yield self.end(running.popleft(), rejects)
 
-    def read(self, photos: Sequence[Photo], earlier: EarlierFeatures) -> Batch:
-        """With the features of those that the earlier record set has."""
+    def read(self, photos: list[Photo], earlier: EarlierFeatures) -> Batch:
+        """Reads a batch, with the features that the earlier record set has."""
         with measure_time(self.reading):
             read, problems = read_batch(photos, lambda photo: photo.file.path)
             features = [earlier.find(photo, content) for photo, content, _ in read]
@@ -138,7 +137,7 @@ class ShardEncoder:
 def clocked(
     encoder: Encoder, photos: list[bytes]
 ) -> tuple[np.ndarray, list[tuple[int, str]], int]:
-    """`Encoder.encode`, and the milliseconds it took."""
+    """Returns the result of `Encoder.encode`, and the milliseconds it took."""
     started = time.perf_counter()
     remedy = f"lower records.encoder_batch, photos at a time: {len(photos)} now"
     with named_memory_errors(remedy):

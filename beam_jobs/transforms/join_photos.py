@@ -139,7 +139,7 @@ class JoinPhotos(FileDoFn):
 
 
 def by_photo(facts: Iterable[PhotoAttribute]) -> dict[str, dict[str, list]]:
-    """Photo id -> kind -> values."""
+    """Returns photo id -> kind -> values."""
     found = defaultdict(lambda: defaultdict(list))
     for photo_id, kind, value in facts:
         found[photo_id][kind].append(value)
@@ -165,7 +165,7 @@ def candidates(photo_id: str, parts: Mapping[str, list]) -> list[SourceFile]:
 
 
 def draw_split(photo_id: str, fractions: tuple[float, float, float]) -> str:
-    """Returns the split that a photo's id says; other photos do not matter.
+    """Returns the split that a hash of the photo's id draws.
 
     Args:
         fractions: of train, dev and test; their sum is 1.
@@ -181,7 +181,7 @@ def draw_split(photo_id: str, fractions: tuple[float, float, float]) -> str:
 
 
 def in_order(parts: list[str]) -> tuple[list[Caption], str]:
-    """A photo's captions, and the same packed, from the parts they came in."""
+    """Returns a photo's captions from their parts, in order, unpacked and packed."""
     captions = [caption for part in parts for caption in unpack_captions(part)]
     ordered = sorted(captions, key=lambda c: (c.number, c.text, c.where))
     if len(parts) == 1 and ordered == captions:
@@ -192,7 +192,7 @@ def in_order(parts: list[str]) -> tuple[list[Caption], str]:
 def problem_of_text(
     captions: list[Caption], splits: list[str]
 ) -> tuple[str, str] | None:
-    """Reason and detail, the first that applies."""
+    """Returns reason and detail of the first problem, or None."""
     if len(splits) > 1:
         return "in_two_splits", f"listed in {' and '.join(splits)}"
     if not captions:

@@ -1,11 +1,11 @@
-"""What is known of photos, on its way to the join: facts in blocks, by partition.
+"""Writes what the inputs say of photos as facts, in blocks by partition.
 
     captions, splits ─▶ tokenize ─┐
     photo directory ──────────────┼─▶ facts ─▶ one file of blocks ─▶ (partition, Block)
     shards of --reuse ────────────┘
 
-A fact is (photo id, kind, value). A photo's facts all go to the partition that its id
-says, so that they come together wherever they are from (`join_photos`). Facts are
+A fact is (photo id, kind, value). A hash of the id is the partition of a photo's facts,
+so that the facts of all inputs meet there (`join_photos`). Facts are
 batched because one Beam element per caption is slow and held in memory by the local
 runner.
 """
@@ -71,7 +71,7 @@ class FactFile:
         self.waiting.clear()
 
     def close(self) -> list[tuple[int, Block]]:
-        """(partition, Block) of all, once the file is there."""
+        """Returns (partition, Block) of all facts; the file is complete then."""
         self.flush()
         self.file.close()
         return self.written
@@ -145,7 +145,7 @@ def count_taken(items: list, taken: Counter) -> None:
 def add_facts(
     items: Sequence, file: FactFile, tokenizer: Tokenizer, counts: TextCounts
 ) -> list[Reject]:
-    """Adds what items of a source say; returns those that are rejected."""
+    """Adds the facts of a source's items; returns the rejects."""
     found = defaultdict(list)
     for item in items:
         found[type(item)].append(item)
@@ -162,8 +162,8 @@ def add_facts(
 def file_facts(directory: str) -> Iterator[PhotoAttribute]:
     """Yields the files of a photo directory, for the join.
 
-    A source may name photos without the folders they lie in: so a file in a folder is
-    there under its name alone as well.
+    A source may name photos without their folders, so a file in a folder is listed
+    under its name alone as well.
     """
     for file in list_photos(directory):
         yield file.photo_id, FILES, tuple(file)

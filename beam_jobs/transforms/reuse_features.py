@@ -1,4 +1,4 @@
-"""Features taken over from an earlier record set: only new photos are encoded.
+"""Takes features over from an earlier record set, so that only new photos are encoded.
 
     shards of --reuse -> Place of each photo's record -> joined to the photos
                          the record's features <- read where they are written
@@ -41,7 +41,7 @@ SHORT = 12
 
 
 def open_earlier(job: Job) -> RecordSet:
-    """The record set of `--reuse`.
+    """Opens the record set of `--reuse`.
 
     Raises:
         UserError: it is the output itself, is not a whole record set, or its features
@@ -81,7 +81,7 @@ def describe(features: FeatureSpec) -> str:
 
 
 def earlier_places(pipeline: beam.Pipeline, job: Job) -> beam.PCollection:
-    """(partition, Block) of the places of all records in `--reuse`."""
+    """Makes (partition, Block) of the locations of all records in `--reuse`."""
     facts_of = functools.partial(place_facts, features=job.features)
     return (
         pipeline
@@ -100,9 +100,9 @@ class ListShards(FileDoFn):
 
 
 def list_shards(job: Job) -> list[list[str]]:
-    """Paths of the earlier shards, in `READERS` lists at most.
+    """Returns the paths of the earlier shards, in `READERS` lists at most.
 
-    The set is checked once more, where it is read.
+    The worker that reads the set checks it again.
     """
     earlier = open_earlier(job)
     paths = [
@@ -117,7 +117,7 @@ def list_shards(job: Job) -> list[list[str]]:
 def place_facts(
     paths: Iterable[str], features: FeatureSpec
 ) -> Iterator[PhotoAttribute]:
-    """The place of each whole record in some of the earlier shards."""
+    """Yields the location of each readable record in some of the earlier shards."""
     damaged = counter(DAMAGED)
     for path in paths:
         for offset, serialized in ShardReader(path).entries():
@@ -130,7 +130,7 @@ def place_facts(
 
 
 class EarlierFeatures:
-    """Reads photos' features from the earlier record set. For one thread.
+    """A reader of features from the earlier record set, for one thread.
 
     Photos asked for in the order in which shards hold them are read without going back.
 
@@ -144,7 +144,7 @@ class EarlierFeatures:
         self.shard = functools.lru_cache(OPEN_SHARDS)(ShardReader)
 
     def find(self, photo: Photo, content: bytes) -> np.ndarray | None:
-        """Features of the photo with these bytes; None if it must be encoded."""
+        """Returns the features of a photo with these bytes, or None."""
         if photo.earlier is None:
             return None
         try:

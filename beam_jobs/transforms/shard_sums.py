@@ -13,7 +13,7 @@ from records.format.manifest import FeatureStatistics
 
 
 class ShardSums:
-    """Takes the sums out of reports, and adds them up; a context manager."""
+    """Sums of features taken out of reports; a context manager."""
 
     def __enter__(self) -> "ShardSums":
         self.file, self.places = tempfile.TemporaryFile(), {}
@@ -30,7 +30,7 @@ class ShardSums:
         return report.model_copy(update={"feature_sum": [], "feature_squares": []})
 
     def moments(self) -> FeatureStatistics:
-        """Mean and standard deviation per channel over the training photos.
+        """Returns mean and standard deviation per channel over the training photos.
 
         Shards are added in the order of their names: the same sum whatever the runner.
         """

@@ -1,4 +1,4 @@
-"""Text between two steps of a job: in files beside the output, not in the runner.
+"""Passes text between two steps of a job in files beside the output.
 
     .build/text/*   files of blocks; gone when the output is whole or a next job begins
 
@@ -33,7 +33,7 @@ PackedPhoto = tuple[str, str, Sequence, str, Sequence | None]
 
 
 class Block(NamedTuple):
-    """Where a list is written: file, first byte, bytes."""
+    """The location of a list: file, first byte, number of bytes."""
 
     path: str
     offset: int
@@ -41,7 +41,7 @@ class Block(NamedTuple):
 
 
 class BlockFile:
-    """A new file of blocks; it comes into being with `close`, whole.
+    """A new file of blocks; it exists, complete, after `close`.
 
     Used as a context manager it leaves nothing when the body ends without `close`.
 
@@ -133,7 +133,7 @@ def pack_photo(
     captions: str,
     earlier: RecordLocation | None = None,
 ) -> PackedPhoto:
-    """A photo of a file, with its captions packed."""
+    """Returns a photo with its captions packed."""
     return photo_id, split, tuple(file), captions, earlier and tuple(earlier)
 
 

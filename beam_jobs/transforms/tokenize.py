@@ -1,4 +1,4 @@
-"""Captions to words, words to a vocabulary, words to its tokens.
+"""Splits captions into words, makes the vocabulary, and cuts words into its tokens.
 
 split_captions    where captions are read
 make_vocabulary   once, from the words of the training captions

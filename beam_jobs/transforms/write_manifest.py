@@ -1,4 +1,4 @@
-"""The last step: add up, check the sums, write vocabulary, rejects and manifest."""
+"""Adds up a build, checks the sums, writes vocabulary, rejects and manifest."""
 
 import os
 from collections import Counter, defaultdict
@@ -131,9 +131,9 @@ def has_equal_captions(reports: list[ShardReport]) -> bool:
 def add_up_dropped(
     counts: Iterable[tuple[tuple[str, str], int]],
 ) -> dict[str, DroppedWords]:
-    """Reason -> how many words, and the most frequent; of ((reason, word), how often).
+    """Returns the dropped words by reason, from ((reason, word), how often).
 
-    Holds no more than the examples, for there may be many distinct numbers.
+    Only the examples are held in memory, because there may be many distinct numbers.
     """
     sums: Counter[str] = Counter()
     frequent: dict[str, list[tuple[int, str]]] = defaultdict(list)
@@ -160,7 +160,7 @@ def check_sums(statistics: Statistics) -> None:
 
 
 def check_sum(what: str, taken: int, parts: Mapping[str, int]) -> None:
-    """In = the sum of the parts; counted apart, so that a loss anywhere would show."""
+    """Raises RuntimeError unless the parts, counted apart, add up to the inputs."""
     if taken != sum(parts.values()):
         found = " and ".join(f"{number} {name}" for name, number in parts.items())
         raise RuntimeError(

@@ -29,7 +29,7 @@ from tfcap.encoders import Encoder, load_encoder
 
 
 class ShardReport(Report):
-    """What a finished shard holds, and what was left out of it.
+    """The contents of a finished shard, and its rejected photos.
 
     Attributes:
         shard: as in the manifest.
@@ -104,7 +104,7 @@ class WriteShard(ShardStep):
         yield from self.outputs(report)
 
     def digest(self, photos: list[Photo], plan: Plan) -> str:
-        """Digest of all that decides the shard's bytes, short of reading the photos."""
+        """Returns a digest of all that decides the shard, but for the photos' bytes."""
         content = [
             [(p.file.size, p.file.modified, *p.captions) for p in photos],
             [photo.photo_id for photo in photos],
@@ -158,7 +158,7 @@ class WriteShard(ShardStep):
 
 
 class Tally:
-    """Counts over the records of a shard."""
+    """The counts of a shard's records."""
 
     def __init__(self, vocabulary: Vocabulary, measure: bool):
         self.known = set(vocabulary.tokens)
