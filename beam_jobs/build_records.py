@@ -14,17 +14,18 @@ are those of `records`:
     rejects.jsonl                       one line per photo or caption left out
     dataset.json                        the manifest, written last
 
-Only text is joined, and passes from step to step in files (`transforms/spill.py`); a
-photo's pixels and features never leave the step that reads it. Cost: that of the
-encoder, for InceptionV3 on two cores 15 photos a second; disk, 8 KiB a photo for 2,048
-float32 features, and 3 KB more while the job runs. Any Beam option may follow,
-`--runner` among them, or a file of them (`--beam_options configs/dataflow.yaml`);
-without a runner the job runs in this process. `--dry_run` shows the job and runs none.
+Only text is joined, and passes from step to step in files (`transforms/spill.py`).
+A photo's pixels and features never leave the step that reads it. The encoder takes
+most of the time: InceptionV3 encodes 15 photos a second on two cores. A photo takes
+8 KiB of disk for 2,048 float32 features, and 3 KB more while the job runs.
 
-A build that was interrupted goes on where it stopped when the command is repeated.
-With `--reuse` an earlier record set lends its features
-(`transforms/reuse_features.py`), so that another vocabulary, tokenizer or
-split encodes nothing, and new photos only themselves.
+Any Beam option may follow, `--runner` among them, or a file of them
+(`--beam_options configs/dataflow.yaml`). Without a runner the job runs in this process.
+`--dry_run` shows the job without running it.
+
+To resume an interrupted build, run the same command again. With `--reuse` features come
+from an earlier record set (`transforms/reuse_features.py`): another vocabulary,
+tokenizer or split encodes nothing, and only new photos are encoded.
 """
 
 import argparse

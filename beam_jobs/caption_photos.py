@@ -12,8 +12,8 @@ Inputs: an export of `tfcap export`; a pattern of photos, matched inside the pip
 
 Only paths are grouped, by a hash of the path; photos never leave the step that reads
 them. Any Beam option may follow, `--runner` among them; without one the job runs in
-this process. A job that was interrupted goes on with the first unfinished shard when
-the command is repeated.
+this process. To resume an interrupted job from its first unfinished shard, run the same
+command again.
 """
 
 import argparse

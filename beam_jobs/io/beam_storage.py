@@ -204,7 +204,7 @@ def local_copy(directory: str) -> str:
     """Returns a local copy of a directory, which lasts until the process ends.
 
     Raises:
-        UserError: nothing is there, or it cannot be read.
+        UserError: the directory is empty, or cannot be read.
     """
     if not is_remote(directory):
         return directory

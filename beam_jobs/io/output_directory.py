@@ -1,14 +1,14 @@
 """The directory a job writes to: claimed or refused, resumed, cleaned up.
 
     shards ...       each under its own name only when it is whole
-    .build/started   the format of what a job leaves here, for one that goes on
-    .build/*.json    a report beside each finished shard, gone when the job has ended
-    .build/text/     text between the job's steps (`spill`), gone by then too
+    .build/started   the format of these files, for a job that resumes
+    .build/*.json    a report of each finished shard, removed when the job has ended
+    .build/text/     text between the job's steps (`spill`), removed then too
     .build/lock      held while a job runs: a second one on this output is refused
-    rejects.jsonl    one line per input that did not make it, as far as the job has got
+    rejects.jsonl    one line per rejected input, as far as the job has got
     (last file)      written last: with it the output is complete
 
-A job started again finds the reports, and does not repeat a shard that would come out
+A job started again finds the reports, and does not repeat a shard whose bytes would be
 the same.
 """
 
@@ -92,12 +92,12 @@ def claim(output: str, last_file: str, overwrite: bool) -> Iterator[None]:
 
 
 def prepare(output: str, last_file: str, overwrite: bool) -> None:
-    """Makes the directory; what is in it is refused, gone on with or replaced.
+    """Makes the directory; refuses, resumes or replaces its contents.
 
-    The rejects of an earlier job go: whatever ends this one, those there are its own.
+    The rejects of an earlier job are removed, so that the file lists only this job's.
 
     Raises:
-        UserError: it is complete or holds anything else, and not `overwrite`.
+        UserError: it is complete or holds other files, and `overwrite` is False.
     """
     if overwrite:
         # The last file goes first: from here on nothing is complete.
@@ -139,12 +139,12 @@ def refuse_if_taken(output: str, last_file: str) -> None:
 
 
 def refuse_newer_job(started: str) -> None:
-    """Raises UserError where a newer version began: its shards are not made anew."""
+    """Raises UserError if a newer version started the job; its shards stay."""
     try:
         found = json.loads(read_file(started))["format"]
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
-        return  # none, or of before the format was said
-    refuse_newer(found, FORMAT, started, ", or add --overwrite to begin anew")
+        return  # no file, or one without the format
+    refuse_newer(found, FORMAT, started, ", or add --overwrite to begin again")
 
 
 def text_folder(output: str) -> str:
@@ -152,10 +152,10 @@ def text_folder(output: str) -> str:
 
 
 def remove_text(output: str) -> None:
-    """Removes what steps have passed on, or those of a job that is gone.
+    """Removes the text between steps, of this job or of an earlier one.
 
     Raises:
-        UserError: it cannot be removed, where such a job's workers still write, say.
+        UserError: it cannot be removed, perhaps because a worker still writes there.
     """
     folder = text_folder(output)
     try:
@@ -205,7 +205,7 @@ def load_report(kind: type[AnyReport], path: str) -> AnyReport | None:
 
 
 def write_rejects(output: str, rejected: Iterable[Reject]) -> None:
-    """Writes `rejects.jsonl`: the same bytes in whatever order they come."""
+    """Writes `rejects.jsonl`, sorted, so that its bytes do not depend on the order."""
     lines = (
         as_utf8(json.dumps(reject._asdict(), ensure_ascii=False)) for reject in rejected
     )

@@ -24,7 +24,7 @@ AnyPhoto = TypeVar("AnyPhoto")
 def list_photos(directory: str) -> Iterator[SourceFile]:
     """Yields the files of a photo directory; the id is the path below it.
 
-    So are those of its folders; links are followed.
+    Files of its folders are listed too; links are followed.
 
     Args:
         directory: on any file system.
@@ -121,7 +121,7 @@ def read_photo(path: str) -> tuple[bytes, str]:
         PhotoProblem: it cannot be read (permission, or gone since it was listed), or
             its header says that it should not be decoded.
         UserError: the file system does not answer, or the photo's directory has gone.
-            That is no fault of the photo, and a build without it would not be the same.
+            The photo is not at fault, and the records would differ without it.
     """
     try:
         content = read_file(path, MAX_BYTES)
@@ -131,8 +131,8 @@ def read_photo(path: str) -> tuple[bytes, str]:
         folder = os.path.dirname(path)
         if not is_remote(path) and not os.path.isdir(folder):
             raise UserError(
-                f"the photo directory {folder} was there and has gone; with it back, "
-                "the same command goes on"
+                f"the photo directory {folder} was there and has gone; restore it and "
+                "run the same command again to resume"
             ) from None
         raise PhotoProblem(UNREADABLE, reason(error)) from None
     return content, check_header(content).kind

@@ -30,14 +30,14 @@ def check_names(places: Mapping[str, Sequence[str]]) -> None:
 
 
 def use_options(options: PipelineOptions, places: Mapping[str, Sequence[str]]) -> None:
-    """Opens remote files by these Beam options from here on, and tries each place.
+    """Sets the options for all remote files, and tries each remote place.
 
-    Beam itself takes the options when the pipeline is made, and asks a place that does
-    not answer again for minutes.
+    Beam itself sets the options when the pipeline is made, and retries a place that
+    does not answer for minutes.
 
     Args:
         options: Beam's, with keys and endpoints.
-        places: option -> paths; those of this machine are not looked at.
+        places: option -> paths; local ones are not checked.
 
     Raises:
         UserError: a library is missing, or the place does not answer.

@@ -167,7 +167,7 @@ def progress_bar(counts: Counts) -> Iterator[None]:
 def collect_worker_progress(counts: Counts) -> Iterator[None]:
     """Adds the progress of worker processes to `counts`."""
     with tempfile.TemporaryDirectory(prefix="tfcap-progress-") as folder:
-        path = os.path.join(folder, "told")
+        path = os.path.join(folder, "changes")
         with open(path, "x+b") as file:
             os.environ[CHANNEL] = path
             try:

@@ -48,8 +48,8 @@ def what_is_there(job: Job, manifest: Manifest) -> Iterator[str]:
         yield f"files of {job.photos} without a caption, left alone: {uncaptioned}"
     if manifest.statistics.equal_captions:
         yield (
-            "warning: all training captions have the same tokens: a model learns to "
-            "write that one; look at --captions and the tokenizer's settings"
+            "warning: all training captions have the same tokens, so a model learns to "
+            "write only that caption; check --captions and the tokenizer's settings"
         )
     if not manifest.photos("dev"):
         remedy = (

@@ -36,7 +36,7 @@ def check(
     """Checks the command line of a job for Dataflow; reads no file.
 
     Args:
-        options: Beam's; with another runner nothing is looked at.
+        options: Beam's; with another runner nothing is checked.
         places: option -> the paths that workers read from or write to.
         dry_run: nothing will be submitted, so it needs nobody's credentials.
 
@@ -72,7 +72,7 @@ def missing_clients() -> Iterator[str]:
 def missing_options(options: PipelineOptions) -> Iterator[str]:
     google = options.view_as(GoogleCloudOptions)
     if not google.project:
-        yield f"--project: {RUNNER} needs the Google Cloud project that is to pay"
+        yield f"--project: {RUNNER} needs the Google Cloud project to bill"
     if not google.region:
         yield f"--region: {RUNNER} needs the region to run in, e.g. us-central1"
     # Without one of the two Beam would make a bucket of its own choice.

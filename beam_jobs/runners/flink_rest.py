@@ -27,7 +27,10 @@ def cancel(master: str, name: str) -> None:
         for job in sorted(ours, key=lambda job: job["start-time"])[-1:]:
             call("PATCH", f"{base}/jobs/{job['jid']}?mode=cancel")
     except (OSError, ValueError, KeyError) as error:
-        print(f"{name} may go on at {base}; cancel it there ({error})", file=sys.stderr)
+        print(
+            f"{name} may still run at {base}; cancel it there ({error})",
+            file=sys.stderr,
+        )
 
 
 def call(method: str, url: str) -> dict:

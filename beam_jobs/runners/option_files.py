@@ -58,11 +58,11 @@ def known_options() -> dict[str, argparse.Action]:
     """Returns Beam's options and ours, each by its flag (`--region`)."""
     known: dict[str, argparse.Action] = {}
 
-    def look(parser: argparse.ArgumentParser) -> None:
+    def collect(parser: argparse.ArgumentParser) -> None:
         known.update(parser._option_string_actions)
 
     # The callback is the one way to see them before Beam 3.0.
-    PipelineOptions([]).get_all_options(add_extra_args_fn=look)
+    PipelineOptions([]).get_all_options(add_extra_args_fn=collect)
     return known
 
 

@@ -1,7 +1,7 @@
 """Lists which of Beam's runners are known to run these jobs correctly.
 
 A runner that loses elements, or reports success without running a step, makes records
-that look finished. So each is one of: tested, used with a warning, refused.
+that look finished. So each is tested, used with a warning, or refused.
 """
 
 import sys
@@ -43,7 +43,7 @@ RUNNERS = {
 }
 
 
-def settle(options: PipelineOptions) -> None:
+def resolve_runner(options: PipelineOptions) -> None:
     """Gives the options' runner its full name, as Beam itself would.
 
     Raises:
@@ -53,7 +53,7 @@ def settle(options: PipelineOptions) -> None:
     if standard.runner is None:
         return
     standard.runner = full_name(standard.runner)
-    known = look_up(standard.runner)
+    known = entry_of(standard.runner)
     if known.refused:
         raise UserError(
             f"{standard.runner} {known.doubt}; use another --runner, or none to run on "
@@ -64,7 +64,7 @@ def settle(options: PipelineOptions) -> None:
 def warn(options: PipelineOptions) -> None:
     """Warns on standard error about a runner that is not tested."""
     name = options.view_as(StandardOptions).runner
-    doubt = look_up(name).doubt if name else None
+    doubt = entry_of(name).doubt if name else None
     if doubt:
         tested = ", ".join(name for name, known in RUNNERS.items() if known is TESTED)
         print(
@@ -92,5 +92,5 @@ def every_name() -> list[str]:
     return StandardOptions.KNOWN_RUNNER_NAMES
 
 
-def look_up(name: str) -> Known:
+def entry_of(name: str) -> Known:
     return RUNNERS.get(name, UNTRIED)

@@ -70,11 +70,11 @@ def parse_beam_options(
     # The callback is the one way to see every option's spelling before Beam 3.0.
     known, unknown = [], []
 
-    def look(parser: argparse.ArgumentParser) -> None:
+    def collect(parser: argparse.ArgumentParser) -> None:
         known.extend(parser._option_string_actions)
         unknown.extend(parser.parse_known_args(list(flags))[1])
 
-    PipelineOptions([]).get_all_options(add_extra_args_fn=look)
+    PipelineOptions([]).get_all_options(add_extra_args_fn=collect)
     if unknown and not unknown[0].startswith("-"):
         raise UserError(f"unexpected argument {unknown[0]!r}")
     if unknown:
@@ -84,7 +84,7 @@ def parse_beam_options(
         hint = f"; did you mean {near[0]}?" if near else ""
         raise UserError(f"unknown option {name}{hint}")
     options = PipelineOptions(list(flags))
-    registry.settle(options)
+    registry.resolve_runner(options)
     return options
 
 
@@ -95,8 +95,8 @@ def run_pipeline(build: Callable[[beam.Pipeline], None], options: PipelineOption
     which it would fall back to, starts at once.
 
     Raises:
-        UserError: one that a worker raised, without the stack it came through.
-        KeyboardInterrupt: Ctrl-C, wherever in the job it was noticed.
+        UserError: a worker raised it; its stack is left out.
+        KeyboardInterrupt: Ctrl-C, in whatever part of the job.
     """
     registry.warn(options)
     job_server.prepare(options)
@@ -158,11 +158,11 @@ def local_runner(options: PipelineOptions) -> FnApiRunner:
 
     By default it passes none, and workers open remote files without the keys.
     """
-    told = JobServiceHandle.encode_pipeline_options(
+    encoded = JobServiceHandle.encode_pipeline_options(
         options.get_all_options(drop_default=True)
     )
     info = beam_provision_api_pb2.ProvisionInfo(
-        pipeline_options=told, retrieval_token="none"
+        pipeline_options=encoded, retrieval_token="none"
     )
     return FnApiRunner(provision_info=ExtendedProvisionInfo(info))
 
@@ -230,6 +230,6 @@ def as_raised(error: Exception) -> BaseException:
     if WORKER_GONE in str(error):
         return UserError(
             "a worker process of the job is gone: it was killed, or memory ran out. "
-            "What is finished stays; the same command goes on from there"
+            "Finished shards stay; run the same command again to resume"
         )
     return dataflow.as_user_error(error) or error

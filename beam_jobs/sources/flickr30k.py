@@ -1,4 +1,4 @@
-"""Flickr30k: a caption file in one of two forms, told apart by the header, and lists.
+"""Flickr30k: a caption file in one of two forms, which its header tells, and lists.
 
     results_20130124.token    1000092795.jpg#0<TAB>Two young guys with shaggy hair .
     results.csv               image_name| comment_number| comment

@@ -1,4 +1,4 @@
-"""Flickr8k: a caption file in one of two forms, told apart by the header, and lists.
+"""Flickr8k: a caption file in one of two forms, which its header tells, and lists.
 
     Flickr8k.token.txt            1000268201_693b08cb0e.jpg#0<TAB>A child in a dress .
     captions.txt                  image,caption
@@ -107,6 +107,6 @@ def find_split_files(directory: str) -> dict[str, str]:
     """Returns the paths of the three split lists of a directory.
 
     Raises:
-        UserError: one is not there or names no photo.
+        UserError: a list is missing or names no photo.
     """
     return find_lists(directory, Flickr8k.lists)

@@ -222,7 +222,7 @@ def find_lists(directory: str, names: Mapping[str, Sequence[str]]) -> dict[str, 
         names: split -> names its list may have.
 
     Raises:
-        UserError: one is not there, is there twice or names no photo.
+        UserError: a list is missing, exists twice or names no photo.
     """
     return {split: find_list(directory, split, names[split]) for split in names}
 

@@ -31,7 +31,7 @@ class MakePlan(FileDoFn):
 
     Raises:
         UserError: too many photos were rejected, no training photo is left, or there
-            is no vocabulary. `rejects.jsonl` is there by then.
+            is no vocabulary. `rejects.jsonl` is written before.
     """
 
     def __init__(self, job: Job):

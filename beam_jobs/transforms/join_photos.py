@@ -155,7 +155,7 @@ def own_files(photo_id: str, parts: Mapping[str, list]) -> list[SourceFile]:
 def candidates(photo_id: str, parts: Mapping[str, list]) -> list[SourceFile]:
     """Returns the files that may be a photo: at its path, else of its name.
 
-    One file that is reached by several links is there once.
+    A file that several links lead to counts once.
     """
     found = own_files(photo_id, parts) or [SourceFile(*f) for f in parts.get(FILES, ())]
     if len(found) < 2:

@@ -1,17 +1,16 @@
 """Takes features over from an earlier record set, so that only new photos are encoded.
 
-    shards of --reuse -> Place of each photo's record -> joined to the photos
+    shards of --reuse -> location of each photo's record -> joined to the photos
                          the record's features <- read where they are written
 
-Of a photo only a path and an offset are joined. A step holds the features
+Only a path and an offset of each record are joined. A step holds the features
 of one batch and `OPEN_SHARDS` open files, however large the earlier set is. Its shards
 are read twice, once for the photos' ids and once for their features; workers on other
 machines must reach them.
 
-What is taken over is what the earlier build encoded: of photos whose bytes have the
-same SHA-256, with an encoder of the same digest, in the same shape and dtype. So the
-shards are those of a build without it, byte for byte, wherever the encoder gives a
-photo the same features in any batch, as those tried on a CPU do.
+Features are taken over if the photo's bytes have the same SHA-256 and the encoder has
+the same digest, shape and dtype. The shards have the same bytes as without `--reuse` if
+the encoder gives a photo the same features in any batch, as those tried on a CPU do.
 """
 
 import functools
@@ -71,8 +70,8 @@ def refuse_other_features(earlier: Manifest, job: Job) -> None:
     if earlier.features != job.features:
         raise UserError(
             f"--reuse: {job.reuse} holds features {describe(earlier.features)}, this "
-            f"build writes {describe(job.features)}; set records.dtype alike, or leave "
-            "--reuse out"
+            f"build writes {describe(job.features)}; set records.dtype to the same, "
+            "or leave --reuse out"
         )
 
 

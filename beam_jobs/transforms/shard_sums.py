@@ -1,6 +1,6 @@
-"""Sums of features by shard, kept in a temporary file until all are there.
+"""Keeps the sums of features of all shards in a temporary file until they are added.
 
-Each shard has two numbers a channel: of millions of photos gigabytes as text.
+Each shard has two numbers a channel: gigabytes of text for millions of photos.
 """
 
 import tempfile
