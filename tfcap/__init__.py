@@ -1,3 +1,4 @@
-"""The captioner: configuration, encoders, input pipeline, models, training, decoding,
-evaluation, export, serving and the `tfcap` command. Imports records; never Beam.
+"""The captioner, from the configuration to the server, and the `tfcap` command.
+
+It imports records, and never Beam.
 """

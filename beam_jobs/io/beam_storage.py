@@ -197,29 +197,3 @@ def innermost(error: Exception) -> Exception:
     if isinstance(error, BeamIOError) and details:
         return innermost(next(iter(details.values())))
     return error
-
-
-@functools.lru_cache
-def local_copy(directory: str) -> str:
-    """Returns a local copy of a directory, which lasts until the process ends.
-
-    Raises:
-        UserError: the directory is empty, or cannot be read.
-    """
-    if not is_remote(directory):
-        return directory
-    copy, storage = tempfile.TemporaryDirectory(prefix="tfcap-"), BeamStorage()
-    _copies.append(copy)
-    names = [name for name, _ in storage.files(directory, nested=True)]
-    for name in names:
-        target = os.path.join(copy.name, name)
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        source = storage.open(f"{directory.rstrip('/')}/{name}")
-        with source, open(target, "wb") as file:
-            shutil.copyfileobj(source, file, BLOCK)
-    if not names:
-        raise UserError(f"nothing is in {directory}")
-    return copy.name
-
-
-_copies: list[tempfile.TemporaryDirectory] = []

@@ -116,7 +116,7 @@ def load_captioner(model: str) -> Captioner:
 
 def model_digest(model: str) -> str:
     """Returns the SHA-256 over the names and bytes of an export's files."""
-    digest, model = hashlib.sha256(), local_copy(model)
+    digest, model = hashlib.sha256(), lasting_local_copy(model)
     for name in file_sizes(model, nested=True):
         path = os.path.join(model, name)
         digest.update(f"{name}\0{file_digest(path)}\n".encode())

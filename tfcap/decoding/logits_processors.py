@@ -158,7 +158,7 @@ def token_ids(
     known = set(vocabulary.tokens[END_ID + 1 + vocabulary.has_unknown :])
     unknown = [token for token in tokens if token not in known]
     if unknown or not tokens:
-        near = get_close_matches(words.lower(), sorted(known), n=3)
+        near = suggest(words.lower(), sorted(known), most=3)
         hint = f"; near it are {', '.join(near)}" if near else ""
         raise UserError(
             f"{key}: {words!r} is not in the model's vocabulary of {len(vocabulary)} "
