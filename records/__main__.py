@@ -27,36 +27,44 @@ def make_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    inspecting = add_command(
+    add_inspect(commands)
+    add_verify(commands)
+    return parser
+
+
+def add_inspect(commands) -> None:
+    parser = add_command(
         commands,
         "inspect",
         inspect,
         "show what a record set holds, with sample records of each split",
         "data/records/flickr8k --limit 1",
     )
-    add_directory(inspecting)
-    inspecting.add_argument(
+    add_directory(parser)
+    parser.add_argument(
         "--limit",
         type=natural,
         metavar="N",
         help=f"records of each split (default {LIMIT}, on a page {LIMIT_OF_A_PAGE})",
     )
-    inspecting.add_argument(
+    parser.add_argument(
         "--html", type=page_name, metavar="FILE", help="draw it as a page, in FILE"
     )
-    inspecting.add_argument(
+    parser.add_argument(
         "--photos", metavar="DIR", help="directory of the photos, if they moved"
     )
-    verifying = add_command(
+
+
+def add_verify(commands) -> None:
+    parser = add_command(
         commands,
         "verify",
         verify,
         "read every byte of a record set and list all that does not fit",
         "data/records/flickr8k --sample 20",
     )
-    add_directory(verifying)
-    add_sample(verifying)
-    return parser
+    add_directory(parser)
+    add_sample(parser)
 
 
 def add_sample(parser: argparse.ArgumentParser) -> None:

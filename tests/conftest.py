@@ -1,8 +1,8 @@
-"""All tests on the CPU, four logical ones of it: replicas without a GPU.
+"""Runs all tests on the CPU, as four logical devices, so that replicas need no GPU.
 
-What is promised to the bit is promised of the CPU; a GPU adds up in an order of its own
-and multiplies in TF32. Here, because it must happen before anything makes TensorFlow
-look for devices.
+Equality to the bit is promised for the CPU only: a GPU sums in another order and
+multiplies in TF32. This is set up here because it must precede TensorFlow's search
+for devices.
 """
 
 import os

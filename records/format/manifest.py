@@ -278,25 +278,33 @@ def load_content(directory: str) -> dict[str, Any]:
     """
     check_utf8(directory)
     path = os.path.join(directory, FILE_NAME)
-    rejected = os.path.join(directory, rejects.FILE_NAME)
     if not exists(path):
-        raise UserError(
-            f"{directory} is not a record set: it has no {FILE_NAME}. Either the path "
-            "is wrong or the build did not finish; run beam_jobs.build_records again."
-            + f" What was rejected by then is in {rejected}."
-            * bool(exists(rejected))
-        )
-    try:
-        content = json.loads(read_file(path, MAX_BYTES))
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {reason(error)}") from None
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} is damaged: not JSON ({error}). {REMEDY}") from None
+        raise no_record_set(directory)
+    content = parse_json(path)
     version = content.get("format") if isinstance(content, dict) else None
     refuse_newer(version, FORMAT, path, ", or build the records with this one")
     if version != FORMAT:
         raise UserError(f"{path} is damaged: its format is {version!r}. {REMEDY}")
     return content
+
+
+def no_record_set(directory: str) -> UserError:
+    rejected = os.path.join(directory, rejects.FILE_NAME)
+    hint = f" What was rejected by then is in {rejected}." if exists(rejected) else ""
+    return UserError(
+        f"{directory} is not a record set: it has no {FILE_NAME}. Either the path "
+        "is wrong or the build did not finish; run beam_jobs.build_records again."
+        f"{hint}"
+    )
+
+
+def parse_json(path: str) -> Any:
+    try:
+        return json.loads(read_file(path, MAX_BYTES))
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {reason(error)}") from None
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} is damaged: not JSON ({error}). {REMEDY}") from None
 
 
 def checksum(content: dict[str, Any]) -> str:
