@@ -1,14 +1,14 @@
-"""Operations of our own in C++, compiled on the machine that runs them.
+"""Compiles native operations on the machine that runs them.
 
-TensorFlow's C++ interface changes with each version and comes with its package, so each
-file is compiled once for the TensorFlow that is installed, when it is first wanted, and
-kept in `$XDG_CACHE_HOME/tfcap` (`~/.cache/tfcap`). It takes ten seconds or so and a
-C++17 compiler, `$CXX` or `c++`. Callers need a fallback: None is returned where the
-compilation fails.
+TensorFlow's C++ interface changes with each version and comes with its package. Each
+file is therefore compiled once for the installed TensorFlow, at first use, and kept in
+`$XDG_CACHE_HOME/tfcap` (`~/.cache/tfcap`). This takes about ten seconds and a C++17
+compiler, `$CXX` or `c++`. Callers need a fallback: None is returned if compilation
+fails.
 
-What lies in that folder runs in this process. So the folder must be this user's and
-nobody else's to write to, links are not followed, and a file that no longer has the
-SHA-256 it was compiled with (a full disk, a torn copy) is compiled again.
+Files in that directory run in this process. Only this user may write to it, links are
+not followed, and a file whose SHA-256 has changed (a full disk, an incomplete copy) is
+compiled again.
 
 Source: https://www.tensorflow.org/guide/create_op
 """
@@ -31,19 +31,20 @@ import tensorflow as tf
 
 VARIABLE = "TFCAP_COMPILE"
 SECONDS = 600
-# RuntimeError: nobody's home directory is to be found.
+# RuntimeError: the home directory cannot be determined.
 FAILURES = (OSError, subprocess.SubprocessError, tf.errors.OpError, RuntimeError)
 
 
 def operations(source: Path, *options: str) -> ModuleType | None:
-    """The operations that a C++ file registers, as Python functions.
+    """Returns the operations that a C++ file registers, as Python functions.
 
     Args:
-        options: for the compiler, besides TensorFlow's own.
+        source: the C++ file.
+        options: for the compiler, besides those of TensorFlow.
 
     Returns:
-        None where they cannot be had; standard error says why, once. None as well
-        where the environment says `TFCAP_COMPILE=0`.
+        None if they cannot be compiled or loaded; standard error says why, once. None
+        as well if `TFCAP_COMPILE=0` is in the environment.
     """
     return None if os.environ.get(VARIABLE) == "0" else load(source, *options)
 
@@ -62,14 +63,15 @@ def load(source: Path, *options: str) -> ModuleType | None:
 
 
 def library(source: Path, *options: str) -> Path:
-    """Returns the path of the compiled file; compiles it unless it is there, whole.
+    """Returns the path of the compiled file; compiles it if necessary.
 
     Args:
-        source: may include headers beside it.
+        source: the C++ file; may include headers beside it.
+        options: for the compiler, besides those of TensorFlow.
 
     Raises:
-        OSError, RuntimeError: no compiler, no place to write to, or one that others
-            can write to.
+        OSError: no compiler, no directory to write to, or others can write to it.
+        RuntimeError: `$CXX` is no command, or there is no home directory.
         SubprocessError: the compiler failed.
     """
     command = [
@@ -86,7 +88,7 @@ def library(source: Path, *options: str) -> Path:
 
 
 def identity(source: Path, command: list[str]) -> str:
-    """Returns a digest of all that decides what is compiled, in hexadecimal."""
+    """Returns a hexadecimal digest of everything that the compiled file depends on."""
     # Machines of several kinds may share a home directory.
     described = [tf.__version__, processor(), *platform.libc_ver(), *command]
     parts = [source, *sorted(source.parent.glob("*.h"))]
@@ -95,7 +97,7 @@ def identity(source: Path, command: list[str]) -> str:
 
 
 def private_folder() -> Path:
-    """Returns the folder of compiled files; makes it, for this user alone.
+    """Returns the directory of compiled files; makes it for this user only.
 
     Raises:
         PermissionError: it is a link, another user's, or others can write to it.
@@ -112,14 +114,14 @@ def private_folder() -> Path:
 
 
 def find_distrust(path: Path) -> str | None:
-    """Says why what a path holds may be another user's work; None where it is not."""
-    found = path.lstat()
-    if stat.S_ISLNK(found.st_mode):
+    """Describes why another user may have written to a path; None if none can have."""
+    status = path.lstat()
+    if stat.S_ISLNK(status.st_mode):
         return "is a symbolic link"
-    if found.st_uid != os.geteuid():
-        return f"belongs to another user (uid {found.st_uid})"
-    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        return f"others can write to it (mode {stat.S_IMODE(found.st_mode):o})"
+    if status.st_uid != os.geteuid():
+        return f"belongs to another user (uid {status.st_uid})"
+    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        return f"others can write to it (mode {stat.S_IMODE(status.st_mode):o})"
     return None
 
 
@@ -134,9 +136,9 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def is_whole(path: Path) -> bool:
-    """Tells whether a compiled file is there, this user's and as it was compiled.
+    """Returns whether a compiled file exists, is this user's and is unchanged.
 
-    To load a torn library can end the process (SIGBUS) instead of raising.
+    Loading a truncated library can end the process (SIGBUS) instead of raising.
     """
     try:
         if find_distrust(path):
@@ -170,23 +172,25 @@ def compiler() -> list[str]:
     """Returns the command that compiles, `$CXX` or `c++`.
 
     Raises:
-        RuntimeError: a quotation mark in `$CXX` has no other.
+        RuntimeError: `$CXX` has an unmatched quotation mark.
     """
-    given = os.environ.get("CXX", "")
+    command = os.environ.get("CXX", "")
     try:
-        return shlex.split(given) or ["c++"]
+        return shlex.split(command) or ["c++"]
     except ValueError as error:
-        raise RuntimeError(f"CXX={given!r} is no command ({error})") from None
+        raise RuntimeError(f"CXX={command!r} is no command ({error})") from None
 
 
 def processor() -> str:
-    """What this machine's can do: what is compiled may serve no other."""
+    """Describes this machine's processor; compiled files may not run on others."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         return f"{platform.machine()} {platform.processor()}"
-    told = [line for line in lines if line.startswith(("model name", "flags", "Feat"))]
-    return "\n".join([platform.machine(), *sorted(set(told))])
+    features = {
+        line for line in lines if line.startswith(("model name", "flags", "Feat"))
+    }
+    return "\n".join([platform.machine(), *sorted(features)])
 
 
 def run(command: list[str]) -> None:
@@ -194,10 +198,11 @@ def run(command: list[str]) -> None:
 
 
 def reason(error: Exception) -> str:
-    """In one line."""
+    """Returns the reason of a failure in one line."""
     if isinstance(error, subprocess.CalledProcessError):
-        said = [line for line in error.stderr.splitlines() if "error" in line]
-        return (said or error.stderr.splitlines() or [str(error)])[0]
+        lines = error.stderr.splitlines()
+        errors = [line for line in lines if "error" in line]
+        return (errors or lines or [str(error)])[0]
     if isinstance(error, FileNotFoundError) and not os.path.dirname(error.filename):
         return f"there is no C++ compiler {error.filename!r}"
     return str(error)

@@ -1,4 +1,4 @@
-"""`average.json`: of a work directory that is the mean of a run's checkpoints."""
+"""The file `average.json` of a work directory that averages checkpoints."""
 
 import json
 from contextlib import suppress
@@ -17,13 +17,13 @@ Kind = Literal["last", "best"]
 
 
 class Average(BaseModel):
-    """Of which checkpoints it is the mean.
+    """The checkpoints that were averaged.
 
     Attributes:
-        format: of the file.
-        run: whose they are, its work directory.
+        format: format of the file.
+        run: work directory of the run.
         kind: `last`, the newest states; `best`, those with the lowest dev loss.
-        steps: global batches each was trained on, in ascending order.
+        steps: number of global batches of each checkpoint, ascending.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -49,7 +49,7 @@ def load_average(path: str) -> Average:
     """
     with named_errors("read", path):
         content = read_file(path)
-    # What says no format, or is no JSON, is looked at below.
+    # A file without a format, or that is no JSON, is refused below.
     with suppress(ValueError, LookupError, TypeError, RecursionError):
         refuse_newer(json.loads(content)["format"], FORMAT, path)
     try:

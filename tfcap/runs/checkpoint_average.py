@@ -1,8 +1,9 @@
-"""The mean of a run's checkpoints, as a work directory of its own.
+"""Averages a run's checkpoints into a new work directory.
 
-It is scored, exported, started from (`tfcap train --init`) and made part of an ensemble
-like any other, but not trained on. Source: Vaswani et al., "Attention Is All You Need",
-2017, section 6.1.
+The average can be scored, exported, taken as a start (`tfcap train --init`) and made
+part of an ensemble like any other run, but not resumed.
+
+Source: Vaswani et al., "Attention Is All You Need", 2017, section 6.1.
 """
 
 import numpy as np
@@ -21,10 +22,16 @@ from tfcap.runs.workdir import Progress, Workdir
 def average(run: Workdir, count: int, kind: Kind, output: str) -> Average:
     """Writes a work directory whose best state is the mean of a run's checkpoints.
 
-    Two states of the same step count as one.
+    Two checkpoints of the same step count as one.
+
+    Args:
+        run: whose checkpoints are averaged.
+        count: number of checkpoints.
+        kind: `last` or `best`.
+        output: the new work directory.
 
     Raises:
-        UserError: the run keeps fewer, or there is something at `output`.
+        UserError: the run has fewer checkpoints, or `output` is not empty.
     """
     if not is_empty(output):
         raise UserError(f"{output} is not empty; name another --output")
@@ -42,11 +49,11 @@ def average(run: Workdir, count: int, kind: Kind, output: str) -> Average:
 
 
 def newest_states(run: Workdir, count: int, kind: Kind) -> dict[int, str]:
-    """Steps -> folder of the `count` newest states, the newest first."""
+    """Returns steps and directory of the `count` newest states, the newest first."""
     last, best = run.last_and_best()
     kept = last if kind == "last" else best
     taken = {}
-    for folder in kept.whole():
+    for folder in kept.valid_checkpoints():
         taken.setdefault(steps_of(run, folder), folder)
         if len(taken) == count:
             return taken
@@ -64,7 +71,7 @@ def steps_of(run: Workdir, folder: str) -> int:
 
 
 def set_to_mean(model: CaptioningModel, progress: Progress, folders: list[str]) -> None:
-    """Sets a model to the mean of states, and progress to that of the first."""
+    """Sets a model to the mean of states, and progress to that of the first state."""
     sums = [np.zeros(variable.shape) for variable in model.variables]
     for folder in reversed(folders):
         state = tf.train.Checkpoint(model=model, progress=progress)

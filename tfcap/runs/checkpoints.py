@@ -1,12 +1,11 @@
-"""Checkpoints of which it is known that they are whole.
+"""Checkpoints whose integrity is checked before they are read.
 
     last/17/state.index, state.data-...   as tf.train.Checkpoint writes them
-    last/17/digests.json                  bytes and SHA-256 of each, format; is last
+    last/17/digests.json                  size and SHA-256 of each; written last
 
-A checkpoint without digests was never finished, and is not looked at. One that no
-longer fits them is torn: the one before it is taken. One of a newer version is whole,
-and nothing is taken in its place. There is no list of checkpoints
-beside them that could say otherwise than what is there.
+A checkpoint without digests was not finished and is ignored. One that does not match
+its digests is corrupt, and the one before it is read instead. One of a newer version is
+an error. There is no index of checkpoints that could disagree with the files.
 """
 
 import json
@@ -36,11 +35,11 @@ FORMAT = 1  # of a checkpoint
 
 
 class Checkpoints:
-    """The newest checkpoints of one kind, numbered in the order they were saved in.
+    """The newest checkpoints of one kind, numbered in the order of saving.
 
     Args:
-        folder: where they are; need not exist yet.
-        keep: so many are kept, the older ones removed.
+        folder: their directory; made at the first save.
+        keep: number of checkpoints to keep; older ones are removed.
     """
 
     def __init__(self, folder: str, keep: int):
@@ -48,14 +47,14 @@ class Checkpoints:
         self.corrupt: set[int] = set()
 
     def save(self, checkpoint: tf.train.Checkpoint) -> str:
-        """Writes a new checkpoint and removes those that are one too many.
+        """Writes a new checkpoint and removes the oldest ones beyond `keep`.
 
         Returns:
-            Its folder.
+            The directory of the checkpoint.
 
         Raises:
-            UserError: it cannot be written (no space, no permission); those before it
-                are as they were.
+            UserError: it cannot be written (no space, no permission). Earlier
+                checkpoints are unchanged.
         """
         self.remove_all_but(self.finished())
         folder = self.path(max(self.finished(), default=0) + 1)
@@ -71,28 +70,28 @@ class Checkpoints:
                 f"cannot save a checkpoint in {self.folder}: {in_words(error)}. What "
                 "was saved before is kept: make room, then give the same command again"
             ) from None
-        whole = [n for n in self.finished() if n not in self.corrupt]
-        self.remove_all_but(whole[-self.keep :])
+        valid = [n for n in self.finished() if n not in self.corrupt]
+        self.remove_all_but(valid[-self.keep :])
         return folder
 
     def newest(self) -> str | None:
-        """Folder of the newest whole checkpoint; None if none was ever finished.
+        """Returns the newest valid checkpoint; None if none was ever finished.
 
         Raises:
-            UserError: all are torn, or a newer version wrote it.
+            UserError: all are corrupt, or a newer version wrote it.
         """
-        return next(self.whole(), None)
+        return next(self.valid_checkpoints(), None)
 
-    def whole(self) -> Iterator[str]:
-        """Folders of whole checkpoints, the newest first; checked one by one.
+    def valid_checkpoints(self) -> Iterator[str]:
+        """Yields the directories of valid checkpoints, the newest first.
 
-        Says on standard error which ones it passes over.
+        Each is checked when it is its turn. Standard error says which are skipped.
 
         Raises:
-            UserError: all are torn, or a newer version wrote one.
+            UserError: all are corrupt, or a newer version wrote one.
         """
         problems, finished, found = [], self.finished(), False
-        for number in sorted(set(self.there()) - set(finished)):
+        for number in sorted(set(self.files_by_number()) - set(finished)):
             print(f"{self.path(number)} was not finished: passed over", file=sys.stderr)
         for number in reversed(finished):
             problem = find_problem(self.path(number))
@@ -111,12 +110,14 @@ class Checkpoints:
             )
 
     def finished(self) -> list[int]:
-        """Numbers of those that were finished, oldest first."""
-        return sorted(n for n, names in self.there().items() if DIGESTS in names)
+        """Returns the numbers of finished checkpoints, the oldest first."""
+        return sorted(
+            n for n, names in self.files_by_number().items() if DIGESTS in names
+        )
 
-    def there(self) -> dict[int, set[str]]:
-        """Number -> names of its files."""
-        there = defaultdict(set)
+    def files_by_number(self) -> dict[int, set[str]]:
+        """Returns the names of the files of each number."""
+        files = defaultdict(set)
         try:
             names = list(file_sizes(self.folder, nested=True))
         except FileNotFoundError:
@@ -124,12 +125,12 @@ class Checkpoints:
         for name in names:
             number, _, file = name.partition("/")
             if number.isdigit():
-                there[int(number)].add(file)
-        return there
+                files[int(number)].add(file)
+        return files
 
     def remove_all_but(self, kept: list[int]) -> None:
-        for number in set(self.there()) - set(kept):
-            # First its digests: half removed it must not pass for torn.
+        for number in set(self.files_by_number()) - set(kept):
+            # Its digests first: a checkpoint removed by half must not count as corrupt.
             remove_if_there(os.path.join(self.path(number), DIGESTS))
             remove_directory(self.path(number))
 
@@ -138,7 +139,7 @@ class Checkpoints:
 
 
 class NullCheckpoints:
-    """In the place of `Checkpoints` in the workers that keep none."""
+    """The stand-in for `Checkpoints` in workers that save none."""
 
     def save(self, _) -> None:
         return None
@@ -148,13 +149,15 @@ class NullCheckpoints:
 
 
 def read(checkpoint: tf.train.Checkpoint, folder: str, partly: bool = False) -> None:
-    """Sets a checkpoint's objects to the state in a folder.
+    """Restores a checkpoint's objects.
 
     Args:
-        partly: the state may hold more than these objects.
+        checkpoint: its objects are restored.
+        folder: directory of a valid checkpoint.
+        partly: the saved state may have more objects than these.
 
     Raises:
-        UserError: they are not the objects whose state it is.
+        UserError: the saved state is not that of these objects.
     """
     try:
         status = checkpoint.read(os.path.join(folder, STATE))
@@ -170,7 +173,7 @@ def read(checkpoint: tf.train.Checkpoint, folder: str, partly: bool = False) -> 
 
 
 def digests(folder: str) -> dict[str, dict[str, int | str]]:
-    """File name -> its bytes and SHA-256."""
+    """Returns size in bytes and SHA-256 of each file in a directory."""
     return {
         name: {"bytes": size, "sha256": file_digest(os.path.join(folder, name))}
         for name, size in file_sizes(folder).items()
@@ -179,20 +182,20 @@ def digests(folder: str) -> dict[str, dict[str, int | str]]:
 
 
 def find_problem(folder: str) -> str | None:
-    """What does not fit the digests of a checkpoint; None if all does.
+    """Describes how a checkpoint differs from its digests; None if it does not.
 
     Raises:
         UserError: a newer version wrote it.
     """
     try:
-        said, found = saved_digests(os.path.join(folder, DIGESTS)), digests(folder)
-        for name, at_first in said.items():
-            if name not in found:
+        files = digests(folder)
+        for name, saved in saved_digests(os.path.join(folder, DIGESTS)).items():
+            if name not in files:
                 return f"{name} is missing"
-            was, now = at_first["bytes"], found[name]["bytes"]
-            if was != now:
-                return f"{name} has {now} bytes, {was} were saved"
-            if at_first["sha256"] != found[name]["sha256"]:
+            if saved["bytes"] != files[name]["bytes"]:
+                size, saved_size = files[name]["bytes"], saved["bytes"]
+                return f"{name} has {size} bytes, {saved_size} were saved"
+            if saved["sha256"] != files[name]["sha256"]:
                 return f"{name} has another SHA-256 than what was saved"
     except OSError as error:
         return f"cannot be read: {reason(error)}"
@@ -202,23 +205,23 @@ def find_problem(folder: str) -> str | None:
 
 
 def saved_digests(path: str) -> dict[str, dict[str, int | str]]:
-    """What `digests` gave when a checkpoint was saved.
+    """Reads the digests of a checkpoint, as they were when it was saved.
 
     Raises:
         UserError: a newer version wrote it.
         ValueError, AttributeError, LookupError: it is damaged.
     """
-    said = json.loads(read_file(path))
-    if "format" not in said:  # of before it was said
-        said = {"format": FORMAT, "files": said}
-    refuse_newer(said["format"], FORMAT, path)
-    if said["format"] != FORMAT or not said["files"]:
-        raise ValueError(said)
-    return said["files"]
+    content = json.loads(read_file(path))
+    if "format" not in content:  # written before files had a format
+        content = {"format": FORMAT, "files": content}
+    refuse_newer(content["format"], FORMAT, path)
+    if content["format"] != FORMAT or not content["files"]:
+        raise ValueError(content)
+    return content["files"]
 
 
 def in_words(error: Exception) -> str:
-    """What an error says, without what TensorFlow says around it."""
+    """Returns the message of an error without TensorFlow's additions."""
     if isinstance(error, OSError):
         return reason(error)
     text = error.message if isinstance(error, tf.errors.OpError) else str(error)

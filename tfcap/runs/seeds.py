@@ -1,4 +1,4 @@
-"""Runs that differ in their seed alone, in folders of one work directory.
+"""Finds runs that differ only in their seed, in one directory.
 
 WORKDIR/seed-0, WORKDIR/seed-1 ...    a work directory each
 """
@@ -19,7 +19,7 @@ def seed_folder(path: str, seed: int) -> str:
 
 
 def find_seeds(path: str) -> dict[int, str]:
-    """Seed -> work directory of those that have begun, in the order of the seeds."""
+    """Returns the work directory of each seed that has started, by ascending seed."""
     try:
         found = map(HELD.fullmatch, file_sizes(path, nested=True))
     except (FileNotFoundError, NotADirectoryError):
@@ -29,12 +29,12 @@ def find_seeds(path: str) -> dict[int, str]:
 
 
 def find_runs(paths: Iterable[str]) -> list[str]:
-    """Work directories; in the place of one that holds runs of several seeds, these."""
+    """Replaces each path that holds runs of several seeds by their directories."""
     return [run for path in paths for run in find_seeds(path).values() or [path]]
 
 
 def check_no_run(path: str) -> None:
-    """Raises UserError where a single run would mix with those of several seeds."""
+    """Raises UserError if `path` is the work directory of a single run."""
     if exists(os.path.join(path, CONFIG)):
         raise UserError(
             f"{path} is the work directory of a single run: name another --workdir "
@@ -43,7 +43,7 @@ def check_no_run(path: str) -> None:
 
 
 def check_no_seeds(path: str) -> None:
-    """The same the other way round."""
+    """Raises UserError if `path` holds runs of several seeds."""
     if found := find_seeds(path):
         raise UserError(
             f"{path} holds runs of the {in_words(found)}: say --seeds to go on with "
@@ -52,10 +52,14 @@ def check_no_seeds(path: str) -> None:
 
 
 def start_of(path: str, seed: int) -> str:
-    """The work directory that a run of this seed starts from, given `--init`.
+    """Returns the work directory that a run of this seed starts from.
+
+    Args:
+        path: of `--init`: a work directory, or a directory of runs of several seeds.
+        seed: the seed of the run.
 
     Raises:
-        UserError: runs of several seeds are there, and none of this one.
+        UserError: `path` holds runs of several seeds, but none of this seed.
     """
     found = find_seeds(path)
     if found and seed not in found:

@@ -1,14 +1,14 @@
-"""The work directory of a run: what it was started with, and its checkpoints.
+"""The work directory of a run: its configuration, records and checkpoints.
 
-config.yaml       format of it all, and the whole configuration, defaults included
-lock              held while a run trains here: a second one is refused
+config.yaml       format of the directory, and all configuration keys with their values
+lock              held while a run trains here; a second run is refused
 dataset.json      the manifest of the records it was trained on
 vocabulary.txt    their vocabulary
 checkpoints/last  the newest states, for resuming; see `tfcap.runs.checkpoints`
 checkpoints/best  those with the lowest dev loss, for captions
 tensorboard/      curves
 evaluation/       captions and scores
-average.json      of the mean of another run's checkpoints: which ones
+average.json      which checkpoints of another run were averaged, if this is an average
 """
 
 import os
@@ -38,7 +38,7 @@ from tfcap.runs.average_file import load_average
 from tfcap.runs.checkpoints import Checkpoints
 
 CONFIG = "config.yaml"
-# What of the encoder decides the features.
+# Keys of the encoder that decide the features.
 ENCODER_KEYS = {
     "encoder.name",
     "encoder.layer",
@@ -49,7 +49,7 @@ ENCODER_KEYS = {
     "encoder.crops",
     "encoder.flip",
 }
-# What may change when a run is resumed: nothing that earlier steps depended on.
+# Keys that may change when a run is resumed: earlier steps did not depend on them.
 CHANGEABLE = {
     "decoding",
     "training.epochs",
@@ -59,14 +59,14 @@ CHANGEABLE = {
     "training.log_steps",
     "training.strategy",
     "training.data_service",
-    # Where the encoder's weights lie; which they are, their digest says.
+    # Paths of the encoder's weights; a digest identifies the weights themselves.
     "encoder.weights",
     "encoder.model",
 }
 
 
 class Progress(tf.Module):
-    """How far training is, kept in the checkpoint beside weights and optimizer."""
+    """The progress of training, kept in the checkpoint."""
 
     def __init__(self):
         super().__init__()
@@ -81,8 +81,10 @@ class Workdir:
     """A work directory.
 
     Attributes:
-        path: where it is.
-        config, manifest, vocabulary: what its model was built for.
+        path: path of the directory.
+        config: configuration of the run.
+        manifest: manifest of the records that it was trained on.
+        vocabulary: vocabulary of these records.
     """
 
     path: str
@@ -92,11 +94,16 @@ class Workdir:
 
     @classmethod
     def create_or_resume(cls, path: str, config: Config, records: RecordSet):
-        """Starts a work directory, or checks that the one there fits.
+        """Starts a work directory, or checks that an existing one fits.
+
+        Args:
+            path: path of the directory.
+            config: configuration of the run, resolved (`resolve_config`).
+            records: what is trained on.
 
         Raises:
-            UserError: it was started with other settings or other records; names them;
-                or it is no run, but the mean of another's checkpoints.
+            UserError: the directory was started with other settings or other records,
+                which the message names; or it is an average of checkpoints.
         """
         if exists(os.path.join(path, AVERAGE)):
             raise UserError(
@@ -104,18 +111,17 @@ class Workdir:
                 f"resume; start from it: --init {path}, with another --workdir"
             )
         if exists(os.path.join(path, CONFIG)):
-            there = cls.open(path)
-            check_same_run(there, config, records)
+            check_same_run(cls.open(path), config, records)
         workdir = cls(path, config, records.manifest, records.vocabulary)
         workdir.write()
         return workdir
 
     @classmethod
     def open(cls, path: str) -> "Workdir":
-        """Opens one that exists.
+        """Opens an existing work directory.
 
         Raises:
-            UserError: it is none.
+            UserError: there is none at `path`, or it is damaged.
         """
         config = os.path.join(path, CONFIG)
         if not exists(config):
@@ -127,7 +133,7 @@ class Workdir:
         return cls(path, load_saved(config), manifest, check_vocabulary(path, manifest))
 
     def write(self) -> None:
-        """Writes all but checkpoints; config.yaml, which makes it one, is the last."""
+        """Writes all files but checkpoints; config.yaml, which marks it, is last."""
         make_output(self.path, "--workdir")
         self.manifest.save(self.path)
         self.vocabulary.save(self.folder(vocabulary_module.FILE_NAME))
@@ -137,7 +143,7 @@ class Workdir:
         return os.path.join(self.path, *names)
 
     def last_and_best(self) -> tuple[Checkpoints, Checkpoints]:
-        """The newest states, and those with the lowest dev loss."""
+        """Returns the newest states, and those with the lowest dev loss."""
         keep = self.config.training.keep_checkpoints
         return (
             Checkpoints(self.folder("checkpoints", "last"), keep),
@@ -145,7 +151,7 @@ class Workdir:
         )
 
     def restore_best(self) -> tuple[CaptioningModel, int]:
-        """The model with the lowest dev loss, and the epoch it is from.
+        """Restores the model with the lowest dev loss; returns it and its epoch.
 
         Raises:
             UserError: no epoch has been finished yet, or the state is damaged.
@@ -158,7 +164,7 @@ class Workdir:
         return model, int(progress.epoch)
 
     def about_best(self, epoch: int) -> str:
-        """What the best state is, in words, given the epoch it is from."""
+        """Describes the best state, which is from `epoch`."""
         if not exists(self.folder(AVERAGE)):
             return f"best dev loss, epoch {epoch}"
         return load_average(self.folder(AVERAGE)).in_words()
@@ -166,9 +172,13 @@ class Workdir:
     def give_weights(self, model: CaptioningModel, taker: "Workdir") -> None:
         """Sets another run's model to the weights of this run's best checkpoint.
 
+        Args:
+            model: the model of the other run.
+            taker: work directory of the other run.
+
         Raises:
-            UserError: its model or its records are others, or it has an encoder of
-                its own, which this one lacks; says in what.
+            UserError: model settings or records differ, or this run fine-tuned an
+                encoder and the other run does not. The message names the difference.
         """
         old, new = (flatten(run.config.model.model_dump()) for run in (self, taker))
         for key in sorted({*old, *new}):
@@ -189,13 +199,13 @@ class Workdir:
                 "and cannot do with the records' features: leave out "
                 "training.fine_tuning, which is then as it was there"
             )
-        given, _ = self.restore_best()
-        # The encoder's are the last: without any given, they stay those of the records.
-        for variable, value in zip(model.variables, given.variables):
+        source, _ = self.restore_best()
+        # The encoder's variables are last; they keep their values if `source` has none.
+        for variable, value in zip(model.variables, source.variables):
             variable.assign(value)
 
     def best_state(self) -> str:
-        """Folder of the state with the lowest dev loss.
+        """Returns the directory of the state with the lowest dev loss.
 
         Raises:
             UserError: no epoch has been finished yet.
@@ -212,7 +222,7 @@ def lock_workdir(path: str) -> Iterator[None]:
     """Makes a work directory, and keeps other runs out of it while the body runs.
 
     Raises:
-        UserError: it cannot be made, or another run is training there; says which.
+        UserError: it cannot be made, or another run, which is named, trains there.
     """
     check_utf8(path, "--workdir")
     make_output(path, "--workdir")
@@ -226,13 +236,17 @@ def lock_workdir(path: str) -> Iterator[None]:
 
 
 def resolve_config(config: Config, records: RecordSet) -> Config:
-    """The configuration with the sections that made the records, as they made them.
+    """Returns the configuration with the sections that the records were made with.
 
-    A `decoding.max_length` of null becomes the length of their longest training
-    caption: what other splits hold must not tell the search.
+    A `decoding.max_length` of null becomes the length of the longest training caption;
+    other splits must not influence the search.
 
-    Where the encoder's weights lie may differ from one command to the next, and to
-    train it they are read again; what features and tokens are may not.
+    The path of the encoder's weights may differ between commands; training the encoder
+    reads them again. Features and tokens may not differ.
+
+    Args:
+        config: as it was read.
+        records: what is trained on.
 
     Raises:
         UserError: encoder or tokenizer is not that of the records.
@@ -262,26 +276,27 @@ def resolve_config(config: Config, records: RecordSet) -> Config:
     return config.model_copy(update=sections)
 
 
-def check_same_run(there: Workdir, config: Config, records: RecordSet) -> None:
-    old, new = flatten(there.config.model_dump()), flatten(config.model_dump())
+def check_same_run(workdir: Workdir, config: Config, records: RecordSet) -> None:
+    old, new = flatten(workdir.config.model_dump()), flatten(config.model_dump())
     for key in sorted({*old, *new}):
         section = key.split(".")[0]
         fixed = key not in CHANGEABLE and section not in CHANGEABLE
         if fixed and old.get(key) != new.get(key):
             raise UserError(
-                f"{there.path} was started with {key}: {old.get(key)!r}; this command "
-                f"has {new.get(key)!r}. Use another --workdir, or the same value"
+                f"{workdir.path} was started with {key}: {old.get(key)!r}; this "
+                f"command has {new.get(key)!r}. Use another --workdir, or the same "
+                "value"
             )
-    if there.manifest.content_digest != records.manifest.content_digest:
+    if workdir.manifest.content_digest != records.manifest.content_digest:
         raise UserError(
-            f"{there.path} was started on other records than {records.directory}: "
-            f"{difference(there.manifest, records.manifest)}. Use another --workdir, "
+            f"{workdir.path} was started on other records than {records.directory}: "
+            f"{difference(workdir.manifest, records.manifest)}. Use another --workdir, "
             "or the same records"
         )
 
 
 def difference(old: Manifest, new: Manifest) -> str:
-    """The first of encoder, vocabulary and shards that is not the same."""
+    """Describes the first of encoder, vocabulary and shards that differs."""
     if old.encoder.digest != new.encoder.digest:
         return f"encoder {encoder_name(old)} then, {encoder_name(new)} now"
     if old.vocabulary_sha256 != new.vocabulary_sha256:
@@ -290,7 +305,7 @@ def difference(old: Manifest, new: Manifest) -> str:
 
 
 def check_fits(workdir: Workdir, records: RecordSet) -> None:
-    """Raises UserError where a model cannot read these records."""
+    """Raises UserError if a model cannot read these records."""
     old, new = workdir.manifest, records.manifest
     if difference_of_input(old, new):
         raise UserError(
@@ -301,7 +316,7 @@ def check_fits(workdir: Workdir, records: RecordSet) -> None:
 
 
 def difference_of_input(old: Manifest, new: Manifest) -> bool:
-    """Whether features or tokens are others than what a model was made for."""
+    """Returns whether a model made for `old` cannot read the records of `new`."""
     same = old.encoder.digest == new.encoder.digest
     return not same or old.vocabulary_sha256 != new.vocabulary_sha256
 

@@ -1,1 +1,1 @@
-"""Keras layers that the caption models share."""
+"""Layers that the captioning models are made of."""

@@ -1,8 +1,7 @@
-"""Which workers train together, and which of them this process is.
+"""Finds the workers that train together, and the place of this process among them.
 
-TF_CONFIG says so, as Kubernetes' operators and Vertex AI set it, or a Slurm step of
-several tasks. The chief alone keeps the work directory: no other worker reads or
-writes there.
+TF_CONFIG names them, which Kubernetes' operators and Vertex AI set, or a Slurm step of
+several tasks. Only the chief reads and writes the work directory.
 """
 
 import json
@@ -21,9 +20,9 @@ class Cluster:
     """The workers of a run.
 
     Attributes:
-        addresses: task of each, as `worker/1` -> its host:port; the chief first. Empty
-            where this process trains alone.
-        number: of this process among them, from 0.
+        addresses: host:port of each task, such as `worker/1`; the chief is first. Empty
+            if this process trains alone.
+        number: index of this process, from 0.
     """
 
     addresses: dict[str, str]
@@ -38,7 +37,7 @@ class Cluster:
         return self.number == 0
 
     def name(self, number: int) -> str:
-        """Of a worker, for messages."""
+        """Returns the name of a worker for messages."""
         return f"worker {number} ({list(self.addresses.values())[number]})"
 
 
@@ -46,11 +45,14 @@ ALONE = Cluster({})
 
 
 def find_cluster(strategy: str) -> Cluster:
-    """Looks for the workers of this run, unless the strategy is one for a single one.
+    """Finds the workers of this run, unless the strategy is for a single worker.
+
+    Args:
+        strategy: the key `training.strategy`.
 
     Raises:
-        UserError: TF_CONFIG or Slurm's variables do not describe a cluster of a chief
-            and workers; or there is none, but the strategy says there is.
+        UserError: TF_CONFIG or Slurm's variables do not describe a chief and workers;
+            or the strategy is `multi_worker`, and neither is set.
     """
     if strategy not in ("auto", "multi_worker"):
         return ALONE
@@ -66,7 +68,7 @@ def find_cluster(strategy: str) -> Cluster:
 
 
 def tf_config_cluster() -> Cluster:
-    """What TF_CONFIG says; one worker is no cluster."""
+    """Reads TF_CONFIG; a single worker is `ALONE`."""
     try:
         resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
         jobs = resolver.cluster_spec().as_dict()
@@ -92,10 +94,10 @@ def slurm_tasks() -> int:
 
 
 def slurm_config() -> dict:
-    """The tasks of this Slurm step, in the form of TF_CONFIG.
+    """Returns the tasks of this Slurm step in the form of TF_CONFIG.
 
-    Which GPUs a task sees is left to Slurm (`srun --gpus-per-task`): the resolver,
-    which would deal them out as well, fails where a node has fewer than tasks.
+    Slurm assigns GPUs to tasks (`srun --gpus-per-task`). The resolver could do so, too,
+    but fails where a node has fewer GPUs than tasks.
 
     Raises:
         UserError: Slurm's variables do not fit each other.
@@ -109,13 +111,14 @@ def slurm_config() -> dict:
         index = resolver.task_id
     except (RuntimeError, ValueError) as error:
         raise UserError(f"Slurm's variables name no cluster: {error}") from None
-    here, own = os.environ.get("SLURMD_NODENAME"), workers[index].rpartition(":")[0]
-    if here and here != own:
+    node = os.environ.get("SLURMD_NODENAME")
+    expected = workers[index].rpartition(":")[0]
+    if node and node != expected:
         # The resolver takes hosts in alphabetical order; Slurm has its own.
         raise UserError(
-            f"task {index} of the Slurm step runs on {here}, but TensorFlow's "
-            f"SlurmClusterResolver takes it to be on {own}: node names must sort as "
-            "Slurm lists them (node09, node10); set TF_CONFIG instead"
+            f"task {index} of the Slurm step runs on {node}, but TensorFlow's "
+            f"SlurmClusterResolver takes it to be on {expected}: node names must sort "
+            "as Slurm lists them (node09, node10); set TF_CONFIG instead"
         )
     return {
         "cluster": {"worker": workers},

@@ -1,4 +1,4 @@
-"""What the workers of a run agree on, beside the training steps themselves."""
+"""Communication of workers besides the training steps."""
 
 import hashlib
 import re
@@ -14,7 +14,7 @@ TASK = re.compile(r"/job:(\w+)/(?:replica:\d+/)?task:(\d+)")
 
 
 class Workers:
-    """The workers of a run, of which this process is one; or it alone.
+    """The workers of a run, this process included.
 
     Every worker must make the same calls in the same order.
     """
@@ -26,7 +26,7 @@ class Workers:
         return self.strategy.reduce(tf.distribute.ReduceOp.SUM, values, axis=None)
 
     def gather(self, number: int) -> list[int]:
-        """Every worker's number, the chief's first."""
+        """Returns the number that each worker passes, the chief's first."""
         if self.cluster.is_alone:
             return [number]
         numbers = [0] * len(self.cluster.addresses)
@@ -49,13 +49,14 @@ class Workers:
         if self.cluster.is_alone:
             return
         for variable in variables:
-            own = tf.convert_to_tensor(variable)
-            given = own if self.cluster.is_chief else tf.zeros_like(own)
-            variable.assign(self.add_up(given))
+            value = tf.convert_to_tensor(variable)
+            if not self.cluster.is_chief:
+                value = tf.zeros_like(value)
+            variable.assign(self.add_up(value))
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        """Explains what the body raises, if it is that another worker has gone."""
+        """Raises UserError if the body fails because another worker is gone."""
         try:
             yield
         except tf.errors.OpError as error:
@@ -63,7 +64,7 @@ class Workers:
             raise
 
     def explain(self, error: tf.errors.OpError) -> None:
-        """Raises a UserError if this is how the others end when one has gone."""
+        """Raises UserError if `error` means that another worker is gone."""
         if self.cluster.is_alone or "ollective" not in error.message:
             return
         raise UserError(
@@ -73,7 +74,7 @@ class Workers:
         ) from None
 
     def lost(self, message: str) -> str:
-        """Which worker an error is about."""
+        """Returns the name of the worker that an error is about."""
         tasks = list(self.cluster.addresses)
         named = [tasks.index("/".join(task)) for task in TASK.findall(message)]
         others = [number for number in named if number != self.cluster.number]

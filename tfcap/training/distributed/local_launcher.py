@@ -1,9 +1,8 @@
-"""`tfcap train --local_workers N`: N worker processes on one machine.
+"""Starts N worker processes on one machine: `tfcap train --local_workers N`.
 
-Each has a TF_CONFIG of its own, as on N machines, and sees no GPU. The chief's output
-is shown as it is, that of the others with their names before each line. A signal to
-this process is passed on to all; when one worker fails, so do the others, by
-themselves or by force.
+Each has its TF_CONFIG, as on N machines, and sees no GPU. The chief's output is shown
+unchanged; lines of the other workers begin with their names. A signal to this process
+is passed on to all. When one worker fails, the others end as well, or are killed.
 """
 
 import argparse
@@ -24,16 +23,16 @@ from records.errors import UserError
 from tfcap.training.signals import SIGNALS
 
 LOCALHOST = "127.0.0.1"
-GRACE = 20.0  # seconds; a worker finds out in about 10 that another has gone
+GRACE = 20.0  # seconds; a worker notices after about 10 that another is gone
 PR_SET_PDEATHSIG = 1
 PROPER_ENDS = (0, os.EX_TEMPFAIL, INTERRUPTED)
 
 
 def train_locally(args: argparse.Namespace) -> int:
-    """Runs the command in so many workers; returns the exit code of the whole.
+    """Runs the command in `args.local_workers` workers; returns their exit code.
 
     Raises:
-        UserError: fewer than two are asked for, or one of them failed.
+        UserError: fewer than two workers are requested, or one of them failed.
     """
     if args.local_workers < 2:
         raise UserError(
@@ -50,7 +49,7 @@ def train_locally(args: argparse.Namespace) -> int:
 
 
 def worker_command(args: argparse.Namespace) -> list[str]:
-    """The same command without --local_workers."""
+    """Returns this command without --local_workers."""
     options = {name: getattr(args, name) for name in ("config", "records", "workdir")}
     options |= {
         name: vars(args)[name] for name in ("photos", "init") if vars(args)[name]
@@ -61,7 +60,7 @@ def worker_command(args: argparse.Namespace) -> list[str]:
 
 
 def start(command: list[str], count: int) -> list[subprocess.Popen]:
-    """Starts the chief, whose output is ours, and the others, whose lines we copy."""
+    """Starts the chief, which writes to our output, and the others; copies theirs."""
     addresses, workers = free_addresses(count), []
     for number in range(count):
         task = {"type": "worker", "index": number}
@@ -89,13 +88,13 @@ def start(command: list[str], count: int) -> list[subprocess.Popen]:
 def free_addresses(count: int) -> list[str]:
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind((LOCALHOST, 0))
-        return [f"{LOCALHOST}:{one.getsockname()[1]}" for one in sockets]
+        for socket_ in sockets:
+            socket_.bind((LOCALHOST, 0))
+        return [f"{LOCALHOST}:{s.getsockname()[1]}" for s in sockets]
 
 
 def end_with_parent() -> Callable[[], None] | None:
-    """What a child does first, so that `kill -9` of its parent ends it; on Linux."""
+    """Returns what a child calls first to end with its parent; None if not on Linux."""
     if sys.platform != "linux":
         return None
     prctl = ctypes.CDLL(None).prctl
@@ -131,7 +130,7 @@ def wait(workers: list[subprocess.Popen]) -> int | None:
     """Waits for all to end; kills those that outlive a failed one by `GRACE`.
 
     Returns:
-        The number of the one that failed first, None if none did.
+        The number of the worker that failed first; None if none did.
     """
     first, until = None, float("inf")
     while any(worker.poll() is None for worker in workers):
@@ -146,7 +145,7 @@ def wait(workers: list[subprocess.Popen]) -> int | None:
 
 
 def failed(workers: list[subprocess.Popen]) -> int | None:
-    """Number of the first that has failed so far."""
+    """Returns the number of the first failed worker; None if there is none."""
     proper = (None, *PROPER_ENDS)
     numbers = (n for n, worker in enumerate(workers) if worker.poll() not in proper)
     return next(numbers, None)

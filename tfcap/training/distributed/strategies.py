@@ -1,4 +1,4 @@
-"""Which replicas train: picked by what is there, or as the configuration says."""
+"""Chooses the strategy of tf.distribute, by configuration or available devices."""
 
 import os
 import sys
@@ -10,11 +10,15 @@ from tfcap.training.distributed.cluster import ALONE, Cluster
 
 
 def make_strategy(name: str, cluster: Cluster = ALONE) -> tf.distribute.Strategy:
-    """Returns the strategy of that name; to be made before any other TensorFlow work.
+    """Returns the strategy of that name. Call it before any other TensorFlow work.
 
     `auto` picks: several workers -> multi_worker; TPU_NAME set -> tpu; several GPUs ->
     mirrored; one -> gpu; none -> cpu. `mirrored` without a GPU mirrors over the logical
     CPUs.
+
+    Args:
+        name: the key `training.strategy`.
+        cluster: the workers of the run.
 
     Raises:
         UserError: there is no such device, or this worker's address cannot be used.
@@ -34,23 +38,23 @@ def make_strategy(name: str, cluster: Cluster = ALONE) -> tf.distribute.Strategy
 
 
 def multi_worker(cluster: Cluster) -> tf.distribute.Strategy:
-    """One replica per GPU of every worker, or per worker; waits for all of them."""
-    own = cluster.name(cluster.number)
+    """Returns a replica per GPU of every worker, or per worker; waits for all."""
+    this_worker = cluster.name(cluster.number)
     others = [
         address for n, address in enumerate(cluster.addresses.values())
         if n != cluster.number
     ]  # fmt: skip
-    print(f"{own} waits for {', '.join(others)}", file=sys.stderr)
+    print(f"{this_worker} waits for {', '.join(others)}", file=sys.stderr)
     try:
         return tf.distribute.MultiWorkerMirroredStrategy()
     except tf.errors.OpError as error:
         raise UserError(
-            f"{own} cannot join the others: {error.message}. Is its port taken?"
+            f"{this_worker} cannot join the others: {error.message}. Is its port taken?"
         ) from None
 
 
 def tpu() -> tf.distribute.Strategy:
-    """One replica per core of the TPU that TPU_NAME names, or that is local."""
+    """Returns a replica per core of the TPU that TPU_NAME names, or of a local one."""
     try:
         resolver = tf.distribute.cluster_resolver.TPUClusterResolver.connect()
         return tf.distribute.TPUStrategy(resolver)
@@ -62,10 +66,10 @@ def tpu() -> tf.distribute.Strategy:
 
 
 def mirrored(devices: list[tf.config.LogicalDevice]) -> tf.distribute.Strategy:
-    """One replica per device.
+    """Returns a replica per device.
 
-    Over logical CPUs TensorFlow's collective operations fail (2.21: InternalError in
-    CollectiveReduceV2), so sums are made on one device there.
+    TensorFlow's collective operations fail over logical CPUs (2.21: InternalError in
+    CollectiveReduceV2). There sums are computed on one device.
     """
     on_gpu = devices[0].device_type == "GPU"
     return tf.distribute.MirroredStrategy(
@@ -79,7 +83,7 @@ def automatic(gpus: int) -> str:
 
 
 def check_global_batch(global_batch: int, strategy: tf.distribute.Strategy) -> None:
-    """Raises UserError where a global batch cannot be cut equally over the replicas."""
+    """Raises UserError if a global batch cannot be cut equally over the replicas."""
     replicas = strategy.num_replicas_in_sync
     below = global_batch // replicas * replicas
     if below != global_batch:
