@@ -60,7 +60,7 @@ def stop_in(patch, seed: int, step: int) -> None:
         if (self.settings.seed, self.steps) == (seed, step):
             signal.raise_signal(signal.SIGTERM)
 
-    patch.setattr(Trainer, "note", note)
+    patch.setattr(Trainer, "flush_metrics", note)
 
 
 def weights(path: str) -> list[np.ndarray]:
