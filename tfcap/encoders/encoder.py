@@ -1,4 +1,4 @@
-"""Photo bytes to features: what every encoder does, and what tells two apart."""
+"""The encoder: photo bytes to features, and the digest that identifies it."""
 
 import functools
 import hashlib
@@ -29,9 +29,9 @@ from tfcap.encoders import (
 from tfcap.encoders.backbone import Backbone, on_one_line
 from tfcap.images.decoding import read_photo
 
-# Later came GIF of several frames, BMP, and EXIF's orientation (`tfcap.images`). The
-# text is part of the digest and stays: of photos that were read before, only those that
-# EXIF turns have other features now, and records of others are not to be made anew.
+# This text is part of the digest and must not change, or all records would have to be
+# built again. It does not name GIFs of several frames, BMP and EXIF orientation, which
+# `tfcap.images` also reads.
 READING = "decode_jpeg INTEGER_ACCURATE, 3 channels; resize bilinear, antialias"
 LOADING = threading.Lock()
 
@@ -41,14 +41,14 @@ class Encoder:
     """A frozen encoder.
 
     Attributes:
-        graph: string [batch] of photo bytes -> float32 [batch, *shape], variables
-            folded into constants (1.35 times as fast as the Keras model). A photo that
-            cannot be decoded fails the batch.
-        network: the part behind the pixels, a concrete function without variables:
-            float32 [batch, side, side, 3] of 0 to 255 -> [float32 [batch, *shape]].
-        side: of those pixels.
-        shape: of one photo's features.
-        info: what the manifest keeps; its digest tells encoders apart.
+        graph: Photo bytes, string [batch] -> features, float32 [batch, *shape].
+            Variables are folded into constants (1.35 times as fast as the Keras model).
+            A photo that cannot be decoded fails the batch.
+        network: Pixels, float32 [batch, side, side, 3] of 0 to 255 -> [features], as a
+            concrete function without variables.
+        side: Height and width of the pixels.
+        shape: Shape of one photo's features.
+        info: Description for the manifest. Its digest identifies the encoder.
     """
 
     graph: Callable[[tf.Tensor], tf.Tensor]
@@ -60,7 +60,7 @@ class Encoder:
     def encode(
         self, photos: Sequence[bytes]
     ) -> tuple[np.ndarray, list[tuple[int, str]]]:
-        """Encodes a batch; photos that cannot be decoded do not lose the others.
+        """Encodes a batch; a photo that cannot be decoded does not fail the others.
 
         Returns:
             Features float32 [readable photos, *shape] in order, and (index, reason) of
@@ -83,9 +83,9 @@ class Encoder:
 
 
 def unreadable(photo: bytes, side: int) -> str | None:
-    """Says why a photo cannot be read as the graph reads it; None if it can.
+    """Returns why the graph cannot read a photo, or None if it can.
 
-    One that its header refuses is not decoded.
+    A photo that its header already rules out is not decoded.
     """
     if refused := refusal(photo):
         return refused
@@ -97,14 +97,14 @@ def unreadable(photo: bytes, side: int) -> str | None:
 
 
 def load_encoder(config: EncoderConfig) -> Encoder:
-    """Builds the encoder, once per process and configuration.
+    """Builds the encoder once per process and configuration.
 
-    A worker's threads ask for it at the same time: two at it together would draw their
-    random weights from one stream, and load the network twice.
+    A lock keeps the threads of a worker from building it at the same time, which would
+    draw random weights from one stream and load the network twice.
 
     Raises:
-        UserError: a network, layer, signature or file that is not there, weights that
-            cannot be had, or a model of one's own that does not suit.
+        UserError: A network, layer, signature or file does not exist, weights cannot be
+            loaded, or a custom model does not fit.
     """
     with LOADING:
         return loaded(config)
@@ -113,15 +113,17 @@ def load_encoder(config: EncoderConfig) -> Encoder:
 @functools.lru_cache(maxsize=2)
 def loaded(config: EncoderConfig) -> Encoder:
     network = load_network(config)
-    return (assemble if config.model is None else assemble_own)(network, config)
+    return (assemble if config.model is None else assemble_custom)(network, config)
 
 
 def load_network(config: EncoderConfig) -> Backbone:
-    return keras_applications.load(config) if config.model is None else load_own(config)
+    return (
+        keras_applications.load(config) if config.model is None else load_custom(config)
+    )
 
 
-def assemble_own(network: Backbone, config: EncoderConfig) -> Encoder:
-    """As `assemble`, for a model of which nothing is known."""
+def assemble_custom(network: Backbone, config: EncoderConfig) -> Encoder:
+    """Assembles a custom model, which may fail in any way."""
     try:
         encoder = assemble(network, config)
     except UserError:
@@ -135,8 +137,8 @@ def assemble_own(network: Backbone, config: EncoderConfig) -> Encoder:
     return encoder
 
 
-def load_own(config: EncoderConfig) -> Backbone:
-    """The network in a file or directory of one's own."""
+def load_custom(config: EncoderConfig) -> Backbone:
+    """Loads the network from a custom file or directory."""
     if not exists(config.model):
         raise UserError(
             f"encoder.model: there is nothing at {config.model}; expected a .keras "
@@ -149,7 +151,7 @@ def load_own(config: EncoderConfig) -> Backbone:
 
 
 def assemble(network: Backbone, config: EncoderConfig) -> Encoder:
-    """The network with everything before and after it, frozen."""
+    """Freezes the network with all steps before and after it."""
     frozen = freeze(network, config)
     if len(frozen.inputs) > 1:
         raise UserError(
@@ -173,7 +175,7 @@ def assemble(network: Backbone, config: EncoderConfig) -> Encoder:
 
 
 def freeze(network: Backbone, config: EncoderConfig):
-    """Pixels -> features as one graph without variables."""
+    """Returns pixels -> features as one graph without variables."""
     side = crops.photo_side(network.size, config.crops)
 
     @tf.function(
@@ -189,7 +191,7 @@ def freeze(network: Backbone, config: EncoderConfig):
 def features_of_photos(
     network: Backbone, config: EncoderConfig, pixels: tf.Tensor
 ) -> tf.Tensor:
-    """Pixels [batch, side, side, 3] -> float32 [batch, *shape]; see `photo_side`."""
+    """Returns the features of pixels [batch, side, side, 3]; see `photo_side`."""
     run = functools.partial(features_of_view, network, config)
     return crops.average(run, pixels, network.size, config.crops, config.flip)
 
@@ -200,13 +202,13 @@ def features_of_view(
     pixels: tf.Tensor,
     mirrored: tf.Tensor | None = None,
 ) -> tf.Tensor:
-    """A view [batch, size, size, 3] -> float32 [batch, *shape]."""
+    """Returns the features of a crop [batch, size, size, 3]."""
     features = tf.cast(network.run(network.scale(pixels)), tf.float32)
     return pool(crops.unmirror(features, mirrored), config.pooling)
 
 
 def reading(side: int, frozen) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Photo bytes -> features."""
+    """Returns photo bytes -> features as a graph."""
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
     def encode(photos):
@@ -221,7 +223,7 @@ def reading(side: int, frozen) -> Callable[[tf.Tensor], tf.Tensor]:
 
 
 def pool(features: tf.Tensor, pooling: str) -> tf.Tensor:
-    """Reduces [batch, rows, columns, channels] as asked; [batch, n] has no cells."""
+    """Pools features [batch, rows, columns, channels], or [batch, n] without a grid."""
     rank = features.shape.rank
     if rank == 4 and pooling == "avg":
         return tf.reduce_mean(features, [1, 2])
@@ -236,7 +238,7 @@ def pool(features: tf.Tensor, pooling: str) -> tf.Tensor:
 
 
 def describe(network: Backbone, config: EncoderConfig) -> EncoderInfo:
-    """What the manifest keeps; the digest covers the graph's settings and weights."""
+    """Describes the encoder; its digest covers the graph's settings and weights."""
     settings = {
         "layer": config.layer,
         "pooling": config.pooling,
@@ -256,15 +258,15 @@ def describe(network: Backbone, config: EncoderConfig) -> EncoderInfo:
 
 
 def digest_of(network: Backbone, config: EncoderConfig, settings: dict) -> str:
-    """SHA-256 over settings and contents; a model's file may have any name.
+    """Returns SHA-256 over settings and weights, but not over a custom file's name.
 
-    Settings that came later count only where they are used: encoders made before them
-    keep their digest.
+    Some settings count only if they differ from their default, so that encoders without
+    them keep their digest.
     """
-    own = network.kind != keras_applications.KIND
+    is_custom = network.kind != keras_applications.KIND
     later = {"signature": None, "crops": 1, "flip": False}
     used = {k: getattr(config, k) for k, v in later.items() if getattr(config, k) != v}
-    name = {"name": network.kind if own else network.name}
+    name = {"name": network.kind if is_custom else network.name}
     content = json.dumps({**name, **settings, **used}, sort_keys=True)
     digest = hashlib.sha256(content.encode())
     for part in network.contents:

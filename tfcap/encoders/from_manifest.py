@@ -1,7 +1,7 @@
-"""The encoder that records were made with, found again: its file may have moved.
+"""Loads the encoder that a manifest describes, even if its file moved.
 
-`records` knows of no encoder. `python -m records verify --sample` finds `load_recorded`
-by the entry point group `records.encoders` (pyproject.toml).
+`records` does not import encoders. `python -m records verify --sample` finds
+`load_recorded` by the entry point group `records.encoders` (pyproject.toml).
 """
 
 from collections.abc import Mapping
@@ -17,15 +17,15 @@ def load_recorded(manifest: Manifest, files: Mapping[str, str]) -> Encoder:
     """Loads the encoder by the configuration that the manifest keeps.
 
     Args:
-        manifest: of the record set.
-        files: where the encoder's file is now, if it was moved: `weights` of a network
-            that Keras knows by name, or `model`.
+        manifest: Manifest of the record set.
+        files: New path of the encoder's file, if it moved, by kind: `weights` of a
+            network of Keras, or `model`.
 
     Returns:
-        An encoder, whose digest may still be another than the manifest's.
+        An encoder. Its digest may differ from the manifest's.
 
     Raises:
-        UserError: no such encoder or no such file; says how to name it.
+        UserError: There is no such encoder or file. The message says how to name it.
     """
     made = parse_recipe(manifest.configuration, f"configuration in {FILE_NAME}")
     config = moved(made.encoder, files)
@@ -37,10 +37,10 @@ def load_recorded(manifest: Manifest, files: Mapping[str, str]) -> Encoder:
 
 
 def moved(config: EncoderConfig, files: Mapping[str, str]) -> EncoderConfig:
-    """The configuration with its file where it is now; `files` as above.
+    """Returns the configuration with the new paths of `files`, as in `load_recorded`.
 
     Raises:
-        UserError: the encoder has no file of that kind.
+        UserError: The encoder has no file of that kind.
     """
     kind = kind_of_file(config)
     for other in files:

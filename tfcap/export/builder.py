@@ -1,4 +1,4 @@
-"""The model of a work directory with the encoder of its records in front."""
+"""Puts the encoder of the records in front of a trained model."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -25,53 +25,53 @@ def photo_captioner(
     half: bool = False,
     records: str | None = None,
 ) -> PhotoCaptioner:
-    """The best checkpoint with its encoder in front.
+    """Returns the best checkpoint with its encoder, ready for export.
 
     Args:
-        members: one run, or several that write captions together
-            (`tfcap.runs.ensemble.open_members`).
-        encoder_weights, encoder_model: where the encoder's file lies; None for where
-            the configuration says.
-        half: weights in float16.
-        records: directory of the records, for `decoding.consensus`.
+        members: One run, or those of an ensemble (`tfcap.runs.ensemble.open_members`).
+        decoding: Settings of the search.
+        encoder_weights: Path of the encoder's weights; None: as configured.
+        encoder_model: Path of a custom encoder model; None: as configured.
+        half: Whether weights are stored in float16.
+        records: Directory of the records, for `decoding.consensus`.
 
     Raises:
-        UserError: the encoder is not there, or not the one the records were made with;
-            `consensus` without records, or with those of another model; its
-            `regression` with records that keep no photos, where the encoder was
-            trained along.
+        UserError: The encoder does not exist or is not that of the records;
+            `consensus` is set without fitting records; or its `regression` needs photos
+            that the records do not keep.
     """
     workdir = members[0]
-    read = decoding.consensus and open_records(workdir, records)
-    given = {"weights": encoder_weights, "model": encoder_model}
-    paths = {kind: path for kind, path in given.items() if path}
+    record_set = decoding.consensus and open_records(workdir, records)
+    options = {"weights": encoder_weights, "model": encoder_model}
+    paths = {kind: path for kind, path in options.items() if path}
     model, _ = restore([with_encoder_at(run, paths) for run in members])
-    tuned, *_ = tuned_encoders(model)  # of all members, or of none
-    own = tuned and tuned.frozen()
-    mbr_scorer = read and MbrScorer.of_split(
-        [FeatureSource(read, own)], "train", decoding.consensus
+    # Either all members trained their encoder, or none.
+    tuned, *_ = tuned_encoders(model)
+    tuned_encoder = tuned and tuned.frozen()
+    mbr_scorer = record_set and MbrScorer.of_split(
+        [FeatureSource(record_set, tuned_encoder)], "train", decoding.consensus
     )
     manifest = workdir.manifest
     return PhotoCaptioner(
-        own or encoder_of_records(workdir, paths),
+        tuned_encoder or encoder_of_records(workdir, paths),
         model,
         workdir.vocabulary,
         manifest.tokenizer,
         decoding,
-        "float32" if own else manifest.features.dtype,
+        "float32" if tuned_encoder else manifest.features.dtype,
         half,
         mbr_scorer,
     )
 
 
 def with_encoder_at(run: Workdir, paths: dict[str, str]) -> Workdir:
-    """The run, of whose encoder `paths` say where its file lies now."""
+    """Returns the run with the new paths of its encoder's file."""
     encoder = moved(run.config.encoder, paths)
     return replace(run, config=run.config.model_copy(update={"encoder": encoder}))
 
 
 def open_records(workdir: Workdir, directory: str | None) -> RecordSet:
-    """Whose captions `decoding.consensus` compares by."""
+    """Opens the records whose captions `decoding.consensus` needs."""
     if directory is None:
         raise UserError(
             "decoding.consensus compares captions by how rare their words are in the "
@@ -83,7 +83,7 @@ def open_records(workdir: Workdir, directory: str | None) -> RecordSet:
 
 
 def encoder_of_records(workdir: Workdir, paths: dict[str, str]) -> Encoder:
-    """The encoder the records were made with; `paths` say where its file lies now."""
+    """Loads the encoder of the records, with the new paths of its file."""
     config = moved(workdir.config.encoder, paths)
     encoder = load_encoder(config)
     expected = workdir.manifest.encoder.digest

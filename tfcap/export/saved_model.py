@@ -1,4 +1,4 @@
-"""Writing an export."""
+"""Writes an export to disk."""
 
 import json
 import os
@@ -25,10 +25,13 @@ def export(
     """Writes the SavedModel to `directory/1`, as TF Serving expects; returns the path.
 
     Args:
-        card: text of the model card, see `model_card.describe`.
+        captioner: The model with its encoder.
+        directory: Directory of the export.
+        overwrite: Whether to replace an existing export.
+        card: Text of the model card (`model_card.describe`).
 
     Raises:
-        UserError: there is one already, or no place to write.
+        UserError: There is an export already, or the directory cannot be written.
     """
     path = os.path.join(directory, VERSION)
     if tf.io.gfile.exists(path):
@@ -48,7 +51,7 @@ def export(
 
 
 def save(captioner: PhotoCaptioner, path: str) -> None:
-    """The SavedModel; its vocabulary is there to read, and no part of the graph."""
+    """Writes the SavedModel. The vocabulary is an asset, not a part of the graph."""
     module, signatures = tf.Module(), captioner.signatures()
     words = os.path.join(path, f"{FILE_NAME}.tmp", FILE_NAME)
     tf.io.gfile.makedirs(os.path.dirname(words))
@@ -60,5 +63,5 @@ def save(captioner: PhotoCaptioner, path: str) -> None:
 
 
 def size(path: str) -> int:
-    """Bytes of an export."""
+    """Returns the size of an export in bytes."""
     return sum(file_sizes(path, nested=True).values())

@@ -36,14 +36,17 @@ PHOTOS = tf.TensorSpec([None], tf.string, "image_bytes")
 
 
 class PhotoCaptioner:
-    """From photo bytes to captions.
+    """A model with its encoder: photo bytes in, captions out.
 
     Args:
-        encoder: the one the records were made with, or trained with the model.
-        model: or `tfcap.decoding.ensemble.Ensemble`, several of them.
-        stored: dtype of features as the model was trained on them.
-        half: keep weights in float16; they are computed with in float32.
-        voters: for `decoding.consensus`.
+        encoder: The encoder of the records, or the one trained with the model.
+        model: A model, or an `Ensemble` of several.
+        vocabulary: The model's vocabulary.
+        tokenizer: Settings of the vocabulary's tokenizer.
+        decoding: Settings of the search.
+        stored: Dtype of the features that the model was trained on.
+        half: Whether to store weights in float16. Graphs compute in float32.
+        mbr_scorer: Needed for `decoding.consensus`.
     """
 
     def __init__(
@@ -68,7 +71,7 @@ class PhotoCaptioner:
         self._explain = self._frozen(self._token_by_token, [self.features, tokens])
 
     def signatures(self) -> dict[str, Callable]:
-        """By name; see the module."""
+        """Returns the signatures by name, as the module describes them."""
         functions = {
             "serving_default": (self.serve, PHOTOS),
             "beams": (self.beams, PHOTOS),
@@ -118,7 +121,7 @@ class PhotoCaptioner:
         return self._encode(pixels)[0], error
 
     def _captions(self, features: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Tokens int32 [batch, n, length] and scores float32 [batch, n]."""
+        """Returns tokens int32 [batch, n, length] and scores float32 [batch, n]."""
         tokens, scores = self._write(features)
         length = self.decoding.max_length
         # Freezing a loop loses its shapes.
@@ -133,7 +136,7 @@ class PhotoCaptioner:
         return [found.tokens, found.mean_log_probability()]
 
     def search(self, stored: tf.Tensor, mbr_scorer: MbrScorer | None) -> Captions:
-        """By the decoding of the export; features as they are in records."""
+        """Searches with the settings of the export, on features as in records."""
         return search(
             self.model,
             stored,
@@ -144,22 +147,22 @@ class PhotoCaptioner:
         )
 
     def _token_by_token(self, features, tokens) -> list[tf.Tensor]:
-        """Probabilities [batch, length - 1] of tokens, and where the model looked."""
+        """Returns the tokens' probabilities [batch, length - 1] and attention."""
         context = self.model.encode(tf.cast(features, self.stored))
-        given, said = tokens[:, :-1], tokens[:, 1:]
-        logs = tf.nn.log_softmax(self.model.predict_tokens(context, given))
-        chosen = tf.gather(logs, said, batch_dims=2)
-        real = tf.cast(said != PAD_ID, tf.float32)
-        found = [tf.exp(chosen) * real]
-        attention = self.model.attention(context, given)
+        prefixes, targets = tokens[:, :-1], tokens[:, 1:]
+        logs = tf.nn.log_softmax(self.model.predict_tokens(context, prefixes))
+        log_probabilities = tf.gather(logs, targets, batch_dims=2)
+        real = tf.cast(targets != PAD_ID, tf.float32)
+        probabilities = tf.exp(log_probabilities) * real
+        attention = self.model.attention(context, prefixes)
         if attention is None:
-            return found
+            return [probabilities]
         size = tf.unstack(tf.shape(attention)[:2])
         attention = tf.reshape(attention, [*size, *self._cells()])
-        return [*found, attention * real[:, :, tf.newaxis, tf.newaxis]]
+        return [probabilities, attention * real[:, :, tf.newaxis, tf.newaxis]]
 
     def _cells(self) -> tuple[int, ...]:
-        """Rows and columns that a model can look at."""
+        """Returns the rows and columns of the encoder's grid."""
         shape = self.encoder.shape
         return shape[:2] if len(shape) == 3 else (1, 1)
 
@@ -167,7 +170,7 @@ class PhotoCaptioner:
         return detokenize(tokens, self.vocabulary, self.tokenizer)
 
     def _words(self) -> tf.Tensor:
-        """Tokens as they are called, string [vocabulary]; of `<pad>` nothing."""
+        """Returns the tokens' names, string [vocabulary]; "" for `<pad>`."""
         names = list(self.vocabulary.tokens)
         names[PAD_ID], names[END_ID] = "", "."
         return tf.constant(names)
@@ -178,22 +181,24 @@ class PhotoCaptioner:
         specs: list[tf.TensorSpec],
         tables: MbrScorer | None = None,
     ) -> Callable:
-        """A graph that signatures share, its variables among `weights`.
+        """Returns a graph that signatures share, with its variables in `weights`.
 
         Args:
-            tables: what the function takes last. They are among `weights` too, but
-                never in the graph: they may be larger than a graph can be.
+            function: The function to trace.
+            specs: Its inputs.
+            tables: Its last input. It is kept in `weights`, not in the graph, because
+                it may be larger than a graph can be.
         """
-        given = [] if tables is None else [tables]
-        specs = [*specs, *map(tf.type_spec_from_value, given)]
+        inputs = [] if tables is None else [tables]
+        specs = [*specs, *map(tf.type_spec_from_value, inputs)]
         traced = tf.function(function, autograph=False).get_concrete_function(*specs)
         shared = self.weights.share(convert_variables_to_constants_v2(traced))
-        flat = tf.nest.flatten(given, expand_composites=True)
+        flat = tf.nest.flatten(inputs, expand_composites=True)
         return self.weights.supply(shared, (tensor.numpy() for tensor in flat))
 
 
 def without_bad(outputs: Outputs, error: tf.Tensor) -> Outputs:
-    """Empties what was found of photos that have an error."""
+    """Empties the outputs of photos that have an error."""
 
     def emptied(values: tf.Tensor) -> tf.Tensor:
         good = tf.reshape(error == "", [-1, *[1] * (values.shape.rank - 1)])

@@ -1,10 +1,10 @@
-"""Captions from an exported model: photo bytes in, captions out, with TensorFlow alone.
+"""Captions from an exported model: photo bytes in, captions out. Needs TensorFlow.
 
 Needs no Keras, no tensorflow_text and no model of tfcap. The export it reads:
 
-    DIR/1/saved_model.pb      a version directory, as TensorFlow Serving wants it;
-                              the highest number wins, DIR itself may be the SavedModel
-    DIR/1/assets.extra/tfcap.json   the format of all this; older exports have none
+    DIR/1/saved_model.pb      a version directory, as TensorFlow Serving requires. The
+                              highest number is used; DIR may be the SavedModel itself
+    DIR/1/assets.extra/tfcap.json   version of the format; older exports have none
     signature serving_default
       image_bytes  string  [photos]   JPEG, PNG, GIF, BMP or WebP files as they are
       caption      string  [photos]
@@ -39,12 +39,12 @@ _EXPORT = "export one with: tfcap export --workdir DIR --output DIR"
 
 @dataclass(frozen=True)
 class Captioned:
-    """What became of one photo.
+    """The caption of one photo, or why there is none.
 
     Attributes:
-        caption: the caption; "" if there is an error.
-        score: mean log-probability of its tokens; 0.0 if there is an error.
-        error: why there is no caption, in words for the photo's owner, or None.
+        caption: The caption; "" if there is an error.
+        score: Mean log-probability of its tokens; 0.0 if there is an error.
+        error: Why there is no caption, in words for the photo's owner, or None.
     """
 
     caption: str
@@ -58,15 +58,15 @@ class Captioned:
 
 @dataclass(frozen=True)
 class Explained:
-    """A photo's captions and how the best of them came about.
+    """A photo's captions, with probabilities and attention weights of the best.
 
     Attributes:
-        beams: the best captions first, an empty error in each.
-        words: tokens of the first, the end as ".".
-        probabilities: of each word, given the photo and the words before it.
-        attention: where the model looked for each word, [words][rows][columns], each
-            word's summing to 1; None of a model that does not attend.
-        error: as in `Captioned`; the rest is empty then.
+        beams: Captions, best first, without errors.
+        words: Tokens of the best caption; "." stands for its end.
+        probabilities: Probability of each word, given the photo and the words before.
+        attention: Attention weights of each word, [words][rows][columns], which sum to
+            1 for each word; None if the model has no attention.
+        error: As in `Captioned`; the other attributes are empty then.
     """
 
     beams: tuple[Captioned, ...] = ()
@@ -80,7 +80,7 @@ class Explained:
         return cls(error=error)
 
     def looks_at_places(self) -> bool:
-        """Whether there is more than one cell to look at."""
+        """Returns whether there are attention weights over more than one cell."""
         return bool(self.attention) and sum(map(len, self.attention[0])) > 1
 
 
@@ -94,14 +94,14 @@ class Captioner:
     [Captioned(caption='a dog runs on grass', score=-0.41, error=None)]
 
     Attributes:
-        version: the number of the version directory, "1" where there is none.
-        explains: whether there is a signature `explain`.
+        version: Number of the version directory, "1" if there is none.
+        explains: Whether the export has the signature `explain`.
     """
 
     def __init__(self, model, version: str = "1"):
-        """Takes what `tf.saved_model.load` gave; `load` is the usual way in."""
+        """Takes a model that `tf.saved_model.load` returned; see `load`."""
         self.version = version
-        # A signature holds its variables weakly: without the model they would go.
+        # A signature holds its variables weakly: the model must be kept.
         self._model = model
         self._run = model.signatures[SIGNATURE]
         self._explain = model.signatures.get(EXPLAIN)
@@ -112,7 +112,7 @@ class Captioner:
         """Loads the newest version in `directory`, or `directory` itself.
 
         Raises:
-            UserError: there is no SavedModel, a newer version wrote it, it cannot be
+            UserError: There is no SavedModel, a newer version wrote it, it cannot be
                 loaded, or it lacks the signature described above.
         """
         path, version = _find(os.fspath(directory))
@@ -128,10 +128,10 @@ class Captioner:
         return cls(model, version)
 
     def caption(self, photos: Sequence[bytes]) -> list[Captioned]:
-        """Captions photos, all in one batch: its memory grows with their number.
+        """Captions photos in one batch. Memory grows with their number.
 
         Args:
-            photos: encoded JPEG, PNG, GIF, BMP or WebP files; those that cannot be
+            photos: Encoded JPEG, PNG, GIF, BMP or WebP files. Those that cannot be
                 decoded get an error.
 
         Returns:
@@ -147,10 +147,10 @@ class Captioner:
         ]
 
     def explain(self, photos: Sequence[bytes]) -> list[Explained]:
-        """As `caption`, with the other beams and the words of the best one.
+        """Captions photos, with the other beams and the words of the best one.
 
         Raises:
-            UserError: the export has no signature `explain`.
+            UserError: The export has no signature `explain`.
         """
         if not self.explains:
             raise UserError(f"this export has no signature {EXPLAIN!r}; {_EXPORT}")
@@ -164,7 +164,7 @@ class Captioner:
         ]
 
     def warm_up(self) -> None:
-        """Runs the model once: its first run takes seconds longer than any other."""
+        """Runs the model once, since its first run takes seconds longer."""
         black = tf.zeros([32, 32, 3], tf.uint8)
         self.caption([tf.io.encode_jpeg(black).numpy()])
 
@@ -174,7 +174,7 @@ def text(content: bytes) -> str:
 
 
 def explained(found: dict) -> Explained:
-    """One photo's outputs of the signature `explain`, as arrays."""
+    """Returns one photo's outputs of the signature `explain`, given as arrays."""
     if found[ERROR]:
         return Explained(error=text(found[ERROR]))
     words = [text(word) for word in found["words"] if word]
@@ -227,7 +227,7 @@ def _within(
 
 
 def _find(directory: str) -> tuple[str, str]:
-    """The SavedModel to load and its version."""
+    """Returns the path of the SavedModel to load, and its version."""
     check_utf8(directory)
     if _is_saved_model(directory):
         return directory, "1"
