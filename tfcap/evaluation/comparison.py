@@ -1,4 +1,4 @@
-"""A result beside an earlier one: `tfcap evaluate --against FILE`."""
+"""Comparison with an earlier result: `tfcap evaluate --against FILE`."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -18,7 +18,9 @@ class Earlier:
     """A result on disk.
 
     Attributes:
-        path: of its results file, or of the folder.
+        path: Path of its results file or folder.
+        captions: Photo id -> caption.
+        references: Photo id -> references.
     """
 
     path: str
@@ -27,7 +29,7 @@ class Earlier:
 
     @classmethod
     def read(cls, path: str) -> "Earlier":
-        """Raises UserError where there is none; see `read_results`."""
+        """Reads a result; raises UserError as `read_results` does."""
         return cls(path, *read_results(path))
 
 
@@ -36,8 +38,8 @@ class Comparison:
     """How the scores of two results differ.
 
     Attributes:
-        path: of the earlier one.
-        differences: by the score's name.
+        path: Path of the earlier result.
+        differences: Name of each score -> difference.
     """
 
     path: str
@@ -45,26 +47,26 @@ class Comparison:
 
     @classmethod
     def of(cls, this: Result, references: References, earlier: Earlier):
-        """Raises UserError where photos or references are not the same."""
+        """Compares; raises UserError if photos or references differ."""
         check_same_photos(set(references), set(earlier.captions))
         check_same_references(references, earlier)
-        found = bootstrap.compare(this, Result.of(earlier.captions, references))
-        return cls(earlier.path, found)
+        other = Result.of(earlier.captions, references)
+        return cls(earlier.path, bootstrap.compare(this, other))
 
     def summary(self) -> dict[str, Any]:
-        """What `tfcap evaluate --json` prints of it."""
+        """Returns the object that `tfcap evaluate --json` prints."""
         return {
             "file": self.path,
             "resamples": bootstrap.RESAMPLES,
             "seed": bootstrap.SEED,
             "scores": {
-                name: {**vars(found), "difference": found.difference}
-                for name, found in self.differences.items()
+                name: {**vars(score), "difference": score.difference}
+                for name, score in self.differences.items()
             },
         }
 
     def table(self) -> Table:
-        """A row a score, in percent."""
+        """Returns a table with one row per score, in percent."""
         title = f"against {self.path}, {bootstrap.RESAMPLES:,} samples of the photos"
         columns = "this", "the other", "difference", "95 % from", "to", "p"
         table = number_table("percent", *columns, title=title)

@@ -1,10 +1,12 @@
-"""Whether one result is better than another over the same photos, or by chance.
+"""Paired bootstrap test of the difference of two results over the same photos.
+
+Photos are drawn with replacement, the same ones for both results, and the difference of
+the scores is computed for each sample. CIDEr and ROUGE-L are means over the photos of
+the sample (IDF weights are kept from the full set); BLEU is recomputed as corpus BLEU
+of each sample.
 
 Source: Koehn, "Statistical Significance Tests for Machine Translation Evaluation",
-EMNLP 2004: photos are drawn with replacement, the same ones for both results, and the
-difference of their scores taken, again and again. CIDEr and ROUGE-L are means over the
-photos drawn (how rare an n-gram is stays as in all photos' references); BLEU is that of
-the corpus they make.
+EMNLP 2004.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,13 +26,13 @@ TINY, SMALL = 1e-15, 1e-9  # coco-caption's guards against 0 / 0
 
 @dataclass(frozen=True)
 class Difference:
-    """Of one score.
+    """The difference of one score between two results.
 
     Attributes:
-        this, other: the score of each, fractions.
-        interval: what 95 % of the differences lie between.
-        p: how often a difference this far from 0 or farther comes about by the choice
-            of photos alone; two-sided.
+        this: Score of this result, a fraction.
+        other: Score of the other result.
+        interval: 95 % confidence interval of the difference.
+        p: Two-sided p-value of the difference.
     """
 
     this: float
@@ -45,10 +47,11 @@ class Difference:
 
 @dataclass(frozen=True)
 class Result:
-    """Scores and what BLEU is computed from, photo by photo.
+    """The scores of a result and the counts behind its BLEU, by photo.
 
     Attributes:
-        statistics: float64 [photos, 2 * 4 + 2], whole numbers (`bleu_statistics`).
+        scores: The scores.
+        statistics: Counts (`bleu_statistics`), float64 [photos, 2 * 4 + 2].
     """
 
     scores: Scores
@@ -61,10 +64,12 @@ class Result:
         references: Mapping[str, Sequence[str]],
         scores: Scores | None = None,
     ):
-        """Of captions and references of the same photos.
+        """Returns the result of captions and references of the same photos.
 
         Args:
-            scores: theirs, if they have been scored.
+            captions: Photo id -> caption.
+            references: Photo id -> references.
+            scores: Scores of the captions, if they are known.
         """
         return cls(
             scores or scoring.score(captions, references),
@@ -72,10 +77,10 @@ class Result:
         )
 
     def resampled(self, counts: np.ndarray) -> dict[str, np.ndarray]:
-        """Scores of samples, float64 [samples] each, by name.
+        """Returns the scores of samples, float64 [samples], by name.
 
         Args:
-            counts: how often each photo is in each sample, float64 [samples, photos].
+            counts: How often each photo is in each sample, float64 [samples, photos].
         """
         each = [[row[name] for name in MEANS] for row in self.scores.per_photo.values()]
         sums = counts @ np.hstack([self.statistics, each])
@@ -84,7 +89,7 @@ class Result:
 
 
 def bleu(statistics: np.ndarray) -> list[np.ndarray]:
-    """BLEU-1 to BLEU-4 of samples' sums of statistics, [samples, 10]."""
+    """Returns BLEU-1 to BLEU-4 of sums of statistics, [samples, 10]."""
     right, all_ = statistics[:, :ORDERS], statistics[:, ORDERS : 2 * ORDERS]
     words, reference = statistics[:, -2], statistics[:, -1]
     logs = np.cumsum(np.log((right + TINY) / (all_ + SMALL)), 1)
@@ -94,10 +99,10 @@ def bleu(statistics: np.ndarray) -> list[np.ndarray]:
 
 
 def compare(this: Result, other: Result) -> dict[str, Difference]:
-    """Name of each score -> the difference between two results.
+    """Returns the difference between two results, by name of the score.
 
     Raises:
-        UserError: the photos are not the same.
+        UserError: The results have different photos.
     """
     results = this, other
     check_same_photos(*(set(result.scores.per_photo) for result in results))
@@ -114,7 +119,7 @@ def compare(this: Result, other: Result) -> dict[str, Difference]:
 def differences(
     one: Result, other: Result, photos: int
 ) -> Iterator[dict[str, np.ndarray]]:
-    """Those of all samples, some at a time; the same seed draws the same samples."""
+    """Yields the differences of all samples, some at a time, from a fixed seed."""
     draw, share = np.random.default_rng(SEED), np.full(photos, 1 / photos)
     for _ in range(0, RESAMPLES, AT_A_TIME):
         counts = draw.multinomial(photos, share, AT_A_TIME).astype(np.float64)
@@ -123,9 +128,9 @@ def differences(
 
 
 def judged(drawn: np.ndarray, this: float, other: float) -> Difference:
-    """Interval and p of differences drawn, float64 [samples]."""
+    """Returns interval and p-value of the differences of samples, float64 [samples]."""
     low, high = np.quantile(drawn, [0.025, 0.975]).tolist()
-    # Counting the result itself as one more sample, no p is 0.
+    # The result itself counts as one more sample, so that no p is 0.
     tails = [(np.sum(side) + 1) / (len(drawn) + 1) for side in (drawn <= 0, drawn >= 0)]
     return Difference(this, other, (low, high), float(min(1, 2 * min(tails))))
 

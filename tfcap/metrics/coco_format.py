@@ -1,4 +1,4 @@
-"""Captions and references in COCO's formats, written and read back."""
+"""Reads and writes captions and references in COCO's formats."""
 
 import json
 import os
@@ -14,7 +14,7 @@ References = dict[str, tuple[str, ...]]
 
 
 def coco_results(captions: Mapping[str, str]) -> list[dict[str, Any]]:
-    """A COCO results file: what `pycocotools.coco.COCO.loadRes` reads.
+    """Returns a COCO results file, which `pycocotools.coco.COCO.loadRes` reads.
 
     >>> coco_results({"b.jpg": "a cat", "a.jpg": "a dog"})
     [{'image_id': 1, 'caption': 'a dog'}, {'image_id': 2, 'caption': 'a cat'}]
@@ -24,7 +24,7 @@ def coco_results(captions: Mapping[str, str]) -> list[dict[str, Any]]:
 
 
 def coco_references(references: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """A COCO annotation file for the same photos: what `pycocotools.coco.COCO` reads.
+    """Returns a COCO annotation file, which `pycocotools.coco.COCO` reads.
 
     `file_name` is the photo id. References are as in the source, not normalised.
     """
@@ -47,13 +47,13 @@ def image_ids(photos: Mapping[str, Any]) -> dict[str, int]:
 
 
 def read_results(path: str) -> tuple[Captions, References]:
-    """Captions and references by photo id, of a results file or of its folder.
+    """Reads captions and references by photo id from a results file or its folder.
 
-    `references.json` must lie beside it: it says whose captions these are.
+    `references.json` must lie beside the file: it holds the photo ids.
 
     Raises:
-        UserError: a file is not there or not in COCO's form, or the references lack a
-            photo that has a caption, or have one twice.
+        UserError: A file does not exist or is not in COCO's format, or the references
+            lack a photo that has a caption.
     """
     path = os.path.join(path, RESULTS) if is_directory(path) else path
     beside = os.path.join(os.path.dirname(path), REFERENCES)

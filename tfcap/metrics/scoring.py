@@ -1,11 +1,11 @@
-"""Captions against references: BLEU, ROUGE-L and CIDEr, and the control beside them.
+"""BLEU, ROUGE-L and CIDEr of captions against references, and a control.
 
-The scorer is coco-caption's (`pycocoevalcap`), its Python part alone: METEOR, SPICE and
-its tokenizer need Java. `ptb_tokenizer` makes the same words of captions and
-references, so that `pycocoevalcap` gives our results the scores that we give them.
+The scorer is the Python part of coco-caption (`pycocoevalcap`); its METEOR, SPICE and
+tokenizer need Java. `ptb_tokenizer` splits captions and references into the same words
+as that tokenizer, so that `pycocoevalcap` computes the same scores.
 
-Scripts without spaces (`records.text.scripts`) have no words to compare: where most
-letters of the references are of such a script, each character counts as a word.
+Scripts without spaces (`records.text.scripts`) have no words to compare. Where most
+letters of the references belong to such a script, each character counts as a word.
 """
 
 import random
@@ -30,15 +30,15 @@ NAMES = ("bleu_1", "bleu_2", "bleu_3", "bleu_4", "rouge_l", "cider")
 
 @dataclass(frozen=True)
 class Scores:
-    """Scores as coco-caption gives them: fractions, CIDEr 0.5 and not 50.
+    """Scores as coco-caption reports them: fractions, with CIDEr as 0.5, not 50.
 
     Attributes:
-        corpus: the scores in `NAMES` over all photos. BLEU is of the whole corpus, not
-            the mean over photos; ROUGE-L and CIDEr are means.
-        per_photo: the same names for each photo, by photo id, sorted. BLEU of a single
-            sentence without a common n-gram is small, not zero: coco-caption smooths.
-        unit: what n-grams are made of, `word` or `character`.
-        differs: in which respects coco-caption would score the same files otherwise.
+        corpus: The scores in `NAMES` over all photos. BLEU is corpus BLEU; ROUGE-L and
+            CIDEr are means over photos.
+        per_photo: Photo id, sorted -> the scores of the photo. Sentence BLEU without a
+            common n-gram is small, not zero, because coco-caption smooths it.
+        unit: Unit of the n-grams, `word` or `character`.
+        differs: Why coco-caption would compute other scores from the same files.
     """
 
     corpus: dict[str, float]
@@ -51,12 +51,14 @@ class Texts(NamedTuple):
     """References and captions as scorers take them, by photo id, sorted.
 
     Attributes:
-        truth, found: words with a space between; one caption a photo.
-        unit, differs: as in `Scores`.
+        references: Words of the references, separated by spaces.
+        captions: Words of the caption, separated by spaces; one per photo.
+        unit: As in `Scores`.
+        differs: As in `Scores`.
     """
 
-    truth: dict[str, list[str]]
-    found: dict[str, list[str]]
+    references: dict[str, list[str]]
+    captions: dict[str, list[str]]
     unit: str
     differs: tuple[str, ...]
 
@@ -73,7 +75,7 @@ def normalize(caption: str) -> str:
 
 
 def unit_of(texts: Sequence[str]) -> str:
-    """Returns what texts are compared by: `character` in scripts without spaces."""
+    """Returns the unit of the n-grams: `character` for scripts without spaces."""
     return CHARACTER if unspaced_fraction(texts) > 0.5 else WORD
 
 
@@ -97,19 +99,19 @@ def score(
 ) -> Scores:
     """Scores one caption per photo against the photo's references.
 
-    An empty caption counts, as 0. A reference without a word is left out. CIDEr weighs
-    n-grams by how few photos' references hold them: the log of 1 makes it 0 throughout
-    where there is a single photo.
+    An empty caption scores 0. A reference without a word is left out. CIDEr weighs
+    n-grams by their inverse document frequency over photos, so that it is 0 for a
+    single photo.
 
     BLEU: Papineni et al. 2002. ROUGE-L: Lin 2004. CIDEr: Vedantam et al. 2015. Scorer:
     coco-caption (Chen et al. 2015), closest reference length for BLEU.
 
     Args:
-        captions: photo id to its caption.
-        references: photo id to its references, of the same photos.
+        captions: Photo id -> caption.
+        references: Photo id -> references, for the same photos.
 
     Raises:
-        UserError: a photo with a caption has no references, or the reverse.
+        UserError: A photo with a caption has no references, or the reverse.
     """
     truth, found, unit, differs = normalized(captions, references)
     bleu, bleu_each = Bleu(4).compute_score(truth, found, verbose=0)
@@ -123,20 +125,20 @@ def score(
 def bleu_statistics(
     captions: Mapping[str, str], references: Mapping[str, Sequence[str]]
 ) -> np.ndarray:
-    """What BLEU is computed from, int64 [photos, 10], in the order of photo ids.
+    """Returns the counts behind BLEU, int64 [photos, 10], in the order of photo ids.
 
-    N-grams of 1 to 4 words that the references have too, all of them, words of the
-    caption, words of the reference nearest to it in length. The sum over photos is that
-    of a corpus.
+    They are the matching n-grams of 1 to 4 words, all n-grams, the words of the
+    caption, and the words of the reference of the closest length. Corpus BLEU is
+    computed from their sums over photos.
     """
     truth, found, *_ = normalized(captions, references)
     scorer, rows = BleuScorer(n=4), []
     for photo, (caption,) in found.items():
         scorer += (caption, truth[photo])
-        own = scorer.ctest[-1]
-        words = own["testlen"]
-        nearest = min((abs(length - words), length) for length in own["reflen"])[1]
-        rows.append([*own["correct"], *own["guess"], words, nearest])
+        counts = scorer.ctest[-1]
+        words = counts["testlen"]
+        nearest = min((abs(length - words), length) for length in counts["reflen"])[1]
+        rows.append([*counts["correct"], *counts["guess"], words, nearest])
     return np.array(rows)
 
 
@@ -158,7 +160,7 @@ def mismatched_photos(captions: Mapping[str, str], seed: int) -> dict[str, str]:
 
 
 def describe(captions: Mapping[str, str]) -> dict[str, Any]:
-    """How varied captions are, each after `normalize`.
+    """Describes how varied captions are, each after `normalize`.
 
     Returns:
         `captions`, `distinct_captions`, `distinct_words`, `mean_words` (empty captions
@@ -178,10 +180,10 @@ def describe(captions: Mapping[str, str]) -> dict[str, Any]:
 def normalized(
     captions: Mapping[str, str], references: Mapping[str, Sequence[str]]
 ) -> Texts:
-    """Cuts references and captions into what is scored.
+    """Splits references and captions into the units that are scored.
 
-    All references are cut together, then all captions, in the order of photo ids:
-    coco-caption's tokenizer reads them so, of `tfcap.metrics.coco_format`' files.
+    All references are split together, then all captions, in the order of photo ids, as
+    coco-caption's tokenizer does with the files of `tfcap.metrics.coco_format`.
     """
     photos = sorted(references)
     raw = [text for photo in photos for text in references[photo]]
@@ -206,7 +208,7 @@ def normalized(
 
 
 def _cut(texts: Sequence[str], unit: str) -> tuple[list[str], str]:
-    """Texts as scorers take them; and why coco-caption's would be others, or ""."""
+    """Returns the units of texts, and why coco-caption's would differ, or ""."""
     if unit == CHARACTER:
         return [*map(characters, texts)], "it takes each clause for a word"
     lines = tokenize(texts)

@@ -1,4 +1,4 @@
-"""The routes, around one captioner and the one thread that runs it."""
+"""The HTTP routes, with one captioner and one thread that runs it."""
 
 import asyncio
 import contextlib
@@ -31,17 +31,22 @@ from tfcap.serving.metrics import Measured, Metrics
 from tfcap.serving.middleware import BUSY, RETRY_AFTER, BodyLimit, RequestLimit, Token
 from tfcap.serving.tf_serving_api import MODEL
 
-READERS = 2  # of bodies and of photos' headers, at a time
-GONE = 499  # as nginx has it: nobody is there to read the answer
+READERS = 2  # threads that read bodies and photo headers
+GONE = 499  # nginx's status for a client that closed the connection
 
 
 def create_app(
     captioner: Captioner, config: ServingConfig | None = None, token: str | None = None
 ) -> Starlette:
-    """The application around a captioner, or anything with its methods and `version`.
+    """Creates the ASGI application.
 
-    The model's first run takes seconds: it starts with the application, and until it
-    is over `/readyz` says 503.
+    The model's first run takes seconds. It starts with the application; `/readyz`
+    answers 503 until it is over.
+
+    Args:
+        captioner: A captioner, or any object with its methods and `version`.
+        config: Limits of the server.
+        token: Word that clients must send as `Authorization: Bearer`; None: no check.
     """
     config = config or ServingConfig()
     service = _Service(captioner, config, asks_for_token=bool(token))
@@ -125,7 +130,7 @@ class _Service:
         return JSONResponse(tf_serving_api.predictions(form, results))
 
     async def _read_body(self, request: Request) -> bytes:
-        """Returns the whole body, unpacked; nothing else holds it."""
+        """Returns the whole decompressed body, to which there is no other reference."""
         coding = ", ".join(request.headers.getlist("content-encoding"))
         packed = await self._in_time(_arrived(request), 408)
         most = self._config.max_body_bytes
@@ -133,9 +138,9 @@ class _Service:
         request.state.hold(len(body) - len(packed))
         return body
 
-    async def _in_thread(self, read: Callable, *given) -> Any:
-        """Reads what came, few at a time: the event loop must have its turn."""
-        return await to_thread.run_sync(read, *given, limiter=self._readers)
+    async def _in_thread(self, read: Callable, *args) -> Any:
+        """Runs a reader in one of a few threads, to keep the event loop free."""
+        return await to_thread.run_sync(read, *args, limiter=self._readers)
 
     async def status(self, request: Request) -> Response:
         return JSONResponse(tf_serving_api.status(self._captioner.version))
@@ -226,12 +231,12 @@ def _refusal(photo: Screened, config: ServingConfig) -> tuple[int, str]:
 
 
 async def _arrived(request: Request) -> bytes:
-    # The request's own `body()` would keep it as long as the request lasts.
+    # `request.body()` would keep the body in memory as long as the request lasts.
     return b"".join([chunk async for chunk in request.stream()])
 
 
 async def _unless_gone(request: Request, work: Awaitable) -> Any:
-    """Waits for the work, or for the client to go, which cancels it."""
+    """Waits for the work; cancels it if the client disconnects."""
     task = asyncio.ensure_future(work)
     gone = asyncio.ensure_future(_until_gone(request))
     try:

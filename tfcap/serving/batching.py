@@ -1,4 +1,4 @@
-"""Photos of many requests in common batches."""
+"""Batches of photos from many requests."""
 
 import asyncio
 import contextlib
@@ -13,15 +13,15 @@ from tfcap.serving.metrics import Metrics
 
 
 class Full(Exception):  # noqa: N818
-    """No photo more can wait."""
+    """The queue has no room for the photos."""
 
 
-Run = Callable[[Sequence[bytes]], list]  # photos -> a result each
+Run = Callable[[Sequence[bytes]], list]  # photos -> one result per photo
 
 
 @dataclass(eq=False)
 class Waiting:
-    """A photo in the queue, what is to be done with it, and where its result goes."""
+    """A photo in the queue, the function to run on it, and the future of its result."""
 
     run: Run
     photo: bytes
@@ -30,18 +30,20 @@ class Waiting:
 
 
 class Batcher:
-    """Runs a model on whatever photos wait, a batch at a time, in the order they came.
+    """Runs a model on waiting photos, one batch at a time, in order of arrival.
 
-    A batch is full at `config.batch` photos or `config.max_pixels` pixels, or where the
-    next photo is for another `run`, or goes when its first photo has waited
-    `config.delay` seconds. A photo whose request has been cancelled is not run.
+    A batch is complete at `config.batch` photos or `config.max_pixels` pixels, when the
+    next photo needs a different `run`, or when its first photo has waited
+    `config.delay` seconds. Photos of cancelled requests are skipped.
 
-    What waits and what runs is `config.queue` photos and `config.max_waiting_pixels`
-    together, so that the last of them is done in time. A batch that runs counts to its
-    end, whoever has gone meanwhile.
+    At most `config.queue` photos with `config.max_waiting_pixels` pixels wait or run,
+    so that the last of them is done in time. A running batch counts until it ends,
+    even if its clients disconnect.
 
     Args:
-        worker: in which the model runs.
+        worker: Executor that runs the model.
+        config: Limits of the server.
+        metrics: Counts batches and their times.
     """
 
     def __init__(self, worker: Executor, config: ServingConfig, metrics: Metrics):
@@ -54,10 +56,15 @@ class Batcher:
     async def submit(
         self, run: Run, photos: Sequence[bytes], pixels: Sequence[float]
     ) -> list:
-        """A result for each photo, in order.
+        """Returns a result for each photo, in order.
+
+        Args:
+            run: The function to run on the photos.
+            photos: The photos.
+            pixels: Pixels that each costs to decode.
 
         Raises:
-            Full: more would wait than may.
+            Full: The queue has no room for them.
         """
         self._check_room(pixels)
         loop = asyncio.get_running_loop()
@@ -66,28 +73,30 @@ class Batcher:
         self._queue.extend(waiting)
         self._arrived.set()
         try:
-            return await asyncio.gather(*(one.result for one in waiting))
+            return await asyncio.gather(*(photo.result for photo in waiting))
         finally:
-            for one in waiting:
-                one.result.cancel()
-            self._queue = deque(one for one in self._queue if not one.result.done())
+            for photo in waiting:
+                photo.result.cancel()
+            self._queue = deque(
+                photo for photo in self._queue if not photo.result.done()
+            )
 
     def _check_room(self, pixels: Sequence[float]) -> None:
-        here = [one.pixels for one in (*self._batch, *self._queue)]
-        count, cost = len(here) + len(pixels), sum(here) + sum(pixels)
+        held = [photo.pixels for photo in (*self._batch, *self._queue)]
+        count, cost = len(held) + len(pixels), sum(held) + sum(pixels)
         config = self._config
-        if here and (count > config.queue or cost > config.max_waiting_pixels):
+        if held and (count > config.queue or cost > config.max_waiting_pixels):
             raise Full
 
     async def work(self) -> None:
         """Runs batches until it is cancelled."""
         while True:
             await self._collect()
-            batch = [one for one in self._batch if not one.result.done()]
+            batch = [photo for photo in self._batch if not photo.result.done()]
             results = await self._caption(batch) if batch else []
             self._batch = []
-            for one, result in zip(batch, results):
-                settle(one.result, result)
+            for photo, result in zip(batch, results):
+                set_result(photo.result, result)
 
     async def _collect(self) -> None:
         """Moves photos from the queue to the batch."""
@@ -97,17 +106,17 @@ class Batcher:
         while len(self._batch) < self._config.batch:
             if not await self._arrival(until - loop.time()):
                 break
-            one = self._queue[0]
-            pixels += one.pixels
-            if self._batch and not self._fits(one, pixels):
+            photo = self._queue[0]
+            pixels += photo.pixels
+            if self._batch and not self._fits(photo, pixels):
                 break
             self._batch.append(self._queue.popleft())
 
-    def _fits(self, one: Waiting, pixels: float) -> bool:
-        return one.run == self._batch[0].run and pixels <= self._config.max_pixels
+    def _fits(self, photo: Waiting, pixels: float) -> bool:
+        return photo.run == self._batch[0].run and pixels <= self._config.max_pixels
 
     async def _arrival(self, seconds: float | None) -> bool:
-        """Whether a photo waits, or comes in that time."""
+        """Returns whether a photo waits or arrives within a number of seconds."""
         if not self._queue and (seconds is None or seconds > 0):
             self._arrived.clear()
             with contextlib.suppress(asyncio.TimeoutError):
@@ -119,14 +128,14 @@ class Batcher:
         self._metrics.batch.observe(len(batch))
         try:
             with self._metrics.model.time():
-                photos = [one.photo for one in batch]
+                photos = [waiting.photo for waiting in batch]
                 return await loop.run_in_executor(self._worker, batch[0].run, photos)
         except Exception as error:
             return [error] * len(batch)
 
 
-def settle(future: asyncio.Future, result: Any) -> None:
-    if future.done():  # its client has gone, or its time is up
+def set_result(future: asyncio.Future, result: Any) -> None:
+    if future.done():  # the client disconnected, or its time is up
         return
     if isinstance(result, Exception):
         future.set_exception(result)

@@ -1,4 +1,4 @@
-"""What Prometheus reads at /metrics."""
+"""Metrics for Prometheus, served at /metrics."""
 
 import time
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ BATCHES = (1, 2, 4, 8, 16, 32, 64)
 
 
 class Metrics:
-    """Counters of one application."""
+    """The counters of one application."""
 
     def __init__(self):
         self.registry = registry = CollectorRegistry()
@@ -61,7 +61,7 @@ class Metrics:
 
 
 class Measured:
-    """ASGI middleware: counts and times requests, by route and not by what was sent."""
+    """ASGI middleware that counts and times requests by route."""
 
     def __init__(self, app, metrics: Metrics):
         self._app, self._metrics = app, metrics
@@ -69,7 +69,7 @@ class Measured:
     async def __call__(self, scope, receive, send):
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
-        started, status = time.perf_counter(), 499  # no answer: the client has gone
+        started, status = time.perf_counter(), 499  # for a client that disconnected
 
         async def noting(message):
             nonlocal status

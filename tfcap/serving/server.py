@@ -1,4 +1,4 @@
-"""The process: an address, a model, and how both are given up."""
+"""Starts the server, and shuts it down gracefully."""
 
 import contextlib
 import signal
@@ -14,7 +14,7 @@ from tfcap.inference.captioner import Captioner
 from tfcap.serving.app import create_app
 from tfcap.serving.idle_connections import IdleConnectionCloser
 
-AFTER_LAST_ANSWER = 5  # seconds that requests have beyond their own limit, draining
+AFTER_LAST_ANSWER = 5  # seconds beyond a request's time limit, at shutdown
 
 
 def serve(
@@ -26,17 +26,20 @@ def serve(
 ) -> None:
     """Serves the exported model in `model_directory` until Ctrl-C or SIGTERM.
 
-    Then it takes no new connection, and ends when the requests it has are answered.
+    It then accepts no new connections, and ends when all open requests are answered.
 
     Args:
-        port: 0 for a free one.
-        token_file: holds what clients must send as `Authorization: Bearer ...`.
+        model_directory: Directory that `tfcap export` wrote.
+        host: Address to listen on.
+        port: Port to listen on; 0: any free port.
+        config: Limits of the server.
+        token_file: File with a word that clients must send as `Authorization: Bearer`.
 
     Raises:
-        UserError: there is no exported model there, or the address cannot be had.
+        UserError: There is no exported model, or the address is not available.
     """
     config, token = config or ServingConfig(), read_token(token_file)
-    # The address first: finding out that it is taken should not wait for TensorFlow.
+    # The address comes first: that it is taken should show before TensorFlow loads.
     with listen(host, port) as listener:
         app = create_app(Captioner.load(model_directory), config, token)
         shown = f"[{host}]" if ":" in host else host
@@ -61,8 +64,8 @@ def make_server(app, config: ServingConfig) -> uvicorn.Server:
         )
     )
     connections = server.server_state.connections
-    silent = IdleConnectionCloser(connections, config.seconds)
-    server.config.callback_notify = silent.close  # every `timeout_notify` seconds
+    closer = IdleConnectionCloser(connections, config.seconds)
+    server.config.callback_notify = closer.close  # every `timeout_notify` seconds
     return server
 
 

@@ -172,7 +172,7 @@ def test_captions_are_cut_in_the_order_of_photos():
     captions = {"b": "5 dogs", "a": "it is No."}
     references = {"b": ["5 dogs"], "a": ["it is No."]}
     texts = scoring.normalized(captions, references)
-    assert texts.found == {"a": ["it is no."], "b": ["5 dogs"]} == texts.truth
+    assert texts.captions == {"a": ["it is no."], "b": ["5 dogs"]} == texts.references
 
 
 @pytest.mark.parametrize("photos", [2, 3, 50])
