@@ -9,10 +9,10 @@ class Caption(NamedTuple):
     """One caption of the source.
 
     Attributes:
-        number: captions of a photo stand in this order.
-        where: file and line, or file and place in it, for rejects.
-        words: of the text, once it is tokenized.
-        tokens: the words as the vocabulary has them, once there is one.
+        number: order of the caption among those of its photo.
+        where: file and line, or file and pointer, for rejects.
+        words: of the text; empty until it is split.
+        tokens: of the vocabulary; empty until the shard is written.
     """
 
     photo_id: str
@@ -59,7 +59,7 @@ class Photo(NamedTuple):
     """A photo with a file, one split and at least one caption.
 
     Attributes:
-        earlier: its record in the set whose features may be taken over.
+        earlier: its record in the set of `--reuse`, if there is one.
     """
 
     photo_id: str
@@ -75,9 +75,9 @@ class Reject(NamedTuple):
     Attributes:
         what: `photo` or `caption`.
         where: photo file, or caption file and line or place in it.
-        reason: one word for counting.
-        detail: what was found.
-        captions: captions lost with it.
+        reason: a key for counting, such as `photo_missing`.
+        detail: the value or the state that is wrong.
+        captions: number of captions lost with it.
     """
 
     what: str

@@ -18,6 +18,7 @@ from beam_jobs.transforms.read_captions import (
     PLACES,
     SPLITS,
     PhotoAttribute,
+    tagged,
 )
 from beam_jobs.transforms.spill import (
     Block,
@@ -43,13 +44,13 @@ class JoinPhotos(FileDoFn):
     Outputs:
         rejected: Reject, for each photo that lacks something.
         training_word: (word, how often) over the training list's captions, whether or
-            not the photo's file turns out to be there. Counted a bundle at a time: sent
-            on one by one words cost more than all the rest of the text.
+            not the photo's file exists. Words are counted a bundle at a time, because
+            an element for each word would cost more than the rest of the text.
         split_size: (split, how many photos).
         taken: (`photos`, how many came in), (`files`, how many lie in the directory),
             (`files_used`, how many of these are photos that came in).
 
-    A file that nobody captioned is no photo that comes in.
+    A file without a caption is not counted as a photo that came in.
 
     Args:
         directory: of the photos.
@@ -75,21 +76,14 @@ class JoinPhotos(FileDoFn):
 
     def process(self, keyed: tuple[int, Iterable[Block]]):
         facts = by_photo(read_blocks(keyed[1]))
-        found = {p: parts for p, parts in facts.items() if parts.keys() - NO_PHOTO}
-        joined = [self.join(photo_id, parts) for photo_id, parts in found.items()]
-        photos = [one for one in joined if not isinstance(one, Reject)]
-        for reject in joined:
-            if isinstance(reject, Reject):
-                yield beam.pvalue.TaggedOutput(REJECTED, reject)
-        taken = {
-            "photos": len(joined),
-            "files": sum(len(own_files(p, parts)) for p, parts in facts.items()),
-            "files_used": sum(len(candidates(p, parts)) for p, parts in found.items()),
-        }
-        for count in taken.items():
-            yield beam.pvalue.TaggedOutput(INPUT_COUNT, count)
-        for size in Counter(split for _, split, *_ in photos).items():
-            yield beam.pvalue.TaggedOutput(SPLIT_SIZE, size)
+        named = {p: parts for p, parts in facts.items() if parts.keys() - NO_PHOTO}
+        joined = [self.join(photo_id, parts) for photo_id, parts in named.items()]
+        photos = [photo for photo in joined if not isinstance(photo, Reject)]
+        rejects = [reject for reject in joined if isinstance(reject, Reject)]
+        sizes = Counter(split for _, split, *_ in photos)
+        yield from tagged(REJECTED, rejects)
+        yield from tagged(INPUT_COUNT, count_inputs(facts, named).items())
+        yield from tagged(SPLIT_SIZE, sizes.items())
         for _, block in write_blocks(self.output, {"photos": photos}):
             yield block
 
@@ -136,6 +130,22 @@ class JoinPhotos(FileDoFn):
                 return "not_a_file", f"{path} is no file of the photo directory"
             return "photo_missing", f"no file {path}"
         return None
+
+
+def count_inputs(
+    facts: Mapping[str, Mapping[str, list]], named: Mapping[str, Mapping[str, list]]
+) -> dict[str, int]:
+    """Returns how many photos came in, how many files lie there and are photos.
+
+    Args:
+        facts: of every id in the partition, by kind.
+        named: those of ids that the source names.
+    """
+    return {
+        "photos": len(named),
+        "files": sum(len(own_files(p, parts)) for p, parts in facts.items()),
+        "files_used": sum(len(candidates(p, parts)) for p, parts in named.items()),
+    }
 
 
 def by_photo(facts: Iterable[PhotoAttribute]) -> dict[str, dict[str, list]]:

@@ -108,8 +108,8 @@ class ReadText(FileDoFn):
 
     Also outputs `rejected`, `taken` and `dropped`.
 
-    One step reads an input from end to end, so that a reject can name its line; it
-    holds `FACTS` of them.
+    One step reads an input from end to end, so that a reject can name its line. It
+    holds `FACTS` facts in memory.
     """
 
     def __init__(self, job: Job):
@@ -125,13 +125,17 @@ class ReadText(FileDoFn):
         with FactFile(self.output) as file:
             for some in batched(items, ITEMS):
                 count_taken(some, counts.taken)
-                for reject in add_facts(some, file, self.tokenizer, counts):
-                    yield beam.pvalue.TaggedOutput(REJECTED, reject)
+                rejects = add_facts(some, file, self.tokenizer, counts)
+                yield from tagged(REJECTED, rejects)
             yield from file.close()
-        for count in counts.taken.items():
-            yield beam.pvalue.TaggedOutput(INPUT_COUNT, count)
-        for count in counts.dropped.items():
-            yield beam.pvalue.TaggedOutput(DROPPED, count)
+        yield from tagged(INPUT_COUNT, counts.taken.items())
+        yield from tagged(DROPPED, counts.dropped.items())
+
+
+def tagged(tag: str, values: Iterable[Any]) -> Iterator[beam.pvalue.TaggedOutput]:
+    """Yields values for the output of a tag."""
+    for value in values:
+        yield beam.pvalue.TaggedOutput(tag, value)
 
 
 def count_taken(items: list, taken: Counter) -> None:

@@ -35,8 +35,8 @@ class Finish(FileDoFn):
     """Anything -> path of the manifest; takes the whole build as side inputs.
 
     Raises:
-        UserError: too many photos were rejected, or no training photo is left. Nothing
-            then is a record set, but finished shards stay for another try.
+        UserError: too many photos were rejected, or no training photo is left. The
+            output is then no record set, but finished shards stay for another try.
     """
 
     def __init__(self, job: Job):
@@ -54,8 +54,8 @@ class Finish(FileDoFn):
         rejected = Rejected()
         write_rejects(self.job.output, rejected.counting(rejects))
         with ShardSums() as sums:
-            found = map(ShardReport.model_validate_json, reports)
-            reports = sorted(map(sums.take, found), key=by_split_and_name)
+            parsed = map(ShardReport.model_validate_json, reports)
+            reports = sorted(map(sums.take, parsed), key=by_split_and_name)
             statistics = add_up(reports, rejected, taken, add_up_dropped(dropped), plan)
             check_sums(statistics)
             training = sum(r.shard.photos for r in reports if r.split == "train")
@@ -66,7 +66,7 @@ class Finish(FileDoFn):
         yield self.job.output
 
     def write(self, words: Vocabulary, manifest: Manifest) -> None:
-        """Writes what is left to write, the manifest last, and tidies up."""
+        """Writes the vocabulary and, last, the manifest; removes temporary files."""
         output = self.job.output
         words.save(os.path.join(output, vocabulary.FILE_NAME))
         kept = {shard.name for held in manifest.shards.values() for shard in held}
@@ -109,7 +109,7 @@ def add_up(
 
 
 def uncaptioned_files(taken: Mapping[str, int]) -> int:
-    """Returns how many files are no photo's; some may be that of several ids."""
+    """Returns the number of files without a photo; one may be of several ids."""
     return max(0, taken.get("files", 0) - taken.get("files_used", 0))
 
 
