@@ -119,8 +119,8 @@ def fraction(text: str) -> float:
 def places(args: argparse.Namespace) -> dict[str, list[str]]:
     """Returns, for each option, the paths that workers read from or write to."""
     reuse = [args.reuse] if args.reuse else []
-    own = {"--photos": [args.photos], "--output": [args.output], "--reuse": reuse}
-    return {**own, **source_options.places(args)}
+    paths = {"--photos": [args.photos], "--output": [args.output], "--reuse": reuse}
+    return {**paths, **source_options.places(args)}
 
 
 def make_job(args: argparse.Namespace, check_inputs: bool = True) -> Job:

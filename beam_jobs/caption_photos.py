@@ -189,13 +189,13 @@ def match_some(pattern: str) -> list[SourceFile]:
     Raises:
         UserError: there is none.
     """
-    found = list(match_photos(pattern))
-    if not found:
+    photos = list(match_photos(pattern))
+    if not photos:
         raise UserError(
             f"--photos: no file matches {pattern}; expected a pattern such as "
             "'photos/*.jpg', or 'photos/**.jpg' to go into folders"
         )
-    return found
+    return photos
 
 
 def assign_shard(file: SourceFile, count: int) -> tuple[int, SourceFile]:

@@ -71,8 +71,8 @@ class BeamStorage(Storage):
     def exists(self, path: str) -> bool:
         with plain_errors(path):
             # A bucket alone names no file; Beam would ask for it for minutes.
-            there = not is_root(path) and FileSystems.exists(path)
-        return there or (not has_directories(path) and self.is_directory(path))
+            is_file = not is_root(path) and FileSystems.exists(path)
+        return is_file or (not has_directories(path) and self.is_directory(path))
 
     def is_directory(self, path: str) -> bool:
         if not has_directories(path):

@@ -141,10 +141,10 @@ def refuse_if_taken(output: str, last_file: str) -> None:
 def refuse_newer_job(started: str) -> None:
     """Raises UserError if a newer version started the job; its shards stay."""
     try:
-        found = json.loads(read_file(started))["format"]
+        version = json.loads(read_file(started))["format"]
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return  # no file, or one without the format
-    refuse_newer(found, FORMAT, started, ", or add --overwrite to begin again")
+    refuse_newer(version, FORMAT, started, ", or add --overwrite to begin again")
 
 
 def text_folder(output: str) -> str:

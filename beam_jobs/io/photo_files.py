@@ -59,10 +59,10 @@ def match_photos(pattern: str) -> Iterator[SourceFile]:
         UserError: the place cannot be listed.
     """
     try:
-        found = match(pattern)
+        files = match(pattern)
     except OSError as error:
         raise UserError(f"cannot list {pattern}: {reason(error)}") from None
-    for file in found:
+    for file in files:
         modified = file.last_updated_in_seconds
         yield SourceFile(readable(file.path), file.path, file.size_in_bytes, modified)
 

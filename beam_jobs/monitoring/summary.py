@@ -126,13 +126,13 @@ class Measured(NamedTuple):
 
 
 def distribution(result, name: str) -> Measured | None:
-    found = [metric.result for metric in query(result, name)["distributions"]]
-    if not found:
+    results = [metric.result for metric in query(result, name)["distributions"]]
+    if not results:
         return None
     return Measured(
-        sum(one.count for one in found),
-        sum(one.sum for one in found),
-        max(one.max for one in found),
+        sum(entry.count for entry in results),
+        sum(entry.sum for entry in results),
+        max(entry.max for entry in results),
     )
 
 

@@ -68,7 +68,7 @@ class Submission:
     def environments(self) -> list[str]:
         """Returns descriptions of where workers run."""
         every = map(self.environment_of, self.steps().values())
-        return sorted({describe_environment(one) for one in every if one.urn})
+        return sorted({describe_environment(e) for e in every if e.urn})
 
     def hints(self) -> dict[str, dict[str, str]]:
         """Returns full name -> resource hints of the steps that have any."""
@@ -190,12 +190,12 @@ def request_rows(request: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "request", f"{len(json.dumps(request)):,} bytes"
     yield "job", request["name"]
     environment = request["environment"]
-    given = environment["sdkPipelineOptions"]["options"]
+    options = environment["sdkPipelineOptions"]["options"]
     pool = environment["workerPools"][0]
     scaling = pool.get("autoscalingSettings", {})
     asked = {
-        "project": given["project"],
-        "region": given["region"],
+        "project": options["project"],
+        "region": options["region"],
         "machine": pool.get("machineType"),
         "disk, GB": pool.get("diskSizeGb"),
         "workers at most": scaling.get("maxNumWorkers"),

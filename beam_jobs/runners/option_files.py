@@ -84,8 +84,8 @@ def flags_of(
     if isinstance(value, bool) and known[flag].nargs == 0:
         yield from switch(path, name, value, known)
         return
-    for one in values_of(path, name, value):
-        yield f"{flag}={one}"
+    for item in values_of(path, name, value):
+        yield f"{flag}={item}"
 
 
 def switch(
@@ -104,9 +104,9 @@ def values_of(path: str, name: str, value: Any) -> list[str]:
     if value is None:
         return []
     if isinstance(value, dict):
-        value = [f"{key}={scalar(path, name, one)}" for key, one in value.items()]
-    several = value if isinstance(value, list) else [value]
-    return [scalar(path, name, one) for one in several]
+        value = [f"{key}={scalar(path, name, item)}" for key, item in value.items()]
+    items = value if isinstance(value, list) else [value]
+    return [scalar(path, name, item) for item in items]
 
 
 def scalar(path: str, name: str, value: Any) -> str:

@@ -80,10 +80,10 @@ def full_name(given: str) -> str:
         return given
     last = given.rpartition(".")[2].lower()
     names = {name.lower(): name for name in [*RUNNERS, *every_name()]}
-    found = names.get(last) or names.get(f"{last}runner")
-    if found or "." in given:
-        return found or given
-    near = suggest(last, names)
+    match = names.get(last) or names.get(f"{last}runner")
+    if match or "." in given:
+        return match or given
+    near = difflib.get_close_matches(last, names, n=1)
     hint = f"did you mean {names[near[0]]}?" if near else "e.g. FlinkRunner"
     raise UserError(f"--runner: Beam has no {given!r}; {hint}")
 

@@ -221,10 +221,10 @@ def note_ctrl_c() -> Iterator[list[int]]:
 def as_raised(error: Exception) -> BaseException:
     """Returns the user's view of an error: UserError, Ctrl-C, or `error` itself."""
     # In this process it comes as it is, from another as the text of a traceback.
-    own = isinstance(error, UserError)
-    found = USER_ERROR.search(f"UserError: {error}" if own else str(error))
-    if found:
-        return UserError(found["message"])
+    raised_here = isinstance(error, UserError)
+    match = USER_ERROR.search(f"UserError: {error}" if raised_here else str(error))
+    if match:
+        return UserError(match["message"])
     if INTERRUPTED.search(str(error)):
         return KeyboardInterrupt()
     if WORKER_GONE in str(error):

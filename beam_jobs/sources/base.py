@@ -84,7 +84,7 @@ class Source(ABC):
         """Returns the inputs that several workers can read in parallel; paths only."""
 
     @abstractmethod
-    def items(self, given: Any) -> Iterator[Any]:
+    def items(self, part: Any) -> Iterator[Any]:
         """Reads one of `to_read`.
 
         Yields Caption; SplitAssignment, where the input says so; Named, of a photo that

@@ -75,11 +75,11 @@ class Coco(JsonSource):
         cls, captions: Sequence[str], splits: str | None, drawn: bool = False
     ) -> None:
         super().check_options(captions, splits, drawn)
-        given = {option: parse_option(option) for option in captions}
-        for option, (split, path) in given.items():
+        parsed = {option: parse_option(option) for option in captions}
+        for option, (split, path) in parsed.items():
             if not path or (split is None) != drawn:
                 raise cls.usage_error(f"received {option!r}")
-        if not drawn and "train" not in {split for split, _ in given.values()}:
+        if not drawn and "train" not in {split for split, _ in parsed.values()}:
             raise cls.usage_error("received no file for train")
 
     @classmethod

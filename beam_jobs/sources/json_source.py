@@ -47,8 +47,8 @@ class JsonSource(Source):
     def to_read(self) -> list[str]:
         return sorted(set(self.inputs))
 
-    def items(self, given: str) -> Iterator[Item]:
-        return self.reader(given)
+    def items(self, part: str) -> Iterator[Item]:
+        return self.reader(part)
 
 
 def check_starts_an_object(path: str) -> None:
@@ -133,18 +133,18 @@ def entries(content: dict[str, Any], path: str, key: str) -> Iterator[tuple[str,
     """Yields (file and pointer, entry) of an array at the top of a document.
 
     Raises:
-        UserError: the array is not there or empty.
+        UserError: the array is missing or empty.
     """
-    found = content.get(key)
-    if not isinstance(found, list) or not found:
-        there = ", ".join(sorted(content)[:8]) or "nothing"
-        kind = "an empty array" if found == [] else f"{type(found).__name__}"
-        received = kind if key in content else f"an object with {there}"
+    values = content.get(key)
+    if not isinstance(values, list) or not values:
+        keys = ", ".join(sorted(content)[:8]) or "nothing"
+        kind = "an empty array" if values == [] else f"{type(values).__name__}"
+        received = kind if key in content else f"an object with {keys}"
         raise UserError(
             f"{path}: expected an array {key!r} with entries at the top; received "
             f"{received}"
         )
-    for index, entry in enumerate(found):
+    for index, entry in enumerate(values):
         yield f"{path}:{key}[{index}]", entry
 
 
@@ -185,12 +185,12 @@ def photo_items(
         return
     splits = list(split_items(photo, entry.get("split")))
     splits += [SplitAssignment(photo, split)] if split else []
-    found = caption_items(where, photo, entry, keys, text_of)
+    items = caption_items(where, photo, entry, keys, text_of)
     captions = [
         item._replace(number=index * MOST + item.number)
         if isinstance(item, Caption)
         else item
-        for item in found
+        for item in items
     ]
     yield from (*splits, *captions)
     if not splits and all(isinstance(item, Reject) for item in captions):
@@ -218,11 +218,11 @@ def caption_items(
         yield bad.reject("caption", where, 1)
         return
     for number, item in enumerate(texts):
-        there = f"{where}.{key}[{number}]"
+        place = f"{where}.{key}[{number}]"
         try:
-            yield Caption(photo, number, there, text_of(item))
+            yield Caption(photo, number, place, text_of(item))
         except ItemError as bad:
-            yield bad.reject("caption", there, 1)
+            yield bad.reject("caption", place, 1)
 
 
 def count(entry: Any, keys: Sequence[str]) -> int:

@@ -62,9 +62,9 @@ class LineSource(Source):
         return sorted(self.files().items())
 
     def items(
-        self, given: tuple[str, str]
+        self, part: tuple[str, str]
     ) -> Iterator[Caption | SplitAssignment | Reject]:
-        what, path = given
+        what, path = part
         if what == CAPTIONS:
             return self.reader(path)
         return read_split(what, path, self.suffix)
@@ -229,16 +229,16 @@ def find_lists(directory: str, names: Mapping[str, Sequence[str]]) -> dict[str, 
 
 def find_list(directory: str, split: str, names: Sequence[str]) -> str:
     paths = [FileSystems.join(directory, name) for name in names]
-    found = [path for path in paths if FileSystems.exists(path)]
-    if not found:
+    existing = [path for path in paths if FileSystems.exists(path)]
+    if not existing:
         raise UserError(f"--splits: no file {' or '.join(names)} in {directory}")
-    if len(found) > 1:
+    if len(existing) > 1:
         raise UserError(
-            f"--splits: {' and '.join(found)} both list split {split!r}; keep one"
+            f"--splits: {' and '.join(existing)} both list split {split!r}; keep one"
         )
-    if not first_lines("--splits", found[0], 1):
+    if not first_lines("--splits", existing[0], 1):
         raise UserError(
-            f"--splits: {found[0]} names no photo, so split {split!r} would be empty; "
-            "expected one photo file name a line"
+            f"--splits: {existing[0]} names no photo, so split {split!r} would be "
+            "empty; expected one photo file name a line"
         )
-    return found[0]
+    return existing[0]

@@ -205,8 +205,8 @@ class FinishCaptions(FileDoFn):
     ):
         rejected = Rejected()
         output_directory.write_rejects(self.job.output, rejected.counting(rejects))
-        found = map(CaptionReport.model_validate_json, reports)
-        captions = dict(sorted((report.shard, report.captions) for report in found))
+        parsed = map(CaptionReport.model_validate_json, reports)
+        captions = dict(sorted((report.shard, report.captions) for report in parsed))
         summary = Summary(
             photos_in=photos_in,
             captioned=sum(captions.values()),

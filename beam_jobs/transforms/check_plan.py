@@ -137,7 +137,7 @@ def after(rejected: Rejected) -> str:
     reasons = rejected.reasons()
     if not reasons:
         return ": no photo is in split train"
-    return "; rejected: " + "; ".join(describe(one, rejected) for one in reasons)
+    return "; rejected: " + "; ".join(describe(reason, rejected) for reason in reasons)
 
 
 def remedy(rejected: Rejected, job: Job) -> str:

@@ -120,8 +120,8 @@ class JoinPhotos(FileDoFn):
         self, files: list[SourceFile], photo_id: str
     ) -> tuple[str, str] | None:
         if len(files) > 1:
-            found = sorted(file.path for file in files)
-            return "two_files", f"may be {found[0]} or {found[1]}"
+            paths = sorted(file.path for file in files)
+            return "two_files", f"may be {paths[0]} or {paths[1]}"
         if not files:
             if not is_below(photo_id):
                 return "photo_missing", f"expected a path below {self.directory}"
@@ -150,10 +150,10 @@ def count_inputs(
 
 def by_photo(facts: Iterable[PhotoAttribute]) -> dict[str, dict[str, list]]:
     """Returns photo id -> kind -> values."""
-    found = defaultdict(lambda: defaultdict(list))
+    values = defaultdict(lambda: defaultdict(list))
     for photo_id, kind, value in facts:
-        found[photo_id][kind].append(value)
-    return found
+        values[photo_id][kind].append(value)
+    return values
 
 
 def own_files(photo_id: str, parts: Mapping[str, list]) -> list[SourceFile]:
@@ -167,10 +167,10 @@ def candidates(photo_id: str, parts: Mapping[str, list]) -> list[SourceFile]:
 
     A file that several links lead to counts once.
     """
-    found = own_files(photo_id, parts) or [SourceFile(*f) for f in parts.get(FILES, ())]
-    if len(found) < 2:
-        return found
-    ordered = sorted(found, key=lambda file: file.path, reverse=True)
+    files = own_files(photo_id, parts) or [SourceFile(*f) for f in parts.get(FILES, ())]
+    if len(files) < 2:
+        return files
+    ordered = sorted(files, key=lambda file: file.path, reverse=True)
     return list({os.path.realpath(file.path): file for file in ordered}.values())
 
 

@@ -120,8 +120,8 @@ class ReadText(FileDoFn):
         super().setup()
         self.tokenizer = Tokenizer(self.settings)
 
-    def process(self, given: Any):
-        items, counts = self.source.items(given), TextCounts()
+    def process(self, part: Any):
+        items, counts = iter(self.source.items(part)), TextCounts()
         with FactFile(self.output) as file:
             for some in batched(items, ITEMS):
                 count_taken(some, counts.taken)
@@ -150,17 +150,17 @@ def add_facts(
     items: Sequence, file: FactFile, tokenizer: Tokenizer, counts: TextCounts
 ) -> list[Reject]:
     """Adds the facts of a source's items; returns the rejects."""
-    found = defaultdict(list)
+    by_type = defaultdict(list)
     for item in items:
-        found[type(item)].append(item)
-    for photo_id, split in found[SplitAssignment]:
+        by_type[type(item)].append(item)
+    for photo_id, split in by_type[SplitAssignment]:
         file.add(photo_id, SPLITS, split)
-    captions, rejects = split_captions(found[Caption], tokenizer, counts)
-    for (photo_id,) in found[Named]:
+    captions, rejects = split_captions(by_type[Caption], tokenizer, counts)
+    for (photo_id,) in by_type[Named]:
         captions.setdefault(photo_id, [])
     for photo_id, own in captions.items():
         file.add(photo_id, CAPTIONS, pack_captions(own))
-    return found[Reject] + rejects
+    return by_type[Reject] + rejects
 
 
 def file_facts(directory: str) -> Iterator[PhotoAttribute]:

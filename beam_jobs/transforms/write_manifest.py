@@ -116,8 +116,8 @@ def uncaptioned_files(taken: Mapping[str, int]) -> int:
 def longest_by_split(reports: list[ShardReport]) -> dict[str, int]:
     longest: dict[str, int] = {}
     for report in reports:
-        here = max(report.caption_lengths, default=0)
-        longest[report.split] = max(here, longest.get(report.split, 0))
+        length = max(report.caption_lengths, default=0)
+        longest[report.split] = max(length, longest.get(report.split, 0))
     return longest
 
 
@@ -162,9 +162,9 @@ def check_sums(statistics: Statistics) -> None:
 def check_sum(what: str, taken: int, parts: Mapping[str, int]) -> None:
     """Raises RuntimeError unless the parts, counted apart, add up to the inputs."""
     if taken != sum(parts.values()):
-        found = " and ".join(f"{number} {name}" for name, number in parts.items())
+        counts = " and ".join(f"{number} {name}" for name, number in parts.items())
         raise RuntimeError(
-            f"{taken} {what} in, but {found}: a defect of the job; its output is not "
+            f"{taken} {what} in, but {counts}: a defect of the job; its output is not "
             "complete"
         )
 
@@ -198,10 +198,10 @@ def make_manifest(
 
 
 def sources(job: Job) -> dict[str, str]:
-    found = {"source": job.source.name, "photos": job.photos, **job.source.files()}
+    names = {"source": job.source.name, "photos": job.photos, **job.source.files()}
     if job.split_fractions:
-        found["split_fractions"] = ",".join(map(str, job.split_fractions))
-    return found
+        names["split_fractions"] = ",".join(map(str, job.split_fractions))
+    return names
 
 
 def positive(counts: Counter[str]) -> dict[str, int]:
