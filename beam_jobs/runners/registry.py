@@ -83,7 +83,7 @@ def full_name(given: str) -> str:
     match = names.get(last) or names.get(f"{last}runner")
     if match or "." in given:
         return match or given
-    near = difflib.get_close_matches(last, names, n=1)
+    near = suggest(last, names)
     hint = f"did you mean {names[near[0]]}?" if near else "e.g. FlinkRunner"
     raise UserError(f"--runner: Beam has no {given!r}; {hint}")
 

@@ -60,7 +60,7 @@ class TrainableEncoder(keras.layers.Layer):
         """float32 [photos, size, size, 3] of 0 to 255 -> features, as in training."""
         return features_of_view(self.network, self.config, pixels)
 
-    def of_photos(self, pixels: tf.Tensor) -> tf.Tensor:
+    def encode(self, pixels: tf.Tensor) -> tf.Tensor:
         """float32 [photos, side, side, 3] -> features, as outside training."""
         return features_of_photos(self.network, self.config, pixels)
 

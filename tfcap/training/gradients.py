@@ -106,5 +106,5 @@ def with_features(model: CaptioningModel, batch: Batch, training: bool) -> Batch
     if model.encoder is None:
         return batch
     rest = {name: values for name, values in batch.items() if name != "pixels"}
-    encode = model.encoder.of_view if training else model.encoder.of_photos
+    encode = model.encoder.encode_crop if training else model.encoder.encode
     return {"features": encode(batch["pixels"]), **rest}

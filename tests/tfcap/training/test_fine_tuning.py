@@ -183,7 +183,7 @@ def test_scores_and_export_are_of_the_tuned_encoder(records, trained, tmp_path):
     photos = [kept[name] for name in ids]
     pixels = tf.stack([read_photo(tf.constant(photo), 32) for photo in photos])
     np.testing.assert_allclose(
-        features, model.encoder.of_photos(pixels), rtol=1e-4, atol=1e-4
+        features, model.encoder.encode(pixels), rtol=1e-4, atol=1e-4
     )
     untouched, _ = load_encoder(trained.config.encoder).encode(photos)
     assert np.abs(features - untouched).max() > 0.01
