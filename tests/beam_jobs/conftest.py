@@ -12,7 +12,7 @@ from memory_files import StoreFiles, TreeFiles  # noqa: E402
 from small_data import SmallData  # noqa: E402
 
 from beam_jobs.io import beam_storage  # noqa: E402
-from records.storage import base, remote_locks  # noqa: E402
+from records.storage import local_copy, registry, remote_locks  # noqa: E402
 
 
 @pytest.fixture
@@ -24,8 +24,8 @@ def data(tmp_path) -> SmallData:
 def memory(monkeypatch) -> type[StoreFiles]:
     """The file systems in memory, empty; jobs take their locks without a wait."""
     monkeypatch.setattr(remote_locks, "SETTLING", 0)
-    monkeypatch.setattr(base, "_remote", beam_storage.BeamStorage())
-    beam_storage.local_copy.cache_clear()
+    monkeypatch.setattr(registry, "_remote", beam_storage.BeamStorage())
+    local_copy.lasting_local_copy.cache_clear()
     StoreFiles.clear()
     TreeFiles.clear()
     return StoreFiles

@@ -8,10 +8,10 @@ import logging, sys
 import beam_jobs
 assert "apache_beam" not in sys.modules and "records" not in sys.modules
 import beam_jobs.io.beam_storage
-from records.storage import base
-assert base._remote is None and not logging.getLogger().filters
+from records.storage import registry
+assert registry._remote is None and not logging.getLogger().filters
 beam_jobs.io.beam_storage.register()
-assert type(base._remote) is beam_jobs.io.beam_storage.BeamStorage
+assert type(registry._remote) is beam_jobs.io.beam_storage.BeamStorage
 """
 
 

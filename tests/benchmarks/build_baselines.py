@@ -45,7 +45,9 @@ def build_without_beam(data: PhotoSet, job: Job, encoder: Encoder) -> None:
     rows = []
     for start in range(0, len(captions), 1024):
         rows += tokenizer.words([c.text for c in captions[start : start + 1024]])
-    vocabulary = tokenizer.learn(Counter(word for row in rows for word in row))
+    vocabulary = tokenizer.build_vocabulary(
+        Counter(word for row in rows for word in row)
+    )
     by_photo = defaultdict(list)
     for caption, tokens in zip(captions, tokenizer.tokens(rows, vocabulary)):
         by_photo[caption.photo_id].append(caption._replace(tokens=tuple(tokens)))
