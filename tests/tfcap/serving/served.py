@@ -120,7 +120,7 @@ class Server:
 def serving(model: str, **settings) -> Iterator[Server]:
     """A server that is ready; ends it."""
     flags = [f"--set={name}={value}" for name, value in settings.items()]
-    code = "import sys; from tfcap.cli import main; sys.exit(main(sys.argv[1:]))"
+    code = "import sys; from tfcap.cli.main import main; sys.exit(main(sys.argv[1:]))"
     process = subprocess.Popen(
         [sys.executable, "-c", code, "serve", "--model", model, "--port", "0", *flags],
         stderr=subprocess.PIPE,

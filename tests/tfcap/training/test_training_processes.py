@@ -26,7 +26,7 @@ import tensorflow as tf
 cpu = tf.config.LogicalDeviceConfiguration()
 (device,) = tf.config.list_physical_devices("CPU")
 tf.config.set_logical_device_configuration(device, [cpu, cpu])
-from tfcap.cli import main
+from tfcap.cli.main import main
 sys.exit(main(sys.argv[1:]))
 """
 # 21 photos, 8 a step: 3 steps an epoch, the last one short. Dropout is on.
