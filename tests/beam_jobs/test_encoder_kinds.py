@@ -125,7 +125,7 @@ def test_a_model_trains_on_every_kind_of_features(make_records, tmp_path, poolin
     )
     trainer = Trainer(config, records, str(tmp_path / "run"))
     trainer.run()
-    decoding = config.decoding.up_to(records.manifest.longest_caption)
+    decoding = config.decoding.resolve_max_length(records.manifest.longest_caption)
     sources = feature_sources(trainer.model, [records])
     captions, _ = caption_split(trainer.model, sources, "train", decoding)
     assert len(captions) == 6
