@@ -168,7 +168,7 @@ def test_the_beam_job_reads_or_rejects(folder):
     for name, found in zip(folder, read_photos(list(folder.values())), strict=True):
         if isinstance(found, PhotoProblem):
             assert name in BAD and found.reason and str(found)
-        else:  # what only decoding tells is told by the encoder
+        else:  # only decoding finds this fault: the encoder reports it
             assert found[0] == PHOTOS[name]
             assert bool(unreadable(found[0], SIDE)) == (name in BAD), name
 

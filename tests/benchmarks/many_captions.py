@@ -3,10 +3,11 @@
     python -m tests.benchmarks.many_captions [--photos 1000000] [--scored 1000]
                                              [--cells 2] [--folder DIR]
 
-Draws a record set of so many training photos with five captions each, of 10,000 words,
-and small features; then runs, each as a command of its own: self-critical training up
-to its first checkpoint, `tfcap evaluate` of the `dev` photos and `tfcap export`, with
-the search of `configs/inception_attention.yaml`. Needs 2 GB of disk for a million.
+Draws a record set of that many training photos with five captions each, of 10,000
+words, and small features; then runs, each as a command of its own: self-critical
+training up to its first checkpoint, `tfcap evaluate` of the `dev` photos and `tfcap
+export`, with the search of `configs/inception_attention.yaml`. Needs 2 GB of disk for
+a million.
 """
 
 from records.tensorflow_logging import silence_startup

@@ -29,7 +29,7 @@ def make_many_records(
     encoder: EncoderInfo,
     config: Config,
 ) -> RecordSet:
-    """Writes so many photos of each split into an empty directory, and opens it."""
+    """Writes the given number of photos of each split, and opens the record set."""
     random, vocabulary = np.random.default_rng(0), make_vocabulary(vocabulary_size)
     held, lengths = {split: [] for split in photos}, Counter()
     for split, count in photos.items():

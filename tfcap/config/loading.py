@@ -59,7 +59,7 @@ def parse_config(content: dict[str, Any], origin: str) -> Config:
     try:
         # Through JSON: strict models then take arrays for tuples and 1 for 1.0, but
         # still never "64" for 64.
-        return Config.model_validate_json(json.dumps(content, default=str))
+        return Config.model_validate_json(json.dumps(content))
     except ValidationError as error:
         raise UserError(f"{origin}: {explain(error, Config)}") from None
 

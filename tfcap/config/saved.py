@@ -95,7 +95,7 @@ def parse_saved(
     content: dict[str, Any], origin: str, kind: type[AnySection]
 ) -> AnySection:
     try:
-        text = json.dumps(content, default=str)
+        text = json.dumps(content)
         return kind.model_validate_json(text, context=SAVED)
     except ValidationError as error:
         remedy = REMEDY

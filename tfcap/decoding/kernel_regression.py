@@ -26,7 +26,7 @@ from tfcap.data.features import FeatureSource, distinct, photos_of
 
 # More channels mean flattened grids, whose cosine says little and takes gigabytes.
 MOST_CHANNELS = 8192
-# The kernel of so many photos is inverted in 512 MB, and kept in 256.
+# The kernel of this many photos is inverted in 512 MB, and kept in 256.
 MOST_PHOTOS = 8192
 BATCH = 100  # photos whose features are in memory
 SIDE = 512  # of the blocks of a matrix in its inversion

@@ -81,7 +81,7 @@ def kept(run: Path) -> list[Path]:
 
 
 def test_a_checkpoint_of_a_newer_version_is_not_passed_over(run, argv, capsys):
-    """No older one is taken in its place, and training does not begin anew."""
+    """No older one is taken in its place, and training does not start over."""
     for folder in (run / "checkpoints").iterdir():
         newer(max(folder.glob(f"*/{DIGESTS}")))
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
