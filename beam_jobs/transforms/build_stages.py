@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import apache_beam as beam
 from apache_beam.pvalue import AsDict, AsIter, AsList, AsSingleton, PBegin, PCollection
+from apache_beam.typehints.decorators import no_annotations
 
 from beam_jobs.build_job import Job
 from beam_jobs.elements import REJECTED
@@ -52,6 +53,7 @@ class ReadFacts(beam.PTransform):
         super().__init__()
         self.job = job
 
+    @no_annotations  # Beam warns of a tuple of collections
     def expand(self, begin: PBegin) -> Facts:
         job, pipeline = self.job, begin.pipeline
         # (partition, Block), and by tag Reject, (name, count), ((reason, word), count)
@@ -103,6 +105,7 @@ class JoinAndPlan(beam.PTransform):
         super().__init__()
         self.job = job
 
+    @no_annotations  # Beam warns of a tuple of collections
     def expand(self, read: Facts) -> PlannedPhotos:
         job = self.job
         # Block of PackedPhoto, and by tag Reject, (word or split or name, count)
@@ -162,6 +165,7 @@ class WriteRecords(beam.PTransform):
         super().__init__()
         self.job, self.dropped, self.encoder_for = job, dropped, encoder_for
 
+    @no_annotations
     def expand(self, planned: PlannedPhotos) -> PCollection:
         job, plan = self.job, AsSingleton(planned.plan)
         # ShardReport as JSON; Reject

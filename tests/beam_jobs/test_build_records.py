@@ -360,6 +360,12 @@ def test_a_list_that_is_not_utf8_is_named(data, tmp_path):
         build(data.job(tmp_path / "out"))
 
 
+def test_making_the_graph_logs_nothing(data, tmp_path, caplog):
+    job, options = data.job(tmp_path / "out"), PipelineOptions([])
+    prepare(lambda p: build_records.construct(p, job), options)
+    assert not caplog.messages
+
+
 def test_the_graph_does_not_grow_with_the_photos(data, tmp_path):
     def size(photos: int) -> int:
         names = [f"{i:04d}.jpg" for i in range(photos)]
