@@ -17,26 +17,7 @@ setup: .venv/installed
 # Every command a user would type, on drawings of our own.
 demo: setup
 	rm -rf $(DEMO)
-	$(BIN)/python -m tfcap.datasets.synthetic $(DEMO)/photos --train 1000 --dev 100 --test 200
-	$(BIN)/python -m beam_jobs.build_records --config configs/demo.yaml \
-	    --photos $(DEMO)/photos/images \
-	    --captions $(DEMO)/photos/text/Flickr8k.token.txt \
-	    --splits $(DEMO)/photos/text --output $(DEMO)/records
-	$(BIN)/python -m records inspect $(DEMO)/records --limit 1
-	$(BIN)/python -m records verify $(DEMO)/records
-	$(BIN)/tfcap train --config configs/demo.yaml --records $(DEMO)/records \
-	    --workdir $(DEMO)/run
-	$(BIN)/tfcap evaluate --workdir $(DEMO)/run --records $(DEMO)/records \
-	    --split test --gallery $(DEMO)/gallery
-	$(BIN)/tfcap export --workdir $(DEMO)/run --output $(DEMO)/export
-	head -n 5 $(DEMO)/photos/text/Flickr_8k.testImages.txt \
-	    | sed 's|^|$(DEMO)/photos/images/|' \
-	    | xargs $(BIN)/tfcap caption --model $(DEMO)/export
-	@echo
-	@echo "gallery:  $(CURDIR)/$(DEMO)/gallery/index.html"
-	@echo "model:    $(CURDIR)/$(DEMO)/export"
-	@echo "records:  $(CURDIR)/$(DEMO)/records"
-	@echo "a page to drop photos on: $(BIN)/tfcap serve --model $(DEMO)/export"
+	$(BIN)/tfcap demo --output $(DEMO)
 
 test: setup
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not real_data"

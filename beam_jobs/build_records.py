@@ -58,8 +58,8 @@ from tfcap.config.loading import load_config
 from tfcap.encoders import Encoder, load_encoder
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    return run_job(make_command(), argv)
+def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
+    return run_job(make_command(), argv, prog)
 
 
 def make_command() -> JobCommand:

@@ -53,8 +53,8 @@ from records.format import rejects, sharding
 from tfcap.inference.captioner import Captioner
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    return run_job(make_command(), argv)
+def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
+    return run_job(make_command(), argv, prog)
 
 
 def make_command() -> JobCommand:

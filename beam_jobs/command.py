@@ -47,8 +47,15 @@ class JobCommand:
     )
 
 
-def run_job(command: JobCommand, argv: Sequence[str] | None) -> int:
+def run_job(
+    command: JobCommand, argv: Sequence[str] | None, prog: str | None = None
+) -> int:
     """Runs a job's command line, or shows the job for `--dry_run`.
+
+    Args:
+        command: the part that is the job's own.
+        argv: the arguments; None for those of the process.
+        prog: the command's name in usage lines; None for its module's.
 
     Returns:
         The exit code.
@@ -58,6 +65,7 @@ def run_job(command: JobCommand, argv: Sequence[str] | None) -> int:
     """
     register()
     parser = command.make_parser()
+    parser.prog = prog or parser.prog
     args, options = parse_command(parser, argv)
     command.check_options(parser, args)
     places, only_show = command.places(args), args.dry_run is not None

@@ -31,7 +31,7 @@ def data_folders(tmp_path):
     "command",
     [
         ["-m", "records", "inspect", "--help"],
-        ["-m", "tfcap.cli.main", "train", "--help"],
+        ["-m", "tfcap", "train", "--help"],
         ["-c", RESOURCES],
     ],
     ids=["records", "tfcap", "resources"],

@@ -127,7 +127,7 @@ def run(command: list[str], workdir: Path) -> str:
     """Runs `tfcap`; says how long it took, and its peak memory."""
     started = time.monotonic()
     process = subprocess.Popen(
-        [sys.executable, "-m", "tfcap.cli.main", *command], stdout=subprocess.DEVNULL
+        [sys.executable, "-m", "tfcap", *command], stdout=subprocess.DEVNULL
     )
     if command[0] == "train":
         stop_at_checkpoint(process, workdir / "checkpoints" / "last")

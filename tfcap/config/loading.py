@@ -12,6 +12,7 @@ from records.console import suggest
 from records.errors import UserError
 from tfcap.config.experiment import Config
 from tfcap.config.model import MODELS
+from tfcap.config.recipes import resolve_path
 from tfcap.config.serving import ServingConfig
 from tfcap.config.yaml_files import BoundedLoader, read_yaml
 
@@ -35,7 +36,7 @@ def load_config(
     >>> load_config("configs/demo.yaml", ["training.global_batch=64"])
 
     Args:
-        path: the YAML file.
+        path: the YAML file, or the name of a recipe (`tfcap recipes`).
         overrides: as `section.key=value`; the value is YAML.
         base: gives the values that the file leaves out; None for the defaults.
 
@@ -43,6 +44,7 @@ def load_config(
         UserError: the file cannot be read or has an unknown key or an invalid value.
             The message says where, and names the nearest valid key.
     """
+    path = resolve_path(path)
     content = check_sections(read_yaml(path, ConfigLoader), path)
     if base:
         content = _merged(base.model_dump(mode="json"), content)

@@ -102,7 +102,7 @@ def private_folder() -> Path:
     Raises:
         PermissionError: it is a link, another user's, or others can write to it.
     """
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tfcap"
+    folder = cache_directory()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     problem = find_distrust(folder)
     if problem:
@@ -111,6 +111,11 @@ def private_folder() -> Path:
             "or set XDG_CACHE_HOME to a directory of your own"
         )
     return folder
+
+
+def cache_directory() -> Path:
+    """Returns the directory of compiled files, which need not exist."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tfcap"
 
 
 def find_distrust(path: Path) -> str | None:

@@ -11,7 +11,10 @@ import pytest
 
 from tfcap.cli import main
 
-COMMANDS = ("download", "train", "average", "evaluate", "export", "caption", "serve")
+COMMANDS = (
+    *("inspect", "verify", "download", "train", "average", "evaluate", "export"),
+    *("caption", "serve", "demo", "recipes", "info"),
+)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

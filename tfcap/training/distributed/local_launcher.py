@@ -54,7 +54,7 @@ def worker_command(args: argparse.Namespace) -> list[str]:
     options |= {
         name: vars(args)[name] for name in ("photos", "init") if vars(args)[name]
     }
-    command = [sys.executable, "-m", "tfcap.cli.main", "train"]
+    command = [sys.executable, "-m", "tfcap", "train"]
     command += [f"--{name}={value}" for name, value in options.items()]
     return command + [f"--set={override}" for override in args.set]
 

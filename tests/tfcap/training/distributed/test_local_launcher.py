@@ -25,7 +25,7 @@ def test_workers_get_the_command_without_the_option():
     options = ["--init=first", "--set=training.epochs=1", "--set=training.seed=2"]
     args = make_parser().parse_args([*TRAIN, "--local_workers=2", *options])
     command = local_launcher.worker_command(args)
-    assert command[1:] == ["-m", "tfcap.cli.main", *TRAIN, *options]
+    assert command[1:] == ["-m", "tfcap", *TRAIN, *options]
 
 
 def test_addresses_differ():

@@ -47,7 +47,7 @@ class Run:
         self.workdir = folder / name
         self.last = self.workdir / "checkpoints" / "last"
         self.argv = [
-            *(sys.executable, "-m", "tfcap.cli.main", "train", "--local_workers=2"),
+            *(sys.executable, "-m", "tfcap", "train", "--local_workers=2"),
             f"--config={folder / 'small.yaml'}",
             f"--records={folder / 'records'}",
             f"--workdir={self.workdir}",

@@ -1,4 +1,4 @@
-"""`python -m tfcap.cli`, the same as `tfcap`."""
+"""`python -m tfcap`, the same as `tfcap`."""
 
 import sys
 

@@ -1,0 +1,75 @@
+"""The subcommand `tfcap recipes`: lists the packaged configurations, copies one."""
+
+import argparse
+import json
+
+from records.console import add_command, plain_console
+
+NOTES = """
+CIDEr in percent, on the photos that the recipe's head names; minutes of training on
+2 CPU cores; most memory of training; disk of the features of Flickr8k's 8,091 photos.
+Use one by name: tfcap train --config NAME ... Copy one: tfcap recipes copy NAME.
+Its head has the commands, the encoder weights and how the figures were measured."""
+
+
+def add_recipes(commands) -> None:
+    parser = add_command(
+        commands,
+        "recipes",
+        list_all,
+        "list the configurations that come with tfcap, or copy one",
+        "copy inception_attention mine.yaml",
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object, no table")
+    actions = parser.add_subparsers(metavar="copy")
+    copying = add_command(
+        actions, "copy", copy, "copy a configuration to edit it", "flickr8k mine.yaml"
+    )
+    copying.add_argument("name", metavar="NAME", help="of a recipe")
+    copying.add_argument(
+        "output",
+        metavar="FILE",
+        nargs="?",
+        help="where to write it (default NAME.yaml in this directory)",
+    )
+
+
+def list_all(args: argparse.Namespace) -> int:
+    from tfcap.config.recipes import list_recipes
+
+    recipes = list_recipes()
+    if args.json:
+        rows = {name: recipe.model_dump() for name, recipe in recipes.items()}
+        print(json.dumps({"recipes": rows}))
+        return 0
+    print_recipes(recipes)
+    return 0
+
+
+def print_recipes(recipes) -> None:
+    from rich.table import Table
+
+    table = Table("recipe", "trains", box=None, pad_edge=False)
+    for column in ("CIDEr", "min", "memory", "disk"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.columns[0].no_wrap = True
+    for name, recipe in recipes.items():
+        figures = (recipe.cider, recipe.minutes, recipe.memory, recipe.disk)
+        cells = ("-" if figure is None else str(figure) for figure in figures)
+        table.add_row(name, recipe.trains, *cells)
+    console = plain_console()
+    console.print(table)
+    console.print(NOTES)
+
+
+def copy(args: argparse.Namespace) -> int:
+    from records.errors import UserError
+    from records.storage.files import exists, write_text
+    from tfcap.config.recipes import find_recipe
+
+    source, output = find_recipe(args.name), args.output or f"{args.name}.yaml"
+    if exists(output):
+        raise UserError(f"{output} exists: name another file")
+    write_text(output, source.read_text(encoding="utf-8"))
+    print(output)
+    return 0
