@@ -1,7 +1,5 @@
 """Configuration: strict, frozen, and clear about what is wrong."""
 
-from pathlib import Path
-
 import pytest
 from pydantic import ValidationError
 
@@ -9,10 +7,9 @@ from records.errors import UserError
 from tfcap.config.encoder import EncoderConfig
 from tfcap.config.experiment import Config
 from tfcap.config.loading import load_config, parse_config
+from tfcap.config.recipes import find_recipe, list_recipes
 
-FILES = sorted(Path(__file__).parents[3].joinpath("configs").glob("*.yaml"))
-# Of those that are not for `--config` but for `--beam_options`, the runner is named.
-CONFIGS = [path for path in FILES if "\nrunner: " not in path.read_text()]
+CONFIGS = [find_recipe(name) for name in list_recipes()]
 
 
 @pytest.fixture
