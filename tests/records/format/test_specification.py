@@ -1,4 +1,4 @@
-"""The code of `docs/record_format.md` reads what the package writes."""
+"""The code of `docs/reference/record_format.md` reads what the package writes."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ import pytest
 from records.format import schema
 from records.format.record_set import RecordSet
 
-DOCUMENT = Path(__file__).parents[3] / "docs" / "record_format.md"
+DOCUMENT = Path(__file__).parents[3] / "docs" / "reference" / "record_format.md"
 PLAIN, TF_DATA, TORCH = re.findall(
     r"```python\n(.*?)```", DOCUMENT.read_text("utf-8"), re.DOTALL
 )

@@ -1,0 +1,38 @@
+"""Configuration of the documentation site; `make docs` builds it."""
+
+import os
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
+os.environ["COLUMNS"] = "90"  # width of the help texts in the reference
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+
+from reference_pages import write_pages  # noqa: E402  (beside this file)
+
+project = "tfcap"
+author = "the tfcap authors"
+release = version("tfcap")
+extensions = [
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
+    "sphinx_copybutton",
+    "sphinx_design",
+]
+html_theme = "furo"
+html_title = "tfcap"
+html_static_path = ["_static"]
+exclude_patterns = ["_build", "**/.ipynb_checkpoints"]
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 3
+nb_execution_mode = "off"  # `make notebooks` runs them
+autodoc_member_order = "bysource"
+autodoc_typehints = "description"
+copybutton_exclude = ".linenos, .gp, .go"
+nitpicky = False
+
+write_pages(HERE / "reference" / "generated")
