@@ -11,7 +11,7 @@ It imports records, and never Beam. Public names are imported when they are firs
 from typing import TYPE_CHECKING, Any
 
 from records.errors import UserError
-from tfcap.lazy_names import lazy_names
+from records.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from tfcap.config.experiment import Config

@@ -11,7 +11,7 @@ features.py       features for captioning and scoring
 
 from typing import TYPE_CHECKING
 
-from tfcap.lazy_names import lazy_names
+from records.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from tfcap.data.pipeline import scoring_batches, training_batches

@@ -17,7 +17,7 @@ log-probability of a token; with 0 the length does not count.
 
 from typing import TYPE_CHECKING
 
-from tfcap.lazy_names import lazy_names
+from records.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from tfcap.decoding.mbr import MbrScorer

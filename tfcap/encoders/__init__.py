@@ -13,7 +13,7 @@ evaluation and the exported SavedModel therefore compute the same features.
 
 from typing import TYPE_CHECKING
 
-from tfcap.lazy_names import lazy_names
+from records.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from tfcap.encoders.encoder import Encoder, load_encoder, unreadable

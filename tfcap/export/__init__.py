@@ -12,7 +12,7 @@ operations. TF Serving can run them, and so can a process that imports only Tens
 
 from typing import TYPE_CHECKING
 
-from tfcap.lazy_names import lazy_names
+from records.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from tfcap.export.builder import encoder_of_records, photo_captioner

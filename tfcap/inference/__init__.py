@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from tfcap.lazy_names import lazy_names
+from records.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from tfcap.inference.captioner import Captioner

@@ -10,7 +10,7 @@ builder.py       from a configuration to a model with its weights
 
 from typing import TYPE_CHECKING
 
-from tfcap.lazy_names import lazy_names
+from records.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from tfcap.models.base import CaptioningModel

@@ -17,7 +17,7 @@ loop free. The package needs the extra `serve`.
 
 from typing import TYPE_CHECKING, Any
 
-from tfcap.lazy_names import lazy_names
+from records.lazy_names import lazy_names
 from tfcap.serving.requirements import check_installed
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ signals.py           Ctrl-C and SIGTERM
 
 from typing import TYPE_CHECKING
 
-from tfcap.lazy_names import lazy_names
+from records.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from tfcap.training.trainer import Trainer
