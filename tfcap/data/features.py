@@ -89,16 +89,16 @@ def photos_of(
     first, nothing = sources[0].records, ([], None)
     for source in sources:
         held = [records.manifest.photos(split) for records in (first, source.records)]
-        check_same_photos(first, source.records, split, *map(range, held))
+        check_aligned(first, source.records, split, *map(range, held))
     each = [source.batches(split, size, numbers) for source in sources]
     for parts in zip_longest(*each, fillvalue=nothing):
         ids, features = zip(*parts)
         for source, source_ids in zip(sources, ids):
-            check_same_photos(first, source.records, split, ids[0], source_ids)
+            check_aligned(first, source.records, split, ids[0], source_ids)
         yield ids[0], list(features)
 
 
-def check_same_photos(
+def check_aligned(
     one: RecordSet,
     other: RecordSet,
     split: str,

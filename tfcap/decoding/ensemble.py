@@ -27,14 +27,13 @@ class Ensemble(tf.Module):
         """Encodes features that all members share, or a list of each member's own."""
         if tf.is_tensor(features):
             features = [features] * len(self.members)
-        return Context.of_photos(
-            [m.encode(own).parts for m, own in zip(self.members, features, strict=True)]
-        )
+        pairs = zip(self.members, features, strict=True)
+        return Context.of_photos([member.encode(part).memory for member, part in pairs])
 
     def initial_state(self, context: Context, length: int) -> State:
         return [
-            member.initial_state(own, length)
-            for member, own in zip(self.members, shares(context))
+            member.initial_state(part, length)
+            for member, part in zip(self.members, split(context))
         ]
 
     def step(
@@ -42,33 +41,33 @@ class Ensemble(tf.Module):
     ) -> tuple[tf.Tensor, State]:
         """Steps all members; logits are the logarithm of the mean probability."""
         steps = [
-            member.step(own, before, token)
-            for member, own, before in zip(self.members, shares(context), state)
+            member.step(part, before, token)
+            for member, part, before in zip(self.members, split(context), state)
         ]
         return mean([logits for logits, _ in steps]), [after for _, after in steps]
 
     def predict_tokens(self, context: Context, tokens: tf.Tensor) -> tf.Tensor:
         """Returns the logits of all positions, as `step` computes them."""
-        each = zip(self.members, shares(context))
-        return mean([member.predict_tokens(own, tokens) for member, own in each])
+        pairs = zip(self.members, split(context))
+        return mean([member.predict_tokens(part, tokens) for member, part in pairs])
 
     def attention(self, context: Context, tokens: tf.Tensor) -> tf.Tensor | None:
         """Returns the mean attention weights of the members that have any, or None."""
-        each = zip(self.members, shares(context))
-        weights = [member.attention(own, tokens) for member, own in each]
-        weights = [part for part in weights if part is not None]
+        pairs = zip(self.members, split(context))
+        each = [member.attention(part, tokens) for member, part in pairs]
+        weights = [values for values in each if values is not None]
         return tf.add_n(weights) / len(weights) if weights else None
 
 
 def mean(logits: Sequence[tf.Tensor]) -> tf.Tensor:
     """Returns the logarithm of the mean probability, [..., vocabulary]."""
-    logs = tf.stack([tf.nn.log_softmax(own) for own in logits])
+    logs = tf.stack([tf.nn.log_softmax(values) for values in logits])
     return tf.reduce_logsumexp(logs, 0) - tf.math.log(float(len(logits)))
 
 
-def shares(context: Context) -> list[Context]:
+def split(context: Context) -> list[Context]:
     """Returns the context of each member."""
-    return [context._replace(parts=parts) for parts in context.parts]
+    return [context._replace(memory=memory) for memory in context.memory]
 
 
 def check_same_vocabulary(vocabularies: dict[str, Vocabulary]) -> None:
@@ -77,15 +76,17 @@ def check_same_vocabulary(vocabularies: dict[str, Vocabulary]) -> None:
     Args:
         vocabularies: Work directory of each model -> its vocabulary.
     """
-    (first, own), *others = vocabularies.items()
+    (first, expected), *others = vocabularies.items()
     for path, other in others:
-        if own.tokens == other.tokens:
+        if expected.tokens == other.tokens:
             continue
-        tokens = enumerate(zip_longest(own.tokens, other.tokens, fillvalue="none"))
-        at, (ours, theirs) = next((i, two) for i, two in tokens if two[0] != two[1])
+        pairs = zip_longest(expected.tokens, other.tokens, fillvalue="none")
+        index, (token, other_token) = next(
+            (i, pair) for i, pair in enumerate(pairs) if pair[0] != pair[1]
+        )
         raise UserError(
-            f"an ensemble needs models of one vocabulary: {first} has {len(own)} "
-            f"tokens, {path} has {len(other)}, and token {at} is {ours!r} in the one, "
-            f"{theirs!r} in the other. Train them on records built with the same "
-            "captions and tokenizer"
+            f"an ensemble needs models of one vocabulary: {first} has {len(expected)} "
+            f"tokens, {path} has {len(other)}, and token {index} is {token!r} in the "
+            f"one, {other_token!r} in the other. Train them on records built with the "
+            "same captions and tokenizer"
         )

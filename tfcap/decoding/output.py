@@ -7,7 +7,7 @@ import tensorflow as tf
 from records.text.tokenizer import Tokenizer
 from records.text.tokenizer_config import TokenizerSettings
 from records.text.vocabulary import PAD_ID, Vocabulary
-from tfcap.models.base import Context, take
+from tfcap.models.base import Context
 
 # Far below the log-probability of any caption, and far above float32's overflow.
 MASKED_LOGIT = -1e9
@@ -41,7 +41,7 @@ class Captions(NamedTuple):
 
 def repeat(context: Context, times: int) -> Context:
     """Repeats each row `times` times, in succession."""
-    return take(context, tf.repeat(tf.range(context.rows), times))
+    return context.select_rows(tf.repeat(tf.range(context.rows), times))
 
 
 def any_batch(loop: list) -> list:

@@ -16,7 +16,7 @@ import tensorflow as tf
 from records.format.manifest import FeatureStatistics
 from records.format.schema import FeatureSpec
 from tfcap.config.model import AttentionConfig
-from tfcap.models.base import CaptioningModel, Context, take
+from tfcap.models.base import CaptioningModel, Context
 from tfcap.models.layers.cross_attention import PhotoAttention, over_cells
 from tfcap.models.layers.embedding import WordEmbedding
 from tfcap.models.layers.image_features import ImageFeatures
@@ -73,9 +73,9 @@ class AttentionCaptioner(CaptioningModel):
         return Context.of_photos({"cells": self.look.project(cells), "word": word})
 
     def read(self, context, text, seed=None):
-        context = take(context, text.row)
+        context = context.select_rows(text.row)
         hidden = self.recall(context, text, seed)
-        attended, _ = self.look(hidden, context.photo, context.parts["cells"])
+        attended, _ = self.look(hidden, context.photo, context.memory["cells"])
         return tf.concat([hidden, attended], -1)
 
     def recall(self, context, text, seed=None):
@@ -89,7 +89,7 @@ class AttentionCaptioner(CaptioningModel):
 
     def vectors(self, context, tokens, seed=None):
         """Returns words' vectors plus their photo's mean vector, [tokens, units]."""
-        words, photo = self.words(tokens, seed), context.parts["word"]
+        words, photo = self.words(tokens, seed), context.memory["word"]
         return words if photo is None else words + tf.gather(photo, context.photo)
 
     def predict_token(self, hidden, seed=None):
@@ -104,12 +104,12 @@ class AttentionCaptioner(CaptioningModel):
 
     def step(self, context, state, token):
         hidden, state = self.lstm.cell(self.vectors(context, token), state)
-        attended, _ = self.look(hidden, context.photo, context.parts["cells"])
+        attended, _ = self.look(hidden, context.photo, context.memory["cells"])
         return self.predict_token(tf.concat([hidden, attended], -1)), state
 
     def attention(self, context, tokens):
         text = PackedTokens.with_padding(tokens)
-        context = take(context, text.row)
+        context = context.select_rows(text.row)
         hidden = self.recall(context, text)
-        _, weights = self.look(hidden, context.photo, context.parts["cells"])
+        _, weights = self.look(hidden, context.photo, context.memory["cells"])
         return text.unpack(over_cells(weights, self.cells.count))

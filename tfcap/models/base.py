@@ -2,10 +2,10 @@
 
 The same weights serve both expansions in training, beam search and export:
 
-    context = model.encode(features)              once per photo
-    rows    = take(context, photo)                row i is of photo `photo[i]`
+    context = model.encode(features)                      once per photo
+    rows    = context.select_rows(photo)                  row i is of photo `photo[i]`
     hidden  = model.read(rows, PackedTokens.of(tokens))   all tokens at once
-    logits  = model.predict_token(hidden)         of selected tokens
+    logits  = model.predict_token(hidden)                 of selected tokens
 
 and, one token at a time, with the decoder's state,
 
@@ -32,28 +32,28 @@ class Context(NamedTuple):
     """The encoded photos, and the photo of each row.
 
     Attributes:
-        parts: any nest of tensors [photos, ...]: a vector, a grid's keys and values.
+        memory: any nest of tensors [photos, ...], such as a vector, or a grid's keys
+            and values.
         photo: int32 [rows]. Several rows may refer to one photo. Photo tensors are
             stored once and indexed by `photo`, never tiled.
     """
 
-    parts: Any
+    memory: Any
     photo: tf.Tensor
 
     @classmethod
-    def of_photos(cls, parts: Any) -> "Context":
+    def of_photos(cls, memory: Any) -> "Context":
         """Makes a context with one row for each photo."""
-        return cls(parts, tf.range(tf.shape(tf.nest.flatten(parts)[0])[0]))
+        return cls(memory, tf.range(tf.shape(tf.nest.flatten(memory)[0])[0]))
 
     @property
     def rows(self) -> tf.Tensor:
         """The number of rows, int32 scalar."""
         return tf.size(self.photo)
 
-
-def take(context: Context, index: tf.Tensor) -> Context:
-    """Selects the rows `index`, int32 [n]; the photos are not copied."""
-    return context._replace(photo=tf.gather(context.photo, index))
+    def select_rows(self, index: tf.Tensor) -> "Context":
+        """Selects the rows `index`, int32 [n]; the photos are not copied."""
+        return self._replace(photo=tf.gather(self.photo, index))
 
 
 class CaptioningModel(keras.Model):

@@ -20,7 +20,7 @@ import tensorflow as tf
 from records.format.manifest import FeatureStatistics
 from records.format.schema import FeatureSpec
 from tfcap.config.model import MergeConfig
-from tfcap.models.base import CaptioningModel, Context, take
+from tfcap.models.base import CaptioningModel, Context
 from tfcap.models.layers.packed_lstm import read_words
 from tfcap.models.layers.standardization import standardizer
 from tfcap.ops.dropout import dropout
@@ -93,10 +93,10 @@ class MergeCaptioner(CaptioningModel):
             state = self.initial_state(context, 0)
             return read_words(self.lstm, words, text, state)
         hidden = read_words(self.lstm, words, text)
-        return hidden + self.photo(take(context, text.row))
+        return hidden + self.photo(context.select_rows(text.row))
 
     def photo(self, context):
-        return tf.gather(context.parts, context.photo)
+        return tf.gather(context.memory, context.photo)
 
     def predict_token(self, hidden, seed=None):
         hidden = self.hidden(hidden)

@@ -17,7 +17,7 @@ import tensorflow as tf
 from records.format.manifest import FeatureStatistics
 from records.format.schema import FeatureSpec
 from tfcap.config.model import TransformerConfig
-from tfcap.models.base import CaptioningModel, Context, take
+from tfcap.models.base import CaptioningModel, Context
 from tfcap.models.layers.cross_attention import over_cells
 from tfcap.models.layers.decoder_block import DecoderBlock
 from tfcap.models.layers.embedding import WordEmbedding
@@ -79,15 +79,15 @@ class TransformerCaptioner(CaptioningModel):
 
     def run(self, context, text, seed=None):
         """Returns hidden values before the last norm, and the last block's weights."""
-        context, seeds = take(context, text.row), text.seeds(seed)
+        context, seeds = context.select_rows(text.row), text.seeds(seed)
         hidden = self.vectors(context, text.tokens, text.position, seeds)
-        for block, cells in zip(self.blocks, context.parts["cells"], strict=True):
+        for block, cells in zip(self.blocks, context.memory["cells"], strict=True):
             hidden, weights = block.read(hidden, text, context.photo, cells, seeds)
         return hidden, weights
 
     def vectors(self, context, tokens, position, seed=None):
         """Returns words' vectors plus their positions and their photo's mean vector."""
-        words, photo = self.words(tokens, seed), context.parts["word"]
+        words, photo = self.words(tokens, seed), context.memory["word"]
         words += tf.cast(sines(position, self.config.embedding_units), words.dtype)
         return words if photo is None else words + tf.gather(photo, context.photo)
 
@@ -104,7 +104,7 @@ class TransformerCaptioner(CaptioningModel):
     def step(self, context, state, token):
         position = state["position"]
         hidden, kept = self.vectors(context, token, position), []
-        parts = zip(self.blocks, state["kept"], context.parts["cells"], strict=True)
+        parts = zip(self.blocks, state["kept"], context.memory["cells"], strict=True)
         for block, before, cells in parts:
             hidden, after = block.step(hidden, position, before, context.photo, cells)
             kept.append(after)

@@ -11,7 +11,7 @@ import tensorflow as tf
 from tfcap.ops.dispatch import native_ops
 
 # Far below any score, and finite in float16 too.
-MASKED_LOGIT = -3e4
+MASKED_SCORE = -3e4
 
 
 class PackedRows(Protocol):
@@ -108,7 +108,7 @@ def masked_attention(
         [rows, n, units].
     """
     scores = tf.matmul(query, key, transpose_b=True) * query.shape[-1] ** -0.5
-    scores = tf.where(visible, tf.cast(scores, tf.float32), MASKED_LOGIT)
+    scores = tf.where(visible, tf.cast(scores, tf.float32), MASKED_SCORE)
     weights = tf.cast(tf.nn.softmax(scores), value.dtype)
     _, heads, _, head_units = query.shape
     return merge_heads(tf.matmul(weights, value), heads * head_units)

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from records.text.vocabulary import PAD_ID
 from tfcap.data.pipeline import Batch
-from tfcap.models.base import CaptioningModel, take
+from tfcap.models.base import CaptioningModel
 from tfcap.models.layers.packed_tokens import PackedTokens
 from tfcap.ops.cross_entropy import smoothed_cross_entropy
 from tfcap.ops.random import row_seeds
@@ -66,7 +66,7 @@ def token_losses(
     context = model.encode(batch["features"], seed)
     text, target = PackedTokens.of(batch["prefix"]), batch["target"]
     rows = None if seed is None else row_seeds(seed, batch["photo"])
-    hidden = model.read(take(context, batch["photo"]), text, rows)
+    hidden = model.read(context.select_rows(batch["photo"]), text, rows)
     seeds = text.seeds(rows)
     if target.shape.rank == 1:
         hidden = tf.gather(hidden, text.last)

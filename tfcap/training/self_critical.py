@@ -22,7 +22,7 @@ from tfcap.decoding.greedy import greedy_search
 from tfcap.decoding.logits_processors import LogitsProcessor
 from tfcap.decoding.sampling import draw
 from tfcap.metrics.cider import CiderD
-from tfcap.models.base import CaptioningModel, Context, take
+from tfcap.models.base import CaptioningModel, Context
 from tfcap.models.layers.packed_tokens import PackedTokens
 from tfcap.ops.cross_entropy import smoothed_cross_entropy
 from tfcap.ops.random import fold_in, row_seeds, uniform
@@ -113,7 +113,7 @@ class SelfCritical:
         advantage = tf.stop_gradient(reward - self.baseline(model, reward, batch))
         if not self.config.dropout:
             seed = seeds = None
-        rows = take(model.encode(batch["features"], seed), photo)
+        rows = model.encode(batch["features"], seed).select_rows(photo)
         captions = tf.reshape(captions, [tf.size(photo), -1])
         surprise = self.surprise(model, rows, captions, seeds)
         surrogate = tf.reshape(advantage, [-1]) * surprise

@@ -32,7 +32,7 @@ class TableModel:
         return {"before": tf.zeros([context.rows], tf.int32)}
 
     def step(self, context, state, token):
-        photo = tf.gather(context.parts, context.photo)
+        photo = tf.gather(context.memory, context.photo)
         where = tf.stack([photo, state["before"], token], 1)
         return tf.gather_nd(self.table, where), {"before": token}
 

@@ -11,7 +11,7 @@ from records.format.schema import FeatureSpec
 from tfcap.config.model import AttentionConfig, TransformerConfig
 from tfcap.data.expansion import expand_causal, expand_prefixes, pad
 from tfcap.models.attention import AttentionCaptioner
-from tfcap.models.base import Context, take
+from tfcap.models.base import Context
 from tfcap.models.transformer import TransformerCaptioner
 from tfcap.training.objectives import token_losses
 
@@ -90,7 +90,7 @@ def test_the_gradient_is_that_of_the_loss(name):
 @BOTH
 def test_stepping_says_what_reading_says(name):
     model = build(name)
-    context = take(model.encode(features()), PHOTO)
+    context = model.encode(features()).select_rows(PHOTO)
     at_once = read(model, context, TOKENS)
     state = model.initial_state(context, 5)
     for t in range(3):
@@ -102,7 +102,7 @@ def test_stepping_says_what_reading_says(name):
 @BOTH
 def test_a_row_sees_its_own_photo_and_the_tokens_before_alone(name):
     model = build(name)
-    whole = read(model, take(model.encode(features()), PHOTO), TOKENS)
+    whole = read(model, model.encode(features()).select_rows(PHOTO), TOKENS)
     for row, photo in enumerate(PHOTO.numpy()):
         alone = model.encode(features()[photo : photo + 1])
         padded = tf.concat([TOKENS[row : row + 1, :2], [[0, 0]]], 1)
@@ -113,7 +113,7 @@ def test_a_row_sees_its_own_photo_and_the_tokens_before_alone(name):
 @BOTH
 def test_attention_is_shared_out_over_the_cells_of_the_features(name):
     model = build(name)
-    shares = model.attention(take(model.encode(features()), PHOTO), TOKENS)
+    shares = model.attention(model.encode(features()).select_rows(PHOTO), TOKENS)
     assert shares.shape == [5, 3, 6] and shares.dtype == tf.float32
     np.testing.assert_allclose(tf.reduce_sum(shares, -1), np.ones([5, 3]), rtol=1e-5)
     assert np.ptp(shares.numpy()) > 1e-4
@@ -185,7 +185,7 @@ def test_half_of_the_grids_are_mirrored_by_the_seed():
 def test_a_context_of_beams_attends_as_its_photos_do():
     model = build("attention")
     context = model.encode(features())
-    beams = take(context, tf.repeat(tf.range(3), 2))
+    beams = context.select_rows(tf.repeat(tf.range(3), 2))
     assert isinstance(beams, Context)
     tokens = tf.repeat(TOKENS[:3], 2, axis=0)
     alone = read(model, context, TOKENS[:3])

@@ -9,7 +9,7 @@ from records.format.manifest import FeatureStatistics
 from records.format.schema import FeatureSpec
 from tfcap.config.model import MergeConfig
 from tfcap.data.expansion import expand_causal, expand_prefixes, pad
-from tfcap.models.base import Context, take
+from tfcap.models.base import Context
 from tfcap.models.layers.standardization import standardizer
 from tfcap.models.merge import MergeCaptioner
 from tfcap.training.objectives import token_losses
@@ -72,10 +72,10 @@ def test_stepping_says_what_reading_says(photo):
 
 def test_rows_are_taken_by_photo_and_no_photo_is_copied():
     grid = tf.zeros([3, 2, 2])
-    rows = take(Context.of_photos({"grid": grid}), [2, 0, 0, 1])
-    assert rows.parts["grid"] is grid
+    rows = Context.of_photos({"grid": grid}).select_rows([2, 0, 0, 1])
+    assert rows.memory["grid"] is grid
     assert rows.photo.numpy().tolist() == [2, 0, 0, 1]
-    assert take(rows, [0, 3]).photo.numpy().tolist() == [2, 1]
+    assert rows.select_rows([0, 3]).photo.numpy().tolist() == [2, 1]
 
 
 def test_padding_on_the_right_changes_nothing_before_it():
@@ -108,8 +108,8 @@ def test_a_grid_is_averaged_over_its_cells():
     grid, pooled = build(shape=(2, 3, 6)), build(shape=(6,))
     features = tf.random.stateless_normal([2, 2, 3, 6], [1, 2])
     np.testing.assert_allclose(
-        grid.encode(features).parts,
-        pooled.encode(tf.reduce_mean(features, [1, 2])).parts,
+        grid.encode(features).memory,
+        pooled.encode(tf.reduce_mean(features, [1, 2])).memory,
         rtol=1e-5,
     )
 

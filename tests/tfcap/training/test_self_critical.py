@@ -19,7 +19,6 @@ from tfcap.config.decoding import DecodingConfig
 from tfcap.config.loading import load_config
 from tfcap.data.expansion import expand_causal, pad
 from tfcap.data.padding import never_empty
-from tfcap.models.base import take
 from tfcap.ops.random import fold_in
 from tfcap.runs.workdir import Workdir
 from tfcap.training.self_critical import SelfCritical
@@ -187,7 +186,7 @@ def test_an_end_that_was_not_drawn_has_no_gradient(first):
     )
     rewarded, model = SelfCritical.of(config, records), trainer.model
     written = tf.constant([[1, 4, 5, 2], [1, 4, 2, 0]])
-    context = take(model.encode(tf.ones([1, 4])), tf.constant([0, 0]))
+    context = model.encode(tf.ones([1, 4])).select_rows(tf.constant([0, 0]))
     found = tf.function(rewarded.surprise)(model, context, written, None)
     logits = model.predict_tokens(context, written[:, :-1]) + rewarded.rules.banned_mask
     chosen = tf.gather(tf.nn.log_softmax(logits), written[:, 1:], batch_dims=2)

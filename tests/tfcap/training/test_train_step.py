@@ -112,9 +112,9 @@ def test_layers_compute_in_half_precision_and_weights_stay_whole(
         for precision in ("float32", precision)
     )
     context = mixed.model.encode(tf.zeros([1, 4]))
-    assert context.parts.dtype == precision.removeprefix("mixed_")
+    assert context.memory.dtype == precision.removeprefix("mixed_")
     hidden = mixed.model.read(context, PackedTokens.of(tf.ones([1, 2], tf.int32)))
-    assert hidden.dtype == context.parts.dtype
+    assert hidden.dtype == context.memory.dtype
     assert mixed.model.predict_token(hidden).dtype == tf.float32
     assert {v.dtype for v in mixed.model.trainable_variables} == {"float32"}
     for one, other in zip(whole.take(3), mixed.take(3), strict=True):
