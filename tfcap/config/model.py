@@ -129,9 +129,8 @@ def check_heads(name: str, units: int, heads: int) -> None:
         raise ValueError(f"heads ({heads}) must divide {name} ({units})")
 
 
-Model = Annotated[
-    MergeConfig | AttentionConfig | TransformerConfig, Field(discriminator="name")
-]
+AttendingConfig = AttentionConfig | TransformerConfig
+Model = Annotated[MergeConfig | AttendingConfig, Field(discriminator="name")]
 MODELS = {
     "merge": MergeConfig,
     "attention": AttentionConfig,

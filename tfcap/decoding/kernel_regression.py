@@ -23,9 +23,8 @@ import tensorflow as tf
 from records.errors import UserError
 from tfcap.config.decoding import RegressionConfig
 from tfcap.data.features import FeatureSource, distinct, photos_of
+from tfcap.models.layers.standardization import MOST_CHANNELS, inverse_deviation
 
-# More channels mean flattened grids, whose cosine says little and takes gigabytes.
-MOST_CHANNELS = 8192
 # The kernel of this many photos is inverted in 512 MB, and kept in 256.
 MOST_PHOTOS = 8192
 BATCH = 100  # photos whose features are in memory
@@ -48,9 +47,7 @@ class View(tf.experimental.ExtensionType):
     @classmethod
     def of(cls, vectors: np.ndarray) -> "View":
         """Standardizes features, float32 [photos, channels]."""
-        mean, deviation = vectors.mean(0), vectors.std(0)
-        dead = deviation <= 1e-6 * deviation.max(initial=0)
-        scale = np.where(dead, 0, 1 / np.where(dead, 1, deviation)).astype(np.float32)
+        mean, scale = vectors.mean(0), inverse_deviation(vectors.std(0))
         standard = (vectors - mean) * scale
         length = np.linalg.norm(standard, axis=1, keepdims=True)
         return cls(mean, scale, (standard / np.maximum(length, 1e-6)).astype("float16"))
@@ -180,8 +177,8 @@ def mean_features(sources: Sequence[FeatureSource], split: str) -> list[np.ndarr
     """
     for source in sources:
         check_channels(source)
-    numbers = spread(sources[0].records.manifest.photos(split))
-    means = [[] for _ in sources]
+    numbers = spread(sources[0].records.manifest.photos(split)).tolist()
+    means: list[list[np.ndarray]] = [[] for _ in sources]
     for _, batches in photos_of(sources, split, BATCH, numbers):
         for source_means, features in zip(means, batches):
             source_means.append(mean_of_cells(features))
@@ -189,7 +186,10 @@ def mean_features(sources: Sequence[FeatureSource], split: str) -> list[np.ndarr
 
 
 def check_channels(source: FeatureSource) -> None:
-    """Raises UserError if features have more than `MOST_CHANNELS` channels."""
+    """Raises UserError if features have more than `MOST_CHANNELS` channels.
+
+    The cosine of flattened grids says little and takes gigabytes.
+    """
     channels = source.spec.shape[-1]
     if channels > MOST_CHANNELS:
         raise UserError(

@@ -1,6 +1,7 @@
 """Captioning models with one interface, and the function that builds them.
 
 base.py          the interface: encode a photo once, then step the decoder
+attending.py     what the models share that attend to the photo
 merge.py         photo and text meet after the LSTM (Tanti et al. 2018)
 attention.py     an LSTM that attends to the photo (Xu et al. 2015)
 transformer.py   a causal decoder (Vaswani et al. 2017)

@@ -13,84 +13,57 @@ state, so all positions of a caption attend at once. Several heads as in Vaswani
 import keras
 import tensorflow as tf
 
-from records.format.manifest import FeatureStatistics
-from records.format.schema import FeatureSpec
 from tfcap.config.model import AttentionConfig
-from tfcap.models.base import CaptioningModel, Context
-from tfcap.models.layers.cross_attention import PhotoAttention, over_cells
-from tfcap.models.layers.embedding import WordEmbedding
-from tfcap.models.layers.image_features import ImageFeatures
-from tfcap.models.layers.packed_lstm import read_words
-from tfcap.models.layers.packed_tokens import PackedTokens
+from tfcap.models.attending import AttendingModel
+from tfcap.models.base import Context
+from tfcap.models.layers.cross_attention import PhotoAttention, Projected
+from tfcap.models.layers.packed_lstm import read_words, zero_state
 from tfcap.ops.dropout import dropout
+from tfcap.ops.packed_tokens import PackedTokens
 
 HIDDEN, OUTPUT = 20, 21
 
 
-class AttentionCaptioner(CaptioningModel):
-    """The attention model.
+class AttentionCaptioner(AttendingModel):
+    """The attention model."""
 
-    Args:
-        config: layer sizes, dropout and ingredients.
-        vocabulary_size: tokens, special ones included.
-        features: shape of one photo's features.
-        moments: mean and deviation to standardise with.
-        seed: seed of the initial weights.
+    config: AttentionConfig
 
-    Raises:
-        UserError: the features have no cells.
-    """
-
-    def __init__(
-        self,
-        config: AttentionConfig,
-        vocabulary_size: int,
-        features: FeatureSpec,
-        moments: FeatureStatistics,
-        seed: int = 0,
-    ):
-        super().__init__(name="attention")
-        keras.utils.set_random_seed(seed)
-        self.config = config
-        self.cells = ImageFeatures(config, features, moments)
-        dense = keras.layers.Dense
-        self.photo_word = dense(config.embedding_units, name="photo_word")
-        self.words = WordEmbedding(config, vocabulary_size)
+    def make_decoder(self) -> None:
+        config, dense = self.config, keras.layers.Dense
         self.lstm = keras.layers.LSTM(
             config.lstm_units, return_sequences=True, name="lstm"
         )
         self.look = PhotoAttention(config.attention_units, config.heads, "look")
         self.hidden = dense(config.output_units, "relu", name="hidden")
         self.word = dense(config.embedding_units, name="word")
-        self.make_weights(features.shape)
 
-    def prepare(self, records):
-        self.cells.prepare(records)
-
-    def encode(self, features, seed=None):
-        cells, mean = self.cells(features, seed)
-        word = self.photo_word(mean) if self.config.pooled_words else None
-        return Context.of_photos({"cells": self.look.project(cells), "word": word})
+    def project(self, cells: tf.Tensor) -> Projected:
+        return self.look.project(cells)
 
     def read(self, context, text, seed=None):
         context = context.select_rows(text.row)
-        hidden = self.recall(context, text, seed)
-        attended, _ = self.look(hidden, context.photo, context.memory["cells"])
-        return tf.concat([hidden, attended], -1)
+        hidden = self.run_lstm(context, text, seed)
+        return tf.concat([hidden, self.attend(context, hidden)[0]], -1)
 
-    def recall(self, context, text, seed=None):
+    def run_lstm(
+        self, context: Context, text: PackedTokens, seed: tf.Tensor | None = None
+    ) -> tf.Tensor:
         """Returns the LSTM's output after each token, [tokens, lstm_units].
 
-        The rows of `context` are tokens; those of `seed` are rows.
+        Args:
+            context: its rows are the tokens.
+            text: the tokens.
+            seed: of the text's rows; None without dropout.
         """
         seeds = text.seeds(seed)
-        hidden = read_words(self.lstm, self.vectors(context, text.tokens, seeds), text)
+        words = self.add_photo(self.words(text.tokens, seeds), context)
+        hidden = read_words(self.lstm, words, text)
         return dropout(hidden, self.config.hidden_dropout, seeds, HIDDEN)
 
-    def vectors(self, context, tokens, seed=None):
-        """Returns words' vectors plus their photo's mean vector, [tokens, units]."""
-        words, photo = self.words(tokens, seed), context.memory["word"]
-        return words if photo is None else words + tf.gather(photo, context.photo)
+    def attend(self, context: Context, hidden: tf.Tensor):
+        """Returns the attended context of each token, and the attention weights."""
+        return self.look(hidden, context.photo, context.memory["cells"])
 
     def predict_token(self, hidden, seed=None):
         hidden = self.hidden(hidden)
@@ -98,18 +71,13 @@ class AttentionCaptioner(CaptioningModel):
         return self.words.predict(self.word(hidden))
 
     def initial_state(self, context, length):
-        units, dtype = self.config.lstm_units, self.lstm.compute_dtype
-        zeros = tf.zeros([context.rows, units], dtype)
-        return [zeros, zeros]
+        return zero_state(self.lstm, context.rows)
 
     def step(self, context, state, token):
-        hidden, state = self.lstm.cell(self.vectors(context, token), state)
-        attended, _ = self.look(hidden, context.photo, context.memory["cells"])
+        words = self.add_photo(self.words(token), context)
+        hidden, state = self.lstm.cell(words, state)
+        attended, _ = self.attend(context, hidden)
         return self.predict_token(tf.concat([hidden, attended], -1)), state
 
-    def attention(self, context, tokens):
-        text = PackedTokens.with_padding(tokens)
-        context = context.select_rows(text.row)
-        hidden = self.recall(context, text)
-        _, weights = self.look(hidden, context.photo, context.memory["cells"])
-        return text.unpack(over_cells(weights, self.cells.count))
+    def cell_weights(self, context, text):
+        return self.attend(context, self.run_lstm(context, text))[1]

@@ -23,7 +23,7 @@ import tensorflow as tf
 
 from records.format.record_set import RecordSet
 from tfcap.encoders.trainable import TrainableEncoder
-from tfcap.models.layers.packed_tokens import PackedTokens
+from tfcap.ops.packed_tokens import PackedTokens
 
 State = Any
 

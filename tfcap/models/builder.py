@@ -8,14 +8,13 @@ import keras
 from records.format.manifest import Manifest
 from records.text.vocabulary import Vocabulary
 from tfcap.config.experiment import Config
+from tfcap.config.model import AttentionConfig, TransformerConfig
 from tfcap.encoders.trainable import load_tuned
 from tfcap.models.attention import AttentionCaptioner
 from tfcap.models.base import CaptioningModel
 from tfcap.models.layers.glove import load_glove
 from tfcap.models.merge import MergeCaptioner
 from tfcap.models.transformer import TransformerCaptioner
-
-ATTENDING = {"attention": AttentionCaptioner, "transformer": TransformerCaptioner}
 
 
 def build_model(
@@ -51,14 +50,16 @@ def build_captioner(
 ) -> CaptioningModel:
     """Builds the captioner, which maps features to captions."""
     settings, seed = config.model, config.training.seed
-    known = (settings, len(vocabulary), manifest.features, manifest.moments)
-    if settings.name in ATTENDING:
-        return ATTENDING[settings.name](*known, seed)
+    records = len(vocabulary), manifest.features, manifest.moments
+    if isinstance(settings, AttentionConfig):
+        return AttentionCaptioner(settings, *records, seed)
+    if isinstance(settings, TransformerConfig):
+        return TransformerCaptioner(settings, *records, seed)
     embedding = None
     if settings.glove and not restored:
         units = settings.embedding_units
         embedding = load_glove(settings.glove, vocabulary, units, seed)
-    return MergeCaptioner(*known, embedding, seed)
+    return MergeCaptioner(settings, *records, embedding, seed)
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from records.format.manifest import FeatureStatistics
 from records.format.schema import FeatureSpec
 from tfcap.config.model import MergeConfig
 from tfcap.models.base import CaptioningModel, Context
-from tfcap.models.layers.packed_lstm import read_words
+from tfcap.models.layers.packed_lstm import read_words, zero_state
 from tfcap.models.layers.standardization import standardizer
 from tfcap.ops.dropout import dropout
 
@@ -106,9 +106,7 @@ class MergeCaptioner(CaptioningModel):
     def initial_state(self, context, length):
         if not self.merges:
             return [self.photo(context)] * 2
-        units, dtype = self.config.lstm_units, self.lstm.compute_dtype
-        zeros = tf.zeros([context.rows, units], dtype)
-        return [zeros, zeros]
+        return zero_state(self.lstm, context.rows)
 
     def step(self, context, state, token):
         text, state = self.lstm.cell(self.embedding(token), state)

@@ -14,82 +14,64 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from records.format.manifest import FeatureStatistics
-from records.format.schema import FeatureSpec
 from tfcap.config.model import TransformerConfig
-from tfcap.models.base import CaptioningModel, Context
-from tfcap.models.layers.cross_attention import over_cells
+from tfcap.models.attending import AttendingModel
+from tfcap.models.base import Context
+from tfcap.models.layers.cross_attention import Projected
 from tfcap.models.layers.decoder_block import DecoderBlock
-from tfcap.models.layers.embedding import WordEmbedding
-from tfcap.models.layers.image_features import ImageFeatures
-from tfcap.models.layers.packed_tokens import PackedTokens
 from tfcap.ops.dropout import dropout
+from tfcap.ops.packed_tokens import PackedTokens
 
 OUTPUT = 21
 
 
-class TransformerCaptioner(CaptioningModel):
-    """The transformer.
+class TransformerCaptioner(AttendingModel):
+    """The transformer."""
 
-    Args:
-        config: layer sizes, dropout and ingredients.
-        vocabulary_size: tokens, special ones included.
-        features: shape of one photo's features.
-        moments: mean and deviation to standardise with.
-        seed: seed of the initial weights.
+    config: TransformerConfig
 
-    Raises:
-        UserError: the features have no cells.
-    """
-
-    def __init__(
-        self,
-        config: TransformerConfig,
-        vocabulary_size: int,
-        features: FeatureSpec,
-        moments: FeatureStatistics,
-        seed: int = 0,
-    ):
-        super().__init__(name="transformer")
-        keras.utils.set_random_seed(seed)
-        self.config = config
-        self.cells = ImageFeatures(config, features, moments)
-        units = config.embedding_units
-        self.photo_word = keras.layers.Dense(units, name="photo_word")
-        self.words = WordEmbedding(config, vocabulary_size)
+    def make_decoder(self) -> None:
+        config = self.config
         self.blocks = [DecoderBlock(config, number) for number in range(config.layers)]
         # A checkpoint finds layers that are attributes, and none in a list.
         for number, block in enumerate(self.blocks):
             setattr(self, f"block_{number}", block)
         self.norm = keras.layers.LayerNormalization(name="norm")
-        self.make_weights(features.shape)
 
-    def prepare(self, records):
-        self.cells.prepare(records)
-
-    def encode(self, features, seed=None):
-        cells, mean = self.cells(features, seed)
-        word = self.photo_word(mean) if self.config.pooled_words else None
-        projected = [block.look.project(cells) for block in self.blocks]
-        return Context.of_photos({"cells": projected, "word": word})
+    def project(self, cells: tf.Tensor) -> list[Projected]:
+        return [block.look.project(cells) for block in self.blocks]
 
     def read(self, context, text, seed=None):
-        hidden, _ = self.run(context, text, seed)
+        hidden, _ = self.run_blocks(context.select_rows(text.row), text, seed)
         return self.norm(hidden)
 
-    def run(self, context, text, seed=None):
-        """Returns hidden values before the last norm, and the last block's weights."""
-        context, seeds = context.select_rows(text.row), text.seeds(seed)
-        hidden = self.vectors(context, text.tokens, text.position, seeds)
+    def run_blocks(
+        self, context: Context, text: PackedTokens, seed: tf.Tensor | None = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns hidden values before the last norm, and the last block's weights.
+
+        Args:
+            context: its rows are the tokens.
+            text: the tokens.
+            seed: of the text's rows; None without dropout.
+        """
+        seeds, weights = text.seeds(seed), None
+        hidden = self.embed(context, text.tokens, text.position, seeds)
         for block, cells in zip(self.blocks, context.memory["cells"], strict=True):
             hidden, weights = block.read(hidden, text, context.photo, cells, seeds)
         return hidden, weights
 
-    def vectors(self, context, tokens, position, seed=None):
+    def embed(
+        self,
+        context: Context,
+        tokens: tf.Tensor,
+        position: tf.Tensor,
+        seed: tf.Tensor | None = None,
+    ) -> tf.Tensor:
         """Returns words' vectors plus their positions and their photo's mean vector."""
-        words, photo = self.words(tokens, seed), context.memory["word"]
+        words = self.words(tokens, seed)
         words += tf.cast(sines(position, self.config.embedding_units), words.dtype)
-        return words if photo is None else words + tf.gather(photo, context.photo)
+        return self.add_photo(words, context)
 
     def predict_token(self, hidden, seed=None):
         hidden = dropout(hidden, self.config.output_dropout, seed, OUTPUT)
@@ -98,23 +80,23 @@ class TransformerCaptioner(CaptioningModel):
     def initial_state(self, context, length):
         return {
             "position": tf.zeros([context.rows], tf.int32),
-            "kept": [block.nothing_kept(context.rows, length) for block in self.blocks],
+            "caches": [
+                block.empty_cache(context.rows, length) for block in self.blocks
+            ],
         }
 
     def step(self, context, state, token):
-        position = state["position"]
-        hidden, kept = self.vectors(context, token, position), []
-        parts = zip(self.blocks, state["kept"], context.memory["cells"], strict=True)
-        for block, before, cells in parts:
-            hidden, after = block.step(hidden, position, before, context.photo, cells)
-            kept.append(after)
+        position, caches = state["position"], []
+        hidden = self.embed(context, token, position)
+        each = zip(self.blocks, state["caches"], context.memory["cells"], strict=True)
+        for block, cache, cells in each:
+            hidden, cache = block.step(hidden, position, cache, context.photo, cells)
+            caches.append(cache)
         logits = self.predict_token(self.norm(hidden))
-        return logits, {"position": position + 1, "kept": kept}
+        return logits, {"position": position + 1, "caches": caches}
 
-    def attention(self, context, tokens):
-        text = PackedTokens.with_padding(tokens)
-        _, weights = self.run(context, text)
-        return text.unpack(over_cells(weights, self.cells.count))
+    def cell_weights(self, context, text):
+        return self.run_blocks(context, text)[1]
 
 
 def sines(position: tf.Tensor, units: int) -> tf.Tensor:

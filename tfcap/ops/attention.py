@@ -4,26 +4,14 @@ Source: Vaswani et al., "Attention Is All You Need", 2017, section 3.2.
 """
 
 from types import ModuleType
-from typing import Protocol
 
 import tensorflow as tf
 
 from tfcap.ops.dispatch import native_ops
+from tfcap.ops.packed_tokens import PackedTokens
 
 # Far below any score, and finite in float16 too.
 MASKED_SCORE = -3e4
-
-
-class PackedRows(Protocol):
-    """Rows of tokens without their padding; see `tfcap.models.layers.packed_tokens`."""
-
-    lengths: tf.Tensor
-    size: tf.Tensor
-    padded: bool
-    row: tf.Tensor
-
-    def pack(self, values: tf.Tensor) -> tf.Tensor: ...
-    def unpack(self, values: tf.Tensor) -> tf.Tensor: ...
 
 
 def attend_to_photo(
@@ -51,8 +39,8 @@ def attend_to_photo(
     photos, cells, _ = tf.unstack(tf.shape(key))
     if native:
         begins = tf.range(photos + 1) * cells
-        flat = [tf.reshape(part, [-1, units]) for part in (key, value)]
-        return attend_native(native, query, *flat, photo, begins, heads), None
+        keys, values = (tf.reshape(part, [-1, units]) for part in (key, value))
+        return attend_native(native, query, keys, values, photo, begins, heads), None
     place, most = places(photo)
     queries = tf.scatter_nd(place, query, [photos, most, units])
     queries, keys, values = (
@@ -66,7 +54,7 @@ def attend_to_photo(
 
 
 def attend_to_earlier(
-    query: tf.Tensor, key: tf.Tensor, value: tf.Tensor, text: PackedRows, heads: int
+    query: tf.Tensor, key: tf.Tensor, value: tf.Tensor, text: PackedTokens, heads: int
 ) -> tf.Tensor:
     """Attends from each token to itself and to the tokens before it in its row.
 
@@ -83,14 +71,14 @@ def attend_to_earlier(
     native, units = native_ops(query), query.shape[-1]
     if native and not text.padded:
         begins = tf.concat([[0], tf.cumsum(text.lengths)], 0)
-        parts = query, key, value, text.row, begins
-        return attend_native(native, *parts, heads, causal=True)
+        return attend_native(native, query, key, value, text.row, begins, heads, True)
     length = text.size[1]
     # No mask for padding: it is on the right, and only the left is attended to.
     earlier = tf.linalg.band_part(tf.ones([length, length], tf.bool), -1, 0)
-    rows = (text.unpack(part) for part in (query, key, value))
-    parts = (split_heads(part, heads, units) for part in rows)
-    return text.pack(masked_attention(*parts, earlier))
+    queries, keys, values = (
+        split_heads(text.unpack(part), heads, units) for part in (query, key, value)
+    )
+    return text.pack(masked_attention(queries, keys, values, earlier))
 
 
 def masked_attention(

@@ -8,8 +8,8 @@ import tensorflow as tf
 from records.text.vocabulary import PAD_ID
 from tfcap.data.pipeline import Batch
 from tfcap.models.base import CaptioningModel
-from tfcap.models.layers.packed_tokens import PackedTokens
 from tfcap.ops.cross_entropy import smoothed_cross_entropy
+from tfcap.ops.packed_tokens import PackedTokens
 from tfcap.ops.random import row_seeds
 
 

@@ -23,7 +23,7 @@ from tfcap.decoding.logits_processors import LogitsProcessor
 from tfcap.decoding.sampling import draw
 from tfcap.metrics.cider import CiderD
 from tfcap.models.base import CaptioningModel, Context
-from tfcap.models.layers.packed_tokens import PackedTokens
+from tfcap.ops.packed_tokens import PackedTokens
 from tfcap.ops.cross_entropy import smoothed_cross_entropy
 from tfcap.ops.random import fold_in, row_seeds, uniform
 

@@ -2,8 +2,8 @@
 
 import tensorflow as tf
 
-from tfcap.models.layers.packed_tokens import PackedTokens
 from tfcap.ops.dispatch import kernels_for
+from tfcap.ops.packed_tokens import PackedTokens
 from tfcap.training.objectives import token_losses
 
 BATCH = {

@@ -8,7 +8,7 @@ from training_steps import Steps, settings, strategy_of
 from tfcap.data.pipeline import scoring_batches
 from tfcap.models import build_model
 from tfcap.models.layers.packed_lstm import read_words
-from tfcap.models.layers.packed_tokens import PackedTokens
+from tfcap.ops.packed_tokens import PackedTokens
 from tfcap.training.gradients import part_of
 from tfcap.training.train_step import StepResult, make_score_step
 

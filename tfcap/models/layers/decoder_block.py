@@ -5,12 +5,13 @@ import tensorflow as tf
 
 from tfcap.config.model import TransformerConfig
 from tfcap.models.layers.cross_attention import PhotoAttention, Projected
-from tfcap.models.layers.packed_tokens import PackedTokens
 from tfcap.ops.attention import attend_to_earlier, masked_attention
 from tfcap.ops.dropout import dropout
+from tfcap.ops.packed_tokens import PackedTokens
 
-Kept = tuple[tf.Tensor, tf.Tensor]
-SELF, SEEN, INNER = range(3)
+# Keys and values of earlier positions, [rows, heads, length, units of a head] each.
+Cache = tuple[tf.Tensor, tf.Tensor]
+SELF, CROSS, INNER = range(3)
 
 
 class DecoderBlock(keras.layers.Layer):
@@ -37,7 +38,14 @@ class DecoderBlock(keras.layers.Layer):
         self.widen = dense(config.feed_forward_units, "relu", name="widen")
         self.narrow = dense(units, name="narrow")
 
-    def read(self, hidden, text: PackedTokens, photo, cells: Projected, seed=None):
+    def read(
+        self,
+        hidden: tf.Tensor,
+        text: PackedTokens,
+        photo: tf.Tensor,
+        cells: Projected,
+        seed: tf.Tensor | None = None,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """Runs the block over whole rows.
 
         Args:
@@ -50,53 +58,66 @@ class DecoderBlock(keras.layers.Layer):
         Returns:
             [tokens, units]; and the weights of cells, as of `PhotoAttention`.
         """
-        parts = tf.split(self.queries_keys_values(self.norm_self(hidden)), 3, -1)
-        mixed = attend_to_earlier(*parts, text, self.heads)
+        query, key, value = self.project(hidden)
+        mixed = attend_to_earlier(query, key, value, text, self.heads)
         return self.after_self(hidden, mixed, photo, cells, seed)
 
-    def step(self, hidden, position, kept: Kept, photo, cells: Projected):
+    def step(
+        self,
+        hidden: tf.Tensor,
+        position: tf.Tensor,
+        cache: Cache,
+        photo: tf.Tensor,
+        cells: Projected,
+    ) -> tuple[tf.Tensor, Cache]:
         """Runs the block over one token of each row.
 
         Args:
             hidden: [rows, units].
             position: of the token, int32 [rows].
-            kept: keys and values of earlier positions, [rows, heads, length, units of a
-                head].
+            cache: keys and values of earlier positions.
             photo: the photo of each row, int32 [rows].
             cells: keys and values, as `PhotoAttention.project` returns them.
 
         Returns:
-            [rows, units]; and `kept` with this position.
+            [rows, units]; and the cache with this position.
         """
-        parts = tf.split(self.queries_keys_values(self.norm_self(hidden)), 3, -1)
         shape = [tf.size(position), self.heads, self.head_units]
-        query, key, value = (tf.reshape(part, shape) for part in parts)
+        query, key, value = (tf.reshape(part, shape) for part in self.project(hidden))
         row, head = tf.meshgrid(tf.range(shape[0]), tf.range(self.heads), indexing="ij")
-        here = tf.stack(
-            [row, head, tf.repeat(position[:, tf.newaxis], self.heads, 1)], 2
-        )
-        keys, values = (
-            tf.tensor_scatter_nd_update(before, here, now)
-            for before, now in zip(kept, (key, value), strict=True)
-        )
-        until = tf.range(tf.shape(keys)[2]) <= position[:, tf.newaxis]
-        until = until[:, tf.newaxis, tf.newaxis]
-        mixed = masked_attention(query[:, :, tf.newaxis], keys, values, until)
+        positions = tf.repeat(position[:, tf.newaxis], self.heads, 1)
+        index = tf.stack([row, head, positions], 2)
+        keys = tf.tensor_scatter_nd_update(cache[0], index, key)
+        values = tf.tensor_scatter_nd_update(cache[1], index, value)
+        visible = tf.range(tf.shape(keys)[2]) <= position[:, tf.newaxis]
+        visible = visible[:, tf.newaxis, tf.newaxis]
+        mixed = masked_attention(query[:, :, tf.newaxis], keys, values, visible)
         hidden, _ = self.after_self(hidden, mixed[:, 0], photo, cells, None)
         return hidden, (keys, values)
 
-    def nothing_kept(self, rows: tf.Tensor, length: int) -> Kept:
+    def empty_cache(self, rows: tf.Tensor, length: int) -> Cache:
         shape = [rows, self.heads, length, self.head_units]
         zeros = tf.zeros(shape, self.compute_dtype)
         return zeros, zeros
 
-    def after_self(self, hidden, mixed, photo, cells, seed):
-        """Runs the block from the output of self-attention on."""
-        hidden += self.dropped(self.mixed(mixed), seed, SELF)
-        context, weights = self.look(self.norm_look(hidden), photo, cells)
-        hidden += self.dropped(self.seen(context), seed, SEEN)
-        inner = self.narrow(self.widen(self.norm_inner(hidden)))
-        return hidden + self.dropped(inner, seed, INNER), weights
+    def project(self, hidden: tf.Tensor) -> list[tf.Tensor]:
+        """Returns the queries, keys and values of self-attention, as `hidden` each."""
+        return tf.split(self.queries_keys_values(self.norm_self(hidden)), 3, -1)
 
-    def dropped(self, values, seed, part: int):
+    def after_self(
+        self,
+        hidden: tf.Tensor,
+        mixed: tf.Tensor,
+        photo: tf.Tensor,
+        cells: Projected,
+        seed: tf.Tensor | None,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Runs the block from the output of self-attention on."""
+        hidden += self.drop(self.mixed(mixed), seed, SELF)
+        context, weights = self.look(self.norm_look(hidden), photo, cells)
+        hidden += self.drop(self.seen(context), seed, CROSS)
+        inner = self.narrow(self.widen(self.norm_inner(hidden)))
+        return hidden + self.drop(inner, seed, INNER), weights
+
+    def drop(self, values: tf.Tensor, seed: tf.Tensor | None, part: int) -> tf.Tensor:
         return dropout(values, self.rate, seed, self.site + part)

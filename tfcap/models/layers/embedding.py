@@ -7,7 +7,7 @@ Vectors are scaled on the way in as in Vaswani et al. 2017, section 3.4.
 import keras
 import tensorflow as tf
 
-from tfcap.config.model import ImageFeatureSettings
+from tfcap.config.model import AttendingConfig
 from tfcap.ops.dropout import dropout
 
 TEXT, WORD = 10, 11
@@ -16,7 +16,7 @@ TEXT, WORD = 10, 11
 class WordEmbedding(keras.layers.Layer):
     """A layer that maps tokens to vectors, and hidden values to logits (`predict`)."""
 
-    def __init__(self, config: ImageFeatureSettings, vocabulary_size: int):
+    def __init__(self, config: AttendingConfig, vocabulary_size: int):
         super().__init__(name="words")
         self.config = config
         units = config.embedding_units

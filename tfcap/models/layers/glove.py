@@ -16,7 +16,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
 
@@ -103,7 +103,7 @@ def read_lines(path: str, units: int) -> Iterator[tuple[int, str]]:
 
 
 @contextmanager
-def opened(path: str, units: int) -> Iterator[BinaryIO]:
+def opened(path: str, units: int) -> Iterator[IO[bytes] | gzip.GzipFile]:
     """Opens a file, or what is packed in it, by its first bytes."""
     with open_file(path) as file:
         start = file.read(2)

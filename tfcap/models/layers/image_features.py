@@ -16,14 +16,12 @@ from records.errors import UserError
 from records.format.manifest import FeatureStatistics
 from records.format.record_set import RecordSet
 from records.format.schema import FeatureSpec
-from tfcap.config.model import ImageFeatureSettings
+from tfcap.config.model import AttendingConfig
 from tfcap.models.layers.pca import principal_components
-from tfcap.models.layers.standardization import standardizer
+from tfcap.models.layers.standardization import MOST_CHANNELS, standardizer
 from tfcap.ops.dropout import dropout
 from tfcap.ops.random import fold_in, uniform
 
-# More channels than any encoder has: the grid must have been flattened.
-MOST_CHANNELS = 8192
 CELLS, MEAN, FLIP = range(3)
 
 
@@ -39,7 +37,7 @@ class ImageFeatures(keras.layers.Layer):
 
     def __init__(
         self,
-        config: ImageFeatureSettings,
+        config: AttendingConfig,
         features: FeatureSpec,
         moments: FeatureStatistics,
     ):
@@ -97,7 +95,7 @@ class ImageFeatures(keras.layers.Layer):
         return tf.where(mirrored, cells[:, :, ::-1], cells)
 
 
-def check_shape(shape: tuple[int, ...], config: ImageFeatureSettings) -> None:
+def check_shape(shape: tuple[int, ...], config: AttendingConfig) -> None:
     if len(shape) > 3 or shape[-1] > MOST_CHANNELS:
         raise UserError(
             f"model.name {config.name} attends to cells, but features of shape "

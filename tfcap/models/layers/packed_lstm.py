@@ -3,9 +3,15 @@
 import keras
 import tensorflow as tf
 
-from tfcap.models.layers.packed_tokens import PackedTokens
 from tfcap.ops.dispatch import cudnn_allowed
 from tfcap.ops.lstm import State, packed_lstm
+from tfcap.ops.packed_tokens import PackedTokens
+
+
+def zero_state(lstm: keras.layers.LSTM, rows: tf.Tensor) -> State:
+    """Returns the hidden and cell values before the first token, [rows, units] each."""
+    zeros = tf.zeros([rows, lstm.units], lstm.compute_dtype)
+    return [zeros, zeros]
 
 
 def read_words(

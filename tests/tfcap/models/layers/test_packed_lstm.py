@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 
 from tfcap.models.layers.packed_lstm import read_words
-from tfcap.models.layers.packed_tokens import PackedTokens
 from tfcap.ops.dispatch import kernels_for, native_ops
+from tfcap.ops.packed_tokens import PackedTokens
 
 TOKENS = tf.constant(
     [[1, 5, 7, 0, 0, 0], [1, 2, 3, 4, 5, 6], [1, 0, 0, 0, 0, 0], [1, 4, 2, 0, 0, 0]]

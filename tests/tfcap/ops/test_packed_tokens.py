@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfcap.models.layers.packed_tokens import PackedTokens
+from tfcap.ops.packed_tokens import PackedTokens
 from tfcap.ops.random import fold_in
 
 TOKENS = tf.constant([[1, 5, 7, 0], [1, 2, 3, 4], [1, 0, 0, 0]])
