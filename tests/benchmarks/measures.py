@@ -23,7 +23,7 @@ from tests.benchmarks.common import (
 )
 from tests.benchmarks.pipeline_measures import Grids, ManyPhotos, Pipelines
 from tests.benchmarks.training_measures import Training
-from tfcap.config.decoding import DecodingConfig
+from tfcap.config.decoding import ResolvedDecoding
 from tfcap.data.pipeline import photo_batches
 from tfcap.decoding import search
 from tfcap.models import build_model
@@ -88,7 +88,7 @@ class Searching:
         config = experiment("causal", sizes.global_batch)
         model = build_model(config, records.manifest, records.vocabulary)
         never_end(model)
-        decoding = DecodingConfig(beam_width=3, max_length=34)
+        decoding = ResolvedDecoding(beam_width=3, max_length=34)
         self.search = tf.function(
             lambda features: search(model, features, decoding, records.vocabulary)
         )

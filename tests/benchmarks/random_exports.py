@@ -7,7 +7,7 @@ from records.format.record_set import RecordSet
 from tests.benchmarks.common import experiment
 from tests.benchmarks.measures import never_end
 from tests.benchmarks.record_set import make_record_set
-from tfcap.config.decoding import DecodingConfig
+from tfcap.config.decoding import ResolvedDecoding
 from tfcap.config.encoder import EncoderConfig
 from tfcap.encoders import Encoder, load_encoder
 from tfcap.export import PhotoCaptioner, export
@@ -42,7 +42,7 @@ class RandomModel:
 
     def export(self, folder: Path, beam_width: int = 3) -> str:
         """The directory of its export."""
-        decoding = DecodingConfig(beam_width=beam_width, max_length=LONGEST)
+        decoding = ResolvedDecoding(beam_width=beam_width, max_length=LONGEST)
         manifest, words = self.records.manifest, self.records.vocabulary
         parts = self.encoder, self.model, words, manifest.tokenizer, decoding
         export(PhotoCaptioner(*parts, manifest.features.dtype), str(folder))

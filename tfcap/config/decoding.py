@@ -116,7 +116,13 @@ class DecodingConfig(Section):
             )
         return self
 
-    def resolve_max_length(self, longest_caption: int) -> "DecodingConfig":
-        """Returns a copy whose `max_length` is set; null becomes `longest_caption`."""
+    def resolve_max_length(self, longest_caption: int) -> "ResolvedDecoding":
+        """Returns the settings of a search; null becomes `longest_caption`."""
         length = self.max_length or max(3, longest_caption, self.min_length)
-        return self.model_copy(update={"max_length": length})
+        return ResolvedDecoding(**dict(self) | {"max_length": length})
+
+
+class ResolvedDecoding(DecodingConfig):
+    """The settings that a search needs: `max_length` is a number."""
+
+    max_length: int = Field(ge=3)

@@ -1,6 +1,6 @@
 """Reads photos that records keep as pixels, for an encoder that is trained."""
 
-from collections.abc import Callable
+from typing import Protocol
 
 import tensorflow as tf
 
@@ -12,10 +12,23 @@ from tfcap.encoders.crops import photo_side
 from tfcap.images.decoding import read_photo
 from tfcap.ops.random import first_seed, fold_in, uniform
 
-# (ids, photos), string [n] each, epoch -> float32 [n, side, side, 3] of 0 to 255.
-PixelReader = Callable[[tf.Tensor, tf.Tensor, tf.Tensor | int], tf.Tensor]
 # Traced once, not for every data set.
 traced_read = tf.function(read_photo, autograph=False)
+
+
+class PixelReader(Protocol):
+    """A function that reads photos."""
+
+    def __call__(
+        self, names: tf.Tensor, photos: tf.Tensor, epoch: tf.Tensor | int = 0
+    ) -> tf.Tensor:
+        """Reads photos into float32 [n, side, side, 3] of 0 to 255.
+
+        Args:
+            names: ids of the photos, string [n].
+            photos: bytes of their files, string [n].
+            epoch: number of the epoch, from 0, int32.
+        """
 
 
 def check_keeps_photos(records: RecordSet) -> None:
@@ -48,11 +61,17 @@ def pixel_reader(
 def whole_photos(encoder: EncoderInfo) -> PixelReader:
     """Returns the function that reads whole photos, as the Beam job and exports do."""
     side = photo_side(encoder.input_size, encoder.crops)
-    return lambda _, photos, epoch=0: tf.map_fn(
-        lambda photo: traced_read(photo, side),
-        photos,
-        fn_output_signature=pixels(side),
-    )
+
+    def read(
+        names: tf.Tensor, photos: tf.Tensor, epoch: tf.Tensor | int = 0
+    ) -> tf.Tensor:
+        return tf.map_fn(
+            lambda photo: traced_read(photo, side),
+            photos,
+            fn_output_signature=pixels(side),
+        )
+
+    return read
 
 
 def augmented_photos(
@@ -64,7 +83,9 @@ def augmented_photos(
     """
     size = encoder.input_size
 
-    def read(names: tf.Tensor, photos: tf.Tensor, epoch: tf.Tensor | int) -> tf.Tensor:
+    def read(
+        names: tf.Tensor, photos: tf.Tensor, epoch: tf.Tensor | int = 0
+    ) -> tf.Tensor:
         numbers = tf.strings.to_hash_bucket_fast(names, 2**31 - 1)
         base = fold_in(first_seed(seed), epoch)
         seeds = fold_in(base, tf.cast(numbers, tf.int32))

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
 
 import tensorflow as tf
 
@@ -86,12 +85,14 @@ def photos_of(
     Raises:
         UserError: the sources' records do not hold the same photos in the same order.
     """
-    first, nothing = sources[0].records, ([], None)
+    first = sources[0].records
     for source in sources:
-        held = [records.manifest.photos(split) for records in (first, source.records)]
-        check_aligned(first, source.records, split, *map(range, held))
+        expected, photos = (
+            range(records.manifest.photos(split)) for records in (first, source.records)
+        )
+        check_aligned(first, source.records, split, expected, photos)
     each = [source.batches(split, size, numbers) for source in sources]
-    for parts in zip_longest(*each, fillvalue=nothing):
+    for parts in zip(*each, strict=True):
         ids, features = zip(*parts)
         for source, source_ids in zip(sources, ids):
             check_aligned(first, source.records, split, ids[0], source_ids)

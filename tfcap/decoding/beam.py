@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from records.text.vocabulary import END_ID, PAD_ID, START_ID
-from tfcap.config.decoding import DecodingConfig
+from tfcap.config.decoding import ResolvedDecoding
 from tfcap.decoding.constraints import ConstraintAutomaton
 from tfcap.decoding.logits_processors import LogitsProcessor
 from tfcap.decoding.output import MASKED_LOGIT, Captions, any_batch, repeat, set_column
@@ -19,7 +19,7 @@ WORST_SCORE = MASKED_LOGIT * 1e9
 def beam_search(
     model: CaptioningModel,
     context: Context,
-    config: DecodingConfig,
+    config: ResolvedDecoding,
     processor: LogitsProcessor,
     constraints: ConstraintAutomaton,
 ) -> Captions:
@@ -43,7 +43,7 @@ def beam_search(
         [start],
         shape_invariants=any_batch([start]),
     )
-    return Captions(end.finished, end.finished_score, end.finished_total)
+    return end.finished
 
 
 class BeamState(NamedTuple):
@@ -54,18 +54,14 @@ class BeamState(NamedTuple):
         live: Hypotheses to continue, int32 [photos, hypotheses, length].
         live_total: Their log-probabilities, float32 [photos, hypotheses].
         decoder: The model's state after them, [photos * hypotheses, ...].
-        finished: The best captions so far, int32 [photos, beam_width, length].
-        finished_score: Their scores, descending, float32 [photos, beam_width].
-        finished_total: Their log-probabilities, float32 [photos, beam_width].
+        finished: The `beam_width` best captions so far.
     """
 
     t: tf.Tensor
     live: tf.Tensor
     live_total: tf.Tensor
     decoder: State
-    finished: tf.Tensor
-    finished_score: tf.Tensor
-    finished_total: tf.Tensor
+    finished: Captions
 
 
 class BeamSearch:
@@ -75,7 +71,7 @@ class BeamSearch:
         self,
         model: CaptioningModel,
         context: Context,
-        config: DecodingConfig,
+        config: ResolvedDecoding,
         processor: LogitsProcessor,
         constraints: ConstraintAutomaton,
     ):
@@ -99,16 +95,14 @@ class BeamSearch:
             # All hypotheses are equal here, so only the first may be continued.
             live_total=set_column(masked, 0, tf.zeros([self.photos])),
             decoder=self.model.initial_state(self.context, self.length - 1),
-            finished=blank[:, : self.width],
-            finished_score=worst,
-            finished_total=worst,
+            finished=Captions(blank[:, : self.width], worst, worst),
         )
 
     def can_improve(self, beam: BeamState) -> tf.Tensor:
         """Returns whether a live hypothesis can still overtake a finished one."""
         # Totals only fall, and the longest caption divides by most.
         best = self.score(tf.reduce_max(beam.live_total, 1), self.length - 1)
-        overtakes = tf.reduce_any(best > beam.finished_score[:, -1])
+        overtakes = tf.reduce_any(best > beam.finished.score[:, -1])
         return (beam.t < self.length) & overtakes
 
     def advance(self, beam: BeamState) -> BeamState:
@@ -140,18 +134,11 @@ class BeamSearch:
             end_total: Log-probabilities with `<end>`, float32 [photos, hypotheses].
         """
         # Only hypotheses in the automaton's last state hold all required words.
-        end_total = end_total[:, -self.width :]
-        ended = set_column(beam.live, beam.t, END_ID)[:, -self.width :]
-        captions = tf.concat([beam.finished, ended], 1)
-        totals = tf.concat([beam.finished_total, end_total], 1)
-        end_score = self.score(end_total, beam.t)
-        scores = tf.concat([beam.finished_score, end_score], 1)
-        best_scores, best = tf.math.top_k(scores, self.width)
-        return beam._replace(
-            finished=tf.gather(captions, best, batch_dims=1),
-            finished_score=best_scores,
-            finished_total=tf.gather(totals, best, batch_dims=1),
-        )
+        total = end_total[:, -self.width :]
+        tokens = set_column(beam.live, beam.t, END_ID)[:, -self.width :]
+        ended = Captions(tokens, self.score(total, beam.t), total)
+        both = Captions(*(tf.concat(pair, 1) for pair in zip(beam.finished, ended)))
+        return beam._replace(finished=both.best(self.width))
 
     def score(self, total: tf.Tensor, length: tf.Tensor | int) -> tf.Tensor:
         """Returns log-probabilities normalized by the length of the caption."""

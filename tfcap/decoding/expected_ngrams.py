@@ -82,7 +82,7 @@ class ExpectedCaptions(tf.experimental.ExtensionType):
             cider: The scorer that weighed the n-grams of the training photos.
         """
         return tf.map_fn(
-            lambda photo: self.score(*photo, cider),
+            lambda photo: self.score(photo[0], photo[1], cider),
             (captions, self.regression.weights(features)),
             fn_output_signature=tf.TensorSpec([None], tf.float32),
         )

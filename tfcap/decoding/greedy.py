@@ -5,23 +5,24 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from records.text.vocabulary import END_ID, PAD_ID, START_ID
-from tfcap.config.decoding import DecodingConfig
+from tfcap.config.decoding import ResolvedDecoding
 from tfcap.decoding.logits_processors import LogitsProcessor
 from tfcap.decoding.output import Captions, any_batch, set_column
 from tfcap.models.base import CaptioningModel, Context
 
+# (masked logits float32 [rows, vocabulary], position int32 []) -> tokens int32 [rows].
 Choose = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 
 def greedy_search(
     model: CaptioningModel,
     context: Context,
-    config: DecodingConfig,
+    config: ResolvedDecoding,
     processor: LogitsProcessor,
 ) -> Captions:
     """Takes the likeliest token at each step. The last token is `<end>`."""
 
-    def likeliest(logits, t):
+    def likeliest(logits: tf.Tensor, t: tf.Tensor) -> tf.Tensor:
         return tf.argmax(logits, 1, tf.int32)
 
     tokens, total = write(model, context, config, processor, likeliest)
@@ -31,7 +32,7 @@ def greedy_search(
 def write(
     model: CaptioningModel,
     context: Context,
-    config: DecodingConfig,
+    config: ResolvedDecoding,
     processor: LogitsProcessor,
     choose: Choose,
 ) -> tuple[tf.Tensor, tf.Tensor]:
@@ -40,10 +41,9 @@ def write(
     Args:
         model: The model or ensemble.
         context: One row for each caption.
-        config: Settings with `max_length` set.
+        config: Settings of the search.
         processor: Masks the logits of banned tokens.
-        choose: Picks the tokens, int32 [rows], of masked logits, float32 [rows,
-            vocabulary], for position t.
+        choose: Picks the tokens of a position.
 
     Returns:
         Tokens int32 [rows, length] and log-probability float32 [rows].
@@ -77,7 +77,7 @@ def write(
     return tokens, total
 
 
-def scored(tokens: tf.Tensor, total: tf.Tensor, config: DecodingConfig) -> Captions:
+def scored(tokens: tf.Tensor, total: tf.Tensor, config: ResolvedDecoding) -> Captions:
     """Returns captions with their length-normalized scores, in the same order."""
     lengths = tf.reduce_sum(tf.cast(tokens != PAD_ID, tf.float32), -1) - 1
     return Captions(tokens, total / lengths**config.length_exponent, total)

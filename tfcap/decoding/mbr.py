@@ -79,7 +79,7 @@ def rerank_by_mbr(
     votes = tf.where(captions.allowed(), votes, 0.0)
     tokens = captions.tokens[:, :, 1:]
     score = tf.map_fn(
-        lambda photo: agreement(*photo, mbr_scorer.cider),
+        lambda photo: agreement(photo[0], photo[1], mbr_scorer.cider),
         (tokens, votes),
         fn_output_signature=tf.TensorSpec([None], tf.float32),
     )
@@ -90,12 +90,7 @@ def rerank_by_mbr(
         )
         score = share * score + (1 - share) * predicted
     score = tf.where(captions.allowed(), score, MASKED_LOGIT)
-    score, order = tf.math.top_k(score, captions.tokens.shape[1])
-    return Captions(
-        tf.gather(captions.tokens, order, batch_dims=1),
-        score,
-        tf.gather(captions.log_probability, order, batch_dims=1),
-    )
+    return captions._replace(score=score).best(captions.tokens.shape[1])
 
 
 def agreement(tokens: tf.Tensor, votes: tf.Tensor, cider: CiderD) -> tf.Tensor:

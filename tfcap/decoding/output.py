@@ -31,6 +31,14 @@ class Captions(NamedTuple):
         real = tf.reduce_sum(tf.cast(self.tokens != PAD_ID, tf.float32), -1)
         return self.log_probability / tf.maximum(real - 1, 1)
 
+    def best(self, count: int) -> "Captions":
+        """Returns the `count` captions of each photo with the highest scores."""
+        score, index = tf.math.top_k(self.score, count)
+        tokens = tf.gather(self.tokens, index, batch_dims=1)
+        return Captions(
+            tokens, score, tf.gather(self.log_probability, index, batch_dims=1)
+        )
+
     def allowed(self) -> tf.Tensor:
         """Returns whether a caption holds no masked token, bool [photos, n].
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from tfcap.config.decoding import DecodingConfig
-from tfcap.decoding.greedy import scored, write
+from tfcap.config.decoding import ResolvedDecoding, SamplingConfig
+from tfcap.decoding.greedy import Choose, scored, write
 from tfcap.decoding.logits_processors import LogitsProcessor
 from tfcap.decoding.output import Captions, repeat
 from tfcap.models.base import CaptioningModel, Context
@@ -16,7 +16,8 @@ fold_in_seed = tf.random.experimental.stateless_fold_in
 def sample(
     model: CaptioningModel,
     context: Context,
-    config: DecodingConfig,
+    config: ResolvedDecoding,
+    sampling: SamplingConfig,
     processor: LogitsProcessor,
 ) -> Captions:
     """Samples `beam_width` captions per photo and ranks them by score.
@@ -24,48 +25,54 @@ def sample(
     The same seed samples the same captions for the same batch. Log-probabilities are
     those of the model, at temperature 1.
     """
-    seed = tf.constant([config.sampling.seed, 0], tf.int32)
+    seed = tf.constant([sampling.seed, 0], tf.int32)
     rows = context.rows * config.beam_width
 
-    def numbers(t):
+    def numbers(t: tf.Tensor) -> tf.Tensor:
         return tf.random.stateless_uniform([rows], fold_in_seed(seed, t))
 
-    drawn = draw(model, context, config, processor, config.beam_width, numbers)
-    score, order = tf.math.top_k(drawn.score, config.beam_width)
-    return Captions(
-        tf.gather(drawn.tokens, order, batch_dims=1),
-        score,
-        tf.gather(drawn.log_probability, order, batch_dims=1),
-    )
+    choose = sampler(sampling, numbers)
+    drawn = draw(model, context, config, processor, config.beam_width, choose)
+    return drawn.best(config.beam_width)
 
 
 def draw(
     model: CaptioningModel,
     context: Context,
-    config: DecodingConfig,
+    config: ResolvedDecoding,
     processor: LogitsProcessor,
     count: int,
-    numbers: Callable[[tf.Tensor], tf.Tensor],
+    choose: Choose,
 ) -> Captions:
     """Samples `count` captions per photo, unranked.
 
     Args:
         model: The model or ensemble.
         context: One row for each photo.
-        config: Settings with `sampling` and `max_length` set.
+        config: Settings of the search.
         processor: Masks the logits of banned tokens.
         count: Captions per photo.
-        numbers: Position t -> uniform random numbers of [0, 1), float32 [photos *
-            count].
+        choose: Samples the tokens of a position (`sampler`).
     """
-    settings = config.sampling
-
-    def choose(logits, t):
-        return pick(logits / settings.temperature, numbers(t), settings.top_p)
-
     tokens, total = write(model, repeat(context, count), config, processor, choose)
     tokens = tf.reshape(tokens, [-1, count, config.max_length])
     return scored(tokens, tf.reshape(total, [-1, count]), config)
+
+
+def sampler(
+    sampling: SamplingConfig, numbers: Callable[[tf.Tensor], tf.Tensor]
+) -> Choose:
+    """Returns the function that samples the tokens of a position.
+
+    Args:
+        sampling: Temperature and nucleus.
+        numbers: Position t -> uniform random numbers of [0, 1), float32 [rows].
+    """
+
+    def choose(logits: tf.Tensor, t: tf.Tensor) -> tf.Tensor:
+        return pick(logits / sampling.temperature, numbers(t), sampling.top_p)
+
+    return choose
 
 
 def pick(logits: tf.Tensor, uniform: tf.Tensor, top_p: float) -> tf.Tensor:

@@ -1,12 +1,15 @@
 """`search`: captions by the search that a configuration names."""
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 
 from records.text.tokenizer_config import TokenizerSettings
 from records.text.vocabulary import Vocabulary
-from tfcap.config.decoding import DecodingConfig
+from tfcap.config.decoding import ResolvedDecoding
 from tfcap.decoding.beam import beam_search
 from tfcap.decoding.constraints import ConstraintAutomaton
+from tfcap.decoding.ensemble import Ensemble
 from tfcap.decoding.greedy import greedy_search
 from tfcap.decoding.logits_processors import LogitsProcessor
 from tfcap.decoding.mbr import MbrScorer, rerank_by_mbr
@@ -16,9 +19,9 @@ from tfcap.models.base import CaptioningModel, Context
 
 
 def search(
-    model: CaptioningModel,
-    features: tf.Tensor,
-    config: DecodingConfig,
+    model: CaptioningModel | Ensemble,
+    features: tf.Tensor | Sequence[tf.Tensor],
+    config: ResolvedDecoding,
     vocabulary: Vocabulary,
     tokenizer: TokenizerSettings | None = None,
     mbr_scorer: MbrScorer | None = None,
@@ -29,37 +32,41 @@ def search(
 
     Args:
         model: A model, or an `Ensemble` of several.
-        features: Features of the photos, float32 [photos, *shape].
-        config: Settings with `max_length` set (`DecodingConfig.resolve_max_length`).
+        features: Features of the photos, float32 [photos, *shape]; or a list of those
+            of each model of an ensemble.
+        config: Settings of the search.
         vocabulary: The model's vocabulary.
         tokenizer: The vocabulary's tokenizer. Only `with_words` and `without_words`
             need it; None splits these at spaces.
-        mbr_scorer: Needed where `config.consensus` is set.
+        mbr_scorer: Compares captions; needed where `config.consensus` is set.
 
     Returns:
         Captions of [photos, beam_width].
 
     Raises:
         UserError: A required or banned word is not in the vocabulary.
+        ValueError: `config.consensus` is set, and there is no `mbr_scorer`.
     """
     context = model.encode(features)
     captions = find_candidates(model, context, config, vocabulary, tokenizer)
-    if config.consensus:
-        return rerank_by_mbr(captions, features, mbr_scorer, config.consensus.weight)
-    return captions
+    if config.consensus is None:
+        return captions
+    if mbr_scorer is None:
+        raise ValueError("decoding.consensus needs an MbrScorer; received none")
+    return rerank_by_mbr(captions, features, mbr_scorer, config.consensus.weight)
 
 
 def find_candidates(
     model: CaptioningModel,
     context: Context,
-    config: DecodingConfig,
+    config: ResolvedDecoding,
     vocabulary: Vocabulary,
     tokenizer: TokenizerSettings | None,
 ) -> Captions:
     """Runs the search that the configuration names."""
     processor = LogitsProcessor.of(config, vocabulary, tokenizer)
     if config.sampling:
-        return sample(model, context, config, processor)
+        return sample(model, context, config, config.sampling, processor)
     constraints = ConstraintAutomaton.of(config, vocabulary, tokenizer)
     if config.beam_width == 1 and constraints.states == 1:
         return greedy_search(model, context, config, processor)
@@ -67,7 +74,7 @@ def find_candidates(
 
 
 def check_words(
-    config: DecodingConfig, vocabulary: Vocabulary, tokenizer: TokenizerSettings
+    config: ResolvedDecoding, vocabulary: Vocabulary, tokenizer: TokenizerSettings
 ) -> None:
     """Raises the UserError that `search` would raise for these settings."""
     LogitsProcessor.of(config, vocabulary, tokenizer)

@@ -17,7 +17,7 @@ from records.format.caption_reader import read_texts
 from records.format.record_set import RecordSet
 from records.storage.files import make_output, write_text
 from records.storage.photo_directory import PhotoFolder
-from tfcap.config.decoding import DecodingConfig
+from tfcap.config.decoding import ResolvedDecoding
 from tfcap.data.features import FeatureSource, distinct, photos_of
 from tfcap.decoding import MbrScorer, detokenize, search
 from tfcap.decoding.ensemble import Ensemble
@@ -105,7 +105,7 @@ def evaluate(
     members: Sequence[Workdir],
     record_sets: Sequence[RecordSet],
     split: str,
-    decoding: DecodingConfig,
+    decoding: ResolvedDecoding,
 ) -> Evaluation:
     """Captions every photo of a split with the best checkpoint, and scores them.
 
@@ -143,7 +143,7 @@ def evaluate(
 
 
 def describe_search(
-    sources: Sequence[FeatureSource], decoding: DecodingConfig
+    sources: Sequence[FeatureSource], decoding: ResolvedDecoding
 ) -> dict[str, Any]:
     """Returns the settings of the search, the tokenizer and the encoders."""
     return {
@@ -185,7 +185,7 @@ def caption_split(
     model: CaptioningModel | Ensemble,
     sources: Sequence[FeatureSource],
     split: str,
-    decoding: DecodingConfig,
+    decoding: ResolvedDecoding,
 ) -> tuple[dict[str, str], dict[str, float]]:
     """Captions the photos of a split.
 
@@ -219,7 +219,7 @@ def caption_split(
 def make_caption_function(
     model: CaptioningModel | Ensemble,
     sources: Sequence[FeatureSource],
-    decoding: DecodingConfig,
+    decoding: ResolvedDecoding,
 ) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
     """Returns a graph that captions a batch of photos.
 

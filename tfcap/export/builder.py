@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from records.errors import UserError
 from records.format.record_set import RecordSet
-from tfcap.config.decoding import DecodingConfig
+from tfcap.config.decoding import ResolvedDecoding
 from tfcap.data.features import FeatureSource
 from tfcap.decoding import MbrScorer
 from tfcap.encoders import Encoder, load_encoder
@@ -19,7 +19,7 @@ SHORT = 12  # of a digest, shown
 
 def photo_captioner(
     members: Sequence[Workdir],
-    decoding: DecodingConfig,
+    decoding: ResolvedDecoding,
     encoder_weights: str | None = None,
     encoder_model: str | None = None,
     half: bool = False,

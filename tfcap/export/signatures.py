@@ -24,7 +24,7 @@ from tensorflow.python.framework.convert_to_constants import (
 
 from records.text.tokenizer_config import TokenizerSettings
 from records.text.vocabulary import END_ID, PAD_ID, Vocabulary
-from tfcap.config.decoding import DecodingConfig
+from tfcap.config.decoding import ResolvedDecoding
 from tfcap.decoding import Captions, MbrScorer, detokenize, search
 from tfcap.encoders import Encoder
 from tfcap.export.shared_weights import SharedWeights
@@ -55,7 +55,7 @@ class PhotoCaptioner:
         model: CaptioningModel,
         vocabulary: Vocabulary,
         tokenizer: TokenizerSettings,
-        decoding: DecodingConfig,
+        decoding: ResolvedDecoding,
         stored: str,
         half: bool = False,
         mbr_scorer: MbrScorer | None = None,

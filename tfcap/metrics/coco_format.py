@@ -60,7 +60,7 @@ def read_results(path: str) -> tuple[Captions, References]:
     results, content = read_json(path), read_json(beside)
     try:
         names = {image["id"]: image["file_name"] for image in content["images"]}
-        references = {photo: [] for photo in names.values()}
+        references: dict[str, list[str]] = {photo: [] for photo in names.values()}
         for annotation in content["annotations"]:
             references[names[annotation["image_id"]]].append(annotation["caption"])
         captions = [(row["image_id"], row["caption"]) for row in results]

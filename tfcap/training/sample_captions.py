@@ -50,7 +50,9 @@ class Samples:
             seen = {"pixels": pixels_of(self.chosen, records)}
 
         # Without reranking, so that each epoch spends the same few seconds on it.
-        decoding = config.decoding.model_copy(update={"consensus": None})
+        longest = records.manifest.longest_training_caption
+        decoding = config.decoding.resolve_max_length(longest)
+        decoding = decoding.model_copy(update={"consensus": None})
 
         @tf.function(autograph=False)
         def write() -> tf.Tensor:

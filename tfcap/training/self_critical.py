@@ -14,17 +14,17 @@ import tensorflow as tf
 
 from records.format.record_set import RecordSet
 from records.text.vocabulary import PAD_ID
-from tfcap.config.decoding import DecodingConfig, SamplingConfig
+from tfcap.config.decoding import ResolvedDecoding, SamplingConfig
 from tfcap.config.experiment import Config
 from tfcap.config.training import SelfCriticalConfig
 from tfcap.data.pipeline import Batch
 from tfcap.decoding.greedy import greedy_search
 from tfcap.decoding.logits_processors import LogitsProcessor
-from tfcap.decoding.sampling import draw
+from tfcap.decoding.sampling import draw, sampler
 from tfcap.metrics.cider import CiderD
 from tfcap.models.base import CaptioningModel, Context
-from tfcap.ops.packed_tokens import PackedTokens
 from tfcap.ops.cross_entropy import smoothed_cross_entropy
+from tfcap.ops.packed_tokens import PackedTokens
 from tfcap.ops.random import fold_in, row_seeds, uniform
 
 
@@ -38,7 +38,7 @@ class GreedyReward:
         rewards: scores captions of the split's photos.
     """
 
-    decoding: DecodingConfig
+    decoding: ResolvedDecoding
     rules: LogitsProcessor
     rewards: CiderD
 
@@ -67,18 +67,16 @@ class SelfCritical:
     """
 
     config: SelfCriticalConfig
-    decoding: DecodingConfig
+    decoding: ResolvedDecoding
     rules: LogitsProcessor
     rewards: CiderD
     dev: GreedyReward
 
     @classmethod
     def of(cls, config: Config, records: RecordSet) -> "SelfCritical":
-        decoding = DecodingConfig(
-            beam_width=1,
-            max_length=config.decoding.max_length,
-            sampling=SamplingConfig(),
-        )
+        longest = records.manifest.longest_training_caption
+        length = config.decoding.resolve_max_length(longest).max_length
+        decoding = ResolvedDecoding(beam_width=1, max_length=length)
         rules = LogitsProcessor.of(decoding, records.vocabulary)
         return cls(
             config.training.self_critical,
@@ -136,7 +134,8 @@ class SelfCritical:
             return uniform(fold_in(seeds, position))
 
         context, samples = model.encode(batch["features"]), self.config.samples
-        return draw(model, context, self.decoding, self.rules, samples, numbers).tokens
+        choose = sampler(SamplingConfig(), numbers)
+        return draw(model, context, self.decoding, self.rules, samples, choose).tokens
 
     def baseline(
         self, model: CaptioningModel, reward: tf.Tensor, batch: Batch

@@ -11,6 +11,7 @@ from tfcap.config.decoding import (
     ConsensusConfig,
     DecodingConfig,
     RegressionConfig,
+    ResolvedDecoding,
     SamplingConfig,
 )
 from tfcap.config.encoder import EncoderConfig
@@ -51,6 +52,7 @@ FIRST = {
     SelfCriticalConfig: "samples baseline dropout",
     FineTuningConfig: "rate from_layer flip crop",
     DecodingConfig: "beam_width length_exponent max_length",
+    ResolvedDecoding: "beam_width length_exponent max_length",
     SamplingConfig: "temperature top_p seed",
     ConsensusConfig: "weight",
     RegressionConfig: "weight width ridge",

@@ -9,7 +9,7 @@ from test_searches import best_captions, run, stripped
 from records.errors import UserError
 from records.text.tokenizer_config import TokenizerSettings
 from records.text.vocabulary import Vocabulary
-from tfcap.config.decoding import DecodingConfig
+from tfcap.config.decoding import ResolvedDecoding
 from tfcap.decoding import check_words
 from tfcap.decoding.beam import beam_search
 from tfcap.decoding.constraints import ConstraintAutomaton, build_word_table
@@ -53,7 +53,7 @@ RULES = {
 @pytest.mark.parametrize("name", RULES)
 def test_a_wide_beam_finds_the_best_caption_that_keeps_to_the_rules(name):
     changed, allows = RULES[name]
-    settings = DecodingConfig(beam_width=90, max_length=6, **changed)
+    settings = ResolvedDecoding(beam_width=90, max_length=6, **changed)
     model = TableModel(photos=4, seed=len(name))
     found = run(beam_search, model, 4, settings)
     for photo in range(4):
@@ -72,7 +72,7 @@ def test_a_wide_beam_finds_the_best_caption_that_keeps_to_the_rules(name):
 @pytest.mark.parametrize("name", [name for name in RULES if "with_" not in name[:5]])
 def test_greedy_keeps_to_the_rules(name):
     changed, allows = RULES[name]
-    settings = DecodingConfig(beam_width=1, max_length=6, **changed)
+    settings = ResolvedDecoding(beam_width=1, max_length=6, **changed)
     found = run(greedy_search, TableModel(photos=20, seed=1), 20, settings)
     captions = [stripped(row) for row in found.tokens[:, 0]]
     # The last token is <end> whatever it costs.
@@ -81,7 +81,7 @@ def test_greedy_keeps_to_the_rules(name):
 
 
 def test_a_narrow_beam_holds_the_words_asked_for():
-    settings = DecodingConfig(beam_width=2, max_length=9, with_words=("runs", "dog"))
+    settings = ResolvedDecoding(beam_width=2, max_length=9, with_words=("runs", "dog"))
     found = run(beam_search, TableModel(photos=12, seed=2), 12, settings)
     for row in found.tokens.numpy().reshape(-1, 9):
         assert {DOG, RUNS, END} <= {*row}
@@ -97,7 +97,9 @@ def test_progress_falls_back_to_what_still_fits():
 
 def test_words_in_pieces_are_phrases():
     words = Vocabulary([*WORDS.tokens[:4], "a", "dog", "##s"])
-    settings = DecodingConfig(without_words=("dogs",), with_words=("a",), max_length=9)
+    settings = ResolvedDecoding(
+        without_words=("dogs",), with_words=("a",), max_length=9
+    )
     assert LogitsProcessor.of(settings, words, PIECES).unwanted == ((5, 6),)
     assert ConstraintAutomaton.of(settings, words, PIECES).states == 2
 
@@ -126,4 +128,4 @@ def test_words_in_pieces_are_phrases():
 )
 def test_words_that_cannot_be(settings, message):
     with pytest.raises(UserError, match=message):
-        check_words(DecodingConfig(**{"max_length": 9} | settings), WORDS, None)
+        check_words(ResolvedDecoding(**{"max_length": 9} | settings), WORDS, None)

@@ -5,21 +5,18 @@ import tensorflow as tf
 from table_model import END, WORDS, TableModel
 from test_searches import stripped
 
-from tfcap.config.decoding import DecodingConfig, SamplingConfig
+from tfcap.config.decoding import ResolvedDecoding, SamplingConfig
 from tfcap.decoding.logits_processors import LogitsProcessor
 from tfcap.decoding.sampling import pick, sample
 from tfcap.models.base import Context
 
 
 def drawn(seed=0, width=4, **settings):
-    config = DecodingConfig(
-        beam_width=width,
-        max_length=6,
-        sampling=SamplingConfig(seed=seed, **settings),
-    )
+    config = ResolvedDecoding(beam_width=width, max_length=6)
+    sampling = SamplingConfig(seed=seed, **settings)
     rules = LogitsProcessor.of(config, WORDS)
     model = TableModel(photos=3, seed=5)
-    write = tf.function(lambda context: sample(model, context, config, rules))
+    write = tf.function(lambda context: sample(model, context, config, sampling, rules))
     return model, write(Context.of_photos(tf.range(3)))
 
 

@@ -6,13 +6,19 @@ import math
 import numpy as np
 import pytest
 import tensorflow as tf
+from pydantic import ValidationError
 from table_model import END, FREE, WORDS, TableModel
 
-from tfcap.config.decoding import DecodingConfig
+from tfcap.config.decoding import (
+    ConsensusConfig,
+    DecodingConfig,
+    ResolvedDecoding,
+)
 from tfcap.decoding.beam import beam_search
 from tfcap.decoding.constraints import ConstraintAutomaton
 from tfcap.decoding.greedy import greedy_search
 from tfcap.decoding.logits_processors import LogitsProcessor
+from tfcap.decoding.searching import search
 from tfcap.models.base import Context
 
 
@@ -23,7 +29,7 @@ def every_caption(max_length: int):
             yield (*body, END)
 
 
-def best_captions(model, photo, settings: DecodingConfig):
+def best_captions(model, photo, settings: ResolvedDecoding):
     """All captions, best first, as (score, tokens after `<start>`)."""
     return sorted(
         (
@@ -42,7 +48,7 @@ def run(search, model, photos, settings):
     )
 
 
-def arguments(search, settings: DecodingConfig) -> tuple:
+def arguments(search, settings: ResolvedDecoding) -> tuple:
     rules = settings, LogitsProcessor.of(settings, WORDS)
     return (
         (*rules, ConstraintAutomaton.of(settings, WORDS))
@@ -57,8 +63,8 @@ def stripped(tokens) -> tuple[int, ...]:
     return tuple(int(token) for token in tokens[1:] if token)
 
 
-def settings(width, exponent=1.0, max_length=5) -> DecodingConfig:
-    return DecodingConfig(
+def settings(width, exponent=1.0, max_length=5) -> ResolvedDecoding:
+    return ResolvedDecoding(
         beam_width=width, length_exponent=exponent, max_length=max_length
     )
 
@@ -156,3 +162,19 @@ def test_no_maximum_is_that_of_the_longest_caption():
     assert DecodingConfig().resolve_max_length(57).max_length == 57
     assert DecodingConfig(max_length=9).resolve_max_length(57).max_length == 9
     assert DecodingConfig().resolve_max_length(2).max_length == 3
+    resolved = DecodingConfig(beam_width=5).resolve_max_length(7)
+    assert isinstance(resolved, ResolvedDecoding)
+    assert (
+        resolved.model_dump() == DecodingConfig(beam_width=5, max_length=7).model_dump()
+    )
+
+
+def test_a_search_without_a_maximum_is_refused():
+    with pytest.raises(ValidationError, match="max_length"):
+        ResolvedDecoding()
+
+
+def test_consensus_without_a_scorer_is_refused():
+    config = ResolvedDecoding(beam_width=3, max_length=5, consensus=ConsensusConfig())
+    with pytest.raises(ValueError, match="needs an MbrScorer; received none"):
+        search(TableModel(photos=2, seed=1), tf.range(2), config, WORDS)

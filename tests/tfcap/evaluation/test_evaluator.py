@@ -10,7 +10,7 @@ from pycocotools.coco import COCO
 from records.errors import UserError
 from tfcap.cli import main
 from tfcap.cli.evaluate import warn_of
-from tfcap.config.decoding import DecodingConfig
+from tfcap.config.decoding import ResolvedDecoding
 from tfcap.config.loading import parse_config
 from tfcap.evaluation import evaluator
 from tfcap.evaluation.evaluator import describe_scorer, evaluate, save
@@ -63,7 +63,7 @@ def test_a_model_that_sees_the_photo_beats_shuffled_photos(trained, tmp_path):
 def test_the_caption_that_agrees_best_is_scored(trained):
     workdir, records = trained
     consensus = {"weight": 0.0, "regression": {"ridge": 0.5}}
-    decoding = DecodingConfig(beam_width=5, max_length=9, consensus=consensus)
+    decoding = ResolvedDecoding(beam_width=5, max_length=9, consensus=consensus)
     found = evaluate([workdir], [records], "dev", decoding)
     assert found.settings["consensus"]["regression"]["ridge"] == 0.5
     assert found.scores.corpus["cider"] > 2 * found.mismatched_scores.corpus["cider"]

@@ -13,7 +13,7 @@ import pytest
 from small_encoders import ENCODER, custom_model, jpeg
 
 from records.format.schema import FeatureSpec
-from tfcap.config.decoding import DecodingConfig
+from tfcap.config.decoding import ResolvedDecoding
 from tfcap.config.encoder import EncoderConfig
 from tfcap.config.loading import parse_config
 from tfcap.decoding.ensemble import Ensemble
@@ -37,7 +37,7 @@ MODELS = {
 }
 TOGETHER = ("attention", "transformer")  # of one encoder
 KINDS = (*MODELS, "ensemble")
-DECODING = DecodingConfig(beam_width=3, max_length=8)
+DECODING = ResolvedDecoding(beam_width=3, max_length=8)
 PHOTOS = [jpeg(0), jpeg(1), b"no photo", jpeg(2)]
 GOOD = [0, 1, 3]
 ALONE = """

@@ -18,7 +18,7 @@ from records.format.record_set import RecordSet
 from records.format.schema import FeatureSpec
 from records.storage.files import file_sizes
 from tfcap.cli import main
-from tfcap.config.decoding import DecodingConfig
+from tfcap.config.decoding import ResolvedDecoding
 from tfcap.config.encoder import EncoderConfig
 from tfcap.config.loading import parse_config
 from tfcap.decoding import detokenize, search
@@ -41,7 +41,7 @@ from tfcap.models.merge import MergeCaptioner
 from tfcap.runs.workdir import Workdir
 from tfcap.training.trainer import Trainer
 
-DECODING = DecodingConfig(beam_width=3, max_length=8)
+DECODING = ResolvedDecoding(beam_width=3, max_length=8)
 
 
 def begin(folder: Path, write, encoder_settings: dict) -> tuple[RecordSet, Workdir]:
@@ -119,7 +119,7 @@ def test_consensus_is_exported_with_what_it_compares_by(start, tmp_path):
     Trainer(workdir.config, records, workdir.path).run()
     trained, photos = Workdir.open(workdir.path), [jpeg(seed) for seed in range(3)]
     consensus = {"regression": {}}
-    decoding = DecodingConfig(beam_width=4, max_length=8, consensus=consensus)
+    decoding = ResolvedDecoding(beam_width=4, max_length=8, consensus=consensus)
     with pytest.raises(UserError, match=r"consensus compares .* say with --records"):
         photo_captioner([trained], decoding)
     captioner = photo_captioner([trained], decoding, records=records.directory)
@@ -184,7 +184,7 @@ def test_an_export_is_not_replaced_unasked(captioner, saved, tmp_path):
 
 
 def test_a_single_photo_is_a_batch_too(trained):
-    captioner = photo_captioner([trained], DecodingConfig(beam_width=1, max_length=8))
+    captioner = photo_captioner([trained], ResolvedDecoding(beam_width=1, max_length=8))
     assert isinstance(captioner, PhotoCaptioner)
     assert isinstance(captioner.model, MergeCaptioner)
     found = captioner.signatures()["serving_default"](tf.constant([jpeg(1)]))

@@ -9,7 +9,7 @@ from test_workdir import change, with_other_words
 from records.errors import UserError
 from records.format.schema import FeatureSpec
 from tfcap.cli import main
-from tfcap.config.decoding import DecodingConfig
+from tfcap.config.decoding import ResolvedDecoding
 from tfcap.data.pipeline import photo_batches
 from tfcap.evaluation.evaluator import caption_split, evaluate, save
 from tfcap.export.model_card import describe
@@ -89,9 +89,9 @@ def test_features_of_another_shape(make_records, write_run):
 def test_scores_of_another_ensemble_are_not_on_the_card(make_records, write_run):
     records = make_records()
     runs = [write_run(records, f"run{seed}", seed) for seed in (0, 1, 2)]
-    found = evaluate(runs[:2], [records], "dev", DecodingConfig(max_length=8))
+    found = evaluate(runs[:2], [records], "dev", ResolvedDecoding(max_length=8))
     save(found, results_folder([run.path for run in runs[:2]], "dev"))
-    config = DecodingConfig(max_length=8)
+    config = ResolvedDecoding(max_length=8)
     card = describe(runs[:2], config)
     assert "Split dev, 7 photos" in card and "of 2 models: " in card
     assert "`tfcap evaluate` had not been run" in describe(runs, config)
@@ -124,7 +124,7 @@ def test_models_of_two_encoders_write_together(two_encoders, tmp_path, capsys):
 
 def test_an_ensemble_of_two_encoders_is_the_mean_of_both(two_encoders):
     runs, sets = two_encoders
-    config = DecodingConfig(max_length=8, beam_width=1)
+    config = ResolvedDecoding(max_length=8, beam_width=1)
     model, _ = restore(runs)
     captions, _ = caption_split(model, feature_sources(model, sets), "dev", config)
     batches = [next(iter(photo_batches(own, "dev", 100))) for own in sets]
@@ -147,4 +147,4 @@ def test_record_sets_of_other_photos(two_encoders, make_records, write_run):
     fewer = make_records({"train": 8, "dev": 5}, name="fewer", encoder=third)
     runs = [runs[0], write_run(fewer, "third")]
     with pytest.raises(UserError, match="do not hold the same photos of split dev"):
-        evaluate(runs, [sets[0], fewer], "dev", DecodingConfig(max_length=8))
+        evaluate(runs, [sets[0], fewer], "dev", ResolvedDecoding(max_length=8))

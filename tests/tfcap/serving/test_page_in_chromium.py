@@ -21,7 +21,7 @@ from records.format.schema import FeatureSpec
 from records.text.tokenizer import TokenizerSettings
 from records.text.vocabulary import Vocabulary
 from tfcap import serving
-from tfcap.config.decoding import DecodingConfig
+from tfcap.config.decoding import ResolvedDecoding
 from tfcap.config.encoder import EncoderConfig
 from tfcap.config.model import AttentionConfig
 from tfcap.config.serving import ServingConfig
@@ -33,7 +33,7 @@ from tfcap.serving.server import listen
 
 pytestmark = pytest.mark.slow
 
-DECODING = DecodingConfig(beam_width=3, min_length=6, max_length=6)
+DECODING = ResolvedDecoding(beam_width=3, min_length=6, max_length=6)
 WORDS = ("dog", "cat", "runs", "sleeps", "grass", "snow")
 CLEAREST = """
 const canvas = document.querySelector(".look");

@@ -11,7 +11,7 @@ from test_trainer import SLOW, assert_same_state, run, stop_at, use_replicas
 from records.errors import UserError
 from records.format.record_set import RecordSet
 from records.format.schema import FeatureSpec
-from tfcap.config.decoding import DecodingConfig
+from tfcap.config.decoding import ResolvedDecoding
 from tfcap.config.experiment import Config
 from tfcap.config.loading import parse_config
 from tfcap.data.features import FeatureSource
@@ -224,7 +224,7 @@ def test_a_tuned_captioner_cannot_do_with_features(trained, trainer):
 
 
 def test_training_photos_are_seen_by_the_tuned_encoder(trained, records, monkeypatch):
-    decoding = DecodingConfig.model_validate(
+    decoding = ResolvedDecoding.model_validate(
         {"beam_width": 3, "max_length": 8, "consensus": {"regression": {}}}
     )
     used, of = [], View.of
