@@ -26,7 +26,11 @@ REMEDY = "It is damaged or was edited: put it back as it was"
 UNKNOWN = {"extra_forbidden", "union_tag_invalid", "literal_error"}
 
 # Keys of earlier versions, with the value that had no effect.
-GONE = {"decoding.mirror": False, "decoding.consensus.neighbours": None}
+GONE = {
+    "decoding.mirror": False,
+    "decoding.consensus.neighbours": None,
+    "training.data_service": None,
+}
 
 AnySection = TypeVar("AnySection", bound=Section)
 

@@ -92,9 +92,6 @@ class TrainingConfig(Section):
         epochs: passes over the training photos, at most.
         strategy: `cpu`, `gpu`, `mirrored`, `multi_worker`, `tpu`; `auto` picks by the
             devices that are available.
-        data_service: dispatcher of a tf.data service, as `grpc://host:port`, whose
-            workers parse and expand; null does this in the training process. The
-            batches are the same.
         seed: seed of weights, dropout and the order of photos.
         schedule: the learning rate.
         precision: dtype that layers compute in: `float32`, `mixed_bfloat16`, or
@@ -125,7 +122,6 @@ class TrainingConfig(Section):
     """
 
     came_later: ClassVar = {
-        "data_service": None,
         "precision": "float32",
         "accumulate": 1,
         "jit_compile": False,
@@ -140,7 +136,6 @@ class TrainingConfig(Section):
     global_batch: int = Field(64, ge=1)
     epochs: int = Field(20, ge=1)
     strategy: Literal["auto", "cpu", "gpu", "mirrored", "multi_worker", "tpu"] = "auto"
-    data_service: str | None = Field(None, pattern=r"^grpc://.+:\d+$")
     seed: int = 0
     schedule: ScheduleConfig = ScheduleConfig()
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"

@@ -5,7 +5,6 @@ shuffling.py      the order of an epoch's photos
 expansion.py      captions to rows of (prefix, target)
 padding.py        batches of one size
 augmentation.py   pixels for an encoder that is trained
-data_service.py   parsing and expansion on other machines
 features.py       features for captioning and scoring
 """
 

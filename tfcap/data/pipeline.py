@@ -16,7 +16,6 @@ from records.format.numbered_records import read_numbered
 from records.format.record_set import RecordSet
 from tfcap.config.training import TrainingConfig
 from tfcap.data.augmentation import PixelReader, pixel_reader
-from tfcap.data.data_service import expanded_by_service
 from tfcap.data.expansion import EXPANSIONS, pad
 from tfcap.data.padding import RowCounts, never_empty, pad_batch
 from tfcap.data.shuffling import PhotoOrder
@@ -70,12 +69,7 @@ def training_batches(
     batches = tf.data.Dataset.from_tensor_slices(PhotoOrder.stack(orders))
     batches = batches.flat_map(shuffle_and_batch)
     batches = batches.prefetch(2)  # reads on while a batch is parsed
-    if config.data_service:
-        count = count_batches(orders, config.global_batch, context)
-        service = config.data_service
-        batches = expanded_by_service(batches, count, parse_and_expand, service)
-    else:
-        batches = batches.map(parse_and_expand, tf.data.AUTOTUNE, deterministic=True)
+    batches = batches.map(parse_and_expand, tf.data.AUTOTUNE, deterministic=True)
     return ready(batches)
 
 
@@ -88,16 +82,6 @@ def remaining_orders(
         PhotoOrder.of_epoch(records, "train", config, epoch, skip)
         for epoch, skip in zip(epochs, skipped)
     ]
-
-
-def count_batches(
-    orders: Sequence[PhotoOrder],
-    global_batch: int,
-    context: tf.distribute.InputContext,
-) -> int:
-    """Returns the number of batches that this host gets of some epochs."""
-    replicas = context.num_replicas_in_sync // context.num_input_pipelines
-    return replicas * sum(-(-int(order.photos) // global_batch) for order in orders)
 
 
 def scoring_batches(

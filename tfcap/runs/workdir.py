@@ -58,7 +58,6 @@ CHANGEABLE = {
     "training.keep_checkpoints",
     "training.log_steps",
     "training.strategy",
-    "training.data_service",
     # Paths of the encoder's weights; a digest identifies the weights themselves.
     "encoder.weights",
     "encoder.model",

@@ -155,6 +155,13 @@ def test_keys_that_have_gone(saved):
     message = r"decoding\.consensus\.neighbours is a key of an earlier .* take it out"
     with pytest.raises(UserError, match=message):
         load_saved(str(saved))
+    text = OLDEST.replace("strategy: auto,", "strategy: auto, data_service: %s,")
+    saved.write_text(text % "null")
+    assert load_saved(str(saved)).training.strategy == "auto"
+    saved.write_text(text % "grpc://host:5000")
+    message = r"training\.data_service is a key of an earlier .* take it out"
+    with pytest.raises(UserError, match=message):
+        load_saved(str(saved))
     saved.write_text("decoding: null")
     with pytest.raises(UserError, match="damaged or was edited"):
         load_saved(str(saved))
