@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from records.format.rejects import Reject
+
 REJECTED = "rejected"  # the output of a step that its Rejects leave by
 
 
@@ -36,6 +38,9 @@ class Named(NamedTuple):
     photo_id: str
 
 
+Item = Caption | SplitAssignment | Named | Reject  # what a source yields
+
+
 class SourceFile(NamedTuple):
     """One file of the photo directory; size and time tell a changed photo.
 
@@ -67,24 +72,6 @@ class Photo(NamedTuple):
     file: SourceFile
     captions: tuple[Caption, ...]
     earlier: RecordLocation | None = None
-
-
-class Reject(NamedTuple):
-    """A rejected input.
-
-    Attributes:
-        what: `photo` or `caption`.
-        where: photo file, or caption file and line or place in it.
-        reason: a key for counting, such as `photo_missing`.
-        detail: the value or the state that is wrong.
-        captions: number of captions lost with it.
-    """
-
-    what: str
-    where: str
-    reason: str
-    detail: str
-    captions: int
 
 
 class Plan(NamedTuple):

@@ -1,24 +1,35 @@
 """The base of all sources of captions; there is a module for each published form.
 
-Each source reads its files to the same three kinds of items, so that everything after
-them, and every byte of the records, is independent of the form. A photo's id is the
-path that the source gives it (`records.storage.photo_ids.photo_id`). A name without a
-folder stands for the file of that name, wherever it lies below the photo directory.
+Each source reads its files to the same kinds of items, so that everything after them,
+and every byte of the records, is independent of the form. A photo's id is the path that
+the source gives it (`records.storage.photo_ids.photo_id`). A name without a folder
+stands for the file of that name, wherever it lies below the photo directory.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
 
+from beam_jobs.elements import Item, Named
+from beam_jobs.sources.lines import read_split
 from records.errors import UserError
+from records.format.rejects import Reject
 
 JSONL_LINE = '{"photo": "a.jpg", "captions": ["A dog runs ."], "split": "train"}'
 ANY_FORM = (
     "Captions of any other form can be read as JSON lines, --source jsonl, one line a "
     f"photo: {JSONL_LINE}"
 )
+CONVERT = (
+    "Convert it to UTF-8 from the encoding it has, e.g. iconv -f LATIN1 -t UTF-8 {}"
+)
+CAPTIONS = "captions"  # in place of a split: the file is no list
+
+Part = tuple[str, str]  # CAPTIONS or a split, and a file
 
 
+@dataclass(frozen=True)
 class Source(ABC):
     """One form of captions and splits; it holds the paths of its files only.
 
@@ -27,12 +38,20 @@ class Source(ABC):
         needs: which options it needs, in words.
         several: whether `--captions` may be given more than once.
         takes_splits: whether it takes `--splits`; else the captions' file tells.
+        suffix: of photo file names, where a list may leave it out.
+        captions: the values of `--captions`, in order.
+        lists: split -> path of its list of photos; none where the captions' file or the
+            photos' ids tell the splits.
     """
 
     name: ClassVar[str]
     needs: ClassVar[str]
     several: ClassVar[bool] = False
     takes_splits: ClassVar[bool] = False
+    suffix: ClassVar[str] = ""
+
+    captions: tuple[str, ...]
+    lists: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def check_options(
@@ -62,34 +81,69 @@ class Source(ABC):
         return UserError(f"--source {cls.name} needs {cls.needs}; {problem}")
 
     @classmethod
-    @abstractmethod
-    def open(cls, captions: Sequence[str], splits: str | None) -> "Source":
+    def named(cls, captions: Sequence[str], splits: str | None = None) -> "Source":
+        """Returns the source of these options; reads no file."""
+        return cls(tuple(captions))
+
+    @classmethod
+    def open(cls, captions: Sequence[str], splits: str | None = None) -> "Source":
         """Returns the source of these options; checks the beginning of its files first.
 
         Raises:
             UserError: a file is missing, empty or of another form.
         """
+        for option in captions:
+            cls.check_start(option)
+        return cls.named(captions, splits)
 
-    @classmethod
+    @staticmethod
     @abstractmethod
-    def named(cls, captions: Sequence[str], splits: str | None) -> "Source":
-        """Returns the source of these options; reads no file."""
+    def read(option: str) -> Iterator[Item]:
+        """Reads the file of one of `captions`.
 
-    @abstractmethod
-    def files(self) -> dict[str, str]:
-        """Returns the paths of its files, for the manifest."""
-
-    @abstractmethod
-    def to_read(self) -> list[Any]:
-        """Returns the inputs that several workers can read in parallel; paths only."""
-
-    @abstractmethod
-    def items(self, part: Any) -> Iterator[Any]:
-        """Reads one of `to_read`.
-
-        Yields Caption; SplitAssignment, where the input says so; Named, of a photo that
+        Yields Caption; SplitAssignment, where the file says so; Named, of a photo that
         has neither; Reject, of captions and of photos that cannot be named.
 
         Raises:
             UserError: the file as a whole cannot be read.
         """
+
+    @classmethod
+    @abstractmethod
+    def check_start(cls, option: str) -> None:
+        """Checks the beginning of a file, so that a wrong one stops the job at once.
+
+        Raises:
+            UserError: the file is missing, empty or of another form.
+        """
+
+    def files(self) -> dict[str, str]:
+        """Returns the paths of its files, for the manifest."""
+        return {CAPTIONS: ", ".join(self.captions), **self.lists}
+
+    def to_read(self) -> list[Part]:
+        """Returns the inputs that several workers can read in parallel; paths only."""
+        return sorted({*((CAPTIONS, option) for option in self.captions)}) + sorted(
+            self.lists.items()
+        )
+
+    def items(self, part: Part) -> Iterator[Item]:
+        """Reads one of `to_read`; yields and raises as `read`."""
+        kind, path = part
+        if kind == CAPTIONS:
+            return self.read(path)
+        return read_split(kind, path, self.suffix)
+
+
+def refuse_if_none_is_read(path: str, items: Sequence[Item]) -> None:
+    """Refuses a file whose first lines are all rejected, or that has none."""
+    rejects = [item for item in items if isinstance(item, Reject)]
+    if not items:
+        raise UserError(f"--captions: {path} holds no caption. {ANY_FORM}")
+    if rejects and all(isinstance(item, Reject | Named) for item in items):
+        first = rejects[0]
+        remedy = CONVERT.format(path) if first.reason == "not_utf8" else ANY_FORM
+        raise UserError(
+            f"--captions: no caption at the head of {path} ({first.where}, "
+            f"{first.reason}: {first.detail}). {remedy}"
+        )

@@ -20,11 +20,10 @@ Source: Chen et al., "Microsoft COCO Captions: Data Collection and Evaluation Se
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from beam_jobs.elements import Caption, Named, SplitAssignment
+from beam_jobs.elements import Caption, Item, Named, SplitAssignment
+from beam_jobs.sources.base import Source
 from beam_jobs.sources.json_source import (
-    Item,
     ItemError,
-    JsonSource,
     check_starts_an_object,
     entries,
     field,
@@ -38,27 +37,7 @@ from records.errors import UserError
 from records.format.rejects import Reject
 
 
-def read_coco(option: str) -> Iterator[Item]:
-    """Reads the file of `split=path`, as a whole.
-
-    One the size of `captions_train2017.json` (97 MB, 118,287 photos) takes 0.4 GiB of
-    the worker's memory.
-
-    Raises:
-        UserError: it cannot be read, or holds objects instead of captions.
-    """
-    split, path = parse_option(option)
-    content = load_object(path)
-    photos: dict[str, str] = {}
-    for where, image in entries(content, path, "images"):
-        yield from image_items(where, image, split, photos)
-    annotations = list(entries(content, path, "annotations"))
-    refuse_instances(annotations, path)
-    for index, (where, annotation) in enumerate(annotations):
-        yield read_annotation(where, annotation, photos, index)
-
-
-class Coco(JsonSource):
+class Coco(Source):
     """Files of `captions_*.json`, each after the split it is for."""
 
     name = "coco"
@@ -68,7 +47,6 @@ class Coco(JsonSource):
         "--split_fractions"
     )
     several = True
-    reader = staticmethod(read_coco)
 
     @classmethod
     def check_options(
@@ -83,16 +61,33 @@ class Coco(JsonSource):
             raise cls.usage_error("received no file for train")
 
     @classmethod
-    def open(cls, captions: Sequence[str], splits: None) -> "Coco":
-        for option in captions:
-            _, path = parse_option(option)
-            check_starts_an_object(path)
-        return cls.named(captions, splits)
-
-    @classmethod
-    def named(cls, captions: Sequence[str], splits: None) -> "Coco":
+    def named(cls, captions: Sequence[str], splits: str | None = None) -> Source:
         options = map(parse_option, captions)
         return cls(tuple("=".join(filter(None, option)) for option in options))
+
+    @classmethod
+    def check_start(cls, option: str) -> None:
+        check_starts_an_object(parse_option(option)[1])
+
+    @staticmethod
+    def read(option: str) -> Iterator[Item]:
+        """Reads the file of `split=path`, as a whole.
+
+        One the size of `captions_train2017.json` (97 MB, 118,287 photos) takes 0.4 GiB
+        of the worker's memory.
+
+        Raises:
+            UserError: it cannot be read, or holds objects instead of captions.
+        """
+        split, path = parse_option(option)
+        content = load_object(path)
+        photos: dict[str, str] = {}
+        for where, image in entries(content, path, "images"):
+            yield from image_items(where, image, split, photos)
+        annotations = list(entries(content, path, "annotations"))
+        refuse_instances(annotations, path)
+        for index, (where, annotation) in enumerate(annotations):
+            yield read_annotation(where, annotation, photos, index)
 
 
 def refuse_instances(annotations: Sequence[tuple[str, Any]], path: str) -> None:

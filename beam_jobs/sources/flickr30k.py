@@ -12,38 +12,15 @@ Denotations", TACL 2014.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from typing import ClassVar
 
 from beam_jobs.elements import Caption
-from beam_jobs.sources import flickr8k
-from beam_jobs.sources.line_source import (
-    LineSource,
-    check_captions_file,
-    find_lists,
-    parse_line,
-    read_lines,
-)
+from beam_jobs.sources.line_source import LineSource, parse_line
 from records.format.rejects import Reject
 
-SPLIT_FILES = {
-    "train": ("Flickr_8k.trainImages.txt", "Flickr_30k.trainImages.txt", "train.txt"),
-    "dev": (
-        "Flickr_8k.devImages.txt",
-        "Flickr_30k.devImages.txt",
-        "dev.txt",
-        "val.txt",
-    ),
-    "test": ("Flickr_8k.testImages.txt", "Flickr_30k.testImages.txt", "test.txt"),
-}
-HEADER = re.compile(rb"image_name\s*\|\s*comment_number\s*\|.*")
 CSV_LINE = re.compile(
     r"(?P<photo>[^|]*[^|\s]\s*)\|\s*(?P<number>\d+)\s*\|(?P<text>.*\S.*)"
 )
-
-
-def read_captions(path: str) -> Iterator[Caption | Reject]:
-    """Reads a caption file of either form, so that a reject can name its line."""
-    return parse_captions(path, read_lines(path))
 
 
 class Flickr30k(LineSource):
@@ -55,33 +32,26 @@ class Flickr30k(LineSource):
         "(Flickr8k's lists, or train.txt, dev.txt or val.txt, and test.txt), or "
         "--split_fractions"
     )
-    reader = staticmethod(read_captions)
+    header = re.compile(rb"image_name\s*\|\s*comment_number\s*\|.*")
     suffix = ".jpg"
-    lists = SPLIT_FILES
+    list_names: ClassVar = {
+        split: (
+            f"Flickr_8k.{split}Images.txt",
+            f"Flickr_30k.{split}Images.txt",
+            *(f"{name}.txt" for name in names),
+        )
+        for split, names in (
+            ("train", ["train"]),
+            ("dev", ["dev", "val"]),
+            ("test", ["test"]),
+        )
+    }
 
-    @classmethod
-    def open(cls, captions: Sequence[str], splits: str | None) -> "Flickr30k":
-        (path,) = captions
-        check_captions_file(path, parse_captions)
-        return cls(path, find_lists(splits, SPLIT_FILES) if splits else {})
+    @staticmethod
+    def parse_csv_line(line: bytes, where: str) -> Caption | Reject:
+        """Reads one line of the CSV; a `|` may stand in the caption itself.
 
-
-def parse_captions(
-    path: str, lines: Iterator[tuple[int, bytes]]
-) -> Iterator[Caption | Reject]:
-    """Reads numbered lines of either form; the CSV's header is no caption."""
-    parse = flickr8k.parse_caption
-    for index, (number, line) in enumerate(lines):
-        if index == 0 and HEADER.fullmatch(line):
-            parse = parse_csv_caption
-        else:
-            yield parse(line, f"{path}:{number}")
-
-
-def parse_csv_caption(line: bytes, where: str) -> Caption | Reject:
-    """Reads one line of the CSV; a `|` may stand in the caption itself.
-
-    >>> parse_csv_caption(b"1.jpg| 0| A dog runs .", "results.csv:2").text
-    'A dog runs .'
-    """
-    return parse_line(line, where, CSV_LINE, "photo.jpg| number| caption")
+        >>> Flickr30k.parse_csv_line(b"1.jpg| 0| A dog runs .", "results.csv:2").text
+        'A dog runs .'
+        """
+        return parse_line(line, where, CSV_LINE, "photo.jpg| number| caption")

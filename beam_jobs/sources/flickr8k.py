@@ -13,17 +13,10 @@ JAIR 2013.
 
 import csv
 import re
-from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 from beam_jobs.elements import Caption
-from beam_jobs.sources.line_source import (
-    LineSource,
-    check_captions_file,
-    find_lists,
-    parse_line,
-    read_lines,
-)
+from beam_jobs.sources.line_source import LineSource
 from records.format.rejects import Reject
 from records.storage.photo_ids import photo_id
 
@@ -32,15 +25,6 @@ SPLIT_FILES = {
     "dev": "Flickr_8k.devImages.txt",
     "test": "Flickr_8k.testImages.txt",
 }
-CAPTION_LINE = re.compile(r"(?P<photo>[^\t#]+)#(?P<number>\d+)\t(?P<text>.*\S.*)")
-
-
-HEADER = re.compile(rb"\s*image\s*,\s*caption\s*", re.IGNORECASE)
-
-
-def read_captions(path: str) -> Iterator[Caption | Reject]:
-    """Reads a caption file from end to end, so that a reject can name its line."""
-    return parse_captions(path, read_lines(path))
 
 
 class Flickr8k(LineSource):
@@ -51,62 +35,27 @@ class Flickr8k(LineSource):
         "one --captions FILE (Flickr8k.token.txt, or Kaggle's captions.txt) and "
         "--splits DIR, or --split_fractions"
     )
-    reader = staticmethod(read_captions)
-    lists: ClassVar = {split: [name] for split, name in SPLIT_FILES.items()}
+    header = re.compile(rb"\s*image\s*,\s*caption\s*", re.IGNORECASE)
+    list_names: ClassVar = {split: [name] for split, name in SPLIT_FILES.items()}
 
-    @classmethod
-    def open(cls, captions: Sequence[str], splits: str | None) -> "Flickr8k":
-        (path,) = captions
-        check_captions_file(path, parse_captions)
-        return cls(path, find_split_files(splits) if splits else {})
+    @staticmethod
+    def parse_csv_line(line: bytes, where: str) -> Caption | Reject:
+        """Reads one line of Kaggle's file; a caption with a comma stands in quotes.
 
+        Captions stand in a record in the order of their lines.
 
-def parse_captions(
-    path: str, lines: Iterator[tuple[int, bytes]]
-) -> Iterator[Caption | Reject]:
-    """Reads numbered lines of either form; Kaggle's header is no caption."""
-    parse = parse_caption
-    for index, (number, line) in enumerate(lines):
-        if index == 0 and HEADER.fullmatch(line):
-            parse = parse_csv_caption
-        else:
-            yield parse(line, f"{path}:{number}")
-
-
-def parse_caption(line: bytes, where: str) -> Caption | Reject:
-    r"""Reads one line of the caption file.
-
-    >>> parse_caption(b"1.jpg#0\tA dog runs .", "captions.txt:1").text
-    'A dog runs .'
-    """
-    return parse_line(line, where, CAPTION_LINE, "photo.jpg#number<TAB>caption")
-
-
-def parse_csv_caption(line: bytes, where: str) -> Caption | Reject:
-    """Reads one line of Kaggle's file; a caption with a comma stands in quotes.
-
-    Captions stand in a record in the order of their lines.
-
-    >>> parse_csv_caption(b'1.jpg,"A dog , it runs ."', "captions.txt:2").text
-    'A dog , it runs .'
-    """
-    try:
-        fields = next(csv.reader([line.decode()], strict=True), [])
-    except UnicodeDecodeError as error:
-        return Reject("caption", where, "not_utf8", str(error), 1)
-    except csv.Error as error:
-        return Reject("caption", where, "malformed_line", f"{error}: {line[:80]!r}", 1)
-    if len(fields) != 2 or not all(map(str.strip, fields)):
-        detail = f"expected photo.jpg,caption; received {line[:80]!r}"
-        return Reject("caption", where, "malformed_line", detail, 1)
-    number = int(where.rpartition(":")[2])
-    return Caption(photo_id(fields[0]), number, where, fields[1].strip())
-
-
-def find_split_files(directory: str) -> dict[str, str]:
-    """Returns the paths of the three split lists of a directory.
-
-    Raises:
-        UserError: a list is missing or names no photo.
-    """
-    return find_lists(directory, Flickr8k.lists)
+        >>> Flickr8k.parse_csv_line(b'1.jpg,"A dog , it runs ."', "captions.txt:2").text
+        'A dog , it runs .'
+        """
+        try:
+            fields = next(csv.reader([line.decode()], strict=True), [])
+        except UnicodeDecodeError as error:
+            return Reject("caption", where, "not_utf8", str(error), 1)
+        except csv.Error as error:
+            detail = f"{error}: {line[:80]!r}"
+            return Reject("caption", where, "malformed_line", detail, 1)
+        if len(fields) != 2 or not all(map(str.strip, fields)):
+            detail = f"expected photo.jpg,caption; received {line[:80]!r}"
+            return Reject("caption", where, "malformed_line", detail, 1)
+        number = int(where.rpartition(":")[2])
+        return Caption(photo_id(fields[0]), number, where, fields[1].strip())

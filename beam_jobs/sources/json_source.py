@@ -7,48 +7,23 @@ Any value in the place of a caption counts as one caption in.
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, Literal
 
-from apache_beam.io.filesystems import FileSystems
-
-from beam_jobs.elements import Caption, Named, SplitAssignment
-from beam_jobs.sources.base import ANY_FORM, Source
-from beam_jobs.sources.line_source import UNREADABLE, open_source, why, without_mark
+from beam_jobs.elements import Caption, Item, Named, SplitAssignment
+from beam_jobs.sources.base import ANY_FORM
+from beam_jobs.sources.lines import (
+    UNREADABLE,
+    open_unpacked,
+    read_start,
+    why,
+    without_mark,
+)
 from records.errors import UserError
 from records.format.rejects import Reject
 from records.format.sharding import SPLITS
 from records.storage.photo_ids import base_name, photo_id, split_name
 
-Item = Caption | Reject | SplitAssignment | Named
 MOST = 1 << 16  # captions of an entry: numbers of those of the next one follow
-
-
-@dataclass(frozen=True)
-class JsonSource(Source):
-    """Files that hold captions, splits and names of photos together.
-
-    Attributes:
-        inputs: what `--captions` was given, in order.
-        reader: reads one of them.
-    """
-
-    reader: ClassVar[Callable[[str], Iterator[Item]]]
-
-    inputs: tuple[str, ...]
-
-    @classmethod
-    def named(cls, captions: Sequence[str], splits: None) -> "JsonSource":
-        return cls(tuple(captions))
-
-    def files(self) -> dict[str, str]:
-        return {"captions": ", ".join(self.inputs)}
-
-    def to_read(self) -> list[str]:
-        return sorted(set(self.inputs))
-
-    def items(self, part: str) -> Iterator[Item]:
-        return self.reader(part)
 
 
 def check_starts_an_object(path: str) -> None:
@@ -65,18 +40,6 @@ def check_starts_an_object(path: str) -> None:
             f"--captions: {path} is no JSON object; it begins with {start[:40]!r}. "
             f"{ANY_FORM}"
         )
-
-
-def read_start(path: str) -> bytes:
-    """Returns the first bytes of a document, without white space before it."""
-    if not FileSystems.exists(path):
-        raise UserError(f"--captions: no file {path}")
-    try:
-        with open_source(path) as file:
-            start = file.read(4096)
-    except UNREADABLE as error:
-        raise UserError(f"--captions: cannot read {path}: {why(error)}") from None
-    return without_mark(start, path).lstrip()
 
 
 def parse_option(option: str) -> tuple[str | None, str]:
@@ -112,7 +75,7 @@ def load_document(path: str) -> Any:
         UserError: it cannot be read; names the position.
     """
     try:
-        with open_source(path) as file:
+        with open_unpacked(path) as file:
             content = file.read()
         return json.loads(without_mark(content, path))
     except UNREADABLE as error:
@@ -155,7 +118,9 @@ class ItemError(Exception):
         super().__init__(detail)
         self.reason = reason
 
-    def reject(self, what: str, where: str, captions: int) -> Reject:
+    def reject(
+        self, what: Literal["photo", "caption"], where: str, captions: int
+    ) -> Reject:
         return Reject(what, where, self.reason, str(self), captions)
 
 

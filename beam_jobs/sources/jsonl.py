@@ -14,46 +14,27 @@ names it for a file.
 
 import itertools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
+from beam_jobs.elements import Item
+from beam_jobs.sources.base import Source, refuse_if_none_is_read
 from beam_jobs.sources.json_source import (
-    Item,
-    JsonSource,
     first_field,
     load_document,
     parse_option,
     path_text,
     photo_items,
-    read_start,
     text,
 )
-from beam_jobs.sources.line_source import (
-    read_lines,
-    refuse_if_none_is_read,
-    start_of_captions,
-)
+from beam_jobs.sources.lines import read_lines, read_start, start_of_captions
 from records.format.rejects import Reject
 
 PHOTO_KEYS = ("photo", "image", "file_name", "filename")
 CAPTION_KEYS = ("captions", "caption", "text")
 
 
-def read_jsonl(option: str) -> Iterator[Item]:
-    """Reads a file, `path` or `split=path`; a reject names its line or entry.
-
-    JSON lines are read one by one, an array as a whole.
-    """
-    split, path = parse_option(option)
-    if read_start(path).startswith(b"["):
-        for index, entry in enumerate(load_document(path)):
-            yield from entry_items(entry, f"{path}:[{index}]", split, index)
-    else:
-        for number, line in read_lines(path):
-            yield from line_items(line, f"{path}:{number}", split, number - 1)
-
-
-class Jsonl(JsonSource):
+class Jsonl(Source):
     """Any number of files; their entries stand beside each other."""
 
     name = "jsonl"
@@ -62,14 +43,25 @@ class Jsonl(JsonSource):
         "and split where neither the option nor --split_fractions says it)"
     )
     several = True
-    reader = staticmethod(read_jsonl)
 
     @classmethod
-    def open(cls, captions: Sequence[str], splits: None) -> "Jsonl":
-        for option in captions:
-            _, path = parse_option(option)
-            refuse_if_none_is_read(path, list(first_items(path)))
-        return cls.named(captions, splits)
+    def check_start(cls, option: str) -> None:
+        _, path = parse_option(option)
+        refuse_if_none_is_read(path, list(first_items(path)))
+
+    @staticmethod
+    def read(option: str) -> Iterator[Item]:
+        """Reads a file, `path` or `split=path`; a reject names its line or entry.
+
+        JSON lines are read one by one, an array as a whole.
+        """
+        split, path = parse_option(option)
+        if read_start(path).startswith(b"["):
+            for index, entry in enumerate(load_document(path)):
+                yield from entry_items(entry, f"{path}:[{index}]", split, index)
+        else:
+            for number, line in read_lines(path):
+                yield from line_items(line, f"{path}:{number}", split, number - 1)
 
 
 def first_items(path: str, count: int = 10) -> Iterator[Item]:
@@ -80,7 +72,7 @@ def first_items(path: str, count: int = 10) -> Iterator[Item]:
     """
     lines = start_of_captions(path)
     if read_start(path).startswith(b"["):
-        yield from itertools.islice(read_jsonl(path), count)
+        yield from itertools.islice(Jsonl.read(path), count)
     else:
         for number, line in lines:
             yield next(line_items(line, f"{path}:{number}"))

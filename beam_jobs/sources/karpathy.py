@@ -11,12 +11,12 @@ Source: Karpathy and Fei-Fei, "Deep Visual-Semantic Alignments for Generating Im
 Descriptions", CVPR 2015.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
+from beam_jobs.elements import Item
+from beam_jobs.sources.base import Source
 from beam_jobs.sources.json_source import (
-    Item,
-    JsonSource,
     check_starts_an_object,
     entries,
     field,
@@ -28,28 +28,25 @@ from beam_jobs.sources.json_source import (
 from records.storage.photo_ids import photo_id
 
 
-def read_karpathy(path: str) -> Iterator[Item]:
-    """Reads the file as a whole.
-
-    One the size of `dataset_coco.json` (147 MB, 123,287 photos) takes 0.9 GiB of the
-    worker's memory.
-    """
-    for where, image in entries(load_object(path), path, "images"):
-        yield from image_items(where, image)
-
-
-class Karpathy(JsonSource):
+class Karpathy(Source):
     """One `dataset_*.json`."""
 
     name = "karpathy"
     needs = "one --captions FILE (dataset_flickr8k.json, dataset_coco.json ...)"
-    reader = staticmethod(read_karpathy)
 
     @classmethod
-    def open(cls, captions: Sequence[str], splits: None) -> "Karpathy":
-        (path,) = captions
-        check_starts_an_object(path)
-        return cls.named(captions, splits)
+    def check_start(cls, option: str) -> None:
+        check_starts_an_object(option)
+
+    @staticmethod
+    def read(option: str) -> Iterator[Item]:
+        """Reads the file as a whole.
+
+        One the size of `dataset_coco.json` (147 MB, 123,287 photos) takes 0.9 GiB of
+        the worker's memory.
+        """
+        for where, image in entries(load_object(option), option, "images"):
+            yield from image_items(where, image)
 
 
 def image_items(where: str, image: Any) -> Iterator[Item]:

@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw
 from beam_jobs import build_records
 from beam_jobs.build_job import Job
 from beam_jobs.io import output_directory
-from beam_jobs.sources.flickr8k import SPLIT_FILES, Flickr8k, find_split_files
+from beam_jobs.sources.flickr8k import SPLIT_FILES, Flickr8k
 from records.format import manifest
 from records.format.manifest import EncoderInfo
 from records.format.schema import FeatureSpec
@@ -208,7 +208,9 @@ class SmallData:
         """A job with the fake encoder; e.g. `records={"photos_per_shard": 4}`."""
         return Job(
             photos=str(self.photos),
-            source=Flickr8k(str(self.captions), find_split_files(str(self.splits))),
+            source=Flickr8k(
+                (str(self.captions),), Flickr8k.find_lists(str(self.splits))
+            ),
             output=str(output),
             config=small_config(**sections),
             encoder=INFO,

@@ -21,7 +21,7 @@ from beam_jobs.build_job import Job
 from beam_jobs.io import output_directory
 from beam_jobs.io.output_directory import REPORTS
 from beam_jobs.monitoring.summary import counter
-from beam_jobs.sources.flickr8k import Flickr8k, find_split_files
+from beam_jobs.sources.flickr8k import Flickr8k
 from beam_jobs.transforms.caption_shard import Summary, load_captioner
 from beam_jobs.transforms.reuse_features import open_earlier
 from records.errors import UserError
@@ -77,7 +77,7 @@ def job_on(data: SmallData, bucket: str, **sections) -> Job:
     return replace(
         data.job("unused", **sections),
         photos=f"{bucket}/data/images",
-        source=Flickr8k(f"{text}/Flickr8k.token.txt", find_split_files(text)),
+        source=Flickr8k((f"{text}/Flickr8k.token.txt",), Flickr8k.find_lists(text)),
         output=f"{bucket}/records",
     )
 

@@ -10,8 +10,8 @@ import numpy as np
 from beam_jobs.build_job import Job
 from beam_jobs.elements import Caption, Photo, SourceFile
 from beam_jobs.io.photo_files import read_photo
-from beam_jobs.sources.flickr8k import parse_caption
-from beam_jobs.sources.line_source import read_lines
+from beam_jobs.sources.line_source import parse_token_line
+from beam_jobs.sources.lines import read_lines
 from beam_jobs.transforms.write_shard import Tally
 from records.format import sharding
 from records.format.schema import PhotoRecord
@@ -65,7 +65,7 @@ def build_without_beam(data: PhotoSet, job: Job, encoder: Encoder) -> None:
 def read_captions(data: PhotoSet) -> list[Caption]:
     training = set(data.training)
     lines = read_lines(str(data.captions))
-    captions = (parse_caption(line, f"{data.captions}:{n}") for n, line in lines)
+    captions = (parse_token_line(line, f"{data.captions}:{n}") for n, line in lines)
     return [caption for caption in captions if caption.photo_id in training]
 
 

@@ -24,7 +24,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from beam_jobs import build_records
 from beam_jobs.build_job import Job
 from beam_jobs.io import output_directory
-from beam_jobs.sources.flickr8k import Flickr8k, find_split_files
+from beam_jobs.sources.flickr8k import Flickr8k
 from records.format import manifest
 from records.format.manifest import EncoderInfo
 from records.format.schema import FeatureSpec
@@ -60,7 +60,7 @@ def null_job(config: Path, folder: Path, output: Path, encoder: NullEncoder) -> 
     loaded = load_config(str(config))
     return Job(
         photos=str(folder / "images"),
-        source=Flickr8k(str(text / "Flickr8k.token.txt"), find_split_files(str(text))),
+        source=Flickr8k.open([str(text / "Flickr8k.token.txt")], str(text)),
         output=str(output),
         config=loaded,
         encoder=encoder.info,

@@ -3,13 +3,8 @@
 import pytest
 
 from beam_jobs.elements import Caption
-from beam_jobs.sources.flickr30k import (
-    SPLIT_FILES,
-    Flickr30k,
-    parse_csv_caption,
-    read_captions,
-)
-from beam_jobs.sources.line_source import find_lists, read_split
+from beam_jobs.sources.flickr30k import Flickr30k
+from beam_jobs.sources.lines import read_split
 from records.errors import UserError
 
 HEADER = b"image_name| comment_number| comment\n"
@@ -18,7 +13,7 @@ HEADER = b"image_name| comment_number| comment\n"
 def read(path, content: bytes) -> list:
     """Captions and rejects, in order."""
     path.write_bytes(content)
-    return list(read_captions(str(path)))
+    return list(Flickr30k.read(str(path)))
 
 
 def test_the_csv_is_told_by_its_header(tmp_path):
@@ -59,7 +54,7 @@ def test_the_header_is_one_only_at_the_top(tmp_path):
     ],
 )
 def test_a_line_that_is_no_caption(line, reason):
-    reject = parse_csv_caption(line, "f:7")
+    reject = Flickr30k.parse_csv_line(line, "f:7")
     assert (reject.what, reject.where, reject.reason, reject.captions) == (
         ("caption", "f:7", reason, 1)
     )
@@ -85,11 +80,11 @@ def test_lists_name_photos_with_and_without_their_ending(tmp_path):
     assert [photo for photo, _ in found] == ["1.jpg", "2.jpg", "3.JPG", "4.png"]
 
 
-@pytest.mark.parametrize("names", list(zip(*(SPLIT_FILES[s][:3] for s in SPLIT_FILES))))
+@pytest.mark.parametrize("names", list(zip(*Flickr30k.list_names.values())))
 def test_lists_under_any_of_their_names(tmp_path, names):
     for name in names:
         (tmp_path / name).write_text("1\n")
-    found = find_lists(str(tmp_path), SPLIT_FILES)
+    found = Flickr30k.find_lists(str(tmp_path))
     assert list(found.values()) == [str(tmp_path / name) for name in names]
 
 
@@ -97,9 +92,9 @@ def test_two_lists_of_one_split(tmp_path):
     for name in ("train.txt", "dev.txt", "val.txt", "test.txt"):
         (tmp_path / name).write_text("1\n")
     with pytest.raises(UserError, match=r"dev.txt and .*val.txt both list split 'dev'"):
-        find_lists(str(tmp_path), SPLIT_FILES)
+        Flickr30k.find_lists(str(tmp_path))
 
 
 def test_no_list(tmp_path):
     with pytest.raises(UserError, match=r"no file .* or train.txt in"):
-        find_lists(str(tmp_path), SPLIT_FILES)
+        Flickr30k.find_lists(str(tmp_path))

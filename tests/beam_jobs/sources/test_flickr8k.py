@@ -5,20 +5,15 @@ import gzip
 import pytest
 
 from beam_jobs.elements import Caption, SplitAssignment
-from beam_jobs.sources.flickr8k import (
-    SPLIT_FILES,
-    Flickr8k,
-    find_split_files,
-    parse_caption,
-    read_captions,
-)
-from beam_jobs.sources.line_source import read_lines, read_split
+from beam_jobs.sources.flickr8k import SPLIT_FILES, Flickr8k
+from beam_jobs.sources.line_source import parse_token_line
+from beam_jobs.sources.lines import read_lines, read_split
 from records.errors import UserError
 from records.format.rejects import Reject
 
 
 def test_a_caption_line():
-    caption = parse_caption("1.jpg#3\tEin Hund läuft . ".encode(), "f:1")
+    caption = parse_token_line("1.jpg#3\tEin Hund läuft . ".encode(), "f:1")
     assert caption == Caption("1.jpg", 3, "f:1", "Ein Hund läuft .")
 
 
@@ -35,7 +30,7 @@ def test_a_caption_line():
     ],
 )
 def test_a_line_that_is_no_caption(line, reason):
-    reject = parse_caption(line, "f:7")
+    reject = parse_token_line(line, "f:7")
     assert isinstance(reject, Reject)
     assert (reject.what, reject.where, reject.reason, reject.captions) == (
         ("caption", "f:7", reason, 1)
@@ -51,7 +46,7 @@ def test_blank_lines_count_but_are_not_read(tmp_path):
 def test_captions_and_rejects_in_order(tmp_path):
     path = tmp_path / "captions.txt"
     path.write_bytes(b"1.jpg#0\tA dog .\nnonsense\n\n1.jpg#1\tA cat .\n")
-    first, reject, second = read_captions(str(path))
+    first, reject, second = Flickr8k.read(str(path))
     assert first == Caption("1.jpg", 0, f"{path}:1", "A dog .")
     assert second == Caption("1.jpg", 1, f"{path}:4", "A cat .")
     assert (reject.where, reject.reason) == (f"{path}:2", "malformed_line")
@@ -61,7 +56,7 @@ def test_a_compressed_caption_file(tmp_path):
     path = tmp_path / "captions.txt.gz"
     path.write_bytes(gzip.compress(b"1.jpg#0\tA dog .\n"))
     Flickr8k.open([str(path)], None)
-    assert [caption.text for caption in read_captions(str(path))] == ["A dog ."]
+    assert [caption.text for caption in Flickr8k.read(str(path))] == ["A dog ."]
 
 
 def test_a_split_list(tmp_path):
@@ -79,27 +74,27 @@ def test_a_split_list_that_is_not_utf8(tmp_path):
 
 
 def test_the_three_lists_are_found(data):
-    found = find_split_files(str(data.splits))
+    found = Flickr8k.find_lists(str(data.splits))
     assert found == {s: str(data.splits / name) for s, name in SPLIT_FILES.items()}
 
 
 def test_a_list_that_is_missing(data):
     (data.splits / SPLIT_FILES["dev"]).unlink()
     with pytest.raises(UserError, match=r"no file Flickr_8k\.devImages\.txt in"):
-        find_split_files(str(data.splits))
+        Flickr8k.find_lists(str(data.splits))
 
 
 def test_a_list_that_is_empty(data):
     data.write_split("test", ["", " "])
     with pytest.raises(UserError, match=r"testImages.txt names no photo.*'test'"):
-        find_split_files(str(data.splits))
+        Flickr8k.find_lists(str(data.splits))
 
 
 def test_a_list_that_is_a_directory(data):
     (data.splits / SPLIT_FILES["dev"]).unlink()
     (data.splits / SPLIT_FILES["dev"]).mkdir()
     with pytest.raises(UserError, match=r"--splits: cannot read .*devImages"):
-        find_split_files(str(data.splits))
+        Flickr8k.find_lists(str(data.splits))
 
 
 @pytest.mark.parametrize(
@@ -151,7 +146,7 @@ caf\xe9.jpg,A cat .
 def test_kaggles_captions_are_told_by_their_header(tmp_path):
     path = tmp_path / "captions.txt"
     path.write_bytes(KAGGLES)
-    read = list(read_captions(str(path)))
+    read = list(Flickr8k.read(str(path)))
     assert read[:3] == [
         Caption("1.jpg", 2, f"{path}:2", "A dog ."),
         Caption("1.jpg", 3, f"{path}:3", 'A dog , it "runs" .'),
@@ -167,7 +162,7 @@ def test_kaggles_captions_are_told_by_their_header(tmp_path):
 def test_a_byte_order_mark_is_no_part_of_the_first_name(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"\xef\xbb\xbf1.jpg#0\tA dog .\n")
-    (caption,) = read_captions(str(path))
+    (caption,) = Flickr8k.read(str(path))
     assert caption.photo_id == "1.jpg"
     path.write_bytes(b"\xef\xbb\xbf1.jpg\n2.jpg\n")
     assert next(read_split("dev", str(path))) == SplitAssignment("1.jpg", "dev")

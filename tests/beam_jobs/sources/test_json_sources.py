@@ -8,16 +8,12 @@ import pytest
 from small_data import SmallData, build, photo_bytes
 
 from beam_jobs.elements import Caption, Named, SplitAssignment
-from beam_jobs.sources.coco import read_coco
 from beam_jobs.sources.json_source import load_object
-from beam_jobs.sources.jsonl import read_jsonl
-from beam_jobs.sources.karpathy import read_karpathy
 from beam_jobs.sources.options import SOURCES
 from records.errors import UserError
 from records.format.manifest import load_manifest
 from records.format.rejects import Reject
 
-READERS = {"coco": read_coco, "karpathy": read_karpathy, "jsonl": read_jsonl}
 NAMES = {
     Caption: "captions",
     Reject: "rejected",
@@ -40,7 +36,7 @@ def given(source: str, path: Path) -> str:
 def read(source: str, path: Path) -> dict[str, list]:
     """What a reader yields, by kind."""
     found = {"captions": [], "rejected": [], "splits": []}
-    for item in READERS[source](given(source, path)):
+    for item in SOURCES[source].read(given(source, path)):
         found.setdefault(NAMES[type(item)], []).append(item)
     return found
 
@@ -253,7 +249,7 @@ def test_other_names_of_the_fields(tmp_path, form, mark):
 
 def test_a_file_of_one_split(tmp_path):
     (tmp_path / "file").write_bytes(as_bytes("jsonl", OTHERS[:3]))
-    found = list(read_jsonl(f"train={tmp_path / 'file'}"))
+    found = list(SOURCES["jsonl"].read(f"train={tmp_path / 'file'}"))
     assert {item for item in found if isinstance(item, SplitAssignment)} == {
         ("coco/1.jpg", "train"),
         ("2.png", "train"),

@@ -112,7 +112,7 @@ def test_an_array_of_nothing_is_refused(tmp_path, monkeypatch):
 def test_names_of_a_split_are_one(tmp_path):
     (tmp_path / "a").write_bytes(b"{}")
     source = Coco.open([f"val={tmp_path}/a", f"dev={tmp_path}/a"], None)
-    assert source.inputs == (f"dev={tmp_path}/a",) * 2
+    assert source.captions == (f"dev={tmp_path}/a",) * 2
 
 
 @pytest.mark.parametrize("name", sorted(options.SOURCES))
