@@ -4,20 +4,17 @@ A path with a scheme goes to Beam's FileSystems: s3://, gs://, hdfs://, azfs:// 
 their libraries are installed, and any that a program registers. `register` is called
 by the commands, and in worker processes by the steps that use files (`FileDoFn`).
 
-A new file is sent under a temporary name and then renamed, on an object store a copy
-that the store makes itself: a connection that breaks off may leave a temporary file,
-never half a file under its own name.
+Renaming on an object store is a copy that the store makes itself.
 """
 
 import errno
 import functools
 import io
 import os
-import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from typing import BinaryIO
+from contextlib import contextmanager
+from typing import IO, BinaryIO
 
 import apache_beam as beam
 from apache_beam.io.filesystem import BeamIOError, CompressionTypes, FileMetadata
@@ -26,18 +23,14 @@ from apache_beam.io.filesystems import FileSystems
 from beam_jobs.io import s3
 from records.storage.base import (
     BLOCK,
-    NewFile,
-    NewRemoteFile,
-    Storage,
+    RemoteStorage,
     StorageUserError,
     Stream,
     scheme_of,
-    temporary_name,
 )
 from records.storage.registry import register_remote
 
 PLAIN = CompressionTypes.UNCOMPRESSED
-ROOT = re.compile(r"[a-zA-Z][-a-zA-Z0-9+.]*://[^/]*")
 
 
 def register() -> None:
@@ -53,25 +46,38 @@ class FileDoFn(beam.DoFn):
         register()
 
 
-class BeamStorage(Storage):
+class BeamStorage(RemoteStorage):
     """The file systems that Beam has, by the scheme of a path."""
 
     def open(self, path: str, buffering: int = BLOCK) -> BinaryIO:
         with plain_errors(path):
             file = FileSystems.open(path, compression_type=PLAIN)
-        if isinstance(file, io.BufferedReader):
-            file = file.detach()  # else it reads 16 MiB for every record
+        # Its own buffer would read 16 MiB for every record.
+        raw = file.detach() if isinstance(file, io.BufferedReader) else file
         return io.BufferedReader(
-            Stream(file, functools.partial(plain_errors, path)), buffering
+            Stream(raw, functools.partial(plain_errors, path)), buffering
         )
 
-    def create(self, path: str) -> NewFile:
-        return NewRemoteFile(path, send)
+    def upload(self, file: IO[bytes], path: str) -> None:
+        with plain_errors(path):
+            first = file.read(BLOCK)
+            if not first and scheme_of(path) == "s3":
+                s3.put_empty(path)
+                return
+            with FileSystems.create(path, compression_type=PLAIN) as remote:
+                remote.write(first)
+                shutil.copyfileobj(file, remote, BLOCK)
+
+    def rename(self, old: str, new: str) -> None:
+        with plain_errors(new):
+            if has_directories(new) and FileSystems.exists(new):
+                FileSystems.delete([new])  # HDFS renames to no name that is taken
+            FileSystems.rename([old], [new])
 
     def exists(self, path: str) -> bool:
         with plain_errors(path):
             # A bucket alone names no file; Beam would ask for it for minutes.
-            is_file = not is_root(path) and FileSystems.exists(path)
+            is_file = path.rstrip("/") != root_of(path) and FileSystems.exists(path)
         return is_file or (not has_directories(path) and self.is_directory(path))
 
     def is_directory(self, path: str) -> bool:
@@ -115,31 +121,6 @@ class BeamStorage(Storage):
             FileSystems.delete([path if has_directories(path) else f"{path}/"])
 
 
-def send(file: BinaryIO, path: str) -> None:
-    """Copies a file to `path`, whole or not at all."""
-    temporary = temporary_name(path)
-    try:
-        with plain_errors(path):
-            upload(file, temporary)
-            if has_directories(path) and FileSystems.exists(path):
-                FileSystems.delete([path])  # HDFS renames to no name that is taken
-            FileSystems.rename([temporary], [path])
-    except BaseException:
-        with suppress(Exception):
-            FileSystems.delete([temporary])
-        raise
-
-
-def upload(file: BinaryIO, path: str) -> None:
-    first = file.read(BLOCK)
-    if not first and scheme_of(path) == "s3":
-        s3.put_empty(path)
-        return
-    with FileSystems.create(path, compression_type=PLAIN) as remote:
-        remote.write(first)
-        shutil.copyfileobj(file, remote, BLOCK)
-
-
 def match_below(directory: str, pattern: str, limit: int | None = None):
     return match(f"{escape(directory.rstrip('/'))}/{pattern}", limit)
 
@@ -165,8 +146,10 @@ def has_directories(path: str) -> bool:
     return FileSystems.get_filesystem(path).has_dirs()
 
 
-def is_root(path: str) -> bool:
-    return ROOT.fullmatch(path.rstrip("/")) is not None
+def root_of(path: str) -> str:
+    """Returns the bucket or host of a remote path, such as `gs://bucket`."""
+    scheme, _, rest = path.partition("://")
+    return f"{scheme}://{rest.partition('/')[0]}"
 
 
 @contextmanager

@@ -8,9 +8,9 @@ from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from beam_jobs.io import s3
-from beam_jobs.io.beam_storage import ROOT
+from beam_jobs.io.beam_storage import root_of
 from records.errors import UserError
-from records.storage.base import is_remote, scheme_of
+from records.storage.base import is_remote
 from records.storage.files import check_utf8
 
 # Scheme -> what must be importable, and what brings it.
@@ -44,15 +44,15 @@ def use_options(options: PipelineOptions, places: Mapping[str, Sequence[str]]) -
     """
     FileSystems.set_options(options)
     remote = [path for paths in places.values() for path in paths if is_remote(path)]
-    for root in sorted({ROOT.match(path)[0] for path in remote}):
-        check_library(root)
-        check_file_system(root)
-        if scheme_of(root) == "s3":
+    for root in sorted(set(map(root_of, remote))):
+        scheme = root.partition("://")[0]
+        check_library(root, *LIBRARIES.get(scheme, (None, None)))
+        check_file_system(root, scheme)
+        if scheme == "s3":
             s3.check_access(root)
 
 
-def check_library(path: str) -> None:
-    library, extra = LIBRARIES.get(scheme_of(path), (None, None))
+def check_library(path: str, library: str | None, extra: str | None) -> None:
     try:
         if library:
             importlib.import_module(library)
@@ -62,14 +62,14 @@ def check_library(path: str) -> None:
         ) from None
 
 
-def check_file_system(path: str) -> None:
+def check_file_system(path: str, scheme: str) -> None:
     try:
         FileSystems.get_filesystem(f"{path}/any")
     except (ValueError, BeamIOError) as error:
-        if scheme_of(path) in LIBRARIES:
+        if scheme in LIBRARIES:
             raise UserError(f"{path}: {error}") from None
-        known = ", ".join(f"{scheme}://" for scheme in LIBRARIES)
+        known = ", ".join(f"{name}://" for name in LIBRARIES)
         raise UserError(
-            f"{path}: Beam has no file system for {scheme_of(path)}://; expected a "
+            f"{path}: Beam has no file system for {scheme}://; expected a "
             f"path of this machine, or {known}"
         ) from None

@@ -10,7 +10,6 @@
 
 import functools
 import logging
-import threading
 from types import SimpleNamespace
 
 from apache_beam.io.aws import s3io
@@ -38,20 +37,11 @@ FATAL = {
 }
 
 
-class SharedSession:
-    """A replacement of boto3's session in Beam; boto3's clients are thread-safe."""
-
-    def __init__(self):
-        self.clients: dict = {}
-        self.lock = threading.Lock()
-
-    def client(self, **settings):
-        key = tuple(sorted(settings.items()))
-        with self.lock:
-            if key not in self.clients:
-                settings["config"] = Config(max_pool_connections=CONNECTIONS)
-                self.clients[key] = boto3.session.Session().client(**settings)
-            return self.clients[key]
+@functools.cache
+def shared_client(**settings):
+    """Returns the client of these settings; boto3's clients are thread-safe."""
+    config = Config(max_pool_connections=CONNECTIONS)
+    return boto3.session.Session().client(**settings, config=config)
 
 
 @functools.cache
@@ -63,7 +53,7 @@ def configure() -> None:
 
 
 def share_client() -> None:
-    session = SharedSession()
+    session = SimpleNamespace(client=shared_client)
     boto3_client.boto3 = SimpleNamespace(
         session=SimpleNamespace(Session=lambda: session)
     )
@@ -71,7 +61,7 @@ def share_client() -> None:
 
 def client_for(path: str):
     """Returns the boto3 client for Beam's current options."""
-    options = FileSystems.get_filesystem(path)._options
+    options = FileSystems.get_filesystem(path)._options  # type: ignore[attr-defined]  # no getter
     return s3io.S3IO(options=options).client.client
 
 

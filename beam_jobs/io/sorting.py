@@ -5,10 +5,9 @@ import itertools
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from tempfile import TemporaryFile
-from typing import TextIO
+from typing import IO
 
 AT_ONCE = 1 << 16  # lines: some tens of megabytes
-AS_IS = {"encoding": "utf-8", "newline": "\n"}
 
 
 def sorted_lines(lines: Iterable[str]) -> Iterator[str]:
@@ -20,12 +19,13 @@ def sorted_lines(lines: Iterable[str]) -> Iterator[str]:
     with ExitStack() as files:
         parts = []
         while some := sorted(itertools.islice(lines, AT_ONCE)):
-            parts.append(files.enter_context(TemporaryFile("w+", **AS_IS)))
-            keep(some, parts[-1])
+            file = TemporaryFile("w+", encoding="utf-8", newline="\n")  # noqa: SIM115
+            parts.append(files.enter_context(file))
+            keep(some, file)
         yield from heapq.merge(*parts)
 
 
-def keep(lines: list[str], file: TextIO) -> None:
+def keep(lines: list[str], file: IO[str]) -> None:
     """Writes lines that are to be read from the first on."""
     file.writelines(lines)
     file.seek(0)

@@ -15,7 +15,7 @@ import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from records.errors import UserError
 
@@ -56,7 +56,7 @@ class NewFile(ABC):
         file: temporary file with the content written so far.
     """
 
-    file: BinaryIO
+    file: IO[bytes]
 
     def write(self, content: bytes) -> None:
         self.file.write(content)
@@ -135,6 +135,25 @@ class Storage(ABC):
     @abstractmethod
     def remove_directory(self, path: str) -> None:
         """Removes a directory and its content."""
+
+
+class RemoteStorage(Storage):
+    """A file system that is reached over a network.
+
+    A new file is sent under a temporary name and then renamed. So a connection that
+    breaks off may leave a temporary file, but no part of a file under its own name.
+    """
+
+    def create(self, path: str) -> "NewFile":
+        return NewRemoteFile(path, self)
+
+    @abstractmethod
+    def upload(self, file: IO[bytes], path: str) -> None:
+        """Writes the rest of an open file to the path."""
+
+    @abstractmethod
+    def rename(self, old: str, new: str) -> None:
+        """Renames a file and replaces an existing one."""
 
 
 class LocalStorage(Storage):
@@ -258,17 +277,23 @@ class NewRemoteFile(NewFile):
 
     Args:
         path: destination.
-        send: called with the file, at its beginning, and `path`; writes the whole file
-            or nothing.
+        storage: the storage of the path.
     """
 
-    def __init__(self, path: str, send: Callable[[BinaryIO, str], None]):
-        self.path, self.send = path, send
+    def __init__(self, path: str, storage: "RemoteStorage"):
+        self.path, self.storage = path, storage
         self.file = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115
 
     def finish(self) -> None:
         self.file.seek(0)
-        self.send(self.file, self.path)
+        temporary = temporary_name(self.path)
+        try:
+            self.storage.upload(self.file, temporary)
+            self.storage.rename(temporary, self.path)
+        except BaseException:
+            with suppress(Exception):
+                self.storage.remove(temporary)
+            raise
         self.file.close()
 
     def discard(self) -> None:
@@ -327,3 +352,8 @@ def temporary_name(path: str) -> str:
     """Returns a hidden name in the directory of `path`, which readers ignore."""
     folder, name = os.path.split(path)
     return os.path.join(folder, f".{name}.{uuid.uuid4().hex[:8]}.tmp")
+
+
+def is_temporary(name: str) -> bool:
+    """Returns True for a name of `temporary_name`, which a broken write may leave."""
+    return name.startswith(".") and name.endswith(".tmp") and len(name) > len("..tmp")

@@ -3,8 +3,8 @@
 import io
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from typing import BinaryIO
+from contextlib import contextmanager
+from typing import IO, BinaryIO
 
 import tensorflow as tf
 
@@ -12,18 +12,16 @@ from records.errors import UserError
 from records.storage.base import (
     BLOCK,
     NewFile,
-    NewRemoteFile,
-    Storage,
+    RemoteStorage,
     StorageUserError,
     Stream,
     scheme_of,
-    temporary_name,
 )
 
 COPIED_BY = {"s3": "aws s3 sync", "hdfs": "hdfs dfs -get", "azfs": "az storage copy"}
 
 
-class TensorFlowStorage(Storage):
+class TensorFlowStorage(RemoteStorage):
     """A storage for the schemes that the installed TensorFlow supports.
 
     Methods raise UserError for any other scheme.
@@ -36,32 +34,27 @@ class TensorFlowStorage(Storage):
         )
 
     def create(self, path: str) -> NewFile:
-        check_scheme(path)
-        return NewRemoteFile(path, send)
+        check_scheme(path)  # before anything is computed for the file
+        return super().create(path)
 
     def exists(self, path: str) -> bool:
-        check_scheme(path)
-        with plain_errors():
+        with access(path):
             return tf.io.gfile.exists(path)
 
     def is_directory(self, path: str) -> bool:
-        check_scheme(path)
-        with plain_errors():
+        with access(path):
             return tf.io.gfile.isdir(path)
 
     def is_empty_directory(self, path: str) -> bool:
-        check_scheme(path)
-        with plain_errors():
+        with access(path):
             return tf.io.gfile.isdir(path) and not tf.io.gfile.listdir(path)
 
     def size(self, path: str) -> int:
-        check_scheme(path)
-        with plain_errors():
+        with access(path):
             return tf.io.gfile.stat(path).length
 
     def files(self, directory: str, nested: bool = False) -> Iterator[tuple[str, int]]:
-        check_scheme(directory)
-        with plain_errors():
+        with access(directory):
             for name in tf.io.gfile.listdir(directory):
                 path = tf.io.gfile.join(directory, name)
                 if not tf.io.gfile.isdir(path):
@@ -71,31 +64,32 @@ class TensorFlowStorage(Storage):
                         yield f"{name.rstrip('/')}/{below}", size
 
     def make_directory(self, path: str) -> None:
-        check_scheme(path)
-        with plain_errors():
+        with access(path):
             tf.io.gfile.makedirs(path)
 
+    def upload(self, file: IO[bytes], path: str) -> None:
+        with access(path), tf.io.gfile.GFile(path, "wb") as remote:
+            shutil.copyfileobj(file, remote, BLOCK)
+
+    def rename(self, old: str, new: str) -> None:
+        with access(new):
+            tf.io.gfile.rename(old, new, overwrite=True)
+
     def remove(self, path: str) -> None:
-        with plain_errors():
+        with access(path):
             tf.io.gfile.remove(path)
 
     def remove_directory(self, path: str) -> None:
-        with plain_errors():
+        with access(path):
             tf.io.gfile.rmtree(path)
 
 
-def send(file: BinaryIO, path: str) -> None:
-    """Writes under a temporary name, then renames."""
-    temporary = temporary_name(path)
-    try:
-        with plain_errors():
-            with tf.io.gfile.GFile(temporary, "wb") as remote:
-                shutil.copyfileobj(file, remote, BLOCK)
-            tf.io.gfile.rename(temporary, path, overwrite=True)
-    except BaseException:
-        with suppress(tf.errors.OpError):
-            tf.io.gfile.remove(temporary)
-        raise
+@contextmanager
+def access(path: str) -> Iterator[None]:
+    """Turns TensorFlow's errors into OSError; raises UserError for another scheme."""
+    check_scheme(path)
+    with plain_errors():
+        yield
 
 
 @contextmanager

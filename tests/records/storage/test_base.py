@@ -22,19 +22,43 @@ def test_temporary_names_are_hidden_beside_and_never_twice():
     assert all(pattern.fullmatch(name) for name in names)
 
 
+class _KeptStorage:
+    """The part of a remote storage that a new file uses."""
+
+    def __init__(self):
+        self.kept = {}
+
+    def upload(self, file, path):
+        self.kept[path] = file.read()
+
+    def rename(self, old, new):
+        self.kept[new] = self.kept.pop(old)
+
+    def remove(self, path):
+        del self.kept[path]
+
+
+def test_a_file_that_cannot_be_renamed_leaves_nothing():
+    class Refusing(_KeptStorage):
+        def rename(self, old, new):
+            raise StorageUserError("no permission")
+
+    storage = Refusing()
+    with pytest.raises(StorageUserError), NewRemoteFile("a", storage) as file:
+        file.write(b"x")
+        file.finish()
+    assert storage.kept == {}
+
+
 def test_what_is_sent_is_whole_or_nothing():
-    sent = {}
-
-    def send(file, path):
-        sent[path] = file.read()
-
+    storage = _KeptStorage()
     content = b"x" * (IN_MEMORY + 1)  # more than is kept in memory
     for path, finished in (("a", True), ("b", False)):
-        with NewRemoteFile(path, send) as file:
+        with NewRemoteFile(path, storage) as file:
             file.write(content)
             if finished:
                 file.finish()
-    assert sent == {"a": content}
+    assert storage.kept == {"a": content}
 
 
 class _Broken:
