@@ -43,8 +43,10 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from beam_jobs.build_job import Job
-from beam_jobs.command import JobCommand, run_job, run_with_progress
+from beam_jobs.command import JobCommand, run_job
+from beam_jobs.monitoring import progress
 from beam_jobs.monitoring.summary import print_summary
+from beam_jobs.runners.run import run_pipeline
 from beam_jobs.sources import options as source_options
 from beam_jobs.transforms.build_stages import JoinAndPlan, ReadFacts, WriteRecords
 from beam_jobs.transforms.reuse_features import open_earlier
@@ -147,15 +149,14 @@ def make_job(args: argparse.Namespace, check_inputs: bool = True) -> Job:
         split_fractions=args.split_fractions,
     )
     if job.reuse and check_inputs:
-        open_earlier(job)
+        open_earlier(job.reuse, job)
     return job
 
 
 def build(job: Job, options: PipelineOptions, encoder_for=load_encoder):
     """Runs the pipeline; a local runner ends before this returns."""
-    return run_with_progress(
-        "reading captions", lambda p: construct(p, job, encoder_for), options
-    )
+    with progress.show("reading captions", options):
+        return run_pipeline(lambda p: construct(p, job, encoder_for), options)
 
 
 def construct(

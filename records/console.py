@@ -1,14 +1,22 @@
 """Console output and exit codes that all commands share."""
 
+import argparse
 import difflib
 import io
 import os
 import sys
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
 from records.errors import UserError
 
+if TYPE_CHECKING:  # rich is imported by the commands that print tables
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
 INTERRUPTED = 130
+DIGEST_SHOWN = 12
 NEAR = 0.5  # the ratio of difflib from which on a name is suggested
 # Characters that control a terminal (C0 except tab and newline, C1), and those that
 # change the direction of text.
@@ -55,6 +63,11 @@ def visible(text: str) -> str:
     return text.translate(CONTROLS)
 
 
+def short_digest(digest: str) -> str:
+    """Returns the beginning of a digest in hexadecimal, as messages show it."""
+    return f"{digest[:DIGEST_SHOWN]}…"
+
+
 def suggest(name: str, valid: Iterable[str], most: int = 1) -> list[str]:
     """Returns the valid names nearest to a mistyped one, nearest first.
 
@@ -64,23 +77,26 @@ def suggest(name: str, valid: Iterable[str], most: int = 1) -> list[str]:
     return difflib.get_close_matches(name, list(valid), n=most, cutoff=NEAR)
 
 
-def print_plain(text: str, **where) -> None:
+def print_plain(text: str, **where: Any) -> None:
     """Prints text from outside, with its control characters shown as escapes."""
     print(visible(text), **where)
 
 
-def plain_console():
+def plain_console() -> "Console":
     """Returns a rich console that prints text from outside without markup."""
     from rich.console import Console
 
-    console = Console(markup=False, emoji=False, highlight=False)
-    render = console.render_str
-    console.render_str = lambda text, **style: render(visible(text), **style)
-    console.on_broken_pipe = reraise  # for run_command; rich itself would exit with 1
-    return console
+    class PlainConsole(Console):
+        def render_str(self, text: str, **style: Any) -> "Text":
+            return super().render_str(visible(text), **style)
+
+        def on_broken_pipe(self) -> None:
+            raise  # for run_command; rich itself would exit with 1
+
+    return PlainConsole(markup=False, emoji=False, highlight=False)
 
 
-def number_table(first: str, *others: str, title: str | None = None):
+def number_table(first: str, *others: str, title: str | None = None) -> "Table":
     """Returns a rich table whose first column is text and the others numbers."""
     from rich.table import Table
 
@@ -90,7 +106,9 @@ def number_table(first: str, *others: str, title: str | None = None):
     return table
 
 
-def add_command(commands, name: str, run: Callable, does: str, example: str):
+def add_command(
+    commands: Any, name: str, run: Callable, does: str, example: str
+) -> argparse.ArgumentParser:
     """Adds a subcommand whose help ends with an example; returns its parser.
 
     Args:
@@ -104,7 +122,3 @@ def add_command(commands, name: str, run: Callable, does: str, example: str):
     parser.epilog = f"example: {parser.prog} {example}"
     parser.set_defaults(run=run)
     return parser
-
-
-def reraise() -> None:
-    raise

@@ -1,13 +1,16 @@
-"""Silences the lines that TensorFlow writes to standard error when it starts."""
+"""Silences what TensorFlow writes when it starts, and shortens its error messages."""
 
 import importlib
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 ERRORS_ONLY = "3"
 STDERR = 2
+# The operation that failed, which TensorFlow adds to a message at both ends.
+OPERATION = re.compile(r"\{\{.*?\}\} | \[Op:.*", re.DOTALL)
 
 
 def silence_startup() -> None:
@@ -21,6 +24,15 @@ def silence_startup() -> None:
     if os.environ.setdefault(LEVEL, ERRORS_ONLY) == ERRORS_ONLY:
         with discard_stderr():
             importlib.import_module("tensorflow")
+
+
+def without_operation(message: str) -> str:
+    """Returns an error message of TensorFlow without the operation that failed.
+
+    >>> without_operation("{{function_node __wrapped__Fill}} no memory [Op:Fill]")
+    'no memory'
+    """
+    return OPERATION.sub("", message)
 
 
 @contextmanager

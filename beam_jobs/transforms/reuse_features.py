@@ -15,6 +15,7 @@ the encoder gives a photo the same features in any batch, as those tried on a CP
 
 import functools
 import hashlib
+import math
 import os
 from collections.abc import Iterable, Iterator
 
@@ -27,6 +28,7 @@ from beam_jobs.io.beam_storage import FileDoFn
 from beam_jobs.monitoring.counters import DAMAGED, counter
 from beam_jobs.transforms.read_captions import PLACES, PhotoAttribute, WriteFacts
 from records.batching import batched
+from records.console import short_digest
 from records.errors import UserError
 from records.format import schema
 from records.format.manifest import Manifest
@@ -36,23 +38,26 @@ from records.format.shard_reader import ShardReader
 
 OPEN_SHARDS = 64
 READERS = 64  # steps that the earlier shards are read in
-SHORT = 12
 
 
-def open_earlier(job: Job) -> RecordSet:
+def open_earlier(path: str, job: Job) -> RecordSet:
     """Opens the record set of `--reuse`.
+
+    Args:
+        path: of the record set.
+        job: the build.
 
     Raises:
         UserError: it is the output itself, is not a whole record set, or its features
             are not those that this build would make.
     """
-    if os.path.realpath(job.reuse) == os.path.realpath(job.output):
+    if os.path.realpath(path) == os.path.realpath(job.output):
         raise UserError(
-            f"--reuse: {job.reuse} is --output itself; write the new records to "
+            f"--reuse: {path} is --output itself; write the new records to "
             "another directory"
         )
     try:
-        earlier = RecordSet.open(job.reuse)
+        earlier = RecordSet.open(path)
     except UserError as error:
         raise UserError(f"--reuse: {error}") from None
     refuse_other_features(earlier.manifest, job)
@@ -64,8 +69,9 @@ def refuse_other_features(earlier: Manifest, job: Job) -> None:
     if theirs.digest != ours.digest:
         raise UserError(
             f"--reuse: {job.reuse} was encoded by {theirs.name} of digest "
-            f"{theirs.digest[:SHORT]}…, this build encodes by {ours.name} of digest "
-            f"{ours.digest[:SHORT]}…; use the same encoder, or leave --reuse out"
+            f"{short_digest(theirs.digest)}, this build encodes by {ours.name} of "
+            f"digest {short_digest(ours.digest)}; use the same encoder, or leave "
+            "--reuse out"
         )
     if earlier.features != job.features:
         raise UserError(
@@ -84,32 +90,35 @@ def earlier_places(pipeline: beam.Pipeline, job: Job) -> beam.PCollection:
     facts_of = functools.partial(place_facts, features=job.features)
     return (
         pipeline
-        | "earlier set" >> beam.Create([job])
-        | "earlier shards" >> beam.ParDo(ListShards())
+        | "earlier set" >> beam.Create([job.reuse])
+        | "earlier shards" >> beam.ParDo(ListShards(job))
         | "spread shards" >> beam.Reshuffle()
         | "read places" >> beam.ParDo(WriteFacts(job.output, facts_of))
     )
 
 
 class ListShards(FileDoFn):
-    """Job -> lists of paths of the shards of `--reuse`."""
+    """Path of an earlier record set -> lists of paths of its shards."""
 
-    def process(self, job: Job):
-        return list_shards(job)
+    def __init__(self, job: Job):
+        self.job = job
+
+    def process(self, path: str):
+        return list_shards(path, self.job)
 
 
-def list_shards(job: Job) -> list[list[str]]:
+def list_shards(path: str, job: Job) -> list[list[str]]:
     """Returns the paths of the earlier shards, in `READERS` lists at most.
 
     The worker that reads the set checks it again.
     """
-    earlier = open_earlier(job)
+    earlier = open_earlier(path, job)
     paths = [
         os.path.join(earlier.directory, shard.name)
         for shards in earlier.manifest.shards.values()
         for shard in shards
     ]
-    size = -(-len(paths) // READERS) or 1
+    size = math.ceil(len(paths) / READERS) or 1
     return [list(batch) for batch in batched(paths, size)]
 
 
@@ -121,11 +130,11 @@ def place_facts(
     for path in paths:
         for offset, serialized in ShardReader(path).entries():
             try:
-                photo_id = schema.decode_id(serialized or b"", features)
+                record = schema.decode(serialized or b"", features)
             except UserError:
                 damaged.inc()
             else:
-                yield photo_id, PLACES, (path, offset)
+                yield record.photo_id, PLACES, (path, offset)
 
 
 class EarlierFeatures:

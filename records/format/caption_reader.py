@@ -33,7 +33,7 @@ class CaptionIds(NamedTuple):
     def joined(cls, parts: Iterable["CaptionIds"]) -> "CaptionIds":
         """Concatenates parts; each is released before the next is read."""
         buffers = [bytearray() for _ in cls._fields]
-        dtypes = [np.uint8] * len(cls._fields)
+        dtypes: list[np.dtype] = [np.dtype(np.uint8)] * len(cls._fields)
         for part in parts:
             dtypes = [column.dtype for column in part]
             for buffer, column in zip(buffers, part):

@@ -45,12 +45,12 @@ def _records(file: BinaryIO, path: str, names: set[bytes]) -> Iterator[bytes]:
     while True:
         try:
             length = read_length(file)
-            record = length is not None and _record(file, place, length, names)
+            record = _record(file, place, length, names) if length else None
         except EOFError:
             return
         except ValueError:
             record = None
-        if not record:
+        if not length or record is None:
             raise UserError(f"{path}: record {number} is damaged")
         yield record
         place += HEADER_BYTES + length + CHECKSUM.size

@@ -5,12 +5,13 @@ import json
 import os
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from records.errors import UserError
 from records.format import rejects
 from records.format.schema import FeatureSpec
 from records.format.versions import refuse_newer
+from records.frozen_model import FrozenModel, explain
 from records.storage.files import (
     check_utf8,
     exists,
@@ -21,15 +22,12 @@ from records.storage.files import (
 from records.text.tokenizer_config import TokenizerSettings
 
 FILE_NAME = "dataset.json"
+BUILD_FOLDER = ".build"  # beside it only while a build runs, or after a broken one
 FORMAT = 1
 MAX_BYTES = 64 << 20  # of the file: the moments of 131,072 features take 6 MiB
 CHECKSUM = "checksum"  # key of the digest of all other fields; reveals edits
 # Also shown for the manifest in a work directory.
 REMEDY = "Put it back from a copy, or build the records again"
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 # A record set may come from anyone, so its names must not lead out of the directory and
@@ -39,7 +37,7 @@ Length = Annotated[int, Field(ge=0, le=1_000_000)]
 Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
 
 
-class ShardInfo(_Part):
+class ShardInfo(FrozenModel):
     """A shard: name, counts, bytes and SHA-256 in hexadecimal."""
 
     name: Name
@@ -49,7 +47,7 @@ class ShardInfo(_Part):
     sha256: str
 
 
-class EncoderInfo(_Part):
+class EncoderInfo(FrozenModel):
     """The encoder that computed the features of a record set.
 
     Attributes:
@@ -81,7 +79,7 @@ class EncoderInfo(_Part):
     digest: str
 
 
-class DroppedWords(_Part):
+class DroppedWords(FrozenModel):
     """Words that the tokenizer dropped for one reason.
 
     Attributes:
@@ -93,7 +91,7 @@ class DroppedWords(_Part):
     examples: list[tuple[str, Count]]
 
 
-class Statistics(_Part):
+class Statistics(FrozenModel):
     """Counts over a record set.
 
     Photos in = written + rejected, and captions likewise. Words in = kept + dropped,
@@ -137,10 +135,10 @@ class Statistics(_Part):
     photo_formats: dict[str, Count]
     words_in: Count = 0
     words_kept: Count = 0
-    dropped_words: dict[str, DroppedWords] = {}
+    dropped_words: dict[str, DroppedWords] = Field({})
     unspaced_fraction: float = 0.0
     uncaptioned_files: Count = 0
-    longest_by_split: dict[str, Length] = {}
+    longest_by_split: dict[str, Length] = Field({})
     equal_captions: bool = False
 
     @property
@@ -164,7 +162,7 @@ class Statistics(_Part):
         return self.out_of_vocabulary / max(1, self.tokens)
 
 
-class FeatureStatistics(_Part):
+class FeatureStatistics(FrozenModel):
     """Mean and standard deviation of each feature over the training photos.
 
     There is one value per channel of a grid, or one per feature. The model standardises
@@ -175,7 +173,7 @@ class FeatureStatistics(_Part):
     deviation: list[float]
 
 
-class Manifest(_Part):
+class Manifest(FrozenModel):
     """The content of `dataset.json`."""
 
     format: int
@@ -258,16 +256,6 @@ def load_manifest(directory: str) -> Manifest:
         "wrote it, or somebody edited it: install a newer tfcap, or build the records "
         "again"
     )
-
-
-def explain(error: ValidationError) -> str:
-    """Returns a description of the first error."""
-    first = error.errors()[0]
-    field = ".".join(map(str, first["loc"]))
-    if first["type"] == "extra_forbidden":
-        return f"unknown key {field!r}"
-    problem = first["msg"].removeprefix("Value error, ")
-    return ": ".join(filter(None, (field, problem)))
 
 
 def load_content(directory: str) -> dict[str, Any]:

@@ -1,20 +1,18 @@
 """Opens a record set after checking its files against its manifest."""
 
 import os
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import tensorflow as tf
-
+from records.console import short_digest
 from records.errors import UserError
 from records.format.manifest import Manifest, ShardInfo, load_manifest
+from records.format.schema import PhotoRecord, decode
+from records.format.shard_reader import ShardReader
+from records.storage.base import BLOCK
 from records.storage.files import file_sizes
 from records.text import vocabulary as vocabulary_module
 from records.text.vocabulary import Vocabulary
-
-# The operation that failed, which error messages are wrapped in.
-TENSORFLOWS_OWN = re.compile(r"\{\{function_node .*?\}\} | \[Op:.*", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -62,6 +60,20 @@ class RecordSet:
         shards = self.manifest.shards[split]
         return [os.path.join(self.directory, shard.name) for shard in shards]
 
+    def records(self, split: str) -> Iterator[PhotoRecord]:
+        """Yields a split's records in stored order.
+
+        Raises:
+            UserError: the split holds no photo, or a record is damaged; names its shard
+                and its number.
+        """
+        for path in self.shard_paths(split):
+            for number, serialized in enumerate(read_shard(path)):
+                try:
+                    yield decode(serialized, self.manifest.features)
+                except UserError as error:
+                    raise UserError(f"{path}: record {number}: {error}") from None
+
 
 def check_vocabulary(directory: str, manifest: Manifest) -> Vocabulary:
     path = os.path.join(directory, vocabulary_module.FILE_NAME)
@@ -69,8 +81,8 @@ def check_vocabulary(directory: str, manifest: Manifest) -> Vocabulary:
     if vocabulary.digest != manifest.vocabulary_sha256:
         raise UserError(
             f"{path} is not the vocabulary these records were written with: its digest "
-            f"is {vocabulary.digest[:12]}…, the manifest says "
-            f"{manifest.vocabulary_sha256[:12]}…"
+            f"is {short_digest(vocabulary.digest)}, the manifest says "
+            f"{short_digest(manifest.vocabulary_sha256)}"
         )
     return vocabulary
 
@@ -92,15 +104,9 @@ def read_shard(path: str) -> Iterator[bytes]:
     Raises:
         UserError: the file is damaged; names shard and record number.
     """
-    records = tf.data.TFRecordDataset(path).as_numpy_iterator()
-    number = 0
-    while True:
-        try:
-            serialized = next(records)
-        except StopIteration:
-            return
-        except tf.errors.OpError as error:
-            what = TENSORFLOWS_OWN.sub("", error.message)
-            raise UserError(f"{path}: record {number} is damaged: {what}") from None
-        yield serialized
-        number += 1
+    for number, (offset, record) in enumerate(ShardReader(path, BLOCK).entries()):
+        if record is None:
+            raise UserError(
+                f"{path}: record {number} is damaged: no whole record at byte {offset}"
+            )
+        yield record

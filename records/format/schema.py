@@ -13,14 +13,17 @@ serialise as floats, and one `decode_raw` parses the bytes of a whole batch.
 """
 
 import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import tensorflow as tf
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from records.errors import UserError
+from records.frozen_model import FrozenModel
 
 PHOTO_ID = "image/id"
 PHOTO_SHA256 = "image/sha256"
@@ -33,10 +36,8 @@ LENGTHS = "caption/lengths"
 Size = Annotated[int, Field(ge=1, le=2**31 - 1)]
 
 
-class FeatureSpec(BaseModel):
+class FeatureSpec(FrozenModel):
     """Shape and dtype of one photo's features, without the batch dimension."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     shape: tuple[Size, ...] = Field(min_length=1)
     dtype: Literal["float32", "float16"]
@@ -91,14 +92,15 @@ def decode(serialized: bytes, spec: FeatureSpec) -> PhotoRecord:
     Raises:
         UserError: the bytes are no record, or their features do not fit `spec`.
     """
-    try:
-        columns = tf.train.Example.FromString(serialized).features.feature
+    with _parsed(serialized) as columns:
         (sha256,) = columns[PHOTO_SHA256].bytes_list.value
-        captions = tuple(text.decode() for text in columns[TEXT].bytes_list.value)
-        photo_id, raw = _id_and_features(columns)
-    except Exception as error:
-        raise UserError(f"not a photo record ({type(error).__name__})") from None
-    _check_size(photo_id, raw, spec)
+        (raw,) = columns[FEATURES].bytes_list.value
+        photo_id, captions = _id_and_captions(columns)
+    if len(raw) != spec.bytes:
+        raise UserError(
+            f"features of {photo_id} take {len(raw)} bytes; "
+            f"{list(spec.shape)} {spec.dtype} takes {spec.bytes}"
+        )
     little_endian = np.dtype(spec.dtype).newbyteorder("<")
     encoded = columns[ENCODED].bytes_list.value if ENCODED in columns else None
     return PhotoRecord(
@@ -109,22 +111,6 @@ def decode(serialized: bytes, spec: FeatureSpec) -> PhotoRecord:
         ids=_cut(columns[IDS].int64_list.value, columns[LENGTHS].int64_list.value),
         encoded=encoded[0] if encoded else None,
     )
-
-
-def decode_id(serialized: bytes, spec: FeatureSpec) -> str:
-    """Parses the photo's id alone.
-
-    Raises:
-        UserError: the bytes are no record, or their features do not fit `spec`;
-            captions are not checked.
-    """
-    try:
-        columns = tf.train.Example.FromString(serialized).features.feature
-        photo_id, raw = _id_and_features(columns)
-    except Exception as error:
-        raise UserError(f"not a photo record ({type(error).__name__})") from None
-    _check_size(photo_id, raw, spec)
-    return photo_id
 
 
 def parse_batch(
@@ -197,27 +183,23 @@ def decode_texts(serialized: bytes) -> tuple[str, tuple[str, ...]]:
     Raises:
         UserError: the bytes are no record.
     """
+    with _parsed(serialized) as columns:
+        return _id_and_captions(columns)
+
+
+@contextmanager
+def _parsed(serialized: bytes) -> Iterator[Mapping[str, Any]]:
+    """Yields a record's columns; turns any error of the body into a UserError."""
     try:
-        columns = tf.train.Example.FromString(serialized).features.feature
-        (photo_id,) = columns[PHOTO_ID].bytes_list.value
-        captions = tuple(text.decode() for text in columns[TEXT].bytes_list.value)
-        return photo_id.decode(), captions
+        yield tf.train.Example.FromString(serialized).features.feature
     except Exception as error:
         raise UserError(f"not a photo record ({type(error).__name__})") from None
 
 
-def _id_and_features(columns) -> tuple[str, bytes]:
+def _id_and_captions(columns: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
     (photo_id,) = columns[PHOTO_ID].bytes_list.value
-    (raw,) = columns[FEATURES].bytes_list.value
-    return photo_id.decode(), raw
-
-
-def _check_size(photo_id: str, raw: bytes, spec: FeatureSpec) -> None:
-    if len(raw) != spec.bytes:
-        raise UserError(
-            f"features of {photo_id} take {len(raw)} bytes; "
-            f"{list(spec.shape)} {spec.dtype} takes {spec.bytes}"
-        )
+    captions = tuple(text.decode() for text in columns[TEXT].bytes_list.value)
+    return photo_id.decode(), captions
 
 
 def _strings(values: list[bytes]) -> tf.train.Feature:
@@ -228,7 +210,7 @@ def _integers(values: list[int]) -> tf.train.Feature:
     return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
 
 
-def _cut(flat, lengths) -> tuple[tuple[int, ...], ...]:
+def _cut(flat: Sequence[int], lengths: Sequence[int]) -> tuple[tuple[int, ...], ...]:
     if sum(lengths) != len(flat):
         raise UserError(f"caption lengths sum to {sum(lengths)}, not {len(flat)} ids")
     ends = np.cumsum(lengths)

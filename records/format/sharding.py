@@ -1,10 +1,9 @@
 """Assigns photos to shards, orders them within a shard and names shards."""
 
 import hashlib
+import math
 import re
 from collections.abc import Iterable
-
-from records.errors import UserError
 
 SPLITS = ("train", "dev", "test")
 SHARD_NAME = re.compile(
@@ -21,16 +20,6 @@ def shard_name(split: str, index: int, count: int) -> str:
 def in_order(splits: Iterable[str]) -> list[str]:
     """Returns splits in the order train, dev, test, then others."""
     return sorted(splits, key=lambda split: (*SPLITS, split).index(split))
-
-
-def parse_shard_name(name: str) -> tuple[str, int, int]:
-    """Returns split, index and count; the inverse of `shard_name`."""
-    match = SHARD_NAME.fullmatch(name)
-    if not match:
-        raise UserError(
-            f"{name!r} is no shard name; expected train-00000-of-00016.tfrecord"
-        )
-    return match["split"], int(match["index"]), int(match["count"])
 
 
 def photo_hash(photo_id: str) -> int:
@@ -53,4 +42,4 @@ def order_in_shard(photo_id: str) -> tuple[int, str]:
 
 def shard_count(photos: int, photos_per_shard: int) -> int:
     """Returns the number of shards of a split."""
-    return -(-photos // photos_per_shard)
+    return math.ceil(photos / photos_per_shard)

@@ -8,9 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from records.errors import UserError
-from records.format.record_set import RecordSet, read_shard
-from records.format.schema import PhotoRecord, decode
+from records.format.record_set import RecordSet
+from records.format.schema import PhotoRecord
 from records.format.sharding import in_order
 from records.storage.photo_directory import (
     PhotoFile,
@@ -118,19 +117,14 @@ def sample_splits(
 def read_split(
     record_set: RecordSet, split: str
 ) -> Iterator[tuple[str, int, PhotoRecord]]:
-    """Yields (shard, number in it, record).
-
-    Raises:
-        UserError: a record is damaged; names shard and record.
-    """
-    names = (shard.name for shard in record_set.manifest.shards[split])
-    for name, path in zip(names, record_set.shard_paths(split)):
-        for number, serialized in enumerate(read_shard(path)):
-            try:
-                record = decode(serialized, record_set.manifest.features)
-            except UserError as error:
-                raise UserError(f"{path}: record {number}: {error}") from None
-            yield name, number, record
+    """Yields (shard, number in it, record)."""
+    places = (
+        (shard.name, number)
+        for shard in record_set.manifest.shards[split]
+        for number in range(shard.photos)
+    )
+    for (name, number), record in zip(places, record_set.records(split)):
+        yield name, number, record
 
 
 def make_samples(

@@ -21,9 +21,10 @@ from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from typing import TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from records.errors import UserError
+from records.frozen_model import FrozenModel
 from records.storage.files import read_file, remove_if_there, write_atomically
 
 SETTLING = 1.0  # seconds
@@ -36,7 +37,7 @@ _held: set[str] = set()  # keys of this process
 Owner = TypeVar("Owner", bound="LockOwner")
 
 
-class LockOwner(BaseModel):
+class LockOwner(FrozenModel):
     """The process that holds a lock.
 
     Attributes:
@@ -44,8 +45,6 @@ class LockOwner(BaseModel):
         pid: its process number.
         started: time when it took the lock, in UTC.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     host: str
     pid: int

@@ -2,14 +2,16 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_serializer, model_validator
+from pydantic import ConfigDict, Field, model_serializer, model_validator
+
+from records.frozen_model import FrozenModel
 
 Kind = Literal["word", "wordpiece", "char"]
 # Settings that one kind requires and the others refuse.
 KIND_SETTINGS = {"min_letters": "word", "vocabulary_size": "wordpiece"}
 
 
-class TokenizerSettings(BaseModel):
+class TokenizerSettings(FrozenModel):
     """Settings by which captions become tokens.
 
     A caption is first split into words (`records.text.tokenizer`). The kind says how
@@ -25,7 +27,7 @@ class TokenizerSettings(BaseModel):
         oov: `unk` replaces tokens out of the vocabulary by `<unk>`, `drop` drops them.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(strict=True)
 
     kind: Kind
     min_letters: int | None = Field(None, ge=1)

@@ -23,6 +23,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from records.batching import batched
+from records.console import short_digest
 from records.errors import UserError
 from records.format import schema
 from records.format.manifest import FILE_NAME, EncoderInfo, Manifest, ShardInfo
@@ -34,7 +35,6 @@ from records.verification.shard_checks import Issue, RecordLocation
 
 GROUP = "records.encoders"
 BATCH = 32
-SHORT = 12
 OPEN_SHARDS = 16
 # Relative difference allowed for the same encoder, beside the rounding of the dtype.
 # Weights rounded to the 10 bits that a GPU may compute with change MobileNet's features
@@ -141,9 +141,9 @@ class FeatureCheck:
             yield Issue(
                 FILE_NAME,
                 None,
-                f"encoder: the manifest says one of digest {expected[:SHORT]}…; loaded "
-                f"one of {loaded[:SHORT]}…: other weights or settings, so no photo of "
-                "the sample was compared",
+                f"encoder: the manifest says one of digest {short_digest(expected)}; "
+                f"loaded one of {short_digest(loaded)}: other weights or settings, so "
+                "no photo of the sample was compared",
             )
             return
         for batch in batched(places, BATCH):

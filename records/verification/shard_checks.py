@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from records.console import short_digest
 from records.errors import UserError
 from records.format import schema, sharding
 from records.format.feature_statistics import StatisticsAccumulator
@@ -20,7 +21,6 @@ from records.verification.record_checks import (
     record_problems,
 )
 
-SHORT = 12
 TOGETHER = 512  # records whose captions are tokenized at a time
 
 
@@ -147,9 +147,9 @@ class ShardCheck:
         if digest == self.info.sha256:
             return
         other = self.context.shard_of_digest(digest)
-        actual = f"that of {other}" if other else f"{digest[:SHORT]}…"
-        expected = self.info.sha256[:SHORT]
-        yield self.of_file(f"SHA-256 is {actual}; the manifest says {expected}…")
+        actual = f"that of {other}" if other else short_digest(digest)
+        expected = short_digest(self.info.sha256)
+        yield self.of_file(f"SHA-256 is {actual}; the manifest says {expected}")
 
     def check_records(self) -> Iterator[Issue]:
         serialized: bytes | None = b""

@@ -1,7 +1,6 @@
 """Verifies that a record set is whole and lists all issues, not only the first."""
 
 import os
-import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -10,27 +9,26 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
+from records.console import short_digest
 from records.errors import UserError
 from records.format import manifest as manifest_module
 from records.format import rejects, sharding
-from records.format.manifest import Manifest, Statistics, load_content, load_manifest
+from records.format.manifest import (
+    BUILD_FOLDER,
+    Manifest,
+    Statistics,
+    load_content,
+    load_manifest,
+)
+from records.storage.base import is_temporary
 from records.storage.files import exists, file_digest, file_sizes
 from records.text import vocabulary as vocabulary_module
 from records.text.vocabulary import Vocabulary
 from records.verification.feature_check import FeatureCheck, SampleRequest
 from records.verification.record_checks import CaptionCheck
 from records.verification.report import VerificationReport
-from records.verification.shard_checks import (
-    SHORT,
-    CheckContext,
-    Issue,
-    ShardCheck,
-    Totals,
-)
+from records.verification.shard_checks import CheckContext, Issue, ShardCheck, Totals
 
-# Left behind by an interrupted build or write.
-BUILD_FOLDER = ".build"
-TEMPORARY = re.compile(r"\..+\.tmp")
 # Relative tolerance of moments, which are sums of doubles in a fixed order.
 MOMENT_TOLERANCE = 1e-6
 
@@ -86,7 +84,7 @@ def check_vocabulary(directory: str, manifest: Manifest) -> Iterator[Issue]:
         return
     unknown, expected = manifest.tokenizer.oov == "unk", manifest.vocabulary_sha256
     rows = [
-        ("SHA-256", f"{expected[:SHORT]}…", f"{digest[:SHORT]}…"),
+        ("SHA-256", short_digest(expected), short_digest(digest)),
         ("tokens", manifest.vocabulary_size, len(vocabulary)),
         ("an <unk> token", unknown, vocabulary.has_unknown),
     ]
@@ -111,7 +109,7 @@ def check_names(directory: str, manifest: Manifest) -> Iterator[Issue]:
     for name in file_sizes(directory):
         if sharding.SHARD_NAME.fullmatch(name) and name not in listed:
             yield Issue(name, None, "a shard that the manifest does not list")
-        elif TEMPORARY.fullmatch(name):
+        elif is_temporary(name):
             yield Issue(name, None, "left by a write that broke off; remove it")
     if exists(os.path.join(directory, BUILD_FOLDER)):
         yield Issue(BUILD_FOLDER, None, "left by a build that broke off; remove it")

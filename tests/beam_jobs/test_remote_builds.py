@@ -146,7 +146,7 @@ def test_features_are_taken_over_from_a_remote_set(data, built, tmp_path, bucket
 @pytest.mark.parametrize("end", ["", "/"])
 def test_an_output_does_not_lend_to_itself(remote_job, end):
     with pytest.raises(UserError, match="is --output itself"):
-        open_earlier(replace(remote_job, reuse=remote_job.output + end))
+        open_earlier(remote_job.output + end, remote_job)
 
 
 def test_a_finished_output_is_refused_and_replaced_only_when_asked(built, remote_job):

@@ -18,6 +18,7 @@ from records.format.manifest import EncoderInfo
 from records.photo_header import refusal
 from records.storage.files import exists, is_directory
 from records.storage.local_copy import local_copy
+from records.tensorflow_logging import without_operation
 from tfcap.config.encoder import EncoderConfig
 from tfcap.encoders import (
     crops,
@@ -92,7 +93,7 @@ def unreadable(photo: bytes, side: int) -> str | None:
     try:
         read_photo(tf.constant(photo), side)
     except tf.errors.InvalidArgumentError as error:
-        return error.message.split("}} ")[-1].split(" [Op:")[0]
+        return without_operation(error.message)
     return None
 
 

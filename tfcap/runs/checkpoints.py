@@ -17,7 +17,6 @@ from collections.abc import Iterator
 import tensorflow as tf
 
 from records.errors import UserError
-from records.format.record_set import TENSORFLOWS_OWN
 from records.format.versions import refuse_newer
 from records.storage.files import (
     file_digest,
@@ -29,6 +28,7 @@ from records.storage.files import (
     remove_if_there,
     write_atomically,
 )
+from records.tensorflow_logging import without_operation
 
 STATE, DIGESTS = "state", "digests.json"
 FORMAT = 1  # of a checkpoint
@@ -225,6 +225,6 @@ def in_words(error: Exception) -> str:
     if isinstance(error, OSError):
         return reason(error)
     text = error.message if isinstance(error, tf.errors.OpError) else str(error)
-    first = TENSORFLOWS_OWN.sub("", text).partition("\n")[0]
+    first = without_operation(text).partition("\n")[0]
     # Of "path; No space left on device" the path may be a temporary one.
     return first.rpartition("; ")[2].rstrip(".")

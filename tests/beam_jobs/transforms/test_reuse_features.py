@@ -140,7 +140,7 @@ def second(data, tmp_path, earlier) -> Job:
 
 def refusal(job: Job) -> str:
     with pytest.raises(UserError) as error:
-        reuse_features.open_earlier(job)
+        reuse_features.open_earlier(job.reuse, job)
     assert str(error.value).startswith("--reuse: ")
     assert "\n" not in str(error.value)
     return str(error.value)
@@ -187,7 +187,7 @@ def test_the_set_is_checked_where_it_is_read_too(second):
 def places(job: Job) -> dict[str, RecordLocation]:
     facts = (
         fact
-        for paths in reuse_features.list_shards(job)
+        for paths in reuse_features.list_shards(job.reuse, job)
         for fact in place_facts(paths, job.features)
     )
     return {photo_id: RecordLocation(*place) for photo_id, _, place in facts}

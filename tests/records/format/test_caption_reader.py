@@ -9,16 +9,8 @@ import tensorflow as tf
 from records.errors import UserError
 from records.format import caption_reader, schema
 from records.format.caption_reader import CaptionIds, read_ids, read_texts
-from records.format.record_set import RecordSet, read_shard
+from records.format.record_set import RecordSet
 from records.format.tfrecord import frame
-
-
-def whole(records: RecordSet, split: str) -> list[schema.PhotoRecord]:
-    return [
-        schema.decode(serialized, records.manifest.features)
-        for path in records.shard_paths(split)
-        for serialized in read_shard(path)
-    ]
 
 
 @pytest.fixture(params=[1 << 14, 8], ids=["small", "large"])
@@ -29,7 +21,7 @@ def records(record_set, request, monkeypatch):
 
 
 def test_texts(records):
-    expected = [(one.photo_id, one.captions) for one in whole(records, "train")]
+    expected = [(one.photo_id, one.captions) for one in records.records("train")]
     assert list(read_texts(records, "train")) == expected
 
 
@@ -37,7 +29,7 @@ def test_texts(records):
 def test_ids(records, monkeypatch, at_once):
     monkeypatch.setattr(caption_reader, "AT_ONCE", at_once)
     found = read_ids(records, "train")
-    expected = [one.ids for one in whole(records, "train")]
+    expected = [one.ids for one in records.records("train")]
     captions = [list(caption) for own in expected for caption in own]
     assert found.captions.tolist() == [len(own) for own in expected]
     assert found.lengths.tolist() == list(map(len, captions))

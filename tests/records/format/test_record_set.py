@@ -5,7 +5,7 @@ import pytest
 from records.errors import UserError
 from records.format.manifest import FILE_NAME
 from records.format.record_set import RecordSet, read_shard
-from records.format.schema import decode
+from records.format.tfrecord import frame
 from records.text.vocabulary import FILE_NAME as VOCABULARY
 
 SHARD = "train-00001-of-00003.tfrecord"
@@ -17,9 +17,7 @@ def test_opens_and_reads(record_set):
     assert [path.rsplit("/", 1)[1] for path in paths] == [
         f"train-0000{i}-of-00003.tfrecord" for i in range(3)
     ]
-    records = [
-        decode(s, opened.manifest.features) for p in paths for s in read_shard(p)
-    ]
+    records = list(opened.records("train"))
     assert sorted(r.photo_id for r in records) == sorted(
         f"train{i}.jpg" for i in range(12)
     )
@@ -91,6 +89,14 @@ def test_a_flipped_bit_names_shard_and_record(record_set, flip_bit):
         UserError, match=rf"{re.escape(str(path))}: record 1 is damaged"
     ):
         next(records)
+
+
+def test_a_record_that_is_none_of_a_photo_names_shard_and_record(record_set):
+    opened, path = RecordSet.open(str(record_set)), record_set / SHARD
+    path.write_bytes(frame(b"no photo") + path.read_bytes())
+    message = f"{SHARD}: record 0: not a photo record"
+    with pytest.raises(UserError, match=message):
+        list(opened.records("train"))
 
 
 def test_a_file_cut_inside_a_record_names_shard_and_record(record_set):

@@ -5,13 +5,11 @@ Source: Pearson, "On lines and planes of closest fit to systems of points in spa
 all of their variance, and make the layers above smaller.
 """
 
-from collections.abc import Iterator
 from itertools import islice
 
 import numpy as np
 
-from records.format import schema
-from records.format.record_set import RecordSet, read_shard
+from records.format.record_set import RecordSet
 from tfcap.models.layers.standardization import scale_and_shift
 
 PHOTOS = 1000  # with 64 cells each, enough for 1,280 channels
@@ -33,8 +31,8 @@ def principal_components(records: RecordSet, units: int) -> np.ndarray:
     """
     scale, shift = scale_and_shift(records.manifest.moments)
     covariance, cells = np.zeros([len(scale)] * 2), 0
-    for features in islice(training_features(records), PHOTOS):
-        rows = features.reshape([-1, len(scale)]) * scale + shift
+    for record in islice(records.records("train"), PHOTOS):
+        rows = record.features.reshape([-1, len(scale)]) * scale + shift
         covariance += rows.T @ rows
         cells += len(rows)
     values, vectors = np.linalg.eigh(covariance / cells)
@@ -44,9 +42,3 @@ def principal_components(records: RecordSet, units: int) -> np.ndarray:
     strongest = strongest * np.sign(strongest[largest, np.arange(units)])
     held = values[::-1][:units].sum()
     return (strongest * np.sqrt(units / max(held, 1e-12))).astype(np.float32)
-
-
-def training_features(records: RecordSet) -> Iterator[np.ndarray]:
-    for path in records.shard_paths("train"):
-        for serialized in read_shard(path):
-            yield schema.decode(serialized, records.manifest.features).features
