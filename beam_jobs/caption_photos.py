@@ -32,13 +32,15 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.pvalue import AsIter, AsSingleton
 from apache_beam.transforms import combiners
 
-from beam_jobs.command import JobCommand, run_job, run_with_progress
+from beam_jobs.command import JobCommand, run_job
 from beam_jobs.elements import REJECTED, SourceFile
 from beam_jobs.io.beam_storage import FileDoFn
 from beam_jobs.io.photo_files import match_photos
+from beam_jobs.monitoring import progress
 from beam_jobs.monitoring.summary import counter
 from beam_jobs.runners import dry_run
 from beam_jobs.runners.resource_hints import encoder_hints
+from beam_jobs.runners.run import run_pipeline
 from beam_jobs.transforms.caption_shard import (
     CaptionJob,
     CaptionShard,
@@ -112,13 +114,13 @@ def make_job(args: argparse.Namespace, check_inputs: bool = True) -> CaptionJob:
         args: the command's own options.
         check_inputs: read the model; without, the job can be shown, not run.
     """
+    digest = dry_run.NOT_LOOKED_AT
     if check_inputs:
         load_captioner(args.model)
+        digest = model_digest(args.model)
     return CaptionJob(
         model=args.model,
-        model_digest=model_digest(args.model)
-        if check_inputs
-        else dry_run.NOT_LOOKED_AT,
+        model_digest=digest,
         photos=args.photos,
         output=args.output,
         shards=args.shards,
@@ -128,9 +130,8 @@ def make_job(args: argparse.Namespace, check_inputs: bool = True) -> CaptionJob:
 
 def caption(job: CaptionJob, options: PipelineOptions, captioner_for=load_captioner):
     """Runs the pipeline; a local runner ends before this returns."""
-    return run_with_progress(
-        "listing photos", lambda p: construct(p, job, captioner_for), options
-    )
+    with progress.show("listing photos", options):
+        return run_pipeline(lambda p: construct(p, job, captioner_for), options)
 
 
 def construct(
@@ -153,15 +154,14 @@ def construct(
         | "every shard" >> beam.Create(range(job.shards))
         | "no photo" >> beam.Map(lambda index: (index, None))
     )
+    step = beam.ParDo(CaptionShard(job, captioner_for), photos_in)
+    step.with_resource_hints(**encoder_hints(pipeline.options))
     # -> CaptionReport as JSON; rejected: Reject
     written = (
         (keyed, empty)
         | "both" >> beam.Flatten()
         | "by shard" >> beam.GroupByKey()
-        | "caption shard"
-        >> beam.ParDo(CaptionShard(job, captioner_for), photos_in)
-        .with_resource_hints(**encoder_hints(pipeline.options))
-        .with_outputs(REJECTED, main="ok")
+        | "caption shard" >> step.with_outputs(REJECTED, main="ok")
     )
     _ = (
         pipeline

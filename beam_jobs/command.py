@@ -12,10 +12,9 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from beam_jobs.io.beam_storage import register
 from beam_jobs.io.output_directory import claim
 from beam_jobs.io.preflight import check_names, use_options
-from beam_jobs.monitoring import progress
 from beam_jobs.monitoring.summary import has_ended
 from beam_jobs.runners import dataflow, dry_run
-from beam_jobs.runners.run import parse_command, run_pipeline
+from beam_jobs.runners.run import parse_command
 
 
 @dataclass(frozen=True)
@@ -94,17 +93,3 @@ def print_outcome(
         print(f"submitted; the {command.product} will be in {job.output}")
     else:
         command.print_summary(job, result, seconds)
-
-
-def run_with_progress(
-    first: str, build: Callable[[beam.Pipeline], None], options: PipelineOptions
-):
-    """Runs a pipeline and shows its progress; a local runner ends before this returns.
-
-    Args:
-        first: what the job does before the first photo.
-        build: adds the steps to the pipeline.
-        options: Beam's.
-    """
-    with progress.show(first, options):
-        return run_pipeline(build, options)

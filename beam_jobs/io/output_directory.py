@@ -19,13 +19,16 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from beam_jobs.io.sorting import sorted_lines
 from records.errors import UserError
 from records.format import rejects
+from records.format.manifest import BUILD_FOLDER
 from records.format.rejects import Reject
 from records.format.versions import refuse_newer
+from records.frozen_model import FrozenModel
+from records.storage.base import is_temporary
 from records.storage.files import (
     as_utf8,
     exists,
@@ -43,13 +46,12 @@ from records.storage.files import (
 )
 from records.storage.locks import locked
 
-REPORTS = ".build"
+REPORTS = BUILD_FOLDER
 STARTED = "started"
 FORMAT = 1
-TEMPORARY = re.compile(r"\..+\.tmp")
 
 
-class Report(BaseModel):
+class Report(FrozenModel):
     """The contents of a finished shard, and its rejected photos.
 
     Attributes:
@@ -57,8 +59,6 @@ class Report(BaseModel):
         size: of the shard, in bytes.
         rejects: photos that could not be read or decoded.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     plan: str
     size: int
@@ -186,8 +186,8 @@ def finished_report(
     """
     report = load_report(kind, report_path(output, shard))
     path = os.path.join(output, shard)
-    whole = report and exists(path) and file_size(path) == report.size
-    if whole and report.plan == plan:
+    fits = report and report.plan == plan and exists(path)
+    if report and fits and file_size(path) == report.size:
         return report
     remove_if_there(report_path(output, shard))
     return None
@@ -220,7 +220,7 @@ def remove_leftovers(output: str, shards: re.Pattern, kept: Collection[str]) -> 
     """Removes shards of an interrupted job of another size, and temporary files."""
     for name in file_sizes(output):
         stale = shards.fullmatch(name) and name not in kept
-        if stale or TEMPORARY.fullmatch(name):
+        if stale or is_temporary(name):
             remove_if_there(os.path.join(output, name))
 
 

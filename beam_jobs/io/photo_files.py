@@ -1,24 +1,24 @@
 """Finds and reads photo files on any file system that Beam knows."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
 
 from apache_beam.io.filesystems import FileSystems
 
-from beam_jobs.elements import SourceFile
+from beam_jobs.elements import Photo, SourceFile
 from beam_jobs.io.beam_storage import escape, match
 from records.errors import UserError
+from records.format.rejects import Reject
 from records.photo_header import MAX_BYTES, PhotoProblem, check_header
 from records.storage.base import StorageUserError, is_remote, local_files
-from records.storage.files import read_file, reason
+from records.storage.files import as_utf8, read_file, reason
 from records.storage.photo_ids import photo_id
 
 AT_A_TIME = 16
 UNREADABLE = "unreadable_file"
 
-AnyPhoto = TypeVar("AnyPhoto")
+ReadPhoto = tuple[Photo, bytes, str]  # photo, its bytes, their format
 
 
 def list_photos(directory: str) -> Iterator[SourceFile]:
@@ -44,8 +44,9 @@ def list_local(directory: str) -> Iterator[SourceFile]:
     """Yields the files of a local directory; Beam would hold all of them at once."""
     try:
         for entry in local_files(directory, nested=True):
-            name, found = os.path.relpath(entry.path, directory), entry.stat()
-            yield SourceFile(photo_id(name), entry.path, found.st_size, found.st_mtime)
+            name, status = os.path.relpath(entry.path, directory), entry.stat()
+            size, modified = status.st_size, status.st_mtime
+            yield SourceFile(photo_id(name), entry.path, size, modified)
     except OSError as error:
         raise UserError(f"cannot list {directory}: {reason(error)}") from None
 
@@ -64,33 +65,31 @@ def match_photos(pattern: str) -> Iterator[SourceFile]:
         raise UserError(f"cannot list {pattern}: {reason(error)}") from None
     for file in files:
         modified = file.last_updated_in_seconds
-        yield SourceFile(readable(file.path), file.path, file.size_in_bytes, modified)
+        yield SourceFile(as_utf8(file.path), file.path, file.size_in_bytes, modified)
 
 
-def readable(name: str) -> str:
-    return name.encode("utf-8", "backslashreplace").decode()
-
-
-def read_batch(
-    photos: Sequence[AnyPhoto], path_of: Callable[[AnyPhoto], str]
-) -> tuple[list[tuple[AnyPhoto, bytes, str]], list[tuple[AnyPhoto, PhotoProblem]]]:
+def read_batch(photos: Sequence[Photo]) -> tuple[list[ReadPhoto], list[Reject]]:
     """Reads photos, in order.
 
     Returns:
-        (photo, bytes, format) of those worth decoding, and (photo, problem) of the
-        others.
+        (photo, bytes, format) of those worth decoding; a reject for each of the others.
 
     Raises:
         UserError: the file system does not answer.
     """
-    readable, unreadable = [], []
-    results = read_photos([path_of(photo) for photo in photos])
+    read: list[ReadPhoto] = []
+    rejected = []
+    results = read_photos([photo.file.path for photo in photos])
     for photo, result in zip(photos, results, strict=True):
         if isinstance(result, PhotoProblem):
-            unreadable.append((photo, result))
+            rejected.append(reject_photo(photo, result.reason, str(result)))
         else:
-            readable.append((photo, *result))
-    return readable, unreadable
+            read.append((photo, *result))
+    return read, rejected
+
+
+def reject_photo(photo: Photo, reason: str, detail: str) -> Reject:
+    return Reject("photo", photo.photo_id, reason, detail, len(photo.captions))
 
 
 def read_photos(paths: Sequence[str]) -> list[tuple[bytes, str] | PhotoProblem]:

@@ -51,16 +51,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def fractions(text: str) -> tuple[float, float, float]:
     """Reads `0.9,0.05,0.05`."""
     try:
-        parts = tuple(map(float, text.split(",")))
+        train, dev, test = map(float, text.split(","))
     except ValueError:
-        parts = ()
-    whole = len(parts) == 3 and all(0 <= part <= 1 for part in parts)
-    if not whole or not parts[0] or not math.isclose(sum(parts), 1, abs_tol=1e-6):
+        train = dev = test = math.nan
+    whole = math.isclose(train + dev + test, 1, abs_tol=1e-6)
+    if not (whole and train > 0 and min(dev, test) >= 0):
         raise argparse.ArgumentTypeError(
             "expected the parts of train, dev and test, with 1 for a sum and train "
             f"above 0, e.g. 0.9,0.05,0.05; received {text}"
         )
-    return parts
+    return train, dev, test
 
 
 def check_options(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:

@@ -1,7 +1,7 @@
 """Assigns photos to shards, and writes every shard once."""
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import apache_beam as beam
 from apache_beam.pvalue import AsSingleton
@@ -10,7 +10,7 @@ from beam_jobs.build_job import Job
 from beam_jobs.elements import REJECTED, Plan
 from beam_jobs.io.beam_storage import FileDoFn
 from beam_jobs.runners.resource_hints import encoder_hints
-from beam_jobs.transforms.spill import Block, PackedPhoto, read_blocks, write_blocks
+from beam_jobs.transforms.spill import Block, read_blocks, write_blocks
 from beam_jobs.transforms.write_shard import WriteShard
 from records.format import sharding
 from tfcap.config.encoder import EncoderConfig
@@ -46,15 +46,13 @@ class WriteShards(beam.PTransform):
             | "one cut" >> beam.Create([None])
             | "every shard" >> beam.FlatMap(every_shard, self.plan)
         )
-        hints = encoder_hints(photos.pipeline.options)
+        step = beam.ParDo(self.step, self.plan)
+        step.with_resource_hints(**encoder_hints(photos.pipeline.options))
         written = (
             (cut, every)
             | "cut and every" >> beam.Flatten()
             | "by shard" >> beam.GroupByKey()
-            | "write shard"
-            >> beam.ParDo(self.step, self.plan)
-            .with_resource_hints(**hints)
-            .with_outputs(REJECTED, main="ok")
+            | "write shard" >> step.with_outputs(REJECTED, main="ok")
         )
         return written.ok, written[REJECTED]
 
@@ -70,13 +68,14 @@ class CutIntoShards(FileDoFn):
         self.output = output
 
     def process(self, block: Block, plan: Plan):
-        cut = defaultdict(list)
+        cut: dict[Shard, list[list]] = defaultdict(list)
         for photo in read_blocks([block]):
             cut[shard_of(photo, plan)].append(photo)
         yield from write_blocks(self.output, cut)
 
 
-def shard_of(photo: PackedPhoto, plan: Plan) -> Shard:
+def shard_of(photo: Sequence, plan: Plan) -> Shard:
+    """Returns the shard of a PackedPhoto that was read from a block."""
     photo_id, split, *_ = photo
     return split, sharding.shard_of(photo_id, plan.shards[split])
 

@@ -8,22 +8,21 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from pydantic import BaseModel, ConfigDict
-
-from beam_jobs.elements import SourceFile
+from beam_jobs.elements import Photo, SourceFile
 from beam_jobs.io import output_directory
 from beam_jobs.io.beam_storage import FileDoFn
 from beam_jobs.io.output_directory import Report
-from beam_jobs.io.photo_files import read_batch
+from beam_jobs.io.photo_files import read_batch, reject_photo
 from beam_jobs.monitoring import progress
 from beam_jobs.monitoring.counters import counter
-from beam_jobs.transforms.check_plan import Rejected, after
+from beam_jobs.transforms.check_plan import Rejected, after, record_rejects
 from beam_jobs.transforms.shard_step import ShardStep
 from beam_jobs.transforms.write_manifest import check_sum
 from records.batching import batched
 from records.errors import UserError
 from records.format import rejects
 from records.format.rejects import Reject
+from records.frozen_model import FrozenModel
 from records.storage.files import (
     file_digest,
     file_sizes,
@@ -75,7 +74,7 @@ class CaptionReport(Report):
         return self.captions
 
 
-class Summary(BaseModel):
+class Summary(FrozenModel):
     """`summary.json`: photos in = captioned + rejected.
 
     Attributes:
@@ -85,8 +84,6 @@ class Summary(BaseModel):
         shards: name -> lines.
         model_sha256: digest of the export's files.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     photos_in: int
     captioned: int
@@ -179,16 +176,15 @@ class CaptionShard(ShardStep):
     def caption(self, files: list[SourceFile], rejects: list[Reject]) -> Iterator[str]:
         """Yields a line per captioned photo, in order; appends to `rejects`."""
         for batch in batched(files, self.job.batch):
-            readable, problems = read_batch(batch, lambda file: file.path)
-            rejected = [reject(f, why.reason, str(why)) for f, why in problems]
+            readable, rejected = read_batch([Photo(f[0], "", f, ()) for f in batch])
             photos = [content for _, content, _ in readable]
             with named_memory_errors(f"lower --batch, {self.job.batch} now"):
                 results = caption_within(self.captioner, photos)
-            for (file, *_), result in zip(readable, results, strict=True):
+            for (photo, *_), result in zip(readable, results, strict=True):
                 if result.error:
-                    rejected.append(reject(file, "corrupt_photo", result.error))
+                    rejected.append(reject_photo(photo, "corrupt_photo", result.error))
                 else:
-                    yield caption_line(file, result.caption, result.score)
+                    yield caption_line(photo, result.caption, result.score)
             rejects.extend(rejected)
             self.captioned.inc(len(batch) - len(rejected))
             progress.advance(len(batch), len(rejected))
@@ -203,8 +199,7 @@ class FinishCaptions(FileDoFn):
     def process(
         self, _, reports: Iterable[str], rejects: Iterable[Reject], photos_in: int
     ):
-        rejected = Rejected()
-        output_directory.write_rejects(self.job.output, rejected.counting(rejects))
+        rejected = record_rejects(self.job.output, rejects)
         parsed = map(CaptionReport.model_validate_json, reports)
         captions = dict(sorted((report.shard, report.captions) for report in parsed))
         summary = Summary(
@@ -237,11 +232,7 @@ def check_rejects(summary: Summary, rejected: Rejected, job: CaptionJob) -> None
         )
 
 
-def reject(file: SourceFile, reason: str, detail: str) -> Reject:
-    return Reject("photo", file.photo_id, reason, detail, 0)
-
-
-def caption_line(file: SourceFile, caption: str, score: float) -> str:
+def caption_line(photo: Photo, caption: str, score: float) -> str:
     """Returns one line of JSON; a float32 score holds six digits."""
-    content = {"photo": file.photo_id, "caption": caption, "score": round(score, 6)}
+    content = {"photo": photo.photo_id, "caption": caption, "score": round(score, 6)}
     return json.dumps(content, ensure_ascii=False) + "\n"

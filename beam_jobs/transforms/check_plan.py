@@ -9,7 +9,7 @@ import math
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from beam_jobs.build_job import Job
 from beam_jobs.elements import Plan
@@ -45,33 +45,31 @@ class MakePlan(FileDoFn):
         rejects: Iterable[Reject],
         taken: dict[str, int],
     ):
-        rejected = Rejected()
-        write_rejects(self.job.output, rejected.counting(rejects))
+        rejected = record_rejects(self.job.output, rejects)
         check_rejects(rejected, taken["photos"], sizes.get(TRAIN, 0), self.job)
         config = self.job.config
         per_shard = config.records.photos_per_shard
-        yield make_plan(words, sizes.items(), config.tokenizer, per_shard)
+        yield make_plan(dict(words), sizes, config.tokenizer, per_shard)
 
 
 def make_plan(
-    counts: Iterable[tuple[str, int]],
-    photos: Iterable[tuple[str, int]],
+    counts: Mapping[str, int],
+    photos: Mapping[str, int],
     settings: TokenizerSettings,
     photos_per_shard: int,
 ) -> Plan:
     """Returns the vocabulary and the number of shards of each split.
 
     Args:
-        counts: (word, how often) over the captions of the training list.
-        photos: (split, how many photos).
+        counts: word -> how often, over the captions of the training list.
+        photos: split -> how many photos.
         settings: the tokenizer's.
         photos_per_shard: at most.
 
     Raises:
         UserError: the settings leave no vocabulary, or do not suit the script.
     """
-    photos = dict(photos)
-    vocabulary, unspaced = make_vocabulary(dict(counts), settings)
+    vocabulary, unspaced = make_vocabulary(counts, settings)
     shards = {s: sharding.shard_count(n, photos_per_shard) for s, n in photos.items()}
     return Plan(vocabulary.tokens, shards, sum(photos.values()), unspaced)
 
@@ -101,8 +99,15 @@ class Rejected:
             yield reject
 
     def reasons(self) -> list[str]:
-        """Returns them, the commonest first."""
+        """Returns the reasons, the commonest first."""
         return sorted(self.rejects, key=lambda reason: (-self.rejects[reason], reason))
+
+
+def record_rejects(output: str, rejects: Iterable[Reject]) -> Rejected:
+    """Writes `rejects.jsonl`; returns its counts."""
+    rejected = Rejected()
+    write_rejects(output, rejected.counting(rejects))
+    return rejected
 
 
 def check_rejects(rejected: Rejected, photos: int, training: int, job: Job) -> None:

@@ -6,7 +6,7 @@ one written. So the cores stay busy during a network's narrow layers.
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from beam_jobs.build_job import Job
 from beam_jobs.elements import Photo
-from beam_jobs.io.photo_files import read_batch
+from beam_jobs.io.photo_files import ReadPhoto, read_batch, reject_photo
 from beam_jobs.monitoring import progress
 from beam_jobs.monitoring.counters import (
     counter,
@@ -23,8 +23,9 @@ from beam_jobs.monitoring.counters import (
     milliseconds_since,
     step_milliseconds,
 )
-from beam_jobs.transforms.reuse_features import SHORT, EarlierFeatures
+from beam_jobs.transforms.reuse_features import EarlierFeatures
 from records.batching import batched
+from records.console import short_digest
 from records.errors import UserError
 from records.format.rejects import Reject
 from tfcap.config.experiment import EncoderConfig
@@ -33,9 +34,7 @@ from tfcap.memory import named_memory_errors
 
 AT_A_TIME = 2
 
-# Photo, its bytes, their format.
-ReadPhoto = tuple[Photo, bytes, str]
-# And its features.
+# Photo, its bytes, their format and its features.
 EncodedPhoto = tuple[Photo, bytes, str, np.ndarray]
 
 
@@ -82,7 +81,8 @@ class ShardEncoder:
         self, photos: list[Photo], rejects: list[Reject]
     ) -> Iterator[list[EncodedPhoto]]:
         """Yields batch after batch, in order; appends to `rejects`."""
-        earlier, running = EarlierFeatures(self.job.features), deque()
+        earlier = EarlierFeatures(self.job.features)
+        running: deque[Batch] = deque()
         size = self.job.config.records.encoder_batch
         with ThreadPoolExecutor(AT_A_TIME) as threads:
             for some in batched(photos, size):
@@ -94,13 +94,12 @@ class ShardEncoder:
             while running:
                 yield self.end(running.popleft(), rejects)
 
-    def read(self, photos: list[Photo], earlier: EarlierFeatures) -> Batch:
+    def read(self, photos: Sequence[Photo], earlier: EarlierFeatures) -> Batch:
         """Reads a batch, with the features that the earlier record set has."""
         with measure_time(self.reading):
-            read, problems = read_batch(photos, lambda photo: photo.file.path)
+            read, rejected = read_batch(photos)
             features = [earlier.find(photo, content) for photo, content, _ in read]
         self.taken_over.inc(sum(vector is not None for vector in features))
-        rejected = [reject_photo(p, why.reason, str(why)) for p, why in problems]
         return Batch(len(photos), read, features, rejected)
 
     def begin(self, batch: Batch, threads: ThreadPoolExecutor) -> None:
@@ -148,13 +147,9 @@ def clocked(
 def refuse_another(encoder: Encoder, job: Job) -> None:
     """Raises UserError where a worker finds other files than the launcher did."""
     if encoder.info.digest != job.encoder.digest:
-        own, theirs = encoder.info.digest[:SHORT], job.encoder.digest[:SHORT]
+        loaded, expected = map(short_digest, (encoder.info.digest, job.encoder.digest))
         raise UserError(
             f"this worker's {job.encoder.name} is not the encoder that the job was "
-            f"started with: its digest is {own}…, expected {theirs}…. Put the same "
+            f"started with: its digest is {loaded}, expected {expected}. Put the same "
             "file where every worker reads it"
         )
-
-
-def reject_photo(photo: Photo, reason: str, detail: str) -> Reject:
-    return Reject("photo", photo.photo_id, reason, detail, len(photo.captions))

@@ -24,7 +24,6 @@ from beam_jobs.transforms.spill import (
     Block,
     PackedPhoto,
     pack_captions,
-    pack_photo,
     read_blocks,
     unpack_captions,
     write_blocks,
@@ -67,7 +66,7 @@ class JoinPhotos(FileDoFn):
         self.directory, self.output, self.fractions = directory, output, fractions
 
     def start_bundle(self):
-        self.words = Counter()
+        self.words: Counter[str] = Counter()
 
     def finish_bundle(self):
         for count in self.words.items():
@@ -100,9 +99,8 @@ class JoinPhotos(FileDoFn):
         )
         if problem:
             return Reject("photo", photo_id, *problem, len(captions))
-        return pack_photo(
-            photo_id, splits[0], files[0], packed, min(parts[PLACES], default=None)
-        )
+        earlier = min(parts[PLACES], default=None)
+        return PackedPhoto(photo_id, splits[0], files[0], packed, earlier)
 
     def splits(self, photo_id: str, named: list[str]) -> list[str]:
         """Returns the splits that a photo is in, by the source or by its id."""
@@ -148,9 +146,9 @@ def count_inputs(
     }
 
 
-def by_photo(facts: Iterable[PhotoAttribute]) -> dict[str, dict[str, list]]:
+def by_photo(facts: Iterable[PhotoAttribute]) -> Mapping[str, Mapping[str, list]]:
     """Returns photo id -> kind -> values."""
-    values = defaultdict(lambda: defaultdict(list))
+    values: dict[str, dict[str, list]] = defaultdict(lambda: defaultdict(list))
     for photo_id, kind, value in facts:
         values[photo_id][kind].append(value)
     return values

@@ -18,7 +18,7 @@ from typing import Any
 import apache_beam as beam
 
 from beam_jobs.build_job import Job
-from beam_jobs.elements import REJECTED, Caption, Named, SplitAssignment
+from beam_jobs.elements import REJECTED, Caption, Item, Named, SplitAssignment
 from beam_jobs.io.beam_storage import FileDoFn
 from beam_jobs.io.photo_files import list_photos
 from beam_jobs.transforms.spill import Block, BlockFile, pack_captions
@@ -46,17 +46,14 @@ INPUT_COUNT = "taken"
 DROPPED = "dropped"  # the output of ((reason, word), how often)
 
 
-class FactFile:
-    """A file of facts, written as they come; used as a context manager.
-
-    Args:
-        output: directory of the job's output.
-    """
+class FactFile(BlockFile):
+    """A file of facts, written as they come."""
 
     def __init__(self, output: str):
-        self.file = BlockFile(output)
+        super().__init__(output)
         self.waiting: dict[int, list[PhotoAttribute]] = defaultdict(list)
-        self.count, self.written = 0, []
+        self.written: list[tuple[int, Block]] = []
+        self.count = 0
 
     def add(self, photo_id: str, kind: str, value: Any) -> None:
         partition = zlib.crc32(photo_id.encode()) % PARTITIONS
@@ -67,20 +64,14 @@ class FactFile:
 
     def flush(self) -> None:
         for partition, facts in self.waiting.items():
-            self.written.append((partition, self.file.write(facts)))
+            self.written.append((partition, self.write(facts)))
         self.waiting.clear()
 
-    def close(self) -> list[tuple[int, Block]]:
-        """Returns (partition, Block) of all facts; the file is complete then."""
+    def blocks(self) -> list[tuple[int, Block]]:
+        """Completes the file; returns (partition, Block) of all facts."""
         self.flush()
-        self.file.close()
+        self.close()
         return self.written
-
-    def __enter__(self) -> "FactFile":
-        return self
-
-    def __exit__(self, *error) -> None:
-        self.file.__exit__(*error)
 
 
 class WriteFacts(FileDoFn):
@@ -100,7 +91,7 @@ class WriteFacts(FileDoFn):
         with FactFile(self.output) as file:
             for fact in self.facts_of(element):
                 file.add(*fact)
-            yield from file.close()
+            yield from file.blocks()
 
 
 class ReadText(FileDoFn):
@@ -127,7 +118,7 @@ class ReadText(FileDoFn):
                 count_taken(some, counts.taken)
                 rejects = add_facts(some, file, self.tokenizer, counts)
                 yield from tagged(REJECTED, rejects)
-            yield from file.close()
+            yield from file.blocks()
         yield from tagged(INPUT_COUNT, counts.taken.items())
         yield from tagged(DROPPED, counts.dropped.items())
 
@@ -138,7 +129,7 @@ def tagged(tag: str, values: Iterable[Any]) -> Iterator[beam.pvalue.TaggedOutput
         yield beam.pvalue.TaggedOutput(tag, value)
 
 
-def count_taken(items: list, taken: Counter) -> None:
+def count_taken(items: Sequence[Item], taken: Counter[str]) -> None:
     """Counts captions, and photos that cannot be named; others count at the join."""
     rejects = [item for item in items if isinstance(item, Reject)]
     taken["photos"] += sum(reject.what == "photo" for reject in rejects)
@@ -147,10 +138,10 @@ def count_taken(items: list, taken: Counter) -> None:
 
 
 def add_facts(
-    items: Sequence, file: FactFile, tokenizer: Tokenizer, counts: TextCounts
+    items: Sequence[Item], file: FactFile, tokenizer: Tokenizer, counts: TextCounts
 ) -> list[Reject]:
     """Adds the facts of a source's items; returns the rejects."""
-    by_type = defaultdict(list)
+    by_type: dict[type, list[Any]] = defaultdict(list)
     for item in items:
         by_type[type(item)].append(item)
     for photo_id, split in by_type[SplitAssignment]:
@@ -158,8 +149,8 @@ def add_facts(
     captions, rejects = split_captions(by_type[Caption], tokenizer, counts)
     for (photo_id,) in by_type[Named]:
         captions.setdefault(photo_id, [])
-    for photo_id, own in captions.items():
-        file.add(photo_id, CAPTIONS, pack_captions(own))
+    for photo_id, of_photo in captions.items():
+        file.add(photo_id, CAPTIONS, pack_captions(of_photo))
     return by_type[Reject] + rejects
 
 

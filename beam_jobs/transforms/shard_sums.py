@@ -16,14 +16,15 @@ class ShardSums:
     """Sums of features taken out of reports; a context manager."""
 
     def __enter__(self) -> "ShardSums":
-        self.file, self.places = tempfile.TemporaryFile(), {}
+        self.file = tempfile.TemporaryFile()
+        self.places: dict[str, tuple[int, tuple[int, ...], int]] = {}
         return self
 
     def __exit__(self, *_) -> None:
         self.file.close()
 
     def take(self, report: ShardReport) -> ShardReport:
-        """Returns the report without them."""
+        """Returns the report without its sums."""
         sums = np.array([report.feature_sum, report.feature_squares])
         self.places[report.shard.name] = self.file.tell(), sums.shape, report.cells
         self.file.write(sums.tobytes())
@@ -38,5 +39,6 @@ class ShardSums:
         for _, (place, shape, cells) in sorted(self.places.items()):
             self.file.seek(place)
             data = self.file.read(8 * int(np.prod(shape)))
-            added.merge(*np.frombuffer(data).reshape(shape), cells)
+            total, squares = np.frombuffer(data).reshape(shape)
+            added.merge(total, squares, cells)
         return added.moments()

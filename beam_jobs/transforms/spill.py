@@ -8,7 +8,7 @@ what a runner holds does not grow with the photos. A file has its name only when
 whole, and no two tries of a step write to the same name.
 
 A list is written as JSON: whoever can write to the output directory can put data into a
-job, but no code. Tuples come back as lists.
+job, but no code. Tuples are read as lists.
 
 A photo's captions are packed: its five captions and their words are some 5 KB of
 objects, and 1 KB of JSON. Steps that do not need them leave them packed.
@@ -18,8 +18,8 @@ import itertools
 import json
 import os
 import uuid
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 from beam_jobs.elements import Caption, Photo, RecordLocation, SourceFile
 from beam_jobs.io.output_directory import text_folder
@@ -28,8 +28,18 @@ from records.storage.files import make_directory, named_errors, new_file, open_f
 
 BUFFER = 1 << 13  # most blocks are small, and what is read beyond one is not used
 
-# Photo id, split, SourceFile, captions packed, Place or None: what JSON can say.
-PackedPhoto = tuple[str, str, Sequence, str, Sequence | None]
+Key = TypeVar("Key")
+AnyFile = TypeVar("AnyFile", bound="BlockFile")
+
+
+class PackedPhoto(NamedTuple):
+    """A Photo whose captions are packed."""
+
+    photo_id: str
+    split: str
+    file: SourceFile
+    captions: str
+    earlier: RecordLocation | None = None
 
 
 class Block(NamedTuple):
@@ -71,16 +81,14 @@ class BlockFile:
         with named_errors("write", self.path):
             self.file.finish()
 
-    def __enter__(self) -> "BlockFile":
+    def __enter__(self: AnyFile) -> AnyFile:
         return self
 
     def __exit__(self, *_) -> None:
         self.file.discard()
 
 
-def write_blocks(
-    output: str, lists: Mapping[Hashable, list]
-) -> list[tuple[Hashable, Block]]:
+def write_blocks(output: str, lists: Mapping[Key, list]) -> list[tuple[Key, Block]]:
     """Writes lists to one file; returns their keys with the blocks."""
     with BlockFile(output) as file:
         written = [(key, file.write(things)) for key, things in lists.items()]
@@ -94,9 +102,9 @@ def read_blocks(blocks: Iterable[Block]) -> Iterator[Any]:
     Raises:
         UserError: a file cannot be read, or does not hold what was written.
     """
-    for path, own in itertools.groupby(sorted(blocks), lambda block: block.path):
+    for path, in_file in itertools.groupby(sorted(blocks), lambda block: block.path):
         with named_errors("read", path), open_file(path, BUFFER) as file:
-            for block in own:
+            for block in in_file:
                 file.seek(block.offset)
                 yield from parse_block(file.read(block.size), block)
 
@@ -121,25 +129,18 @@ def pack_captions(captions: Sequence[Caption]) -> str:
 
 def unpack_captions(packed: str) -> list[Caption]:
     return [
-        Caption(*fields, tuple(words), tuple(tokens))
-        for *fields, words, tokens in json.loads(packed)
+        Caption(photo_id, number, where, text, tuple(words), tuple(tokens))
+        for photo_id, number, where, text, words, tokens in json.loads(packed)
     ]
 
 
-def pack_photo(
-    photo_id: str,
-    split: str,
-    file: SourceFile,
-    captions: str,
-    earlier: RecordLocation | None = None,
-) -> PackedPhoto:
-    """Returns a photo with its captions packed."""
-    return photo_id, split, tuple(file), captions, earlier and tuple(earlier)
-
-
-def unpack_photo(packed: PackedPhoto) -> Photo:
+def unpack_photo(packed: Sequence) -> Photo:
+    """Returns a PackedPhoto, as it is read from a block, with its captions."""
     photo_id, split, file, captions, place = packed
-    captions = tuple(unpack_captions(captions))
     return Photo(
-        photo_id, split, SourceFile(*file), captions, place and RecordLocation(*place)
+        photo_id,
+        split,
+        SourceFile(*file),
+        tuple(unpack_captions(captions)),
+        RecordLocation(*place) if place else None,
     )

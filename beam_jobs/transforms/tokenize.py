@@ -54,7 +54,8 @@ def split_captions(
     """
     split = tokenizer.split([caption.text for caption in captions])
     counts.add_words(split)
-    by_photo, rejects = defaultdict(list), []
+    by_photo: dict[str, list[Caption]] = defaultdict(list)
+    rejects = []
     for caption, words in zip(captions, split.kept, strict=True):
         kept = by_photo[caption.photo_id]
         if words:

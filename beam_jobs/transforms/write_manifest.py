@@ -11,9 +11,8 @@ from beam_jobs.io.output_directory import (
     remove_leftovers,
     remove_reports,
     remove_text,
-    write_rejects,
 )
-from beam_jobs.transforms.check_plan import Rejected, check_rejects
+from beam_jobs.transforms.check_plan import Rejected, check_rejects, record_rejects
 from beam_jobs.transforms.shard_sums import ShardSums
 from beam_jobs.transforms.write_shard import ShardReport
 from records.format import sharding
@@ -51,17 +50,16 @@ class Finish(FileDoFn):
         taken: dict[str, int],
         dropped: Iterable[tuple[tuple[str, str], int]],
     ):
-        rejected = Rejected()
-        write_rejects(self.job.output, rejected.counting(rejects))
+        rejected = record_rejects(self.job.output, rejects)
         with ShardSums() as sums:
             parsed = map(ShardReport.model_validate_json, reports)
-            reports = sorted(map(sums.take, parsed), key=by_split_and_name)
-            statistics = add_up(reports, rejected, taken, add_up_dropped(dropped), plan)
+            shards = sorted(map(sums.take, parsed), key=by_split_and_name)
+            statistics = add_up(shards, rejected, taken, add_up_dropped(dropped), plan)
             check_sums(statistics)
-            training = sum(r.shard.photos for r in reports if r.split == "train")
+            training = sum(r.shard.photos for r in shards if r.split == "train")
             check_rejects(rejected, statistics.photos_in, training, self.job)
             moments = sums.moments()
-        manifest = make_manifest(self.job, plan, reports, statistics, moments)
+        manifest = make_manifest(self.job, plan, shards, statistics, moments)
         self.write(Vocabulary(plan.tokens), manifest)
         yield self.job.output
 

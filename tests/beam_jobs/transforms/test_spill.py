@@ -1,5 +1,6 @@
 """Lists in files between two steps."""
 
+import json
 import pickle
 
 import pytest
@@ -10,8 +11,8 @@ from beam_jobs.io.output_directory import prepare, text_folder
 from beam_jobs.transforms.spill import (
     Block,
     BlockFile,
+    PackedPhoto,
     pack_captions,
-    pack_photo,
     read_blocks,
     unpack_captions,
     unpack_photo,
@@ -103,7 +104,6 @@ def test_captions_come_back(captions):
 
 @pytest.mark.parametrize("earlier", [None, PLACE])
 def test_a_photo_comes_back(earlier):
-    packed = pack_photo("ä.jpg", "train", FILE, pack_captions(CAPTIONS), earlier)
-    assert packed[:2] == ("ä.jpg", "train")
+    packed = PackedPhoto("ä.jpg", "train", FILE, pack_captions(CAPTIONS), earlier)
     expected = Photo("ä.jpg", "train", FILE, tuple(CAPTIONS), earlier)
-    assert unpack_photo(packed) == expected
+    assert unpack_photo(json.loads(json.dumps(packed))) == expected

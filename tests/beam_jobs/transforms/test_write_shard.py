@@ -21,7 +21,7 @@ from small_data import (
 
 from beam_jobs.elements import Caption, Photo, Plan, SourceFile
 from beam_jobs.io import output_directory
-from beam_jobs.transforms.spill import Block, pack_captions, pack_photo, write_blocks
+from beam_jobs.transforms.spill import Block, PackedPhoto, pack_captions, write_blocks
 from beam_jobs.transforms.write_shard import ShardReport, WriteShard
 from records.errors import UserError
 from records.format import schema, sharding
@@ -54,7 +54,7 @@ def photo(path: Path) -> Photo:
 def blocks(job, photos: list[Photo]) -> list[Block | None]:
     """Of the photos, as they come to a shard."""
     packed = [
-        pack_photo(p.photo_id, p.split, p.file, pack_captions(p.captions), p.earlier)
+        PackedPhoto(p.photo_id, p.split, p.file, pack_captions(p.captions), p.earlier)
         for p in photos
     ]
     lists = {0: packed[:2], 1: packed[2:]}
