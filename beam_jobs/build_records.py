@@ -41,6 +41,7 @@ if __name__ == "__main__":
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.runners.runner import PipelineResult
 
 from beam_jobs.build_job import Job
 from beam_jobs.command import JobCommand, run_job
@@ -153,7 +154,11 @@ def make_job(args: argparse.Namespace, check_inputs: bool = True) -> Job:
     return job
 
 
-def build(job: Job, options: PipelineOptions, encoder_for=load_encoder):
+def build(
+    job: Job,
+    options: PipelineOptions,
+    encoder_for: Callable[[EncoderConfig], Encoder] = load_encoder,
+) -> PipelineResult:
     """Runs the pipeline; a local runner ends before this returns."""
     with progress.show("reading captions", options):
         return run_pipeline(lambda p: construct(p, job, encoder_for), options)

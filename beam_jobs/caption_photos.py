@@ -30,6 +30,7 @@ if __name__ == "__main__":
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.pvalue import AsIter, AsSingleton
+from apache_beam.runners.runner import PipelineResult
 from apache_beam.transforms import combiners
 
 from beam_jobs.command import JobCommand, run_job
@@ -128,7 +129,11 @@ def make_job(args: argparse.Namespace, check_inputs: bool = True) -> CaptionJob:
     )
 
 
-def caption(job: CaptionJob, options: PipelineOptions, captioner_for=load_captioner):
+def caption(
+    job: CaptionJob,
+    options: PipelineOptions,
+    captioner_for: Callable[[str], Captioner] = load_captioner,
+) -> PipelineResult:
     """Runs the pipeline; a local runner ends before this returns."""
     with progress.show("listing photos", options):
         return run_pipeline(lambda p: construct(p, job, captioner_for), options)
@@ -202,7 +207,7 @@ def assign_shard(file: SourceFile, count: int) -> tuple[int, SourceFile]:
     return sharding.shard_of(file.photo_id, count), file
 
 
-def print_summary(job: CaptionJob, result, seconds: float) -> None:
+def print_summary(job: CaptionJob, result: PipelineResult, seconds: float) -> None:
     """Prints what a finished job did."""
     summary = Summary.load(job.output)
     table = console.number_table("", "photos", title="in = captioned + rejected")

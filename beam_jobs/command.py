@@ -84,7 +84,7 @@ def run_job(
 
 
 def print_outcome(
-    command: JobCommand, job: Any, result, options: PipelineOptions, seconds: float
+    command: JobCommand, job: Any, result: Any, options: PipelineOptions, seconds: float
 ) -> None:
     """Prints the summary of a finished job, or where to find one that was submitted."""
     if dataflow.is_chosen(options):

@@ -7,6 +7,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from records.console import add_command, run_command
 from records.tensorflow_logging import silence_startup
@@ -32,7 +33,7 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def add_inspect(commands) -> None:
+def add_inspect(commands: Any) -> None:
     parser = add_command(
         commands,
         "inspect",
@@ -55,7 +56,7 @@ def add_inspect(commands) -> None:
     )
 
 
-def add_verify(commands) -> None:
+def add_verify(commands: Any) -> None:
     parser = add_command(
         commands,
         "verify",

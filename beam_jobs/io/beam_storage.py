@@ -42,7 +42,7 @@ def register() -> None:
 class FileDoFn(beam.DoFn):
     """A step that reads or writes files; a worker process may run it first of all."""
 
-    def setup(self):
+    def setup(self) -> None:
         register()
 
 
@@ -121,7 +121,9 @@ class BeamStorage(RemoteStorage):
             FileSystems.delete([path if has_directories(path) else f"{path}/"])
 
 
-def match_below(directory: str, pattern: str, limit: int | None = None):
+def match_below(
+    directory: str, pattern: str, limit: int | None = None
+) -> list[FileMetadata]:
     return match(f"{escape(directory.rstrip('/'))}/{pattern}", limit)
 
 
@@ -131,9 +133,9 @@ def match(pattern: str, limit: int | None = None) -> list[FileMetadata]:
     On a file system that has directories `**` may match them too.
     """
     with plain_errors(pattern):
-        (found,) = FileSystems.match([pattern], [limit])
+        (result,) = FileSystems.match([pattern], [limit])
     # An object whose name ends so stands for a directory.
-    return [file for file in found.metadata_list if not file.path.endswith("/")]
+    return [file for file in result.metadata_list if not file.path.endswith("/")]
 
 
 def escape(path: str) -> str:

@@ -11,6 +11,7 @@
 import functools
 import logging
 from types import SimpleNamespace
+from typing import Any
 
 from apache_beam.io.aws import s3io
 from apache_beam.io.filesystems import FileSystems
@@ -38,7 +39,7 @@ FATAL = {
 
 
 @functools.cache
-def shared_client(**settings):
+def shared_client(**settings: Any) -> Any:
     """Returns the client of these settings; boto3's clients are thread-safe."""
     config = Config(max_pool_connections=CONNECTIONS)
     return boto3.session.Session().client(**settings, config=config)
@@ -59,7 +60,7 @@ def share_client() -> None:
     )
 
 
-def client_for(path: str):
+def client_for(path: str) -> Any:
     """Returns the boto3 client for Beam's current options."""
     options = FileSystems.get_filesystem(path)._options  # type: ignore[attr-defined]  # no getter
     return s3io.S3IO(options=options).client.client

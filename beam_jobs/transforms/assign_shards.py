@@ -38,7 +38,9 @@ class WriteShards(beam.PTransform):
         self.job, self.plan = job, plan
         self.step = WriteShard(job, encoder_for)
 
-    def expand(self, photos: beam.PCollection):
+    def expand(
+        self, photos: beam.PCollection
+    ) -> tuple[beam.PCollection, beam.PCollection]:
         cut = photos | "cut" >> beam.ParDo(CutIntoShards(self.job.output), self.plan)
         # A shard without a photo is written too.
         every = (
@@ -80,6 +82,6 @@ def shard_of(photo: Sequence, plan: Plan) -> Shard:
     return split, sharding.shard_of(photo_id, plan.shards[split])
 
 
-def every_shard(_, plan: Plan) -> list[tuple[Shard, None]]:
+def every_shard(_: None, plan: Plan) -> list[tuple[Shard, None]]:
     """Returns the plan's shards, each with None in place of a block."""
     return [((split, i), None) for split, n in plan.shards.items() for i in range(n)]

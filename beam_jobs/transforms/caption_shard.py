@@ -140,7 +140,7 @@ class CaptionShard(ShardStep):
         self.captioner_for = captioner_for
         self.captioned = counter("photos_captioned")
 
-    def setup(self):
+    def setup(self) -> None:
         super().setup()
         self.captioner = self.captioner_for(self.job.model)
 

@@ -82,7 +82,7 @@ class Rejected:
         first: the first of each reason, by place.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.rejects: Counter[str] = Counter()
         self.photos: Counter[str] = Counter()
         self.captions: Counter[str] = Counter()

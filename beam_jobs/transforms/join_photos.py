@@ -65,7 +65,7 @@ class JoinPhotos(FileDoFn):
     ):
         self.directory, self.output, self.fractions = directory, output, fractions
 
-    def start_bundle(self):
+    def start_bundle(self) -> None:
         self.words: Counter[str] = Counter()
 
     def finish_bundle(self):

@@ -107,7 +107,7 @@ class ReadText(FileDoFn):
         self.source, self.output = job.source, job.output
         self.settings = job.config.tokenizer
 
-    def setup(self):
+    def setup(self) -> None:
         super().setup()
         self.tokenizer = Tokenizer(self.settings)
 

@@ -20,7 +20,7 @@ class ShardSums:
         self.places: dict[str, tuple[int, tuple[int, ...], int]] = {}
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self.file.close()
 
     def take(self, report: ShardReport) -> ShardReport:

@@ -84,7 +84,7 @@ class BlockFile:
     def __enter__(self: AnyFile) -> AnyFile:
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self.file.discard()
 
 

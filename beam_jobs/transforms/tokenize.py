@@ -29,7 +29,7 @@ class TextCounts:
         dropped: (reason, word) -> how often.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.taken = Counter(photos=0, captions=0, words=0, words_kept=0)
         self.dropped: Counter[tuple[str, str]] = Counter()
 

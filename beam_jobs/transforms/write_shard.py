@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 
@@ -117,7 +118,12 @@ class WriteShard(ShardStep):
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
     def write(
-        self, split: str, name: str, photos: list[Photo], vocabulary: Vocabulary, digest
+        self,
+        split: str,
+        name: str,
+        photos: list[Photo],
+        vocabulary: Vocabulary,
+        digest: str,
     ) -> ShardReport:
         tally = Tally(vocabulary, measure=split == "train")
         rejects: list[Reject] = []
@@ -137,7 +143,11 @@ class WriteShard(ShardStep):
         )
 
     def write_batch(
-        self, writer: ShardWriter, batch: list[EncodedPhoto], vocabulary, tally: "Tally"
+        self,
+        writer: ShardWriter,
+        batch: list[EncodedPhoto],
+        vocabulary: Vocabulary,
+        tally: "Tally",
     ) -> None:
         for photo, content, kind, features in batch:
             record = self.record(photo, content, features, vocabulary)
@@ -181,7 +191,7 @@ class Tally:
         if self.measure:
             self.features.add(record.features)
 
-    def fields(self) -> dict:
+    def fields(self) -> dict[str, Any]:
         return {
             "tokens": self.tokens,
             "out_of_vocabulary": self.out_of_vocabulary,

@@ -16,7 +16,7 @@ class StatisticsAccumulator:
         cells: number of values in each sum.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.sum = self.squares = np.zeros(0)
         self.cells = 0
 

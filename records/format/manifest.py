@@ -190,7 +190,7 @@ class Manifest(FrozenModel):
     sources: dict[str, str]
 
     @model_validator(mode="after")
-    def _check_moments_fit_features(self):
+    def _check_moments_fit_features(self) -> "Manifest":
         channels = self.features.shape[-1]
         means, deviations = len(self.moments.mean), len(self.moments.deviation)
         if means != channels or deviations != channels:

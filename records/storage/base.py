@@ -15,7 +15,7 @@ import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
-from typing import IO, BinaryIO
+from typing import IO, Any, BinaryIO
 
 from records.errors import UserError
 
@@ -72,7 +72,7 @@ class NewFile(ABC):
     def __enter__(self) -> "NewFile":
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self.discard()
 
 
@@ -308,7 +308,7 @@ class Stream(io.RawIOBase):
         errors: returns a context manager that turns the library's errors into OSError.
     """
 
-    def __init__(self, file, errors: Callable[[], AbstractContextManager]):
+    def __init__(self, file: Any, errors: Callable[[], AbstractContextManager]):
         self.file, self.errors = file, errors
 
     def readable(self) -> bool:
@@ -317,7 +317,7 @@ class Stream(io.RawIOBase):
     def seekable(self) -> bool:
         return True
 
-    def readinto(self, buffer) -> int:
+    def readinto(self, buffer: Any) -> int:
         with self.errors():
             content = self.file.read(len(buffer))
         buffer[: len(content)] = content

@@ -19,7 +19,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -51,7 +51,7 @@ class LockOwner(FrozenModel):
     started: str
 
     @classmethod
-    def this_process(cls: type[Owner], **more) -> Owner:
+    def this_process(cls: type[Owner], **more: Any) -> Owner:
         started = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
         return cls(host=socket.gethostname(), pid=os.getpid(), started=started, **more)
 

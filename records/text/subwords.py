@@ -61,15 +61,19 @@ class Segmenter(ABC):
 class WordSegmenter(Segmenter):
     """A segmenter whose tokens are the words."""
 
-    def build_vocabulary(self, counts, settings):
+    def build_vocabulary(
+        self, counts: Mapping[str, int], settings: TokenizerSettings
+    ) -> Vocabulary:
         return Vocabulary.from_counts(
             counts, settings.min_count, settings.keeps_unknown
         )
 
-    def tokenize(self, captions, vocabulary):
+    def tokenize(
+        self, captions: Iterable[Sequence[str]], vocabulary: Vocabulary
+    ) -> list[list[str]]:
         return [list(words) for words in captions]
 
-    def text(self, token):
+    def text(self, token: str) -> str:
         return f" {token}"
 
 
@@ -88,8 +92,11 @@ class WordpieceSegmenter(Segmenter):
     The vocabulary lists single characters first, sorted, then pieces by falling count.
     """
 
-    def build_vocabulary(self, counts, settings):
+    def build_vocabulary(
+        self, counts: Mapping[str, int], settings: TokenizerSettings
+    ) -> Vocabulary:
         size = settings.vocabulary_size
+        assert size is not None  # the settings require it for this kind
         special = special_tokens(settings.keeps_unknown)
         pieces = learn_pieces(counts, size - len(special), settings.min_count)
         characters = sorted(piece for piece in pieces if len(bare(piece)) == 1)
@@ -104,13 +111,15 @@ class WordpieceSegmenter(Segmenter):
         # The learner may return more than `size`; the rarest pieces are left out.
         return Vocabulary([*special, *characters, *longer[: size - needed]])
 
-    def tokenize(self, captions, vocabulary):
+    def tokenize(
+        self, captions: Iterable[Sequence[str]], vocabulary: Vocabulary
+    ) -> list[list[str]]:
         captions = list(captions)
         distinct = sorted({word for words in captions for word in words})
         pieces = dict(zip(distinct, cut_words(distinct, vocabulary), strict=True))
         return [[p for word in words for p in pieces[word]] for words in captions]
 
-    def text(self, token):
+    def text(self, token: str) -> str:
         return bare(token) if token.startswith(INSIDE) else f" {token}"
 
 
@@ -120,7 +129,9 @@ class CharacterSegmenter(Segmenter):
     The vocabulary lists `<space>` first, then characters by falling count.
     """
 
-    def build_vocabulary(self, counts, settings):
+    def build_vocabulary(
+        self, counts: Mapping[str, int], settings: TokenizerSettings
+    ) -> Vocabulary:
         characters: Counter[str] = Counter()
         for word, count in counts.items():
             for character in word:
@@ -129,12 +140,14 @@ class CharacterSegmenter(Segmenter):
             characters, settings.min_count, settings.keeps_unknown, first=[SPACE]
         )
 
-    def tokenize(self, captions, vocabulary):
+    def tokenize(
+        self, captions: Iterable[Sequence[str]], vocabulary: Vocabulary
+    ) -> list[list[str]]:
         return [
             [SPACE if c == " " else c for c in " ".join(words)] for words in captions
         ]
 
-    def text(self, token):
+    def text(self, token: str) -> str:
         return " " if token == SPACE else token
 
 

@@ -2,7 +2,13 @@
 
 from typing import Any, Literal
 
-from pydantic import ConfigDict, Field, model_serializer, model_validator
+from pydantic import (
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from records.frozen_model import FrozenModel
 
@@ -41,7 +47,7 @@ class TokenizerSettings(FrozenModel):
         return self.oov == "unk"
 
     @model_validator(mode="after")
-    def _check_settings_fit_kind(self):
+    def _check_settings_fit_kind(self) -> "TokenizerSettings":
         for name, kind in KIND_SETTINGS.items():
             is_set = getattr(self, name) is not None
             if is_set and kind != self.kind:
@@ -54,7 +60,9 @@ class TokenizerSettings(FrozenModel):
         return self
 
     @model_serializer(mode="wrap")
-    def _leave_out_unset(self, handler) -> dict[str, Any]:
+    def _leave_out_unset(
+        self, handler: SerializerFunctionWrapHandler
+    ) -> dict[str, Any]:
         return {
             name: value for name, value in handler(self).items() if value is not None
         }

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from rich.console import Console
 from rich.table import Column, Table
 
 from records.console import plain_console
@@ -71,7 +72,7 @@ def print_report(report: VerificationReport) -> None:
     print_problems(report, console)
 
 
-def print_problems(report: VerificationReport, console) -> None:
+def print_problems(report: VerificationReport, console: Console) -> None:
     """Prints the first problems of each file, so that no file hides the others."""
     shown = list(first_of_each(report.problems))[:SHOWN]
     console.print(problem_table(shown))
