@@ -13,10 +13,10 @@ from records.storage.files import file_sizes, is_directory, open_file, reason
 
 
 @contextmanager
-def local_copy(path: str | None) -> Iterator[str | None]:
+def local_copy(path: str) -> Iterator[str]:
     """Yields the path of a local copy that lasts as long as the body.
 
-    A local path, and None, are yielded as they are.
+    A local path is yielded as it is.
 
     Args:
         path: A file or a directory.
@@ -24,7 +24,7 @@ def local_copy(path: str | None) -> Iterator[str | None]:
     Raises:
         UserError: It cannot be copied.
     """
-    if path is None or not is_remote(path):
+    if not is_remote(path):
         yield path
         return
     with tempfile.TemporaryDirectory() as folder:

@@ -22,7 +22,7 @@ from beam_jobs.sources.flickr8k import SPLIT_FILES, Flickr8k
 from records.format import manifest
 from records.format.manifest import EncoderInfo
 from records.format.schema import FeatureSpec
-from tfcap.config.encoder import EncoderConfig
+from tfcap.config.encoder import EncoderConfig, NetworkConfig
 from tfcap.config.experiment import Config
 from tfcap.config.loading import parse_config
 from tfcap.encoders import Encoder
@@ -79,7 +79,7 @@ class CountingEncoder:
                 raise RuntimeError("the machine is switched off")
             self.batches += 1
             self.photos += len(photos)
-        return mean_colour(EncoderConfig()).encode(photos)
+        return mean_colour(NetworkConfig()).encode(photos)
 
 
 _counters: dict[int, CountingEncoder] = {}

@@ -32,7 +32,7 @@ from records.format.record_set import RecordSet
 from records.format.schema import FeatureSpec
 from tests.benchmarks import machine
 from tests.benchmarks.many_records import make_many_records
-from tfcap.config.encoder import EncoderConfig
+from tfcap.config.encoder import CustomModelConfig
 from tfcap.config.experiment import Config
 from tfcap.config.loading import load_config
 from tfcap.encoders import load_encoder
@@ -94,7 +94,7 @@ def experiment(folder: Path, cells: int) -> Config:
     keras.Sequential([keras.Input([side, side, 3]), convolution]).save(
         folder / "encoder.keras"
     )
-    encoder = EncoderConfig(
+    encoder = CustomModelConfig(
         model=str(folder / "encoder.keras"), preprocessing="unit", pooling="grid"
     )
     return load_config(str(RECIPE)).model_copy(update={"encoder": encoder})

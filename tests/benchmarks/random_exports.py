@@ -8,13 +8,13 @@ from tests.benchmarks.common import experiment
 from tests.benchmarks.measures import never_end
 from tests.benchmarks.record_set import make_record_set
 from tfcap.config.decoding import ResolvedDecoding
-from tfcap.config.encoder import EncoderConfig
+from tfcap.config.encoder import NetworkConfig
 from tfcap.encoders import Encoder, load_encoder
 from tfcap.export import PhotoCaptioner, export
 from tfcap.models import build_model
 from tfcap.models.base import CaptioningModel
 
-INCEPTION = EncoderConfig(name="inception_v3", weights="random")
+INCEPTION = NetworkConfig(name="inception_v3", weights="random")
 LONGEST = 34  # tokens
 
 

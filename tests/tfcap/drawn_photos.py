@@ -7,16 +7,16 @@ import numpy as np
 from PIL import Image
 
 from records.format.manifest import EncoderInfo
-from tfcap.config.encoder import EncoderConfig
+from tfcap.config.encoder import NetworkConfig
 from tfcap.datasets.synthetic import draw, imagine
 from tfcap.encoders import keras_applications
 from tfcap.encoders.encoder import describe
 
 
-def small(**changes) -> EncoderConfig:
+def small(**changes) -> NetworkConfig:
     """A MobileNet of 32 pixels with random weights."""
     settings = {"name": "mobilenet", "weights": "random", "input_size": 32}
-    return EncoderConfig(**{**settings, **changes})
+    return NetworkConfig(**{**settings, **changes})
 
 
 def info_of(**changes) -> EncoderInfo:

@@ -1,16 +1,17 @@
-"""Configuration of the encoder: the section `encoder`."""
+"""Configuration of the encoder: the section `encoder`, one of two forms."""
 
-from typing import ClassVar, Literal
+import os
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from tfcap.config.base import Section
 
-NETWORK = {"name": "inception_v3", "weights": "imagenet"}  # the default encoder
+Preprocessing = Literal["none", "unit", "tf", "caffe", "torch"]
 
 
-class EncoderConfig(Section):
-    """The encoder, a function from photo to features: a named network or a model file.
+class EncoderSettings(Section):
+    """An encoder, a function from photo to features: the keys of both forms.
 
     Attributes:
         name: any `keras.applications` model, in snake case; `inception_v3` by default.
@@ -33,6 +34,7 @@ class EncoderConfig(Section):
         flip: average with the features of the mirror image; cells are mirrored back.
             With 5 crops, 10 views (Krizhevsky, Sutskever and Hinton 2012).
         seed: seed of `random` weights.
+        file_key: the key that names the encoder's file.
     """
 
     came_later: ClassVar = {
@@ -42,6 +44,7 @@ class EncoderConfig(Section):
         "crops": 1,
         "flip": False,
     }
+    file_key: ClassVar[str]
 
     name: str | None = None
     weights: str | None = None
@@ -50,36 +53,19 @@ class EncoderConfig(Section):
     layer: str | None = None
     pooling: Literal["avg", "flatten", "grid"] = "avg"
     input_size: int | None = Field(None, ge=32, le=2048)
-    preprocessing: Literal["none", "unit", "tf", "caffe", "torch"] | None = None
+    preprocessing: Preprocessing | None = None
     crops: Literal[1, 5] = 1
     flip: bool = False
     seed: int = 0
 
-    @model_validator(mode="before")
-    @classmethod
-    def _a_network_by_default(cls, values):
-        if not isinstance(values, dict) or values.get("model") is not None:
-            return values
-        missing = [key for key in NETWORK if values.get(key) is None]
-        return values | {key: NETWORK[key] for key in missing}
+    @property
+    def file(self) -> str:
+        """The path of the encoder's file, or the name of a network's weights."""
+        return getattr(self, self.file_key)
 
-    @model_validator(mode="after")
-    def _a_model_is_whole(self):
-        if self.model is None and self.signature is not None:
-            raise ValueError("`signature` belongs to a SavedModel, named by `model`")
-        if self.model is None:
-            return self
-        if self.name is not None or self.weights is not None:
-            raise ValueError(
-                "`model` stands instead of `name` and `weights`; leave these out: "
-                f"encoder: {{model: {self.model}, preprocessing: ...}}"
-            )
-        if self.preprocessing is None:
-            raise ValueError(
-                f"`preprocessing` must say which pixels {self.model} takes: none (0 "
-                "to 255), unit (0 to 1), tf (-1 to 1), caffe or torch"
-            )
-        return self
+    @property
+    def file_name(self) -> str:
+        return os.path.basename(self.file.rstrip("/"))
 
     @model_validator(mode="after")
     def _crops_have_no_common_cells(self):
@@ -89,3 +75,70 @@ class EncoderConfig(Section):
                 "are places in the photo, and those of two crops are other places"
             )
         return self
+
+
+class NetworkConfig(EncoderSettings):
+    """A network of `keras.applications`, by name."""
+
+    file_key = "weights"
+
+    name: str = "inception_v3"
+    weights: str = "imagenet"
+    model: None = None
+    signature: None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_the_default(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        if values.get("signature") is not None:
+            raise ValueError("`signature` belongs to a SavedModel, named by `model`")
+        defaults = {key: cls.model_fields[key].default for key in ("name", "weights")}
+        return values | {k: v for k, v in defaults.items() if values.get(k) is None}
+
+
+class CustomModelConfig(EncoderSettings):
+    """A model from a file or directory."""
+
+    file_key = "model"
+
+    name: None = None
+    weights: None = None
+    model: str
+    preprocessing: Preprocessing
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_model_is_whole(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        model = values.get("model")
+        if values.get("name") is not None or values.get("weights") is not None:
+            raise ValueError(
+                "`model` stands instead of `name` and `weights`; leave these out: "
+                f"encoder: {{model: {model}, preprocessing: ...}}"
+            )
+        if values.get("preprocessing") is None:
+            raise ValueError(
+                f"`preprocessing` must say which pixels {model} takes: none (0 "
+                "to 255), unit (0 to 1), tf (-1 to 1), caffe or torch"
+            )
+        return values
+
+
+def _form(values: Any) -> str:
+    """Returns the form of a section: that of a custom model if it names a `model`."""
+    if isinstance(values, dict):
+        model = values.get("model")
+    else:
+        model = getattr(values, "model", None)
+    return "network" if model is None else "custom model"
+
+
+EncoderConfig = Annotated[
+    Annotated[NetworkConfig, Tag("network")]
+    | Annotated[CustomModelConfig, Tag("custom model")],
+    Discriminator(_form),
+]
+ENCODERS = {"network": NetworkConfig, "custom model": CustomModelConfig}

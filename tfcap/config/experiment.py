@@ -17,7 +17,7 @@ from pydantic import field_validator, model_validator
 
 from tfcap.config.base import Section
 from tfcap.config.decoding import DecodingConfig
-from tfcap.config.encoder import EncoderConfig
+from tfcap.config.encoder import EncoderConfig, NetworkConfig
 from tfcap.config.model import MergeConfig, Model
 from tfcap.config.records import RecordsConfig, TokenizerConfig
 from tfcap.config.training import TrainingConfig
@@ -26,7 +26,7 @@ from tfcap.config.training import TrainingConfig
 class RecipeOfRecords(Section):
     """The sections that decide what records hold; the Beam job reads these alone."""
 
-    encoder: EncoderConfig = EncoderConfig()
+    encoder: EncoderConfig = NetworkConfig()
     tokenizer: TokenizerConfig = TokenizerConfig()
     records: RecordsConfig = RecordsConfig()
 

@@ -10,11 +10,14 @@ from pydantic import BaseModel, ValidationError
 
 from records.console import suggest
 from records.errors import UserError
+from tfcap.config.encoder import ENCODERS
 from tfcap.config.experiment import Config
 from tfcap.config.model import MODELS
 from tfcap.config.recipes import resolve_path
 from tfcap.config.serving import ServingConfig
 from tfcap.config.yaml_files import BoundedLoader, read_yaml
+
+FORMS = {**MODELS, **ENCODERS}  # forms of a section, as they stand in a location
 
 
 class ConfigLoader(BoundedLoader):
@@ -84,7 +87,7 @@ def parse_serving(overrides: Sequence[str]) -> ServingConfig:
 def explain(error: ValidationError, root: type[BaseModel]) -> str:
     """Describes the first error: the key, what was expected and what was received."""
     first = error.errors()[0]
-    where = ".".join(str(p) for p in first["loc"] if p not in MODELS) or "the file"
+    where = ".".join(str(p) for p in first["loc"] if p not in FORMS) or "the file"
     if first["type"] == "extra_forbidden":
         valid = _keys_at(root, first["loc"][:-1])
         near = suggest(str(first["loc"][-1]), valid)
@@ -144,8 +147,8 @@ def _apply(content: dict[str, Any], override: str) -> None:
 
 def _keys_at(model: type[BaseModel], path: Sequence[str | int]) -> list[str]:
     for part in path:
-        if str(part) in MODELS:
-            model = MODELS[str(part)]
+        if str(part) in FORMS:
+            model = FORMS[str(part)]
         else:
             annotation = model.model_fields[str(part)].annotation
             model, *_ = get_args(annotation) or [annotation]  # X of `X | None`

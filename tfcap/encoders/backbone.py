@@ -1,8 +1,9 @@
-"""What an encoder is built around: a network from pixels to features."""
+"""The network of an encoder: pixels to features, before pooling."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -19,12 +20,13 @@ class Backbone:
 
     Attributes:
         kind, name, weights: as in `records.format.manifest.EncoderInfo`.
-        size: of its input, in pixels squared.
-        scaling: what `scale` does, in words.
+        size: side of its input, in pixels.
+        scaling: description of `scale`, a part of the encoder's digest.
         scale: pixels of 0 to 255 -> pixels as the network takes them.
-        run: those, float32 [batch, size, size, 3] -> floats [batch, ...].
-        contents: bytes-like; with these another graph or other weights show.
-        model: what `run` runs, if that is a model of Keras.
+        run: scaled pixels, float32 [batch, size, size, 3] -> floats [batch, ...].
+        contents: bytes-like objects that change with the graph or the weights; the
+            digest covers them.
+        model: the Keras model that `run` calls; None for a SavedModel.
     """
 
     kind: str
@@ -34,12 +36,12 @@ class Backbone:
     scaling: str
     scale: TensorFunction
     run: TensorFunction
-    contents: Sequence
+    contents: Sequence[Any]
     model: keras.Model | None = None
 
 
 def scaling_of(mode: str) -> tuple[str, TensorFunction]:
-    """The scaling in words, and as a function of pixels of 0 to 255."""
+    """Returns the description and the function of a scaling of pixels of 0 to 255."""
     if mode == "none":
         return "pixels 0 to 255", tf.identity
     if mode == "unit":
@@ -60,13 +62,7 @@ def cut(model: keras.Model, layer: str | None, name: str) -> keras.Model:
     """
     if layer is None:
         return model
-    names = [one.name for one in model.layers]
-    if layer not in names:
-        near = suggest(layer, names, most=3)
-        raise UserError(
-            f"encoder.layer: {name} has no layer {layer!r}; "
-            f"near it: {', '.join(near) or ', '.join(names[-3:])}"
-        )
+    layer_index(model, layer, f"encoder.layer: {name}")
     try:
         return keras.Model(model.inputs, model.get_layer(layer).output)
     except (AttributeError, ValueError):
@@ -76,7 +72,16 @@ def cut(model: keras.Model, layer: str | None, name: str) -> keras.Model:
         ) from None
 
 
+def layer_index(model: keras.Model, layer: str, where: str) -> int:
+    """Returns the index of a layer; raises UserError, which begins with `where`."""
+    names = [each.name for each in model.layers]
+    if layer not in names:
+        near = suggest(layer, names, most=3) or names[-3:]
+        raise UserError(f"{where} has no layer {layer!r}; near it: {', '.join(near)}")
+    return names.index(layer)
+
+
 def on_one_line(error: Exception, length: int = 200) -> str:
-    """What an error of a library says, on one line."""
-    said = " ".join(str(error).split()) or type(error).__name__
-    return said if len(said) <= length else f"{said[:length]}…"
+    """Returns the message of a library's error on one line, shortened to `length`."""
+    message = " ".join(str(error).split()) or type(error).__name__
+    return message if len(message) <= length else f"{message[:length]}…"

@@ -6,33 +6,35 @@ Convolutional Neural Networks", NIPS 2012, section 4.1: four corners and the cen
 """
 
 import itertools
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
 
-from tfcap.encoders.backbone import TensorFunction
-
 ENLARGED = 256 / 224
+# A view [batch, size, size, 3], and whether it is mirrored, bool [], None for no ->
+# features [batch, ...].
+ViewFunction = Callable[[tf.Tensor, tf.Tensor | None], tf.Tensor]
 
 
 def photo_side(size: int, crops: int) -> int:
-    """The pixels squared that a photo is resized to before views are cut out."""
+    """Returns the side that a photo is resized to before views are cut out."""
     return size if crops == 1 else round(size * ENLARGED)
 
 
 def average(
-    run: TensorFunction, photos: tf.Tensor, size: int, crops: int, flip: bool
+    run: ViewFunction, photos: tf.Tensor, size: int, crops: int, flip: bool
 ) -> tf.Tensor:
-    """The mean of the features of all views.
+    """Returns the mean of the features of all views.
 
-    Views are run one after the other: they take time, not memory.
+    Views run one after the other, so that memory does not grow with their number.
 
     Args:
-        run: a view [batch, size, size, 3] and whether it is mirrored, bool [] ->
-            features [batch, ...].
+        run: returns the features of a view.
         photos: float32 [batch, side, side, 3], see `photo_side`.
+        size: side of a view, in pixels.
         crops: 1 or 5.
-        flip: take the mirror image of each crop as well.
+        flip: add the mirror image of each crop.
     """
     if crops == 1 and not flip:
         return run(photos, None)
@@ -56,18 +58,18 @@ def average(
 def views(
     size: int, side: int, crops: int, flip: bool
 ) -> list[tuple[np.ndarray, np.ndarray, bool]]:
-    """Of each view: which rows and columns of the photo, and whether it is mirrored."""
-    found = []
-    for (top, left), mirrored in itertools.product(
-        corners(side - size, crops), (False, True) if flip else (False,)
-    ):
-        rows, columns = top + np.arange(size), left + np.arange(size)
-        found.append((rows, columns[::-1] if mirrored else columns, mirrored))
-    return found
+    """Returns the photo's rows and columns in each view, and whether it is mirrored."""
+    pixels, mirrored = np.arange(size), [False, True] if flip else [False]
+    return [
+        (top + pixels, left + (pixels[::-1] if mirror else pixels), mirror)
+        for (top, left), mirror in itertools.product(
+            corners(side - size, crops), mirrored
+        )
+    ]
 
 
 def corners(room: int, crops: int) -> list[tuple[int, int]]:
-    """Top left corners of the crops in a photo that is `room` pixels larger.
+    """Returns the top left corners of crops in a photo that is `room` pixels larger.
 
     >>> corners(32, 5)
     [(0, 0), (0, 32), (32, 0), (32, 32), (16, 16)]
@@ -78,9 +80,9 @@ def corners(room: int, crops: int) -> list[tuple[int, int]]:
 
 
 def unmirror(features: tf.Tensor, mirrored: tf.Tensor | None) -> tf.Tensor:
-    """Puts the cells of a mirror image back where they are in the photo.
+    """Puts the cells of a mirror image where they are in the photo.
 
-    Features that are no [batch, rows, columns, channels] stay as they are.
+    Changes only features [batch, rows, columns, channels].
     """
     if mirrored is None or features.shape.rank != 4:
         return features

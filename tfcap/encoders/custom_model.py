@@ -1,25 +1,27 @@
-"""What is asked of a model of one's own, whatever kind of file it is in."""
+"""Checks of a custom model, whatever kind of file holds it."""
 
-import os
 from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
 
 from records.errors import UserError
-from tfcap.config.encoder import EncoderConfig
+from tfcap.config.encoder import CustomModelConfig
 from tfcap.encoders.backbone import on_one_line
 
 TOLERANCE = 1e-2  # of the largest feature; dropout moves features by far more
 
 
-def photo_size(shape: tf.TensorShape, dtype: tf.DType, config: EncoderConfig) -> int:
-    """The pixels squared that a model takes, by the shape and dtype of its input.
+def photo_size(
+    shape: tf.TensorShape, dtype: tf.DType, config: CustomModelConfig
+) -> int:
+    """Returns the side of the square photos that a model's input takes, in pixels.
 
     Raises:
-        UserError: it takes no batches of square photos, or not of `input_size`.
+        UserError: the model takes no batches of square photos, or their side differs
+            from `input_size`.
     """
-    name = os.path.basename(config.model.rstrip("/"))
+    name = config.file_name
     photos = tf.TensorShape([None, None, None, 3])
     if shape.rank is None or not shape.is_compatible_with(photos):
         raise refusal(name, shape, dtype)
@@ -47,25 +49,27 @@ def refusal(name: str, shape: tf.TensorShape, dtype) -> UserError:
     )
 
 
-def chosen_size(name: str, own: int | None, asked: int | None) -> int:
-    if own is None and asked is None:
+def chosen_size(name: str, fixed: int | None, chosen: int | None) -> int:
+    if fixed and chosen and fixed != chosen:
+        raise UserError(
+            f"encoder.input_size: {chosen}, but {name} takes {fixed} x {fixed} pixels; "
+            "leave it out"
+        )
+    size = fixed or chosen
+    if size is None:
         raise UserError(
             f"encoder.model: {name} takes photos of any size; choose one with "
             "encoder.input_size"
         )
-    if own and asked and own != asked:
-        raise UserError(
-            f"encoder.input_size: {asked}, but {name} takes {own} x {own} pixels; "
-            "leave it out"
-        )
-    return own or asked
+    return size
 
 
 def check_runs(graph: Callable[[tf.Tensor], tf.Tensor], name: str) -> None:
-    """Runs an encoder on two photos, again, and on one of them alone.
+    """Runs an encoder twice on two photos, and once on one of them alone.
 
     Raises:
-        UserError: a photo's features are not finite, or depend on anything else.
+        UserError: it fails, or a photo's features are not finite or depend on anything
+            but the photo.
     """
     noise = np.random.default_rng(0).integers(0, 256, [64, 64, 3], np.uint8)
     photos = tf.stack([tf.io.encode_jpeg(p) for p in (noise, np.zeros_like(noise))])

@@ -19,7 +19,7 @@ from records.photo_header import refusal
 from records.storage.files import exists, is_directory
 from records.storage.local_copy import local_copy
 from records.tensorflow_logging import without_operation
-from tfcap.config.encoder import EncoderConfig
+from tfcap.config.encoder import CustomModelConfig, EncoderConfig, NetworkConfig
 from tfcap.encoders import (
     crops,
     custom_model,
@@ -114,16 +114,18 @@ def load_encoder(config: EncoderConfig) -> Encoder:
 @functools.lru_cache(maxsize=2)
 def loaded(config: EncoderConfig) -> Encoder:
     network = load_network(config)
-    return (assemble if config.model is None else assemble_custom)(network, config)
+    if isinstance(config, NetworkConfig):
+        return assemble(network, config)
+    return assemble_custom(network, config)
 
 
 def load_network(config: EncoderConfig) -> Backbone:
-    return (
-        keras_applications.load(config) if config.model is None else load_custom(config)
-    )
+    if isinstance(config, NetworkConfig):
+        return keras_applications.load(config)
+    return load_custom(config)
 
 
-def assemble_custom(network: Backbone, config: EncoderConfig) -> Encoder:
+def assemble_custom(network: Backbone, config: CustomModelConfig) -> Encoder:
     """Assembles a custom model, which may fail in any way."""
     try:
         encoder = assemble(network, config)
@@ -138,7 +140,7 @@ def assemble_custom(network: Backbone, config: EncoderConfig) -> Encoder:
     return encoder
 
 
-def load_custom(config: EncoderConfig) -> Backbone:
+def load_custom(config: CustomModelConfig) -> Backbone:
     """Loads the network from a custom file or directory."""
     if not exists(config.model):
         raise UserError(
@@ -146,9 +148,9 @@ def load_custom(config: EncoderConfig) -> Backbone:
             "file or the directory of a SavedModel. Where it was moved, say so with "
             "--set encoder.model=PATH; for tfcap export it is --encoder_model PATH"
         )
-    kind = saved_model if is_directory(config.model) else keras_file
+    load = saved_model.load if is_directory(config.model) else keras_file.load
     with local_copy(config.model) as path:
-        return kind.load(config, path)
+        return load(config, path)
 
 
 def assemble(network: Backbone, config: EncoderConfig) -> Encoder:

@@ -32,8 +32,8 @@ def load_recorded(manifest: Manifest, files: Mapping[str, str]) -> Encoder:
     try:
         return load_encoder(config)
     except UserError as error:
-        here = "" if files else f" (here: --encoder_{kind_of_file(config)})"
-        raise UserError(f"{error}{here}") from None
+        option = "" if files else f" (here: --encoder_{config.file_key})"
+        raise UserError(f"{error}{option}") from None
 
 
 def moved(config: EncoderConfig, files: Mapping[str, str]) -> EncoderConfig:
@@ -42,15 +42,10 @@ def moved(config: EncoderConfig, files: Mapping[str, str]) -> EncoderConfig:
     Raises:
         UserError: The encoder has no file of that kind.
     """
-    kind = kind_of_file(config)
-    for other in files:
-        if other != kind:
+    for key in files:
+        if key != config.file_key:
             raise UserError(
-                f"--encoder_{other}: the encoder is {config.name or config.model}; "
-                f"where its file lies is said with --encoder_{kind}"
+                f"--encoder_{key}: the encoder is {config.name or config.model}; "
+                f"where its file lies is said with --encoder_{config.file_key}"
             )
     return config.model_copy(update=dict(files))
-
-
-def kind_of_file(config: EncoderConfig) -> str:
-    return "weights" if config.model is None else "model"

@@ -1,6 +1,5 @@
-"""Networks by name: all of `keras.applications`."""
+"""Loads the networks of `keras.applications` by name."""
 
-import os
 import sys
 import warnings
 from collections.abc import Callable
@@ -12,10 +11,17 @@ from records.console import suggest
 from records.errors import UserError
 from records.storage.files import exists
 from records.storage.local_copy import local_copy
-from tfcap.config.encoder import EncoderConfig
-from tfcap.encoders.backbone import Backbone, cut, on_one_line, scaling_of
+from tfcap.config.encoder import NetworkConfig
+from tfcap.encoders.backbone import (
+    Backbone,
+    TensorFunction,
+    cut,
+    on_one_line,
+    scaling_of,
+)
 
 KIND = "application"
+Constructor = Callable[..., keras.Model]
 # The input size of the networks that were not trained at 224 x 224.
 INPUT_SIZES = {
     "efficientnet_b1": 240, "efficientnet_b2": 260, "efficientnet_b3": 300,
@@ -27,12 +33,12 @@ INPUT_SIZES = {
 }  # fmt: skip
 
 
-def load(config: EncoderConfig) -> Backbone:
-    """The network of `config.name`, without its classifier.
+def load(config: NetworkConfig) -> Backbone:
+    """Loads the network of `config.name` without its classifier.
 
     Raises:
-        UserError: unknown network or layer, weights that cannot be had, or too small
-            an input.
+        UserError: there is no such network or layer, the weights cannot be loaded, or
+            the input is too small.
     """
     constructor = find_constructor(config.name)
     size = config.input_size or input_size(config.name)
@@ -41,7 +47,7 @@ def load(config: EncoderConfig) -> Backbone:
     return Backbone(
         kind=KIND,
         name=config.name,
-        weights=os.path.basename(config.weights),
+        weights=config.file_name,
         size=size,
         scaling=scaling,
         scale=scale,
@@ -51,37 +57,39 @@ def load(config: EncoderConfig) -> Backbone:
     )
 
 
-def find_constructor(name: str) -> Callable[..., keras.Model]:
+def find_constructor(name: str) -> Constructor:
     """Finds a `keras.applications` constructor by its snake-case name."""
     known = {_plain(n): n for n in dir(keras.applications) if n[0].isupper()}
-    found = known.get(_plain(name))
-    if found is None or not name.islower():
+    constructor = known.get(_plain(name))
+    if constructor is None or not name.islower():
         near = suggest(_plain(name), known, most=3)
         raise UserError(
             f"encoder.name: keras.applications has no {name!r} (write it in snake case)"
             + (f"; near it: {', '.join(near)}" if near else "")
         )
-    return getattr(keras.applications, found)
+    return getattr(keras.applications, constructor)
 
 
 def input_size(name: str) -> int:
-    """Pixels squared that the network was trained on."""
+    """Returns the side of the photos that a network was trained on, in pixels."""
     sizes = {_plain(known): size for known, size in INPUT_SIZES.items()}
     return sizes.get(_plain(name), 224)
 
 
-def scaling_for(constructor, mode: str | None):
-    """As `scaling_of`; for None what the network was trained with."""
+def scaling_for(
+    constructor: Constructor, mode: str | None
+) -> tuple[str, TensorFunction]:
+    """Returns the scaling of `scaling_of`; for None the network's own."""
     if mode:
         return scaling_of(mode)
     module = sys.modules[constructor.__module__]
     return "keras preprocess_input", module.preprocess_input
 
 
-def build(constructor, config: EncoderConfig, size: int) -> keras.Model:
-    """The network without its classifier, with the weights asked for."""
-    weights = None if config.weights == "random" else config.weights
-    if weights not in (None, "imagenet") and not exists(weights):
+def build(constructor: Constructor, config: NetworkConfig, size: int) -> keras.Model:
+    """Builds the network without its classifier, with the configured weights."""
+    weights = config.weights
+    if weights not in ("random", "imagenet") and not exists(weights):
         raise UserError(
             f"encoder.weights: no file {weights!r}; expected 'imagenet', 'random' or a "
             ".weights.h5 file. Where it was moved, say so with --set "
@@ -92,33 +100,35 @@ def build(constructor, config: EncoderConfig, size: int) -> keras.Model:
     except Exception as error:
         refuse_size(constructor, config, size)
         raise UserError(_why_no_weights(config, error)) from None
-    if weights is None:
+    if weights == "random":
         draw(model, config.seed)
     return model
 
 
 def draw(model: keras.Model, seed: int) -> None:
-    """Draws kernels anew (Glorot and Bengio 2010), each from the seed and its number.
+    """Draws kernels (Glorot and Bengio 2010), each from the seed and its number.
 
-    Keras draws them from Python's own stream of random numbers, which the other threads
-    of a worker use too.
+    Keras draws them from Python's stream of random numbers, which the other threads of
+    a worker use too.
     """
     for number, weight in enumerate(model.weights):
         if len(weight.shape) > 1:
-            own = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
-            weight.assign(keras.initializers.GlorotUniform(own)(weight.shape))
+            weight_seed = np.random.SeedSequence([seed, number]).generate_state(1)[0]
+            draw_weight = keras.initializers.GlorotUniform(int(weight_seed))
+            weight.assign(draw_weight(weight.shape))
 
 
-def construct(constructor, weights: str | None, size: int) -> keras.Model:
+def construct(constructor: Constructor, weights: str, size: int) -> keras.Model:
     with warnings.catch_warnings(), local_copy(weights) as file:
-        # Keras only warns of layers it leaves as random as they are.
+        # Keras only warns of layers whose random weights it does not replace.
         warnings.filterwarnings("error", "Skipping nested container")
+        file_or_none = None if weights == "random" else file
         shape = (size, size, 3)
-        return constructor(weights=file, include_top=False, input_shape=shape)
+        return constructor(weights=file_or_none, include_top=False, input_shape=shape)
 
 
-def refuse_size(constructor, config: EncoderConfig, size: int) -> None:
-    """Raises UserError where it is not the weights that the network fails at."""
+def refuse_size(constructor: Constructor, config: NetworkConfig, size: int) -> None:
+    """Raises UserError if the network cannot be built of this size without weights."""
     try:
         constructor(weights=None, include_top=False, input_shape=(size, size, 3))
     except Exception as error:
@@ -128,7 +138,7 @@ def refuse_size(constructor, config: EncoderConfig, size: int) -> None:
         ) from None
 
 
-def _why_no_weights(config: EncoderConfig, error: Exception) -> str:
+def _why_no_weights(config: NetworkConfig, error: Exception) -> str:
     why = on_one_line(error)
     if config.weights == "imagenet":
         return (

@@ -6,7 +6,6 @@ of Keras itself and of classes registered in this process, and no Lambda.
 
 import hashlib
 import json
-import os
 import zipfile
 from collections.abc import Iterator
 from typing import Any
@@ -16,7 +15,7 @@ import tensorflow as tf
 
 from records.errors import UserError
 from records.storage.base import BLOCK
-from tfcap.config.encoder import EncoderConfig
+from tfcap.config.encoder import CustomModelConfig
 from tfcap.encoders.backbone import Backbone, cut, on_one_line, scaling_of
 from tfcap.encoders.custom_model import photo_size
 
@@ -25,14 +24,14 @@ CONFIG, METADATA = "config.json", "metadata.json"
 EXPORT = "save it as a SavedModel instead, model.export('DIR'), and name that directory"
 
 
-def load(config: EncoderConfig, path: str) -> Backbone:
-    """The model of a file on this machine's disk, cut at `config.layer`.
+def load(config: CustomModelConfig, path: str) -> Backbone:
+    """Loads the model of a file on this machine's disk, cut at `config.layer`.
 
     Raises:
-        UserError: no such file, not a model in it, one that holds code, or not one
-            from photos to features.
+        UserError: the file cannot be read, holds no model or one with Python code, or
+            the model takes no photos.
     """
-    name = os.path.basename(config.model)
+    name = config.file_name
     if config.signature:
         raise UserError(f"encoder.signature: {name} is no SavedModel; leave it out")
     architecture, digest = read_archive(path, name)
@@ -54,9 +53,9 @@ def load(config: EncoderConfig, path: str) -> Backbone:
 
 
 def read_archive(path: str, name: str) -> tuple[Any, bytes]:
-    """The model's architecture, and a digest of that and of its weights.
+    """Returns the model's architecture, and a digest of architecture and weights.
 
-    The date of saving and the name of the file are not part of it.
+    The digest does not cover the date of saving and the file's name.
     """
     if not name.endswith(".keras"):
         raise UserError(
@@ -103,7 +102,7 @@ def open_model(path: str, architecture: Any, name: str) -> keras.Model:
 
 
 def why_not_loaded(architecture: Any) -> str | None:
-    """The sort of layer that Keras does not load; None if there is none."""
+    """Names the first layer that Keras does not load; None if all can be loaded."""
     parts = list(keras_objects(architecture))
     for part in parts:
         if part["class_name"] == "Lambda":
@@ -118,7 +117,7 @@ def why_not_loaded(architecture: Any) -> str | None:
 
 
 def keras_objects(content: Any) -> Iterator[dict[str, Any]]:
-    """Every object in the architecture, from the outermost inwards."""
+    """Yields every object in the architecture, the outer before the inner ones."""
     if isinstance(content, dict):
         if "class_name" in content and "config" in content:
             yield content
@@ -139,7 +138,7 @@ def refuse_other_inputs(model: keras.Model, name: str) -> None:
             f"keras.Input, or {EXPORT}"
         )
     if len(inputs) > 1:
-        names = ", ".join(one.name for one in inputs)
+        names = ", ".join(tensor.name for tensor in inputs)
         raise UserError(
             f"encoder.model: {name} takes {len(inputs)} inputs ({names}); an encoder "
             "takes photos alone"
@@ -147,7 +146,7 @@ def refuse_other_inputs(model: keras.Model, name: str) -> None:
 
 
 def with_one_output(model: keras.Model, name: str) -> keras.Model:
-    """The model as one from a single tensor to a single tensor."""
+    """Returns the model as a function from one tensor to one tensor."""
     if len(model.outputs) > 1:
         raise UserError(
             f"encoder.model: {name} has {len(model.outputs)} outputs; name the layer "

@@ -1,7 +1,7 @@
 """An encoder from a SavedModel: one signature, from float pixels to features.
 
-A SavedModel is a program of TensorFlow operations, files among them: use none from
-people you would not take a program from.
+A SavedModel is a program of TensorFlow operations, which may read and write files. Use
+one only from people from whom you would take a program.
 """
 
 import hashlib
@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from records.errors import UserError
 from records.storage.files import exists, file_digest, file_sizes
-from tfcap.config.encoder import EncoderConfig
+from tfcap.config.encoder import CustomModelConfig
 from tfcap.encoders.backbone import Backbone, on_one_line, scaling_of
 from tfcap.encoders.custom_model import photo_size
 
@@ -20,14 +20,14 @@ DEFAULT = "serving_default"
 GRAPH = ("saved_model.pb", "saved_model.pbtxt")
 
 
-def load(config: EncoderConfig, path: str) -> Backbone:
-    """The signature of a SavedModel on this machine's disk.
+def load(config: CustomModelConfig, path: str) -> Backbone:
+    """Loads a signature of a SavedModel on this machine's disk.
 
     Raises:
-        UserError: not a SavedModel, no such signature or output of it, or not one
-            from photos to features.
+        UserError: there is no SavedModel, it lacks the signature or the output, or the
+            signature takes no photos.
     """
-    name = os.path.basename(config.model.rstrip("/"))
+    name = config.file_name
     loaded = open_directory(path, name)
     signature = find_signature(loaded, config.signature or DEFAULT, name)
     photos, spec = only_input(signature, name)
@@ -35,7 +35,7 @@ def load(config: EncoderConfig, path: str) -> Backbone:
     scaling, scale = scaling_of(config.preprocessing)
 
     def run(pixels):
-        # `loaded` owns the variables: without it they are gone.
+        # The closure keeps `loaded`, which owns the variables.
         assert loaded is not None
         return signature(**{photos: tf.cast(pixels, spec.dtype)})[output]
 
@@ -94,7 +94,7 @@ def find_output(signature, wanted: str | None, name: str) -> str:
     outputs = signature.structured_outputs
     if wanted is None and len(outputs) == 1:
         return next(iter(outputs))
-    if wanted not in outputs:
+    if wanted is None or wanted not in outputs:
         asked = "several outputs" if wanted is None else f"no output {wanted!r}"
         raise UserError(
             f"encoder.layer: {name} has {asked}; name one of "
@@ -104,7 +104,7 @@ def find_output(signature, wanted: str | None, name: str) -> str:
 
 
 def digest_of(path: str) -> bytes:
-    """A digest of graph, weights and tables; not of when or as what it was saved."""
+    """Returns a digest of graph, weights and assets, without dates and fingerprints."""
     digest = hashlib.sha256()
     for name in file_sizes(path, nested=True):
         if name in GRAPH or name.split(os.sep)[0] in ("variables", "assets"):

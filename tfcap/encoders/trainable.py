@@ -1,4 +1,4 @@
-"""An encoder that is trained along with the captioner."""
+"""An encoder that is trained together with the captioner."""
 
 from dataclasses import replace
 
@@ -6,11 +6,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from records.console import suggest
 from records.errors import UserError
 from records.format.manifest import EncoderInfo
-from tfcap.config.encoder import EncoderConfig
-from tfcap.encoders.backbone import Backbone
+from tfcap.config.encoder import EncoderConfig, NetworkConfig
+from tfcap.encoders.backbone import Backbone, layer_index
 from tfcap.encoders.encoder import (
     Encoder,
     assemble,
@@ -22,21 +21,22 @@ from tfcap.encoders.encoder import (
 
 
 class TrainableEncoder(keras.layers.Layer):
-    """Pixels -> features, by weights that change.
+    """A trainable layer from pixels to features.
 
-    Batch norm stays in inference mode. Its moving statistics are those of ImageNet's
-    million photos; the few of a replica's share would be a noisy sample, another one on
-    each replica, and captions are written with the moving ones anyway. Its scale and
-    offset are trained like other weights.
+    Batch normalisation stays in inference mode. Its moving statistics come from
+    ImageNet's million photos. The few photos of a replica would give noisy statistics
+    that differ between replicas, and captions are written with the moving statistics.
+    Scale and offset are trained like other weights.
 
     Args:
-        network: one of Keras.
-        config: how it is cut, pooled and averaged over views.
-        made_with: the encoder of the records, from which it starts.
-        first: the first layer that is trained; None: all are.
+        network: a Keras model.
+        config: settings of cutting, pooling and averaging over views.
+        made_with: the encoder of the records, from which training starts.
+        first: the first layer that is trained; None for all layers.
 
     Raises:
-        UserError: no network of Keras, no such layer, or nothing there to train.
+        UserError: the network is no Keras model, it has no such layer, or no layer
+            from `first` on has weights.
     """
 
     def __init__(
@@ -57,21 +57,29 @@ class TrainableEncoder(keras.layers.Layer):
         train_from(self.model, first, network.name)
 
     def encode_crop(self, pixels: tf.Tensor) -> tf.Tensor:
-        """float32 [photos, size, size, 3] of 0 to 255 -> features, as in training."""
+        """Returns the features of one crop of each photo, as in training.
+
+        Args:
+            pixels: float32 [photos, size, size, 3] of 0 to 255.
+        """
         return features_of_view(self.network, self.config, pixels)
 
     def encode(self, pixels: tf.Tensor) -> tf.Tensor:
-        """float32 [photos, side, side, 3] -> features, as outside training."""
+        """Returns the features over all views, as outside training.
+
+        Args:
+            pixels: float32 [photos, side, side, 3] of 0 to 255.
+        """
         return features_of_photos(self.network, self.config, pixels)
 
     def frozen(self) -> Encoder:
-        """The encoder with the weights it has now."""
-        now = replace(
+        """Returns the encoder with the current weights."""
+        current = replace(
             self.network,
             weights=f"{self.made_with.weights}, fine-tuned",
             contents=[np.ascontiguousarray(w) for w in self.model.get_weights()],
         )
-        return assemble(now, self.config)
+        return assemble(current, self.config)
 
 
 def load_tuned(
@@ -80,21 +88,25 @@ def load_tuned(
     first: str | None,
     restored: bool = False,
 ) -> TrainableEncoder:
-    """The encoder of records, as it is before the first step.
+    """Loads the encoder of the records for training.
 
     Args:
-        restored: its weights will come from a checkpoint; no file of them is read.
+        config: the section `encoder`.
+        made_with: the encoder of the records.
+        first: as in `TrainableEncoder`.
+        restored: the weights will come from a checkpoint; no file of weights is read.
 
     Raises:
-        UserError: as `TrainableEncoder`; it cannot be loaded, or is not the records'.
+        UserError: as `TrainableEncoder`; the encoder cannot be loaded, or is not that
+            of the records.
     """
-    if restored and config.model is None:
+    if restored and isinstance(config, NetworkConfig):
         config = config.model_copy(update={"weights": "random"})
     network = load_network(config)
     if not restored and describe(network, config).digest != made_with.digest:
-        key = "weights" if config.model is None else "model"
+        key = config.file_key
         raise UserError(
-            f"training.fine_tuning: encoder.{key} {getattr(config, key)} is not what "
+            f"training.fine_tuning: encoder.{key} {config.file} is not what "
             f"the records were made with, which was {made_with.weights} (digest "
             f"{made_with.digest[:12]}…); say where that is: --set encoder.{key}=PATH"
         )
@@ -102,17 +114,12 @@ def load_tuned(
 
 
 def train_from(model: keras.Model, first: str | None, name: str) -> None:
-    """Leaves the layers before `first`, in the order of Keras' summary, as they are."""
-    names = [layer.name for layer in model.layers]
-    if first is not None and first not in names:
-        near = suggest(first, names, most=3)
-        raise UserError(
-            f"training.fine_tuning.from_layer: {name}, as records have it, has no "
-            f"layer {first!r}; near it: {', '.join(near) or ', '.join(names[-3:])}"
-        )
-    for layer in model.layers[: names.index(first) if first else 0]:
+    """Freezes the layers before `first`, in the order of Keras' summary."""
+    where = f"training.fine_tuning.from_layer: {name}"
+    trained_from = (
+        layer_index(model, first, f"{where}, as records have it,") if first else 0
+    )
+    for layer in model.layers[:trained_from]:
         layer.trainable = False
     if not model.trainable_variables:
-        raise UserError(
-            f"training.fine_tuning.from_layer: {name} has no weights from {first!r} on"
-        )
+        raise UserError(f"{where} has no weights from {first!r} on")

@@ -9,7 +9,7 @@ from tfcap.config.decoding import ResolvedDecoding
 from tfcap.data.features import FeatureSource
 from tfcap.decoding import MbrScorer
 from tfcap.encoders import Encoder, load_encoder
-from tfcap.encoders.from_manifest import kind_of_file, moved
+from tfcap.encoders.from_manifest import moved
 from tfcap.export.signatures import PhotoCaptioner
 from tfcap.runs.ensemble import restore, tuned_encoders
 from tfcap.runs.workdir import Workdir, check_fits
@@ -41,16 +41,18 @@ def photo_captioner(
             that the records do not keep.
     """
     workdir = members[0]
-    record_set = decoding.consensus and open_records(workdir, records)
+    consensus = decoding.consensus
+    record_set = open_records(workdir, records) if consensus else None
     options = {"weights": encoder_weights, "model": encoder_model}
     paths = {kind: path for kind, path in options.items() if path}
     model, _ = restore([with_encoder_at(run, paths) for run in members])
     # Either all members trained their encoder, or none.
     tuned, *_ = tuned_encoders(model)
     tuned_encoder = tuned and tuned.frozen()
-    mbr_scorer = record_set and MbrScorer.of_split(
-        [FeatureSource(record_set, tuned_encoder)], "train", decoding.consensus
-    )
+    mbr_scorer = None
+    if consensus and record_set:
+        sources = [FeatureSource(record_set, tuned_encoder)]
+        mbr_scorer = MbrScorer.of_split(sources, "train", consensus)
     manifest = workdir.manifest
     return PhotoCaptioner(
         tuned_encoder or encoder_of_records(workdir, paths),
@@ -93,6 +95,6 @@ def encoder_of_records(workdir: Workdir, paths: dict[str, str]) -> Encoder:
         raise UserError(
             f"the encoder {what} is not the one the records were made with: its digest "
             f"is {digests[0]}…, theirs {digests[1]}…. Pass theirs with "
-            f"--encoder_{kind_of_file(config)}"
+            f"--encoder_{config.file_key}"
         )
     return encoder

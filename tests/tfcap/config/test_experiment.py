@@ -4,7 +4,6 @@ import pytest
 from pydantic import ValidationError
 
 from records.errors import UserError
-from tfcap.config.encoder import EncoderConfig
 from tfcap.config.experiment import Config
 from tfcap.config.loading import load_config, parse_config
 from tfcap.config.recipes import find_recipe, list_recipes
@@ -137,7 +136,7 @@ def test_a_malformed_override(write, override):
 def test_an_encoder_is_a_network_by_name_or_a_model(write, text, expected):
     encoder = load_config(write(f"encoder: {text}")).encoder
     assert expected.items() <= encoder.model_dump().items()
-    assert EncoderConfig(**encoder.model_dump()) == encoder
+    assert parse_config({"encoder": encoder.model_dump()}, "test").encoder == encoder
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from tfcap.config.decoding import (
     ResolvedDecoding,
     SamplingConfig,
 )
-from tfcap.config.encoder import EncoderConfig
+from tfcap.config.encoder import CustomModelConfig, EncoderSettings, NetworkConfig
 from tfcap.config.experiment import Config, RecipeOfRecords
 from tfcap.config.loading import override, parse_config
 from tfcap.config.model import (
@@ -39,7 +39,10 @@ image_dropout text_dropout word_dropout hidden_dropout output_dropout"""
 FIRST = {
     RecipeOfRecords: "encoder tokenizer records",
     Config: "encoder tokenizer records model training decoding",
-    EncoderConfig: "name weights layer pooling input_size seed",
+    **dict.fromkeys(
+        [EncoderSettings, NetworkConfig, CustomModelConfig],
+        "name weights layer pooling input_size seed",
+    ),
     RecordsConfig: "dtype photos_per_shard keep_photos encoder_batch",
     MergeConfig: """name standardize image_units embedding_units glove lstm_units
     embedding_trainable image_dropout text_dropout output_dropout""",

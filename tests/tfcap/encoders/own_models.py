@@ -6,7 +6,7 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from tfcap.config.encoder import EncoderConfig
+from tfcap.config.encoder import CustomModelConfig
 
 SIZE = 32
 
@@ -46,5 +46,5 @@ def save_function(
     return str(folder)
 
 
-def own(model: str, **settings) -> EncoderConfig:
-    return EncoderConfig(model=model, **{"preprocessing": "unit", **settings})
+def own(model: str, **settings) -> CustomModelConfig:
+    return CustomModelConfig(model=model, **{"preprocessing": "unit", **settings})

@@ -6,7 +6,7 @@ import pytest
 
 from records.errors import UserError
 from records.verification.feature_check import GROUP
-from tfcap.config.encoder import EncoderConfig
+from tfcap.config.encoder import NetworkConfig
 from tfcap.config.loading import parse_config
 from tfcap.encoders import load_encoder
 from tfcap.encoders.from_manifest import load_recorded
@@ -31,7 +31,7 @@ def test_it_is_the_one_that_records_find():
 
 def test_the_encoder_of_the_configuration(match_records):
     found = load_recorded(match_records(SETTINGS).manifest, {})
-    assert found.info == load_encoder(EncoderConfig(**SETTINGS)).info
+    assert found.info == load_encoder(NetworkConfig(**SETTINGS)).info
 
 
 def test_weights_that_moved(match_records, tmp_path):

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from own_models import own
 
-from tfcap.config.encoder import EncoderConfig
+from tfcap.config.encoder import NetworkConfig
 from tfcap.encoders import load_encoder
 
 ROOT = Path(__file__).parents[3]
@@ -37,7 +37,7 @@ def mobilenet() -> keras.Model:
 
 
 def encode(photos: list[Path], **settings) -> np.ndarray:
-    features, bad = load_encoder(EncoderConfig(**settings)).encode(
+    features, bad = load_encoder(NetworkConfig(**settings)).encode(
         [path.read_bytes() for path in photos]
     )
     assert not bad

@@ -14,7 +14,6 @@ from small_encoders import ENCODER, custom_model, jpeg
 
 from records.format.schema import FeatureSpec
 from tfcap.config.decoding import ResolvedDecoding
-from tfcap.config.encoder import EncoderConfig
 from tfcap.config.loading import parse_config
 from tfcap.decoding.ensemble import Ensemble
 from tfcap.encoders import load_encoder
@@ -88,7 +87,7 @@ def captioners(tmp_path_factory, write_records, a_gpu) -> dict[str, PhotoCaption
     def make(name: str, settings: dict | None, model: dict) -> PhotoCaptioner:
         settings = settings or custom_model(folder, crops=5, flip=True)
         config = parse_config({"encoder": settings, "model": model}, "test")
-        encoder = load_encoder(EncoderConfig(**settings))
+        encoder = load_encoder(config.encoder)
         spec = FeatureSpec(shape=encoder.shape, dtype="float16")
         records = write_records(folder / name, {"train": 3}, spec, config, encoder.info)
         manifest, words = records.manifest, records.vocabulary

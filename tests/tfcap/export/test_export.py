@@ -19,7 +19,6 @@ from records.format.schema import FeatureSpec
 from records.storage.files import file_sizes
 from tfcap.cli import main
 from tfcap.config.decoding import ResolvedDecoding
-from tfcap.config.encoder import EncoderConfig
 from tfcap.config.loading import parse_config
 from tfcap.decoding import detokenize, search
 from tfcap.encoders import load_encoder
@@ -46,7 +45,6 @@ DECODING = ResolvedDecoding(beam_width=3, max_length=8)
 
 def begin(folder: Path, write, encoder_settings: dict) -> tuple[RecordSet, Workdir]:
     """Records that claim an encoder, and a work directory for them."""
-    encoder = load_encoder(EncoderConfig(**encoder_settings))
     config = parse_config(
         {
             "encoder": encoder_settings,
@@ -55,6 +53,7 @@ def begin(folder: Path, write, encoder_settings: dict) -> tuple[RecordSet, Workd
         },
         "test",
     )
+    encoder = load_encoder(config.encoder)
     spec = FeatureSpec(shape=encoder.shape, dtype="float16")
     records = write(folder / "records", None, spec, config, encoder.info)
     path = str(folder / "run")
