@@ -13,11 +13,12 @@ Needs no Keras, no tensorflow_text and no model of tfcap. The export it reads:
     signature explain                 beams and words, see tfcap/export/signatures.py
 """
 
+import itertools
 import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any
 
 import tensorflow as tf
 
@@ -25,7 +26,7 @@ from records.errors import UserError
 from records.format.versions import refuse_newer
 from records.photo_header import MAX_PIXELS
 from records.storage.files import check_utf8
-from tfcap.inference.photo_limits import batches_within, merge_results, screen
+from tfcap.inference.photo_limits import Row, screen
 
 FORMAT = 1
 FORMAT_FILE = os.path.join("assets.extra", "tfcap.json")
@@ -81,10 +82,8 @@ class Explained:
 
     def looks_at_places(self) -> bool:
         """Returns whether there are attention weights over more than one cell."""
-        return bool(self.attention) and sum(map(len, self.attention[0])) > 1
-
-
-Row = TypeVar("Row", Captioned, Explained)
+        first_word = self.attention[0] if self.attention else []
+        return sum(map(len, first_word)) > 1
 
 
 class Captioner:
@@ -98,7 +97,7 @@ class Captioner:
         explains: Whether the export has the signature `explain`.
     """
 
-    def __init__(self, model, version: str = "1"):
+    def __init__(self, model: Any, version: str = "1"):
         """Takes a model that `tf.saved_model.load` returned; see `load`."""
         self.version = version
         # A signature holds its variables weakly: the model must be kept.
@@ -139,8 +138,8 @@ class Captioner:
         """
         if not photos:
             return []
-        found = self._run(**{INPUT: tf.constant(list(photos), tf.string)})
-        columns = (found[name].numpy().tolist() for name in (CAPTION, SCORE, ERROR))
+        outputs = self._run(**{INPUT: tf.constant(list(photos), tf.string)})
+        columns = (outputs[name].numpy().tolist() for name in (CAPTION, SCORE, ERROR))
         return [
             Captioned(text(caption), score, text(error) or None)
             for caption, score, error in zip(*columns, strict=True)
@@ -156,36 +155,38 @@ class Captioner:
             raise UserError(f"this export has no signature {EXPLAIN!r}; {_EXPORT}")
         if not photos:
             return []
-        found = self._explain(**{INPUT: tf.constant(list(photos), tf.string)})
-        found = {name: values.numpy() for name, values in found.items()}
+        outputs = self._explain(**{INPUT: tf.constant(list(photos), tf.string)})
+        arrays = {name: values.numpy() for name, values in outputs.items()}
         return [
-            explained({name: values[i] for name, values in found.items()})
+            explained({name: values[i] for name, values in arrays.items()})
             for i in range(len(photos))
         ]
 
     def warm_up(self) -> None:
-        """Runs the model once, since its first run takes seconds longer."""
-        black = tf.zeros([32, 32, 3], tf.uint8)
-        self.caption([tf.io.encode_jpeg(black).numpy()])
+        """Runs each signature once, since its first run takes seconds longer."""
+        black = tf.io.encode_jpeg(tf.zeros([32, 32, 3], tf.uint8)).numpy()
+        self.caption([black])
+        if self.explains:
+            self.explain([black])
 
 
 def text(content: bytes) -> str:
     return content.decode("utf-8", "replace")
 
 
-def explained(found: dict) -> Explained:
-    """Returns one photo's outputs of the signature `explain`, given as arrays."""
-    if found[ERROR]:
-        return Explained(error=text(found[ERROR]))
-    words = [text(word) for word in found["words"] if word]
-    attention = found.get("attention")
+def explained(outputs: dict[str, Any]) -> Explained:
+    """Converts one photo's outputs of the signature `explain`, given as arrays."""
+    if outputs[ERROR]:
+        return Explained.failed(text(outputs[ERROR]))
+    words = [text(word) for word in outputs["words"] if word]
+    attention = outputs.get("attention")
     return Explained(
         beams=tuple(
             Captioned(text(caption), float(score))
-            for caption, score in zip(found["captions"], found["scores"])
+            for caption, score in zip(outputs["captions"], outputs["scores"])
         ),
         words=tuple(words),
-        probabilities=tuple(found["probabilities"][: len(words)].tolist()),
+        probabilities=tuple(outputs["probabilities"][: len(words)].tolist()),
         attention=None if attention is None else attention[: len(words)].tolist(),
     )
 
@@ -218,12 +219,8 @@ def _within(
     max_pixels: int,
 ) -> list[Row]:
     screened = screen(photos, max_pixels)
-    results: list[Row] = []
-    for batch in batches_within(screened, max_pixels):
-        results += run([photos[i] for i in batch])
-    return merge_results(
-        screened, results, lambda photo: failed(photo.problem.describe())
-    )
+    results = map(run, screened.batches(max_pixels))
+    return screened.merge(itertools.chain.from_iterable(results), failed)
 
 
 def _find(directory: str) -> tuple[str, str]:
@@ -258,17 +255,17 @@ def _check_format(path: str) -> None:
         return
     try:
         with tf.io.gfile.GFile(path, "rb") as file:
-            found = json.loads(file.read())["format"]
+            version = json.loads(file.read())["format"]
     except tf.errors.OpError as error:
         raise UserError(f"cannot read {path}: {error.message}; {_EXPORT}") from None
     except (ValueError, LookupError, TypeError, RecursionError):
         raise UserError(f"{path} is damaged: it says no format; {_EXPORT}") from None
-    refuse_newer(found, FORMAT, path, f", or {_EXPORT}")
-    if found != FORMAT:
-        raise UserError(f"{path} is damaged: its format is {found!r}; {_EXPORT}")
+    refuse_newer(version, FORMAT, path, f", or {_EXPORT}")
+    if version != FORMAT:
+        raise UserError(f"{path} is damaged: its format is {version!r}; {_EXPORT}")
 
 
-def _check_signature(model, path: str) -> None:
+def _check_signature(model: Any, path: str) -> None:
     signature = model.signatures.get(SIGNATURE)
     inputs = signature.structured_input_signature[1] if signature else {}
     outputs = signature.structured_outputs if signature else {}

@@ -17,22 +17,17 @@ from starlette.routing import Route
 
 from tfcap.config.serving import ServingConfig
 from tfcap.inference.captioner import Captioned, Captioner, Explained
-from tfcap.inference.photo_limits import (
-    UNREADABLE,
-    Screened,
-    merge_results,
-    screen,
-    too_costly,
-)
+from tfcap.inference.photo_limits import Row, ScreenedPhotos, screen
 from tfcap.serving import openapi, page, tf_serving_api
 from tfcap.serving.batching import Batcher, Full
-from tfcap.serving.bodies import read_files, unpack
+from tfcap.serving.bodies import File, read_files, unpack
 from tfcap.serving.metrics import Measured, Metrics
 from tfcap.serving.middleware import BUSY, RETRY_AFTER, BodyLimit, RequestLimit, Token
 from tfcap.serving.tf_serving_api import MODEL
 
 READERS = 2  # threads that read bodies and photo headers
 GONE = 499  # nginx's status for a client that closed the connection
+TOO_LARGE = {"too_many_pixels", "too_costly"}  # reasons of a PhotoProblem
 
 
 def create_app(
@@ -119,14 +114,14 @@ class _Service:
             read_files, await self._read_body(request), kind, most
         )
         photos = [file.content for file in files]
-        results = await self._captions(request, photos, explain == "true")
-        rows = [_row(file.name, result) for file, result in zip(files, results)]
-        return JSONResponse({"captions": rows})
+        if explain == "true":
+            return _answer_upload(files, await self._explained(request, photos))
+        return _answer_upload(files, await self._captioned(request, photos))
 
     async def predict(self, request: Request) -> Response:
         read, most = tf_serving_api.read_predict_request, self._config.max_photos
         form, photos = await self._in_thread(read, await self._read_body(request), most)
-        results = await self._captions(request, photos)
+        results = await self._captioned(request, photos)
         return JSONResponse(tf_serving_api.predictions(form, results))
 
     async def _read_body(self, request: Request) -> bytes:
@@ -165,10 +160,32 @@ class _Service:
         version = self._captioner.version
         return JSONResponse(openapi.describe(self._config, version))
 
-    async def _captions(
-        self, request: Request, photos: Sequence[bytes], explain: bool = False
-    ) -> list[Captioned | Explained]:
+    async def _captioned(
+        self, request: Request, photos: Sequence[bytes]
+    ) -> list[Captioned]:
+        run = self._captioner.caption
+        return await self._results(request, photos, run, Captioned.failed)
+
+    async def _explained(
+        self, request: Request, photos: Sequence[bytes]
+    ) -> list[Explained]:
+        run = self._captioner.explain
+        return await self._results(request, photos, run, Explained.failed)
+
+    async def _results(
+        self,
+        request: Request,
+        photos: Sequence[bytes],
+        run: Callable[[Sequence[bytes]], list[Row]],
+        failed: Callable[[str], Row],
+    ) -> list[Row]:
         """Captions photos from strangers; headers are checked before any is decoded.
+
+        Args:
+            request: The request.
+            photos: Its photos.
+            run: Captions photos in one batch.
+            failed: Makes the row of a photo that must not be decoded.
 
         Raises:
             HTTPException: No photo may be decoded, the queue is full, or time is up.
@@ -176,34 +193,14 @@ class _Service:
         """
         screened = await self._in_thread(screen, photos, self._config.max_pixels)
         _check_request(screened, self._config)
-        run, failed = (
-            (self._captioner.explain, Explained.failed)
-            if explain
-            else (self._captioner.caption, Captioned.failed)
-        )
-        results = merge_results(
-            screened,
-            await self._run_batched(request, run, photos, screened),
-            lambda photo: failed(_refusal(photo, self._config)[1]),
-        )
-        self.metrics.count_photos(result.error is None for result in results)
-        return results
-
-    async def _run_batched(
-        self,
-        request: Request,
-        run: Callable,
-        photos: Sequence[bytes],
-        screened: Sequence[Screened],
-    ) -> list[Captioned | Explained]:
-        """Runs the model on the accepted photos, in common batches."""
-        accepted = [i for i, photo in enumerate(screened) if not photo.problem]
-        costs = [screened[i].cost for i in accepted]
         try:
-            work = self._batcher.submit(run, [photos[i] for i in accepted], costs)
-            return await self._in_time(_unless_gone(request, work), 504)
+            work = self._batcher.submit(run, screened.accepted, screened.costs)
+            results = await self._in_time(_unless_gone(request, work), 504)
         except Full:
             raise HTTPException(503, BUSY, RETRY_AFTER) from None
+        rows = screened.merge(results, failed)
+        self.metrics.count_photos(row.error is None for row in rows)
+        return rows
 
     async def _in_time(self, work: Awaitable, status: int) -> Any:
         seconds = self._config.seconds
@@ -214,20 +211,18 @@ class _Service:
             raise HTTPException(status, f"{what} within {seconds:g} s") from None
 
 
-def _check_request(screened: Sequence[Screened], config: ServingConfig) -> None:
+def _check_request(screened: ScreenedPhotos, config: ServingConfig) -> None:
     """Raises HTTPException if no photo may be decoded, or all cost too much."""
-    if all(photo.problem for photo in screened):
-        raise HTTPException(*_refusal(screened[0], config))
-    most = config.max_waiting_pixels
-    if sum(photo.cost for photo in screened) > most:
-        raise HTTPException(413, f"{too_costly(most)}, in one request")
-
-
-def _refusal(photo: Screened, config: ServingConfig) -> tuple[int, str]:
-    """Returns status and text for a photo that must not be decoded."""
-    if photo.is_too_large:
-        return 413, too_costly(config.max_pixels)
-    return 415, UNREADABLE
+    problem, most = screened.problems[0], config.max_waiting_pixels
+    if problem and not screened.accepted:
+        status = 413 if problem.reason in TOO_LARGE else 415
+        raise HTTPException(status, problem.describe())
+    if sum(screened.costs) > most:
+        raise HTTPException(
+            413,
+            f"more than {most:,} pixels in one request, the scans of progressive JPEGs "
+            "counted",
+        )
 
 
 async def _arrived(request: Request) -> bytes:
@@ -254,6 +249,13 @@ async def _until_gone(request: Request) -> None:
         pass
 
 
+def _answer_upload(
+    files: Sequence[File], results: Sequence[Captioned | Explained]
+) -> Response:
+    rows = [_row(file.name, result) for file, result in zip(files, results)]
+    return JSONResponse({"captions": rows})
+
+
 def _row(name: str, result: Captioned | Explained) -> dict[str, Any]:
     if result.error:
         return {"file": name, "caption": "", "score": None, "error": result.error}
@@ -274,7 +276,8 @@ def _log_failure(future: Future) -> None:
         logging.error("the model does not run", exc_info=error)
 
 
-async def _on_http_error(request: Request, error: HTTPException) -> Response:
+async def _on_http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
     return JSONResponse({"error": error.detail}, error.status_code, error.headers)
 
 

@@ -102,7 +102,7 @@ class Batcher:
         """Moves photos from the queue to the batch."""
         await self._arrival(None)
         loop = asyncio.get_running_loop()
-        until, pixels = loop.time() + self._config.delay, 0
+        until, pixels = loop.time() + self._config.delay, 0.0
         while len(self._batch) < self._config.batch:
             if not await self._arrival(until - loop.time()):
                 break

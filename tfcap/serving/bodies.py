@@ -70,11 +70,12 @@ def read_files(body: bytes, content_type: str, most: int) -> list[File]:
         HTTPException: 400; says what is wrong.
     """
     kind, options = parse_options_header(content_type)
-    files = []
+    parts: list[bytes] = []
     if kind == b"multipart/form-data":
         parts = split(body, options.get(b"boundary", b""), 2 * most)
-        files = [file for name, file in map(read_part, parts) if name == FIELD]
-    if not files or None in files:
+    photos = [file for name, file in map(read_part, parts) if name == FIELD]
+    files = [file for file in photos if file is not None]
+    if not files or len(files) < len(photos):
         raise HTTPException(400, f'send one or more files in the field "{FIELD}"')
     if len(files) > most:
         raise HTTPException(400, f"{len(files)} photos; at most {most} fit")

@@ -7,6 +7,7 @@ import struct
 import subprocess
 import sys
 import zlib
+from types import SimpleNamespace
 
 import pytest
 import tensorflow as tf
@@ -23,7 +24,8 @@ from tfcap.inference.captioner import (
     caption_within,
     explain_within,
 )
-from tfcap.inference.photo_limits import UNREADABLE
+
+UNREADABLE = "not readable"
 
 
 class SizeModel(tf.Module):
@@ -95,8 +97,22 @@ def test_no_photos(captioner):
     assert captioner.caption([]) == []
 
 
-def test_warm_up_runs_the_model(captioner):
-    captioner.warm_up()
+def test_warm_up_runs_every_signature(captioner):
+    captioner.warm_up()  # this export has no `explain`
+    runs = []
+
+    def run_as(name):
+        def run(image_bytes):
+            runs.append((name, len(image_bytes)))
+            outputs = {"caption": [""], "score": [0.0], "error": ["black"]}
+            return {name: tf.constant(values) for name, values in outputs.items()}
+
+        return run
+
+    names = ["serving_default", "explain"]
+    model = SimpleNamespace(signatures={name: run_as(name) for name in names})
+    Captioner(model).warm_up()
+    assert runs == [("serving_default", 1), ("explain", 1)]
 
 
 def test_a_saved_model_without_a_version_directory(export):

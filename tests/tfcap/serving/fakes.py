@@ -7,7 +7,6 @@ import threading
 from PIL import Image
 
 from tfcap.inference.captioner import Captioned, Explained
-from tfcap.inference.photo_limits import UNREADABLE
 
 PREDICT = "/v1/models/caption:predict"
 FORM = {"Content-Type": "multipart/form-data; boundary=x"}
@@ -23,6 +22,8 @@ def photo(width=4, height=3) -> bytes:
 
 
 BROKEN = photo()[:40]  # a header without its pixels
+UNREADABLE = "not readable"
+NO_PHOTO = "not an image: begins with b'text'"
 
 
 class FakeCaptioner:

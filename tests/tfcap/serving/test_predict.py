@@ -9,9 +9,17 @@ import pytest
 pytest.importorskip("starlette", reason="needs the extra: pip install 'tfcap[serve]'")
 pytest.importorskip("httpx", reason="starlette.testclient needs httpx")
 
-from fakes import BROKEN, GOOD, PREDICT, b64, error_of, photo
+from fakes import (
+    BROKEN,
+    GOOD,
+    NO_PHOTO,
+    PREDICT,
+    UNREADABLE,
+    b64,
+    error_of,
+    photo,
+)
 
-from tfcap.inference.photo_limits import UNREADABLE
 from tfcap.serving.openapi import BASE64
 from tfcap.serving.tf_serving_api import decode_base64
 
@@ -83,7 +91,7 @@ def test_predict_of_a_wrong_shape(client, body, expected):
 def test_predict_of_a_bad_photo_keeps_the_good_one(client):
     body = {"instances": [GOOD, b64(b"text"), b64(BROKEN)]}
     rows = client.post(PREDICT, json=body).json()["predictions"]
-    assert [row["error"] for row in rows] == ["", UNREADABLE, UNREADABLE]
+    assert [row["error"] for row in rows] == ["", NO_PHOTO, UNREADABLE]
     assert [row["caption"] for row in rows] == ["4 by 3", "", ""]
 
 

@@ -8,15 +8,24 @@ import pytest
 pytest.importorskip("starlette", reason="needs the extra: pip install 'tfcap[serve]'")
 pytest.importorskip("httpx", reason="starlette.testclient needs httpx")
 
-from fakes import BROKEN, GOOD, PREDICT, b64, error_of, photo
+from fakes import (
+    BROKEN,
+    GOOD,
+    NO_PHOTO,
+    PREDICT,
+    UNREADABLE,
+    b64,
+    error_of,
+    photo,
+)
 from starlette.testclient import TestClient
 
 from records.errors import UserError
 from tfcap import serving
 from tfcap.config.serving import ServingConfig
-from tfcap.inference.photo_limits import UNREADABLE, too_costly
 
 LIMITS = ServingConfig()
+TOO_LARGE = "too many pixels: 10 x 10 pixels; 50 at most"
 
 
 def test_upload_of_several_photos(client, captioner):
@@ -34,13 +43,7 @@ def test_upload_of_bad_photos_keeps_the_good_one(serve, captioner):
     contents = [b"", b"text", BROKEN, photo(10, 10), photo()]
     files = [("photo", (f"{i}.png", content)) for i, content in enumerate(contents)]
     rows = client.post("/caption", files=files).json()["captions"]
-    errors = [
-        UNREADABLE,
-        UNREADABLE,
-        UNREADABLE,
-        too_costly(50),
-        None,
-    ]
+    errors = ["empty file: 0 bytes", NO_PHOTO, UNREADABLE, TOO_LARGE, None]
     assert [row["error"] for row in rows] == errors
     assert [row["caption"] for row in rows] == ["", "", "", "", "4 by 3"]
     assert [row["score"] for row in rows] == [None, None, None, None, -0.5]
@@ -50,12 +53,8 @@ def test_upload_of_bad_photos_keeps_the_good_one(serve, captioner):
 @pytest.mark.parametrize(
     ("content", "status", "error"),
     [
-        (b"text", 415, UNREADABLE),
-        (
-            photo(10, 10),
-            413,
-            too_costly(50),
-        ),
+        (b"text", 415, NO_PHOTO),
+        (photo(10, 10), 413, TOO_LARGE),
     ],
 )
 def test_a_request_of_nothing_but_refused_photos(
@@ -72,7 +71,7 @@ def test_a_request_of_nothing_but_refused_photos(
 def test_photos_of_one_request_share_a_budget(serve, captioner):
     client = serve(max_pixels=50, max_waiting_pixels=60)
     files = [("photo", (f"{i}.png", photo(5, 4))) for i in range(4)]
-    message = "more than 60 pixels, the scans of a progressive JPEG counted, in one req"
+    message = "more than 60 pixels in one request, the scans of progressive JPEGs coun"
     assert message in error_of(client.post("/caption", files=files), 413)
     body = {"instances": [b64(photo(5, 4))] * 4}
     assert message in error_of(client.post(PREDICT, json=body), 413)
