@@ -27,7 +27,7 @@ class RecipeOfRecords(Section):
     """The sections that decide what records hold; the Beam job reads these alone."""
 
     encoder: EncoderConfig = NetworkConfig()
-    tokenizer: TokenizerConfig = TokenizerConfig()
+    tokenizer: TokenizerConfig = TokenizerConfig.model_validate({})
     records: RecordsConfig = RecordsConfig()
 
 

@@ -111,7 +111,9 @@ def check_sections(content: Any, path: str) -> dict[str, Any]:
     return content
 
 
-def _overridden(content: dict[str, Any], overrides: Sequence[str], origin: str):
+def _overridden(
+    content: dict[str, Any], overrides: Sequence[str], origin: str
+) -> Config:
     for key_and_value in overrides:
         _apply(content, key_and_value)
     return parse_config(content, origin)
@@ -145,7 +147,8 @@ def _apply(content: dict[str, Any], override: str) -> None:
         raise UserError(f"--set {key}: the value is not YAML: {problem}") from None
 
 
-def _keys_at(model: type[BaseModel], path: Sequence[str | int]) -> list[str]:
+def _keys_at(root: type[BaseModel], path: Sequence[str | int]) -> list[str]:
+    model: Any = root
     for part in path:
         if str(part) in FORMS:
             model = FORMS[str(part)]

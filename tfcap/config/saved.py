@@ -72,7 +72,7 @@ def take_out_gone(content: dict[str, Any], origin: str) -> None:
     """Removes keys of earlier versions; raises UserError where one had an effect."""
     for path, nothing in GONE.items():
         *sections, key = path.split(".")
-        held = content
+        held: Any = content
         for name in sections:
             held = held.get(name) if isinstance(held, dict) else None
         if not isinstance(held, dict) or key not in held:

@@ -54,10 +54,6 @@ class BoundedLoader(yaml.SafeLoader):
     `DIGITS` digits, which Python can write out again. Errors are `yaml.YAMLError`.
     """
 
-    yaml_implicit_resolvers: ClassVar = {
-        first: [pair for pair in pairs if pair[0] != DATE]
-        for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
     yaml_constructors: ClassVar = {
         tag: construct
         for tag, construct in yaml.SafeLoader.yaml_constructors.items()
@@ -108,4 +104,8 @@ class BoundedLoader(yaml.SafeLoader):
         return node
 
 
+BoundedLoader.yaml_implicit_resolvers = {
+    first: [pair for pair in pairs if pair[0] != DATE]
+    for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
 BoundedLoader.add_constructor("tag:yaml.org,2002:int", BoundedLoader.construct_yaml_int)

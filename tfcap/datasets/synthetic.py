@@ -82,7 +82,7 @@ def _ring(inner: float) -> list[Point]:
 
 
 # Corners, and words for them. Few and unlike: random weights must tell them apart.
-SHAPES = {
+SHAPES: dict[str, tuple[list[Point], str]] = {
     "circle": (_spokes(36), "no corners"),
     "triangle": (_spokes(3, 0.5), "three corners"),
     "star": (_spokes(5, 0.37), "five points"),

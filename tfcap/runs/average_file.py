@@ -2,7 +2,7 @@
 
 import json
 from contextlib import suppress
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -11,7 +11,7 @@ from records.format.versions import refuse_newer
 from records.storage.files import named_errors, read_file, write_atomically
 
 FILE_NAME = "average.json"
-FORMAT = 1
+FORMAT: Final = 1
 
 Kind = Literal["last", "best"]
 

@@ -52,7 +52,7 @@ def newest_states(run: Workdir, count: int, kind: Kind) -> dict[int, str]:
     """Returns steps and directory of the `count` newest states, the newest first."""
     last, best = run.last_and_best()
     kept = last if kind == "last" else best
-    taken = {}
+    taken: dict[int, str] = {}
     for folder in kept.valid_checkpoints():
         taken.setdefault(steps_of(run, folder), folder)
         if len(taken) == count:

@@ -13,6 +13,7 @@ import os
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
+from typing import Protocol
 
 import tensorflow as tf
 
@@ -32,6 +33,16 @@ from records.tensorflow_logging import without_operation
 
 STATE, DIGESTS = "state", "digests.json"
 FORMAT = 1  # of a checkpoint
+
+
+class CheckpointStore(Protocol):
+    """Checkpoints that a worker saves to and resumes from."""
+
+    def save(self, checkpoint: tf.train.Checkpoint) -> str | None:
+        """Writes a new checkpoint; returns its directory, None if none is kept."""
+
+    def newest(self) -> str | None:
+        """Returns the newest valid checkpoint; None if there is none."""
 
 
 class Checkpoints:
@@ -90,7 +101,8 @@ class Checkpoints:
         Raises:
             UserError: all are corrupt, or a newer version wrote one.
         """
-        problems, finished, found = [], self.finished(), False
+        problems: list[str] = []
+        finished, any_valid = self.finished(), False
         for number in sorted(set(self.files_by_number()) - set(finished)):
             print(f"{self.path(number)} was not finished: passed over", file=sys.stderr)
         for number in reversed(finished):
@@ -98,12 +110,12 @@ class Checkpoints:
             if problem is None:
                 for passed_over in problems:
                     print(f"{passed_over}; taking the one before it", file=sys.stderr)
-                problems, found = [], True
+                problems, any_valid = [], True
                 yield self.path(number)
                 continue
             self.corrupt.add(number)
             problems.append(f"{self.path(number)} is torn: {problem}")
-        if problems and not found:
+        if problems and not any_valid:
             raise UserError(
                 f"no checkpoint is left: {'; '.join(problems)}. Put these files back "
                 "from a copy, or train again in another --workdir"
@@ -141,7 +153,7 @@ class Checkpoints:
 class NullCheckpoints:
     """The stand-in for `Checkpoints` in workers that save none."""
 
-    def save(self, _) -> None:
+    def save(self, checkpoint: tf.train.Checkpoint) -> None:
         return None
 
     def newest(self) -> None:

@@ -15,6 +15,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import Any
 
 import tensorflow as tf
 
@@ -92,7 +93,9 @@ class Workdir:
     vocabulary: Vocabulary
 
     @classmethod
-    def create_or_resume(cls, path: str, config: Config, records: RecordSet):
+    def create_or_resume(
+        cls, path: str, config: Config, records: RecordSet
+    ) -> "Workdir":
         """Starts a work directory, or checks that an existing one fits.
 
         Args:
@@ -168,18 +171,21 @@ class Workdir:
             return f"best dev loss, epoch {epoch}"
         return load_average(self.folder(AVERAGE)).in_words()
 
-    def give_weights(self, model: CaptioningModel, taker: "Workdir") -> None:
+    def give_weights(
+        self, model: CaptioningModel, config: Config, manifest: Manifest
+    ) -> None:
         """Sets another run's model to the weights of this run's best checkpoint.
 
         Args:
             model: the model of the other run.
-            taker: work directory of the other run.
+            config: configuration of the other run.
+            manifest: manifest of the records of the other run.
 
         Raises:
             UserError: model settings or records differ, or this run fine-tuned an
                 encoder and the other run does not. The message names the difference.
         """
-        old, new = (flatten(run.config.model.model_dump()) for run in (self, taker))
+        old, new = (flatten(c.model.model_dump()) for c in (self.config, config))
         for key in sorted({*old, *new}):
             if old.get(key) != new.get(key):
                 raise UserError(
@@ -187,10 +193,10 @@ class Workdir:
                     f"{old.get(key)!r}, this run {new.get(key)!r}. Leave `model` out "
                     "of the configuration: with --init it is that of the first run"
                 )
-        if difference_of_input(self.manifest, taker.manifest):
+        if difference_of_input(self.manifest, manifest):
             raise UserError(
                 f"training.init: the model in {self.path} was trained on other records "
-                f"than these: {difference(self.manifest, taker.manifest)}"
+                f"than these: {difference(self.manifest, manifest)}"
             )
         if self.config.training.fine_tuning and model.encoder is None:
             raise UserError(
@@ -334,8 +340,9 @@ def vocabulary_name(manifest: Manifest) -> str:
     return f"a vocabulary of {manifest.vocabulary_size} tokens ({digest})"
 
 
-def flatten(content: dict, prefix: str = "") -> dict:
-    flat = {}
+def flatten(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Returns nested dictionaries as one, with dotted keys."""
+    flat: dict[str, Any] = {}
     for key, value in content.items():
         if isinstance(value, dict):
             flat |= flatten(value, f"{prefix}{key}.")

@@ -35,7 +35,8 @@ class GradientComputer:
     ):
         self.model, self.optimizer, self.objective = model, optimizer, objective
         self.parts = config.accumulate
-        self.device, self.differentiate = device, self.loss_and_gradients
+        self.device: str | None = device
+        self.differentiate = self.loss_and_gradients
         if config.jit_compile:  # XLA knows no operation of one kind of device
             self.device = None
             self.differentiate = tf.function(self.loss_and_gradients, jit_compile=True)

@@ -5,20 +5,19 @@ from collections.abc import Iterator
 
 import keras
 import tensorflow as tf
+from keras.optimizers.schedules import LearningRateSchedule
 
 from tfcap.config.training import ScheduleConfig, TrainingConfig
 from tfcap.models.base import CaptioningModel
 
-Schedule = keras.optimizers.schedules.LearningRateSchedule
 
-
-class WarmUp(Schedule):
+class WarmUp(LearningRateSchedule):
     """Rises linearly over `steps`, then follows another schedule from its start.
 
     Source: Goyal et al., "Accurate, Large Minibatch SGD", 2017, section 2.2.
     """
 
-    def __init__(self, after: Schedule, steps: int):
+    def __init__(self, after: LearningRateSchedule, steps: int):
         super().__init__()
         self.after = after
         self.steps = steps
@@ -53,7 +52,7 @@ def beyond_training(
 
 def make_schedule(
     config: ScheduleConfig, steps_per_epoch: int, epochs: int
-) -> Schedule:
+) -> LearningRateSchedule:
     """Returns the learning rate as a function of the step, from 0.
 
     The first `warmup_steps` steps rise to the start of the schedule.
@@ -93,7 +92,7 @@ class AdamOfTwoRates(Adam):
         factor: ratio of the second rate to the first.
     """
 
-    def __init__(self, schedule: Schedule, first: int, factor: float):
+    def __init__(self, schedule: LearningRateSchedule, first: int, factor: float):
         super().__init__(schedule)
         self.first, self.factor = first, factor
 
@@ -104,7 +103,7 @@ class AdamOfTwoRates(Adam):
 
 
 def make_optimizer(
-    schedule: Schedule, config: TrainingConfig, model: CaptioningModel
+    schedule: LearningRateSchedule, config: TrainingConfig, model: CaptioningModel
 ) -> keras.optimizers.Optimizer:
     """Returns Adam, built; in mixed_float16 with a scaled loss against underflow.
 
@@ -114,7 +113,7 @@ def make_optimizer(
     Source: Micikevicius et al., "Mixed Precision Training", 2018, section 3.2.
     """
     optimizer = Adam(schedule)
-    if config.fine_tuning:
+    if config.fine_tuning and model.encoder is not None:
         last = len(model.encoder.trainable_variables)
         first = len(model.trainable_variables) - last
         factor = config.fine_tuning.rate / config.schedule.rate

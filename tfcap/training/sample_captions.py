@@ -92,7 +92,7 @@ def pixels_of(chosen: tuple[PhotoRecord, ...], records: RecordSet) -> tf.Tensor:
     """Returns the photos as encoder inputs, float32 [photos, side, side, 3]."""
     names, photos = ([getattr(r, n) for r in chosen] for n in ("photo_id", "encoded"))
     read = whole_photos(records.manifest.encoder)
-    return read(tf.constant(names), tf.constant(photos))
+    return read(tf.constant(names), tf.constant(photos), 0)
 
 
 def picture(record: PhotoRecord, folder: PhotoFolder) -> tf.Tensor | None:

@@ -73,10 +73,15 @@ class SelfCritical:
     dev: GreedyReward
 
     @classmethod
-    def of(cls, config: Config, records: RecordSet) -> "SelfCritical":
+    def of(cls, config: Config, records: RecordSet) -> "SelfCritical | None":
+        """Returns the objective of a run; None if it trains by cross-entropy."""
+        if config.training.self_critical is None:
+            return None
         longest = records.manifest.longest_training_caption
         length = config.decoding.resolve_max_length(longest).max_length
-        decoding = ResolvedDecoding(beam_width=1, max_length=length)
+        decoding = ResolvedDecoding(
+            beam_width=1, max_length=length, sampling=SamplingConfig()
+        )
         rules = LogitsProcessor.of(decoding, records.vocabulary)
         return cls(
             config.training.self_critical,

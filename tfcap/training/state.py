@@ -31,7 +31,7 @@ class TrainingState:
     ):
         settings = config.training
         schedule = make_schedule(settings.schedule, steps_per_epoch, settings.epochs)
-        self.records, self.progress = records, progress
+        self.config, self.records, self.progress = config, records, progress
         self.model = build_model(config, records.manifest, records.vocabulary)
         self.optimizer = make_optimizer(schedule, settings, self.model)
         self.average = None
@@ -61,21 +61,20 @@ class TrainingState:
             parts["average"] = self.average
         return tf.train.Checkpoint(**parts)
 
-    def start(self, init: str | None, workdir: Workdir | None) -> None:
+    def start(self) -> None:
         """Prepares the model for its first step.
 
-        Args:
-            init: work directory of a run whose best weights the model takes; None
-                computes what the model needs to know of the records.
-            workdir: of this run.
+        With `training.init` it takes the best weights of that run. Otherwise it
+        computes what it needs to know of the records.
 
         Raises:
             UserError: the model or the records of `init` do not fit this run.
         """
-        if not init:
+        if not self.config.training.init:
             self.model.prepare(self.records)
             return
-        Workdir.open(init).give_weights(self.model, workdir)
+        run, manifest = Workdir.open(self.config.training.init), self.records.manifest
+        run.give_weights(self.model, self.config, manifest)
         if self.average is not None:
             assign(self.average.averages, self.weights)
 

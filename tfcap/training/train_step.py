@@ -1,5 +1,6 @@
 """The training step: one update by one global batch, on any number of replicas."""
 
+from collections.abc import Callable, Iterator
 from math import isfinite
 from typing import NamedTuple
 
@@ -48,7 +49,7 @@ def make_train_step(
     config: TrainingConfig,
     average: WeightAverage | None = None,
     objective: Objective | None = None,
-):
+) -> Callable[[Iterator], StepResult]:
     """Returns the compiled function that trains on an iterator's next global batch.
 
     It is traced once: an iterator's batches all have the same partly known shape.
@@ -88,14 +89,14 @@ def make_train_step(
         return replica.all_reduce("sum", loss), count, tokens, norm, scale
 
     @tf.function
-    def step(batches) -> StepResult:
+    def step(batches: Iterator) -> StepResult:
         batch, waited = next_and_wait(batches)
         # Every replica returns the sums over all of them.
         results = [
             strategy.experimental_local_results(result)[0]
             for result in strategy.run(replica_step, [batch])
         ]
-        return StepResult(*results, waited)
+        return StepResult._make([*results, waited])
 
     return step
 
@@ -151,7 +152,7 @@ def apply_update(
     return norm, scale
 
 
-def next_and_wait(batches) -> tuple[Batch, tf.Tensor]:
+def next_and_wait(batches: Iterator) -> tuple[Batch, tf.Tensor]:
     """Returns the next batch, and the seconds until all of it had arrived."""
     start = tf.timestamp()
     with tf.control_dependencies([start]):
@@ -165,7 +166,7 @@ def make_score_step(
     model: CaptioningModel,
     padded: bool = False,
     objective: Objective | None = None,
-):
+) -> Callable[[Iterator], tuple[tf.Tensor, tf.Tensor]]:
     """Returns the compiled function that scores an iterator's next global batch.
 
     That function returns the summed loss and the number that divides it for the mean.
@@ -187,7 +188,7 @@ def make_score_step(
         return tf.reduce_sum(losses), objective.count(batch)
 
     @tf.function
-    def step(batches) -> tuple[tf.Tensor, tf.Tensor]:
+    def step(batches: Iterator) -> tuple[tf.Tensor, tf.Tensor]:
         loss, count = strategy.run(replica_step, [next(batches)])
         sum_ = tf.distribute.ReduceOp.SUM
         return strategy.reduce(sum_, loss, None), strategy.reduce(sum_, count, None)

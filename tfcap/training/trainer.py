@@ -20,7 +20,7 @@ from tfcap.data.padding import RowCounts
 from tfcap.data.pipeline import scoring_batches, training_batches
 from tfcap.memory import is_out_of_memory
 from tfcap.runs import checkpoints
-from tfcap.runs.checkpoints import NullCheckpoints
+from tfcap.runs.checkpoints import CheckpointStore, NullCheckpoints
 from tfcap.runs.workdir import Progress, Workdir, resolve_config
 from tfcap.training.diagnostics import (
     explain_damage,
@@ -126,23 +126,22 @@ class Trainer:
         self.state, self.checkpoint = state, state.checkpoint()
         self.model, self.optimizer = state.model, state.optimizer
         self.average = state.average
-        self.last, self.best = NullCheckpoints(), NullCheckpoints()
+        self.last: CheckpointStore
+        self.best: CheckpointStore
+        self.last = self.best = NullCheckpoints()
         if self.workdir:
             self.last, self.best = self.workdir.last_and_best()
         self.last_saved = self.last.newest()
-        if self.last_saved:
+        if self.workdir and self.last_saved:
             checkpoints.read(self.checkpoint, self.last_saved)
             print(f"resuming {self.workdir.path} at {self.where()}", file=sys.stderr)
         else:
-            state.start(self.settings.init, self.workdir)
+            state.start()
         self.workers.copy_from_chief(state.variables)
 
     def make_steps(self) -> None:
         """Makes the compiled functions that train and score; nothing is traced yet."""
-        objective = dev_objective = None  # cross-entropy
-        if self.settings.self_critical is not None:
-            objective = SelfCritical.of(self.config, self.records)
-            dev_objective = objective.dev
+        objective = SelfCritical.of(self.config, self.records)
         self.train_step = make_train_step(
             self.strategy,
             self.model,
@@ -152,6 +151,7 @@ class Trainer:
             objective,
         )
         padded = self.settings.jit_compile
+        dev_objective = objective and objective.dev
         self.score_step = make_score_step(
             self.strategy, self.model, padded, dev_objective
         )

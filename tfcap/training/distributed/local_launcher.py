@@ -66,9 +66,6 @@ def start(command: list[str], count: int) -> list[subprocess.Popen]:
         task = {"type": "worker", "index": number}
         config = {"cluster": {"worker": addresses}, "task": task}
         environment = {"TF_CONFIG": json.dumps(config), "CUDA_VISIBLE_DEVICES": ""}
-        output = {} if number == 0 else {
-            "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT
-        }  # fmt: skip
         workers.append(
             subprocess.Popen(
                 command,
@@ -77,7 +74,8 @@ def start(command: list[str], count: int) -> list[subprocess.Popen]:
                 start_new_session=True,
                 preexec_fn=end_with_parent(),
                 text=True,
-                **output,
+                stdout=subprocess.PIPE if number else None,
+                stderr=subprocess.STDOUT if number else None,
             )
         )
     for number, worker in enumerate(workers[1:], 1):
@@ -102,7 +100,7 @@ def end_with_parent() -> Callable[[], None] | None:
 
 
 def copy_lines(worker: subprocess.Popen, number: int) -> None:
-    for line in worker.stdout:
+    for line in worker.stdout or ():
         print(f"[worker {number}] {line}", end="", file=sys.stderr, flush=True)
 
 
