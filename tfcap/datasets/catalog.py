@@ -1,22 +1,22 @@
-"""What is known of the data sets that `tfcap download` fetches."""
+"""The data sets that `tfcap download` knows."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 
-class ExpectedCount(NamedTuple):
-    """What can be counted in an unpacked folder.
+@dataclass(frozen=True)
+class ExpectedCount:
+    """The number of files, or of lines, that an unpacked folder must hold.
 
     Attributes:
-        what: counted.
+        what: what is counted, for messages.
         files: pattern of the files' names.
-        count: of the files, or of their lines that are not blank.
-        lines: whether it is lines that are counted.
+        number: number of the files, or of their lines that are not blank.
+        lines: whether lines are counted.
     """
 
     what: str
     files: str
-    count: int
+    number: int
     lines: bool = True
 
 
@@ -25,13 +25,14 @@ class Archive:
     """One zip archive of a data set.
 
     Attributes:
-        name: at every origin.
-        length: in bytes.
-        digest: `algorithm:hexadecimal`.
-        members: pattern of the members to unpack; its group is the file's name.
-        folder: they are unpacked to.
-        unpacked: bytes, about: for the look at the disk before anything is fetched.
-        facts: that must hold in the folder.
+        name: name of the file, the same at every origin.
+        length: size in bytes.
+        digest: `algorithm:hexadecimal`, of an algorithm that hashlib knows.
+        members: pattern of the members to unpack. Its group is the name of the file;
+            it matches no slash, so that no file lands outside the folder.
+        folder: name of the folder that they are unpacked to.
+        unpacked: bytes that they take on disk, rounded up.
+        counts: what the folder must hold.
     """
 
     name: str
@@ -40,24 +41,26 @@ class Archive:
     members: str
     folder: str
     unpacked: int
-    facts: tuple[ExpectedCount, ...]
+    counts: tuple[ExpectedCount, ...]
 
 
 @dataclass(frozen=True)
 class DataSet:
-    """Archives that make up a data set.
+    """The archives that make up a data set.
 
     Attributes:
-        origin: URL that has all of them.
-        terms: on which it may be used, for the person who fetches it.
-        next: the command that reads it; `{output}` is where it lies.
+        name: name of the data set.
+        origin: URL under which all archives lie.
+        archives: the archives.
+        terms: terms of use, printed at the end.
+        next: the command that reads the data set; `{output}` is its directory, quoted.
     """
 
     name: str
     origin: str
     archives: tuple[Archive, ...]
     terms: str
-    next: tuple[str, ...]
+    next: str
 
 
 # Lengths and MD5 digests are those of Jason Brownlee's copies, the ones most tutorials
@@ -75,7 +78,7 @@ FLICKR8K = DataSet(
             members=r"([^/.][^/]*\.txt)",
             folder="Flickr8k_text",
             unpacked=20 << 20,
-            facts=(
+            counts=(
                 ExpectedCount("captions", "Flickr8k.token.txt", 40_460),
                 ExpectedCount(
                     "training photos listed", "Flickr_8k.trainImages.txt", 6_000
@@ -91,7 +94,7 @@ FLICKR8K = DataSet(
             members=r"Flicker8k_Dataset/([^/.][^/]*\.jpg)",
             folder="Flicker8k_Dataset",
             unpacked=1_150 << 20,
-            facts=(ExpectedCount("photos", "*.jpg", 8_091, lines=False),),
+            counts=(ExpectedCount("photos", "*.jpg", 8_091, lines=False),),
         ),
     ),
     terms=(
@@ -99,12 +102,10 @@ FLICKR8K = DataSet(
         "education, not to be redistributed"
     ),
     next=(
-        *("python", "-m", "beam_jobs.build_records"),
-        *("--config", "configs/flickr8k.yaml"),
-        *("--photos", "{output}/Flicker8k_Dataset"),
-        *("--captions", "{output}/Flickr8k_text/Flickr8k.token.txt"),
-        *("--splits", "{output}/Flickr8k_text"),
-        *("--output", "data/records/flickr8k"),
+        "python -m beam_jobs.build_records --config configs/flickr8k.yaml "
+        "--photos {output}/Flicker8k_Dataset "
+        "--captions {output}/Flickr8k_text/Flickr8k.token.txt "
+        "--splits {output}/Flickr8k_text --output data/records/flickr8k"
     ),
 )
 DATA_SETS = {data_set.name: data_set for data_set in (FLICKR8K,)}

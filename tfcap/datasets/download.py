@@ -1,27 +1,28 @@
-"""Published data sets: fetched, checked, unpacked, counted.
+"""Downloads published data sets: fetches, checks and unpacks them, and counts.
 
-    OUTPUT/Flicker8k_Dataset/   each folder under its own name only when it is whole
+    OUTPUT/Flicker8k_Dataset/   each folder has its name only once it is whole
     OUTPUT/Flickr8k_text/
-    OUTPUT/archives/            parts and archives, gone when all is done
+    OUTPUT/archives/            parts and archives, removed at the end
 
 The same command resumes where it stopped, and does nothing once all is there.
 """
 
 import contextlib
 import os
+import re
 import shlex
 import shutil
 import sys
-import uuid
+import zipfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from records.console import number_table, plain_console
 from records.errors import UserError
-from records.storage.files import make_output
+from records.storage.files import make_output, named_errors
 from records.storage.locks import locked
 from tfcap.datasets.catalog import Archive, DataSet, ExpectedCount
-from tfcap.datasets.http import Part, cannot_write, fetch, other_digest
-from tfcap.datasets.zip import unpack, unpacked_size
+from tfcap.datasets.http import digest_problem, fetch, size_of
 
 ARCHIVES = "archives"
 SPARE = 64 << 20  # bytes of disk that are left free
@@ -33,37 +34,35 @@ def download(
     origin: str | None = None,
     keep_archives: bool = False,
 ) -> bool:
-    """Fetches what is not there yet, and checks all of it.
+    """Fetches what is missing, and checks all of it.
 
     Args:
-        data_set: which.
-        output: directory it comes to lie in; made if it is not there.
-        origin: URL, or directory, that has the archives; None for the published one.
-        keep_archives: leave them in `archives/`.
+        data_set: the data set.
+        output: its directory, which is made if it does not exist.
+        origin: URL or directory of the archives; None for the published one.
+        keep_archives: leave the archives in `archives/`.
 
     Returns:
         Whether anything was missing.
 
     Raises:
-        UserError: something cannot be had, is not what it should be or has no room; a
-            folder that is there is not whole. What is whole already stays.
+        UserError: an archive cannot be fetched, is not the expected one or has no room
+            on disk; or a folder is there but not whole. Whole folders stay.
     """
-    origin = check_origin(origin or data_set.origin)
-    missing = [
-        archive for archive in data_set.archives if not is_whole(archive, output)
-    ]
+    origin, archives = check_origin(origin or data_set.origin), f"{output}/{ARCHIVES}"
+    missing = [a for a in data_set.archives if not is_whole(a, output)]
     if not missing:
         return False
-    make_output(os.path.join(output, ARCHIVES), "--output")
-    with locked(os.path.join(output, ARCHIVES), output):
-        remove_leftovers(output)
+    make_output(archives, "--output")
+    with locked(archives, output):
         check_room(missing, output, origin)
         for archive in missing:
             install(archive, output, origin)
             if not keep_archives:
-                remove_archive(archive, output)
-    if not os.listdir(os.path.join(output, ARCHIVES)):
-        os.rmdir(os.path.join(output, ARCHIVES))
+                for path in Path(archives).glob(f"{archive.name}*"):
+                    path.unlink()
+    if not os.listdir(archives):
+        os.rmdir(archives)
     return True
 
 
@@ -77,7 +76,7 @@ def check_origin(origin: str) -> str:
 
 
 def is_whole(archive: Archive, output: str) -> bool:
-    """Whether the archive is unpacked already.
+    """Returns whether the archive is unpacked already.
 
     Raises:
         UserError: its folder is there, but something is missing in it.
@@ -85,58 +84,37 @@ def is_whole(archive: Archive, output: str) -> bool:
     folder = os.path.join(output, archive.folder)
     if not os.path.exists(folder):
         return False
-    problem = first_wrong(archive, folder)
-    if problem:
+    if problem := count_problem(archive, folder):
         raise UserError(
-            f"{folder} is there, but has {problem}; remove it, and the same command "
-            "makes it anew"
+            f"{folder} is there, but has {problem}; remove it, and run the same "
+            "command again"
         )
     return True
 
 
-def first_wrong(archive: Archive, folder: str) -> str | None:
-    """The first fact that does not hold in a folder, in words."""
-    for fact in archive.facts:
-        found = count(fact, folder)
-        if found != fact.count:
-            return f"{found:,} {fact.what}, not {fact.count:,}"
+def count_problem(archive: Archive, folder: str) -> str | None:
+    """Describes the first wrong count in a folder; None if all are right."""
+    for expected in archive.counts:
+        number = count(expected, folder)
+        if number != expected.number:
+            return f"{number:,} {expected.what}, not {expected.number:,}"
     return None
 
 
-def count(fact: ExpectedCount, folder: str) -> int:
-    files = list(Path(folder).glob(fact.files))
-    if not fact.lines:
+def count(expected: ExpectedCount, folder: str) -> int:
+    files = list(Path(folder).glob(expected.files))
+    if not expected.lines:
         return len(files)
     lines = (line for path in files for line in path.read_bytes().splitlines())
     return sum(bool(line.strip()) for line in lines)
 
 
-def remove_leftovers(output: str) -> None:
-    """Removes what a try broken off while unpacking has left."""
-    for path in Path(output, ARCHIVES).glob(".*.tmp"):
-        shutil.rmtree(path)
-
-
 def check_room(missing: list[Archive], output: str, origin: str) -> None:
-    """Looks at the disk before the first byte is fetched.
-
-    Raises:
-        UserError: there is too little room on it.
-    """
-    needed = SPARE
-    for archive in missing:
-        path = os.path.join(output, ARCHIVES, archive.name)
-        had = sum(map(size_of, (path, path + ".part")))
-        to_fetch = 0 if os.path.isdir(origin) else archive.length - had
-        needed += archive.unpacked + max(to_fetch, 0)
-    refuse_if_full(output, needed)
-
-
-def size_of(path: str) -> int:
-    return os.path.getsize(path) if os.path.exists(path) else 0
-
-
-def refuse_if_full(output: str, needed: int) -> None:
+    """Raises UserError if the disk has too little room for what is missing."""
+    needed = SPARE + sum(archive.unpacked for archive in missing)
+    if not os.path.isdir(origin):
+        fetched = sum(map(os.path.getsize, Path(output, ARCHIVES).glob("*.zip*")))
+        needed += max(0, sum(archive.length for archive in missing) - fetched)
     free = shutil.disk_usage(output).free
     if free < needed:
         raise UserError(
@@ -146,109 +124,88 @@ def refuse_if_full(output: str, needed: int) -> None:
 
 
 def install(archive: Archive, output: str, origin: str) -> None:
-    """From origin to a whole folder."""
+    """Fetches and unpacks an archive; its folder appears whole or not at all."""
     path = obtain(archive, output, origin)
     folder = os.path.join(output, archive.folder)
-    temporary = os.path.join(
-        output, ARCHIVES, f".{archive.folder}.{uuid.uuid4().hex[:8]}.tmp"
-    )
-    size = unpacked_size(path, archive.members)
-    refuse_if_full(output, size)
-    os.mkdir(temporary)
+    temporary = os.path.join(output, ARCHIVES, archive.folder)
+    shutil.rmtree(temporary, ignore_errors=True)
     try:
-        with bar(f"unpacking {archive.name}", size) as shown:
-            unpack(path, archive.members, temporary, shown)
-        problem = first_wrong(archive, temporary)
-        if problem:
-            raise UserError(f"{path} has {problem}")
-        os.rename(temporary, folder)
-    except OSError as error:
-        raise cannot_write(folder, error) from None
+        with named_errors("write", folder):
+            unpack(path, archive.members, temporary)
+            if problem := count_problem(archive, temporary):
+                raise UserError(f"{path} has {problem}")
+            os.rename(temporary, folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
 def obtain(archive: Archive, output: str, origin: str) -> str:
-    """Returns the path of the archive, downloaded and of the right digest."""
-    if os.path.isdir(origin):
-        return checked(archive, os.path.join(origin, archive.name))
-    path = os.path.join(output, ARCHIVES, archive.name)
-    if os.path.exists(path):
-        return checked(archive, path)
-    url = f"{origin}/{archive.name}"
+    """Returns the path of the archive; fetches it unless it is here already.
+
+    Raises:
+        UserError: it cannot be fetched, or the one here is not the expected one.
+    """
+    is_local = os.path.isdir(origin)
+    folder = origin if is_local else os.path.join(output, ARCHIVES)
+    path = os.path.join(folder, archive.name)
+    if is_local or os.path.exists(path):
+        if not os.path.isfile(path):
+            raise UserError(f"--from: no file {path}")
+        if problem := digest_problem(path, archive.digest):
+            raise UserError(f"{path}: {problem}; remove it")
+        return path
     try:
-        with bar(f"fetching {archive.name}", archive.length) as shown:
+        with progress_bar(f"fetching {archive.name}", archive.length) as shown:
+            url = f"{origin}/{archive.name}"
             fetch(url, path, archive.length, archive.digest, shown)
     except KeyboardInterrupt:
-        kept = f"{Part(path).size:,} of {archive.length:,} bytes"
         print(
-            f"Partial download kept ({kept}). Run the same command again to resume.",
+            f"Partial download kept ({size_of(path + '.part'):,} of "
+            f"{archive.length:,} bytes). Run the same command again to resume.",
             file=sys.stderr,
         )
         raise
     return path
 
 
-def checked(archive: Archive, path: str) -> str:
-    """An archive that lies here already.
-
-    Raises:
-        UserError: it is not there, or not the one expected.
-    """
-    if not os.path.isfile(path):
-        raise UserError(f"--from: no file {path}")
-    wrong = other_digest(path, archive.digest)
-    if wrong:
-        raise UserError(f"{path}: {wrong}; remove it")
-    return path
-
-
-def remove_archive(archive: Archive, output: str) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        os.remove(os.path.join(output, ARCHIVES, archive.name))
+def unpack(path: str, members: str, folder: str) -> None:
+    """Unpacks the members whose names match, flat into a new folder."""
+    os.mkdir(folder)
+    with zipfile.ZipFile(path) as archive:
+        matches = ((i, re.fullmatch(members, i.filename)) for i in archive.infolist())
+        wanted = {info: match[1] for info, match in matches if match}
+        size, total = 0, sum(info.file_size for info in wanted)
+        with progress_bar(f"unpacking {os.path.basename(path)}", total) as shown:
+            for info, name in wanted.items():
+                path = os.path.join(folder, name)
+                with archive.open(info) as source, open(path, "xb") as file:
+                    shutil.copyfileobj(source, file)
+                size += info.file_size
+                shown(size)
 
 
 @contextlib.contextmanager
-def bar(doing: str, total: int):
-    """A progress bar on standard error, if that is a terminal; yields what moves it."""
+def progress_bar(doing: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Shows progress on a terminal; yields the function that takes the bytes done."""
+    from rich import progress as rich
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-        TransferSpeedColumn,
-    )
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-    )
+    columns = *rich.Progress.get_default_columns(), rich.DownloadColumn()
     console, quiet = Console(stderr=True), not sys.stderr.isatty()
-    with Progress(*columns, console=console, disable=quiet) as progress:
+    with rich.Progress(*columns, console=console, disable=quiet) as progress:
         task = progress.add_task(doing, total=total)
         yield lambda size: progress.update(task, completed=size)
 
 
 def print_summary(data_set: DataSet, output: str, fetched: bool) -> None:
     """Prints what is there, and the command to run next."""
-    if fetched:
-        print(f"{data_set.name} is in {output}, each file checked")
-    else:
-        print(f"{data_set.name} is complete in {output}; nothing to do")
+    end = f"is in {output}, each file checked"
+    print(data_set.name, end if fetched else f"is complete in {output}; nothing to do")
     table = number_table("", "found", "expected")
     for archive in data_set.archives:
-        for fact in archive.facts:
-            found = count(fact, os.path.join(output, archive.folder))
-            table.add_row(fact.what, f"{found:,}", f"{fact.count:,}")
+        for expected in archive.counts:
+            number = count(expected, os.path.join(output, archive.folder))
+            table.add_row(expected.what, f"{number:,}", f"{expected.number:,}")
     plain_console().print(table)
-    print(f"{data_set.terms}\nnext:\n{command(data_set, output)}")
-
-
-def command(data_set: DataSet, output: str) -> str:
-    """The command that reads the data set, as a shell takes it."""
-    return shlex.join(part.format(output=output) for part in data_set.next)
+    print(data_set.terms, "next:", sep="\n")
+    print(data_set.next.format(output=shlex.quote(output)))

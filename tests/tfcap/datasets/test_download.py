@@ -1,6 +1,7 @@
 """`tfcap download`, of a small data set from a server on this machine."""
 
 import dataclasses
+import errno
 import hashlib
 import io
 import os
@@ -43,8 +44,8 @@ FILES = {
 }
 
 
-def small(fact: ExpectedCount) -> ExpectedCount:
-    return fact._replace(count=COUNTS.get(fact.what, 1))
+def small(expected: ExpectedCount) -> ExpectedCount:
+    return dataclasses.replace(expected, number=COUNTS.get(expected.what, 1))
 
 
 def small_archive(archive, content: bytes):
@@ -53,7 +54,7 @@ def small_archive(archive, content: bytes):
         length=len(content),
         digest="sha256:" + hashlib.sha256(content).hexdigest(),
         unpacked=len(content),
-        facts=tuple(small(fact) for fact in archive.facts),
+        counts=tuple(small(expected) for expected in archive.counts),
     )
 
 
@@ -66,14 +67,21 @@ def server():
 @pytest.fixture(autouse=True)
 def data_set(server, monkeypatch):
     """Flickr8k, but small and from this machine."""
-    made = dataclasses.replace(
+    small_set = dataclasses.replace(
         FLICKR8K,
         origin=server.url,
         archives=tuple(small_archive(a, FILES[a.name]) for a in FLICKR8K.archives),
     )
-    monkeypatch.setitem(catalog.DATA_SETS, "flickr8k", made)
+    monkeypatch.setitem(catalog.DATA_SETS, "flickr8k", small_set)
     monkeypatch.setattr(http, "WAITS", (0.0,))
-    return made
+    return small_set
+
+
+@pytest.fixture
+def folder(tmp_path) -> str:
+    """A folder that does not exist, inside one that holds nothing else."""
+    (tmp_path / "outer").mkdir()
+    return str(tmp_path / "outer" / "folder")
 
 
 @pytest.fixture
@@ -136,7 +144,10 @@ def test_only_what_is_missing_is_fetched(output, server):
 def test_a_broken_connection_is_taken_up_by_the_same_command(output, server, capsys):
     server.cuts, server.statuses = [10_000, 7_000], [200, 200, 403]
     assert run(output) == 1
-    assert "the server refuses" in capsys.readouterr().err
+    assert (
+        "the server answers 403 Forbidden; name another place"
+        in capsys.readouterr().err
+    )
     server.asked.clear()
     assert run(output) == 0
     assert tree(output) == WHOLE
@@ -207,7 +218,8 @@ def test_another_count_than_published_is_refused(
     output, server, data_set, monkeypatch, capsys
 ):
     text, photos = data_set.archives
-    short = dataclasses.replace(photos, facts=(photos.facts[0]._replace(count=5),))
+    five = dataclasses.replace(photos.counts[0], number=5)
+    short = dataclasses.replace(photos, counts=(five,))
     other = dataclasses.replace(data_set, archives=(text, short))
     monkeypatch.setitem(catalog.DATA_SETS, "flickr8k", other)
     assert run(output) == 1
@@ -241,8 +253,8 @@ def test_two_at_a_time_are_refused(output, capsys):
     assert f"is writing to {output} (process {os.getpid()}" in capsys.readouterr().err
 
 
-def test_what_was_broken_off_while_unpacking_is_cleared_away(output):
-    leftover = output / "archives" / ".Flicker8k_Dataset.0a1b2c3d.tmp"
+def test_files_of_a_broken_unpacking_are_replaced(output):
+    leftover = output / "archives" / "Flicker8k_Dataset"
     leftover.mkdir(parents=True)
     (leftover / "1.jpg").write_bytes(b"half")
     assert run(output) == 0
@@ -276,7 +288,53 @@ def test_the_published_table_is_that_of_the_help(capsys):
     assert ended.value.code == 2
 
 
+def test_a_path_with_a_space_is_quoted_in_the_next_command(tmp_path, capsys):
+    assert run(tmp_path / "my data") == 0
+    command = capsys.readouterr().out.splitlines()[-1]
+    assert f"--photos '{tmp_path}/my data'/Flicker8k_Dataset --captions" in command
+
+
 def test_a_user_error_is_raised_where_a_folder_cannot_be_made(tmp_path, data_set):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="--output: cannot make"):
         download.download(data_set, str(tmp_path / "file" / "data"))
+
+
+def write_zip(path: Path, members: dict[str, bytes]) -> str:
+    path.write_bytes(zip_of(members))
+    return str(path)
+
+
+def test_matching_members_are_unpacked_flat(tmp_path, folder):
+    members = {"photos/a.jpg": b"abc", "photos/b.txt": b"no", "photos/.DS_Store": b"x"}
+    path = write_zip(tmp_path / "a.zip", members)
+    download.unpack(path, r"photos/([^/.][^/]*\.jpg)", folder)
+    assert tree(Path(folder)) == {"a.jpg": b"abc"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../a.jpg", "photos/../../a.jpg", "/tmp/a.jpg", "Flicker8k_Dataset/../a.jpg"],
+)
+@pytest.mark.parametrize("archive", FLICKR8K.archives, ids=lambda a: a.folder)
+def test_no_member_is_written_outside_the_folder(tmp_path, folder, name, archive):
+    path = write_zip(tmp_path / "a.zip", {name: b"evil", name[:-3] + "txt": b"evil"})
+    download.unpack(path, archive.members, folder)
+    assert tree(tmp_path) == {"a.zip": Path(path).read_bytes()}
+
+
+def test_two_members_for_one_file_are_refused(tmp_path, folder):
+    path = write_zip(tmp_path / "a.zip", {"a/x.jpg": b"1", "b/x.jpg": b"2"})
+    with pytest.raises(FileExistsError):
+        download.unpack(path, r"[ab]/(x\.jpg)", folder)
+
+
+def test_a_full_disk_while_unpacking_is_one_sentence(output, monkeypatch, capsys):
+    def fail(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfileobj", fail)
+    assert run(output) == 1
+    assert "Flickr8k_text: No space left on device" in capsys.readouterr().err
+    assert os.listdir(output) == ["archives"]
+    monkeypatch.undo()
