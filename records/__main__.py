@@ -11,6 +11,7 @@ from typing import Any
 
 from records.console import add_command, run_command
 from records.tensorflow_logging import silence_startup
+from records.wording import counted
 
 LIMIT, LIMIT_OF_A_PAGE = 3, 8
 
@@ -128,9 +129,10 @@ def inspect(args: argparse.Namespace) -> int:
         description = summary.describe(record_set, samples)
         print(json.dumps({**description, "page": args.html}))
     elif args.html:
-        print(f"{sum(map(len, samples.values()))} records drawn on {args.html}")
+        drawn = counted(sum(map(len, samples.values())), "record")
+        print(f"{drawn} drawn on {args.html}")
     else:
-        summary.print_description(summary.describe(record_set, samples))
+        summary.print_description(record_set, samples)
     return 0
 
 

@@ -10,6 +10,7 @@ RESOURCES = """
 from importlib.resources import files
 import beam_jobs.elements
 files("records.html").joinpath("theme.css").read_text()
+files("records.html").joinpath("macros.html").read_text()
 files("records.inspection").joinpath("page.html").read_text()
 files("tfcap.ops").joinpath("native", "step.cc").read_bytes()
 files("tfcap.web").joinpath("caption", "page.html").read_text()

@@ -25,13 +25,13 @@ def print_summary(job: Job, result, seconds: float) -> None:
     """Prints the summary of a finished build."""
     manifest = load_manifest(job.output)
     console = plain_console()
-    console.print(summary.in_and_out(summary.describe_in_and_out(manifest)))
+    console.print(summary.in_and_out(manifest))
     console.print(split_table(describe_splits(manifest)))
     measured = {step: distribution(result, f"{step}_milliseconds") for step in STEPS}
     steps = {step: found for step, found in measured.items() if found}
     if steps:
         console.print(step_table(steps))
-    words = summary.word_lines(summary.describe_words(manifest))
+    words = summary.word_lines(manifest)
     lines = (*words, *outcomes(job, result, seconds), *what_is_there(job, manifest))
     for line in lines:
         console.print(line, soft_wrap=True)

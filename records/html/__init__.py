@@ -1,1 +1,1 @@
-"""HTML building blocks of every page: images, charts and the shared style sheet."""
+"""Building blocks of every page: templates, style sheet, charts and images."""

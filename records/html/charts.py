@@ -1,62 +1,102 @@
-"""Charts for pages: bars as SVG, features as images."""
+"""Charts for pages: histograms as numbers, features as images."""
 
+import itertools
 import math
-from collections.abc import Mapping, Sequence
-from html import escape
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from records.format.manifest import FeatureStatistics, ShardInfo
+from records.format.manifest import FeatureStatistics
 from records.html.images import picture_url
 
-WIDTH, HEIGHT = 340, 225  # of a histogram, its labels included
-LABELS = 8
 STRIP_COLUMNS = 64
 STRIP_CELLS = 4096
 DEVIATIONS = 3.0  # from the mean, drawn in the strongest colour
 ABOVE, BELOW = (22, 143, 132), (217, 119, 6)
 
-
-def length_histogram(lengths: Mapping[int, int]) -> str:
-    """Returns captions by length as SVG, with a bar for every length."""
-    first, last = min(lengths, default=0), max(lengths, default=0)
-    step = (WIDTH - 20) / (last - first + 1)
-    unit = 180 / max(1, *lengths.values(), 1)
-    bars = "".join(
-        f'<rect x="{10 + (n - first + 0.08) * step:.1f}" rx="2" '
-        f'y="{205 - unit * count:.1f}" width="{0.84 * step:.1f}" '
-        f'height="{unit * count:.1f}"><title>{n} tokens: {count:,} captions</title>'
-        "</rect>"
-        for n, count in sorted(lengths.items())
-    )
-    every = -(-(last - first + 1) // LABELS)
-    labels = "".join(
-        f'<text x="{10 + (n - first + 0.5) * step:.1f}" y="220">{n}</text>'
-        for n in range(first, last + 1, every)
-    )
-    return (
-        f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        f'aria-label="Captions by length, from {first} to {last} tokens">{bars}'
-        f'<line x1="10" x2="{WIDTH - 10}" y1="205.5" y2="205.5"/>{labels}</svg>'
-    )
+Number = TypeVar("Number", int, float)
 
 
-def shard_bars(infos: Sequence[ShardInfo]) -> str:
-    """Returns the photos in each shard as SVG, as wide as its container."""
-    unit = 40 / max(1, *(info.photos for info in infos), 1)
-    gap = 0.12 if len(infos) <= 80 else 0.0
-    bars = "".join(
-        f'<rect x="{i + gap / 2:.2f}" y="{40 - unit * info.photos:.1f}" '
-        f'width="{1 - gap:.2f}" height="{unit * info.photos:.1f}">'
-        f"<title>{escape(info.name)}: {info.photos:,} photos, "
-        f"{info.captions:,} captions, {info.bytes / 2**20:.1f} MiB</title></rect>"
-        for i, info in enumerate(infos)
-    )
-    return (
-        f'<svg class="shards" viewBox="0 0 {len(infos) or 1} 40" role="img" '
-        'preserveAspectRatio="none" '
-        f'aria-label="Photos in each of {len(infos)} shards">{bars}</svg>'
-    )
+class Bin(NamedTuple):
+    """Values from `low` to `high`.
+
+    Attributes:
+        low: the lowest value.
+        high: the highest value; excluded if the values are not whole numbers.
+        number: of values.
+        expected: number if the values were distributed as the values to compare with.
+    """
+
+    low: int
+    high: int
+    number: int
+    expected: float
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Numbers of values in bins of equal width, from the lowest value to the highest.
+
+    Attributes:
+        bins: at least one, empty ones included.
+        gap: 1 for whole numbers, 0 for others.
+        mean: of the values.
+    """
+
+    bins: list[Bin]
+    gap: int
+    mean: float
+
+    @property
+    def most(self) -> int:
+        """The number of values in the fullest bin, or 1."""
+        return max(1, max(part.number for part in self.bins))
+
+    def position(self, value: float) -> float:
+        """Returns where a value is on the axis, from 0 to 1."""
+        first = self.bins[0]
+        width = first.high + self.gap - first.low
+        return (value - first.low + self.gap / 2) / (width * len(self.bins))
+
+
+def histogram(
+    numbers: Mapping[Number, int],
+    compared: Mapping[Number, int] | None = None,
+    most: int = 40,
+    finest: int = 1,
+    gap: int = 1,
+) -> Histogram:
+    """Counts values in bins, whose width is 1, 2 or 5 times a power of ten.
+
+    Args:
+        numbers: value -> how often it occurs.
+        compared: the same of other values, to compare with.
+        most: bins.
+        finest: the smallest width.
+        gap: as in `Histogram`.
+    """
+    low, high = min(numbers, default=0), max(numbers, default=0)
+    steps = (step * 10**power for power in itertools.count() for step in (1, 2, 5))
+    width = next(s for s in steps if s >= finest and high // s - low // s < most)
+    binned, others = in_bins(numbers, width), in_bins(compared or {}, width)
+    share = binned.total() / max(1, others.total())
+    bins = [
+        Bin(i * width, (i + 1) * width - gap, binned[i], share * others[i])
+        for i in range(int(low // width), int(high // width) + 1)
+    ]
+    total = sum(value * number for value, number in numbers.items())
+    return Histogram(bins, gap, total / max(1, binned.total()))
+
+
+def in_bins(numbers: Mapping[Number, int], width: int) -> Counter[int]:
+    """Returns index of a bin -> number of values."""
+    binned: Counter[int] = Counter()
+    for value, number in numbers.items():
+        binned[int(value // width)] += number
+    return binned
 
 
 def feature_strip(features: np.ndarray, moments: FeatureStatistics) -> str:

@@ -11,6 +11,7 @@ from records.format.manifest import EncoderInfo, Manifest
 from records.format.record_set import RecordSet
 from records.format.split_summary import describe_splits, split_table
 from records.inspection.samples import Sample
+from records.wording import as_text, counted
 
 BAR = 50
 SHORT = 12
@@ -87,43 +88,44 @@ def describe_words(manifest: Manifest) -> dict[str, Any]:
     }
 
 
-def print_description(description: Mapping[str, Any]) -> None:
-    """Prints the result of `describe`."""
-    console = plain_console()
-    console.print(overview(description))
-    console.print(split_table(description["splits"]))
-    console.print(in_and_out(description["in_and_out"]))
-    for line in (*word_lines(description["words"]), *remarks(description)):
+def print_description(
+    record_set: RecordSet, samples: Mapping[str, Sequence[Sample]]
+) -> None:
+    """Prints what `inspect` shows, with sample records of each split."""
+    manifest, console = record_set.manifest, plain_console()
+    table = Table(show_header=False, title=f"records in {record_set.directory}")
+    for name, value in facts(manifest).items():
+        table.add_row(name, value)
+    console.print(table)
+    console.print(split_table(describe_splits(manifest)))
+    console.print(in_and_out(manifest))
+    for line in (*word_lines(manifest), *remarks(manifest)):
         console.print(line, soft_wrap=True)
     console.print("captions by length, <start> and <end> counted")
-    for line in histogram(description["caption_lengths"]):
+    for line in histogram(manifest.statistics.caption_lengths):
         console.print(line, no_wrap=True, crop=True)
-    for split, photos in description["samples"].items():
-        for line in sample_lines(split, photos) if photos else ():
+    for split, held in samples.items():
+        for line in sample_lines(split, held) if held else ():
             console.print(line, soft_wrap=True)
 
 
-def overview(description: Mapping[str, Any]) -> Table:
-    features, vocabulary = description["features"], description["vocabulary"]
-    encoder = EncoderInfo(**description["encoder"])
-    shape = " x ".join(map(str, features["shape"]))
-    tokenizer = ", ".join(f"{k} {v}" for k, v in description["tokenizer"].items())
-    table = Table(show_header=False, title=f"records in {description['directory']}")
-    table.add_row("format", str(description["format"]))
-    table.add_row("encoder", network(encoder))
-    table.add_row("weights", f"{encoder.weights}, digest {encoder.digest[:SHORT]}")
-    table.add_row(
-        "features", f"{shape} {features['dtype']}, {features['bytes']} bytes a photo"
-    )
-    table.add_row("tokenizer", tokenizer)
-    table.add_row(
-        "vocabulary",
-        f"{vocabulary['size']} tokens, "
-        f"{vocabulary['out_of_vocabulary_rate']:.2%} of tokens outside it",
-    )
-    table.add_row("longest caption", f"{description['longest_caption']} tokens")
-    table.add_row("photo formats", counts(description["photo_formats"]))
-    return table
+def facts(manifest: Manifest) -> dict[str, str]:
+    """Returns names and values of facts about the records and their encoder."""
+    features, encoder = manifest.features, manifest.encoder
+    size = counted(manifest.vocabulary_size, "token")
+    unknown = f"{manifest.statistics.out_of_vocabulary_rate:.2%}"
+    return {
+        "format": str(manifest.format),
+        "encoder": network(encoder),
+        "weights": f"{encoder.weights}, digest {encoder.digest[:SHORT]}",
+        "features": f"{' x '.join(map(str, features.shape))} {features.dtype}, "
+        f"{counted(features.bytes, 'byte')} a photo",
+        "tokenizer": as_text(manifest.tokenizer.model_dump()),
+        "vocabulary": f"{size}, {unknown} of tokens outside it, SHA-256 "
+        f"{manifest.vocabulary_sha256[:SHORT]}",
+        "longest caption": counted(manifest.longest_caption, "token"),
+        "photo formats": counts(manifest.statistics.photo_formats),
+    }
 
 
 def network(encoder: EncoderInfo) -> str:
@@ -132,9 +134,9 @@ def network(encoder: EncoderInfo) -> str:
         encoder.signature and f"signature {encoder.signature}",
         place(encoder),
         encoder.pooling,
-        f"{encoder.input_size} pixels",
-        encoder.crops > 1 and f"{encoder.crops} crops",
-        encoder.flip and "with mirror images",
+        counted(encoder.input_size, "pixel"),
+        counted(encoder.crops, "crop") if encoder.crops > 1 else None,
+        "with mirror images" if encoder.flip else None,
     ]
     return ", ".join(filter(None, parts))
 
@@ -146,54 +148,42 @@ def place(encoder: EncoderInfo) -> str | None:
     return f"layer {encoder.layer}" if encoder.layer else "last layer"
 
 
-def in_and_out(flow: Mapping[str, Mapping[str, Any]]) -> Table:
-    """Returns a table of inputs, written and rejected by reason.
-
-    Args:
-        flow: as `describe_in_and_out` returns it.
-    """
+def in_and_out(manifest: Manifest) -> Table:
+    """Returns a table of inputs, written and rejected by reason."""
     table = number_table("", "photos", "captions", title="in = written + rejected")
-    for name, *numbers in in_and_out_rows(flow):
-        table.add_row(name, *map(str, numbers))
+    for row in in_and_out_rows(manifest):
+        table.add_row(*map(str, row))
     return table
 
 
-def in_and_out_rows(
-    flow: Mapping[str, Mapping[str, Any]],
-) -> Iterator[tuple[str, int, int]]:
-    """Yields (what, photos, captions).
-
-    Args:
-        flow: as `describe_in_and_out` returns it.
-    """
-    photos, captions = flow["photos"], flow["captions"]
-    for name in ("in", "written"):
-        yield name, photos[name], captions[name]
-    for reason in sorted({*photos["rejected"], *captions["rejected"]}):
-        numbers = (what["rejected"].get(reason, 0) for what in (photos, captions))
-        yield f"rejected: {reason}", *numbers
+def in_and_out_rows(manifest: Manifest) -> Iterator[tuple[str, int, int]]:
+    """Yields what became of inputs, and the number of photos and of captions."""
+    numbers = manifest.statistics
+    photos, captions = numbers.rejected_photos, numbers.rejected_captions
+    yield "in", numbers.photos_in, numbers.captions_in
+    yield "written", numbers.photos_written, numbers.captions_written
+    for reason in sorted({*photos, *captions}):
+        yield f"rejected: {reason}", photos.get(reason, 0), captions.get(reason, 0)
 
 
-def word_lines(words: Mapping[str, Any]) -> Iterator[str]:
-    """Yields lines about kept and dropped words.
-
-    Args:
-        words: as `describe_words` returns them.
-    """
-    if not words:
+def word_lines(manifest: Manifest) -> Iterator[str]:
+    """Yields lines about kept and dropped words; none if the manifest has no count."""
+    numbers = manifest.statistics
+    if not numbers.words_in:
         return
-    dropped = sum(part["count"] for part in words["dropped"].values())
-    yield f"{words['in']} words in = {words['kept']} kept + {dropped} dropped"
-    for reason, part in words["dropped"].items():
-        examples = ", ".join(f"{word} ({n})" for word, n in part["examples"].items())
-        yield f"  dropped: {reason} {part['count']}, most often {examples}"
+    dropped = sum(part.count for part in numbers.dropped_words.values())
+    kept = f"{numbers.words_kept:,} kept + {dropped:,} dropped"
+    yield f"{counted(numbers.words_in, 'word')} in = {kept}"
+    for reason, part in numbers.dropped_words.items():
+        examples = ", ".join(f"{word} ({n})" for word, n in part.examples)
+        yield f"  dropped: {reason} {part.count}, most often {examples}"
 
 
-def remarks(description: Mapping[str, Any]) -> Iterator[str]:
+def remarks(manifest: Manifest) -> Iterator[str]:
     """Yields remarks that suggest a mistake in the input."""
-    if files := description["uncaptioned_files"]:
-        yield f"{files} files of the photo directory are named by no caption or list"
-    if description["equal_captions"]:
+    if files := manifest.statistics.uncaptioned_files:
+        yield f"files of the photo directory that no caption or list names: {files}"
+    if manifest.statistics.equal_captions:
         yield "all training captions have the same tokens"
 
 
@@ -211,14 +201,13 @@ def histogram(lengths: Mapping[int, int]) -> Iterator[str]:
         yield f"{length:3} {number:8} {bar}".rstrip()
 
 
-def sample_lines(split: str, photos: list[dict[str, Any]]) -> Iterator[str]:
+def sample_lines(split: str, samples: Sequence[Sample]) -> Iterator[str]:
     """Yields lines about sample records, to be printed without wrapping paths."""
     yield f"\nfrom {split}"
-    for photo in photos:
-        extremes = ", ".join(f"{k} {number(v)}" for k, v in photo["features"].items())
+    for photo in (sample.describe() for sample in samples):
         yield f"\n  {photo['photo']}, record {photo['record']} of {photo['shard']}"
         yield f"  {photo_place(photo)}"
-        yield f"  features {extremes}"
+        yield f"  features {as_text(extremes(photo['features']))}"
         for caption in photo["captions"]:
             yield from caption_lines(caption)
 
@@ -238,8 +227,12 @@ def caption_lines(caption: Mapping[str, Any]) -> Iterator[str]:
         yield f"      out of vocabulary: {' '.join(caption['unknown'])}"
 
 
-def number(value: float | None) -> str:
-    return "not finite" if value is None else f"{value:.4g}"
+def extremes(features: Mapping[str, float | None]) -> dict[str, str]:
+    """Returns the result of `samples.moments` in four digits."""
+    return {
+        name: "not finite" if value is None else f"{value:.4g}"
+        for name, value in features.items()
+    }
 
 
 def counts(numbers: Mapping[str, int]) -> str:

@@ -6,6 +6,7 @@ import sys
 
 from records.console import add_command
 from records.tensorflow_logging import silence_startup
+from records.wording import as_text
 from tfcap.cli.options import add_set, decoding_config
 
 
@@ -190,4 +191,4 @@ def warn_of(captions: dict) -> str | None:
 def print_settings(console, settings: dict) -> None:
     for key, value in settings.items():
         if key != "encoders":
-            console.print(f"{key}: {value}", soft_wrap=True)
+            console.print(f"{key}: {as_text(value)}", soft_wrap=True)

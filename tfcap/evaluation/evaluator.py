@@ -17,6 +17,7 @@ from records.format.caption_reader import read_texts
 from records.format.record_set import RecordSet
 from records.storage.files import make_output, write_text
 from records.storage.photo_directory import PhotoFolder
+from records.wording import counted, percent
 from tfcap.config.decoding import ResolvedDecoding
 from tfcap.data.features import FeatureSource, distinct, photos_of
 from tfcap.decoding import MbrScorer, detokenize, search
@@ -234,8 +235,10 @@ def make_caption_function(
     input_keys = [source.key for source in inputs]
     input_of_model = [input_keys.index(source.key) for source in sources]
     tokenizer = records.manifest.tokenizer
-    mbr_scorer = decoding.consensus and MbrScorer.of_split(
-        sources, "train", decoding.consensus
+    mbr_scorer = (
+        MbrScorer.of_split(sources, "train", decoding.consensus)
+        if decoding.consensus
+        else None
     )
 
     @tf.function(input_signature=[source.spec for source in inputs], autograph=False)
@@ -293,25 +296,20 @@ def save_gallery(evaluation: Evaluation, photos: str, folder: str) -> str:
             caption=caption,
             score=evaluation.likelihoods[photo_id],
             references=evaluation.references[photo_id],
-            cider=per_photo[photo_id]["cider"],
-            bleu_4=per_photo[photo_id]["bleu_4"],
-            rouge_l=per_photo[photo_id]["rouge_l"],
+            # Rounded, so that a score on the edge of a bar is a whole number.
+            cider=round(100 * per_photo[photo_id]["cider"], 6),
+            bleu_4=100 * per_photo[photo_id]["bleu_4"],
+            rouge_l=100 * per_photo[photo_id]["rouge_l"],
         )
         for photo_id, caption in sorted(evaluation.captions.items())
     ]
-    title = f"{len(entries)} captions, split {evaluation.settings['split']}"
-    rows = evaluation.rows()
-    summary = {
-        "scores": {name: value for name, (value, _) in rows.items()},
-        "shuffled_photos": {name: control for name, (_, control) in rows.items()},
-        "settings": evaluation.settings,
-    }
-    return write_gallery(folder, entries, summary, title)
+    title = f"{counted(len(entries), 'caption')}, split {evaluation.settings['split']}"
+    return write_gallery(folder, entries, evaluation.rows(), evaluation.settings, title)
 
 
 def score_table(evaluation: Evaluation) -> Table:
     """Returns a table of the scores beside those of the control, in percent."""
     table = number_table("percent", "photos in order", "photos shuffled")
     for name, pair in evaluation.rows().items():
-        table.add_row(name, *(f"{100 * value:.1f}" for value in pair))
+        table.add_row(name, *map(percent, pair))
     return table

@@ -2,15 +2,19 @@
 
 import functools
 import random
-from html import escape
-from string import Template
 
 from records.html.images import photo_url
+from records.html.page import Page, csp_hash
 from tfcap.config.serving import ServingConfig
 from tfcap.datasets import synthetic
-from tfcap.web.static_files import csp_hash, read_static
 
 SCRIPTS = ("sending.js", "attention.js", "card.js", "page.js")
+PAGE = Page(
+    "tfcap.web",
+    "caption/page.html",
+    ("caption/page.css",),
+    tuple(f"caption/{name}" for name in SCRIPTS),
+)
 SAMPLES = (
     ("white snow", "red", "star", "large", synthetic.MIDDLE),
     ("blue water", "yellow", "circle", "small", "on the left"),
@@ -23,32 +27,34 @@ SAMPLE_SIDE = 240  # pixels
 
 
 def render(config: ServingConfig, asks_for_token: bool, explains: bool) -> str:
-    """The page; it asks for the token at once if the server asks for one.
+    """Returns the page.
 
     Args:
+        config: settings of the server.
+        asks_for_token: the server asks for a token, so the page does from the start.
         explains: the model gives beams and words as well.
     """
-    return Template(read_static("caption/page.html")).substitute(
-        style=_style(),
-        script=_script(),
-        samples=_samples(),
+    return PAGE.render(
+        title="Photo captions",
+        samples=draw_samples(),
         max_bytes=config.max_body_bytes,
-        explains="true" if explains else "false",
-        token_hidden="" if asks_for_token else " hidden",
+        explains=explains,
+        asks_for_token=asks_for_token,
     )
 
 
 @functools.cache
 def headers() -> dict[str, str]:
-    """What the browser is to hold the page to, whatever a photo's name or caption says.
+    """Returns the headers that restrict what the page may do in a browser.
 
-    Its own style and script run, by their digests, and no other; nothing is loaded or
-    called but this server; no other page may frame it.
+    They hold for any name or caption of a photo: only the page's own style sheet and
+    script run, by their digests; the page loads from and calls this server only; no
+    other page may frame it.
     """
     policy = {
         "default-src": "'none'",
-        "script-src": csp_hash(_script()),
-        "style-src": csp_hash(_style()),
+        "script-src": csp_hash(PAGE.script),
+        "style-src": csp_hash(PAGE.style),
         "img-src": "blob: data:",
         "connect-src": "'self' data:",  # samples are data
         "base-uri": "'none'",
@@ -63,27 +69,14 @@ def headers() -> dict[str, str]:
     }
 
 
-def _style() -> str:
-    return read_static("caption/page.css")
-
-
-def _script() -> str:
-    return "".join(read_static(f"caption/{name}") for name in SCRIPTS)
-
-
 @functools.cache
-def _samples() -> str:
-    """Drawings as buttons. Drawn here, so that no photo is anybody's."""
-    return "\n      ".join(map(_sample, SAMPLES))
-
-
-def _sample(about: tuple[str, ...]) -> str:
-    ground, colour, shape, size, _ = about
+def draw_samples() -> dict[str, str]:
+    """Returns name -> data URL of drawings. Nobody has rights in them."""
     grounds = {ground.name: ground for ground in synthetic.GROUNDS}
-    scene = synthetic.Scene(grounds[ground], *about[1:])
-    name = escape(f"{size} {colour} {shape} on {ground}")
-    drawing = synthetic.draw(scene, SAMPLE_SIDE, random.Random(name))
-    return (
-        f'<button type="button" class="sample" title="{name}">'
-        f'<img alt="{name}" src="{photo_url(drawing)}"></button>'
-    )
+    drawings = {}
+    for ground, colour, shape, size, place in SAMPLES:
+        name = f"{size} {colour} {shape} on {ground}"
+        scene = synthetic.Scene(grounds[ground], colour, shape, size, place)
+        drawing = synthetic.draw(scene, SAMPLE_SIDE, random.Random(name))
+        drawings[name] = photo_url(drawing)
+    return drawings

@@ -1,18 +1,16 @@
 import base64
 import io
-from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from records.format.manifest import FeatureStatistics, ShardInfo
+from records.format.manifest import FeatureStatistics
 from records.html.charts import (
     cell_map,
     colours,
     feature_strip,
-    length_histogram,
-    shard_bars,
+    histogram,
 )
 
 
@@ -25,31 +23,41 @@ def moments(features: int) -> FeatureStatistics:
     return FeatureStatistics(mean=[1.0] * features, deviation=[2.0] * features)
 
 
-def info(name: str, photos: int) -> ShardInfo:
-    return ShardInfo(name=name, photos=photos, captions=0, bytes=0, sha256="")
+def rows(chart) -> list[tuple[int, int, int]]:
+    return [(part.low, part.high, part.number) for part in chart.bins]
 
 
-def test_a_bar_for_every_length():
-    chart = ElementTree.fromstring(length_histogram({4: 1, 7: 3}))
-    titles = [bar.find("title").text for bar in chart.findall("rect")]
-    assert titles == ["4 tokens: 1 captions", "7 tokens: 3 captions"]
-    heights = [float(bar.get("height")) for bar in chart.findall("rect")]
-    assert heights == [60, 180]
-    assert [label.text for label in chart.findall("text")] == ["4", "5", "6", "7"]
+def test_whole_numbers_are_counted_from_the_lowest():
+    chart = histogram({4: 1, 7: 3})
+    assert rows(chart) == [(4, 4, 1), (5, 5, 0), (6, 6, 0), (7, 7, 3)]
+    assert chart.most == 3 and chart.mean == 6.25
+    assert [chart.position(value) for value in (4, 6.25, 7)] == [0.125, 0.6875, 0.875]
 
 
-@pytest.mark.parametrize("lengths", [{}, {5: 1}, dict.fromkeys(range(2, 300), 1)])
-def test_any_lengths_make_a_chart(lengths):
-    chart = ElementTree.fromstring(length_histogram(lengths))
-    assert len(chart.findall("rect")) == len(lengths)
-    assert len(chart.findall("text")) <= 8
+def test_wide_bins_of_whole_numbers():
+    assert rows(histogram({0: 1, 7: 2, 99: 1}, most=10))[0] == (0, 9, 3)
+    assert rows(histogram({12: 1, 13: 1, 40: 1}, most=16)) == [
+        (low, low + 1, number)
+        for low, number in zip(range(12, 42, 2), [2, *[0] * 13, 1])
+    ]
 
 
-def test_shards_as_bars():
-    chart = ElementTree.fromstring(shard_bars([info("<a>", 4), info("b", 0)]))
-    assert [float(bar.get("height")) for bar in chart.findall("rect")] == [40, 0]
-    assert "<a>: 4 photos" in chart.find("rect/title").text
-    ElementTree.fromstring(shard_bars([]))
+def test_a_value_on_an_edge_is_above_it():
+    chart = histogram({30.0: 1, 49.9: 1, 50.0: 1}, finest=10, gap=0)
+    assert rows(chart) == [(30, 40, 1), (40, 50, 1), (50, 60, 1)]
+    assert chart.position(30) == 0 and chart.position(45) == 0.5
+
+
+def test_other_values_are_scaled_to_as_many():
+    chart = histogram({1: 2, 2: 2}, {1: 4, 2: 2, 9: 2})
+    assert [part.expected for part in chart.bins] == [2, 1]
+
+
+@pytest.mark.parametrize("numbers", [{}, {0: 1}, dict.fromkeys(range(2, 3000), 1)])
+def test_any_values_make_a_histogram(numbers):
+    chart = histogram(numbers)
+    assert sum(part.number for part in chart.bins) == len(numbers)
+    assert 1 <= len(chart.bins) <= 40 and chart.most >= 1
 
 
 def test_features_above_and_below_the_mean():

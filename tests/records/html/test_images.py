@@ -1,13 +1,11 @@
 import base64
-import builtins
 import io
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from records.errors import UserError
-from records.html.images import Unreadable, photo_url, thumbnail
+from records.html.images import Unreadable, embed_photo, photo_url, thumbnail
 
 
 def photo(size=(600, 300), mode="RGB", kind="PNG", **how) -> bytes:
@@ -61,14 +59,10 @@ def test_a_photo_that_is_refused_is_not_opened(monkeypatch):
         thumbnail(bytes(png), 20)
 
 
-def test_without_pillow(monkeypatch):
-    real = builtins.__import__
-
-    def importing(name, *args, **kwargs):
-        if name == "PIL":
-            raise ImportError
-        return real(name, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, "__import__", importing)
-    with pytest.raises(UserError, match="needs Pillow; install it: pip install pillow"):
-        thumbnail(b"", 20)
+def test_an_embedded_photo_has_its_size_and_mean_colour():
+    file = io.BytesIO()
+    Image.new("RGB", (600, 300), (10, 20, 30)).save(file, "PNG")
+    small = embed_photo(file.getvalue(), 200)
+    assert (small.width, small.height, small.colour) == (200, 100, "rgb(10 20 30)")
+    assert small.url.startswith("data:image/jpeg;base64,")
+    assert embed_photo(b"", 200) is None

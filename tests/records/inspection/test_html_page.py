@@ -82,7 +82,7 @@ def test_what_it_shows(record_set, tmp_path, capsys):
         "kind word, min_letters 1, min_count 2, oov unk",
         "2 of 12 records",
         "record 0 of train-00000-of-00003.tfrecord",
-        "3 shards of 2 to 7 photos",
+        "3 shards; photos: 2 to 7; MiB: 0.0",
         "<mark>cat</mark>",
         "/captions.txt",
         "+ 9 dropped",
@@ -96,12 +96,12 @@ def test_rates_are_of_each_split(record_set, tmp_path):
     text = draw(record_set, tmp_path)
     row = r'<th scope="row">%s</th>(<td>[^<]*</td>){4}<td>%s</td>'
     assert re.search(row % ("train", r"[\d.]+%"), text)
-    assert re.search(row % ("test", "&ndash;"), text)
+    assert re.search(row % ("test", "\N{EN DASH}"), text)
 
 
 def test_frequent_words_and_those_left_out(record_set, tmp_path):
     text = draw(record_set, tmp_path)
-    known, unknown = re.findall(r'<ol class="words">(.*?)</ol>', text)
+    known, unknown = re.findall(r'<ol class="words">(.*?)</ol>', text, re.DOTALL)
     assert re.findall(r"<span>(.*?)</span>", known)[0] in ("a", "dog", "the")
     words = re.findall(r"<span>(.*?)</span><b>([\d,]+)</b>", unknown)
     assert words == sorted(words, key=lambda pair: (-int(pair[1]), pair[0]))
@@ -146,7 +146,17 @@ def test_other_peoples_text_is_escaped(make_record_set, tmp_path):
     text = draw(directory, tmp_path)
     Page(text)
     assert "<script" not in text
-    assert text.count("&lt;script&gt;alert(&#x27;$x&#x27;)&lt;/script&gt;") >= 4
+    assert text.count("&lt;script&gt;alert(&#39;$x&#39;)&lt;/script&gt;") >= 4
+
+
+def test_five_captions_are_shown_and_the_others_on_request(make_record_set, tmp_path):
+    captions = tuple(f"a dog {word}" for word in "abcdefg")
+    directory = make_record_set(rearrange=change_first(captions=captions))
+    text = draw(directory, tmp_path, "--limit", "1")
+    Page(text)
+    seen, hidden = text.split("<summary>Show all 7 captions</summary>")
+    assert "a dog e</q>" in seen and "a dog f</q>" not in seen
+    assert "a dog g</q>" in hidden
 
 
 @pytest.mark.parametrize("oov", ["unk", "drop"])
@@ -155,7 +165,7 @@ def test_words_left_out_are_marked_whatever_becomes_of_them(
 ):
     text = draw(make_record_set(oov=oov), tmp_path)
     assert "<mark>bird</mark>" in text
-    assert "&lt;unk&gt;" not in text.split('<ol class="captions">', 1)[1]
+    assert "&lt;unk&gt;" not in text.split('<div class="texts">', 1)[1]
 
 
 def test_features_that_are_not_finite(make_record_set, tmp_path):

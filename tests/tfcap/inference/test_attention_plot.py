@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from records.html.images import Unreadable
-from tfcap.inference.attention_plot import GAP, LABEL, attention_picture, lit_up
+from tfcap.inference.attention_plot import GAP, LABEL, attention_picture, light
 from tfcap.inference.captioner import Captioned, Explained
 
 
@@ -24,7 +24,7 @@ def looked_at(*cells: tuple[int, int]) -> list:
     return attention.tolist()
 
 
-def explained(words: str, attention: list) -> Explained:
+def explained(words: str, attention: list | None) -> Explained:
     tokens = tuple(words.split())
     beams = (Captioned(words, -0.5),)
     return Explained(beams, tokens, (0.5,) * len(tokens), attention)
@@ -32,7 +32,7 @@ def explained(words: str, attention: list) -> Explained:
 
 def test_the_photo_is_bright_where_the_model_looked():
     small = Image.open(io.BytesIO(photo())).convert("RGB")
-    left, right = lit_up(small, looked_at((0, 0), (3, 3)))
+    left, right = (light(small, cells) for cells in looked_at((0, 0), (3, 3)))
     for picture, bright, dark in ((left, (8, 6), (70, 50)), (right, (72, 54), (8, 6))):
         assert picture.getpixel(bright)[0] > 150
         assert picture.getpixel(dark)[0] < 80
@@ -44,6 +44,11 @@ def test_a_tile_a_word_beside_the_photo():
     assert picture.width == GAP + 4 * (80 + GAP)
     assert picture.getpixel((GAP + 40, picture.height - GAP - 30)) == (200, 180, 160)
     assert attention_picture(photo(), found) == attention_picture(photo(), found)
+
+
+def test_a_caption_without_attention_has_the_photo_alone():
+    picture = attention_picture(photo(), explained("a dog .", None))
+    assert Image.open(io.BytesIO(picture)).width == 2 * GAP + 80
 
 
 def test_many_words_take_several_rows():

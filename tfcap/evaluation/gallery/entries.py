@@ -1,7 +1,8 @@
-"""What a gallery shows, and which of it."""
+"""The entries of a gallery, and the choice of those that it shows."""
 
 import random
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from tfcap.metrics import scoring
@@ -9,14 +10,17 @@ from tfcap.metrics import scoring
 
 @dataclass(frozen=True)
 class Entry:
-    """A photo, its caption and how well that did.
+    """A photo with its caption and the caption's scores.
 
     Attributes:
-        photo_path: where the photo lies, or None; a photo that cannot be read gets a
-            tile with its id instead.
-        score: mean log-probability of the caption's tokens.
-        references: as in the source.
-        cider, bleu_4, rouge_l: of this caption alone, as `metrics.Scores` has them.
+        photo_id: Id of the photo.
+        photo_path: Path of the photo; None if it is not found.
+        caption: The caption.
+        score: Mean log-probability of the caption's tokens.
+        references: Captions as in the source.
+        cider: CIDEr of this caption, in percent.
+        bleu_4: BLEU-4 of this caption, in percent.
+        rouge_l: ROUGE-L of this caption, in percent.
     """
 
     photo_id: str
@@ -29,24 +33,57 @@ class Entry:
     rouge_l: float
 
     @property
+    def normalized(self) -> str:
+        """The caption as scorers read it."""
+        return scoring.normalize(self.caption)
+
+    @property
     def words(self) -> int:
-        return count_words(self.caption)
+        return len(self.normalized.split())
 
 
-def count_words(text: str) -> int:
-    """As scorers count them."""
-    return len(scoring.normalize(text).split())
+@dataclass(frozen=True)
+class Selection:
+    """Entries that a gallery shows, best CIDEr first.
+
+    Attributes:
+        entries: The best, the entries drawn at random, and the worst; or all.
+        third: Number of the best and of the worst.
+        total: Number of entries to choose from.
+    """
+
+    entries: list[Entry]
+    third: int
+    total: int
 
 
-def select(entries: Sequence[Entry], limit: int) -> list[Entry]:
-    """At most `limit` entries, best CIDEr first: a third each best, worst and random.
+def select(entries: Sequence[Entry], limit: int) -> Selection:
+    """Selects at most `limit` entries: a third each best, random and worst by CIDEr.
 
-    What is drawn depends on the photo ids and scores alone.
+    The choice depends on the photo ids and scores alone.
     """
     ranked = sorted(entries, key=lambda entry: (-entry.cider, entry.photo_id))
-    if len(ranked) <= limit:
-        return ranked
-    third = limit // 3
-    middle = range(third, len(ranked) - third)
-    drawn = sorted(random.Random(0).sample(middle, limit - 2 * third))
-    return ranked[:third] + [ranked[i] for i in drawn] + ranked[len(ranked) - third :]
+    third, end = limit // 3, len(ranked) - limit // 3
+    if len(ranked) > limit:
+        drawn = random.Random(0).sample(range(third, end), limit - 2 * third)
+        shown = [*range(third), *sorted(drawn), *range(end, len(ranked))]
+        return Selection([ranked[i] for i in shown], third, len(ranked))
+    return Selection(ranked, third, len(ranked))
+
+
+def repeated(entries: Iterable[Entry], most: int) -> list[tuple[list[Entry], int]]:
+    """Returns captions that several photos have, and the number of photos.
+
+    Each caption comes as its entries, by photo id; the most frequent first, ties by
+    text.
+    """
+    groups = defaultdict(list)
+    for entry in sorted(entries, key=lambda entry: entry.photo_id):
+        groups[entry.normalized].append(entry)
+    ranked = sorted(groups.items(), key=lambda group: (-len(group[1]), group[0]))
+    return [(same, len(same)) for _, same in ranked[:most] if len(same) > 1]
+
+
+def lengths(texts: Iterable[str]) -> Counter[int]:
+    """Returns number of words, as scorers count them -> number of texts."""
+    return Counter(len(scoring.normalize(text).split()) for text in texts)

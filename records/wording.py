@@ -1,0 +1,42 @@
+"""Numbers and values as a person reads them, on pages and in tables."""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def counted(number: int, noun: str) -> str:
+    """Returns a number with its noun.
+
+    >>> counted(1, "photo"), counted(2000, "photo")
+    ('1 photo', '2,000 photos')
+    """
+    return f"{number:,} {noun}" + "s" * (number != 1)
+
+
+def percent(fraction: float) -> str:
+    """Returns a fraction in percent, without the sign.
+
+    >>> percent(0.5)
+    '50.0'
+    """
+    return f"{100 * fraction:.1f}"
+
+
+def mebibytes(size: int) -> str:
+    """Returns a number of bytes in MiB, without the unit."""
+    return f"{size / 2**20:,.1f}"
+
+
+def as_text(value: Any) -> str:
+    """Returns a value that JSON can hold without the brackets and quotes of JSON.
+
+    >>> as_text({"kind": "word", "sizes": [1, 2], "oov": None})
+    'kind word, sizes 1, 2, oov none'
+    """
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {as_text(part)}" for name, part in value.items())
+    if isinstance(value, list | tuple):
+        between = "; " if any(isinstance(part, Mapping) for part in value) else ", "
+        return between.join(map(as_text, value)) or "none"
+    words = {None: "none", True: "yes", False: "no"}
+    return words[value] if value is None or isinstance(value, bool) else str(value)

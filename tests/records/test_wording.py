@@ -1,0 +1,34 @@
+import pytest
+
+from records.wording import as_text, counted, mebibytes, percent
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"), [(0, "0 photos"), (1, "1 photo"), (2000, "2,000 photos")]
+)
+def test_numbers_with_nouns(number, expected):
+    assert counted(number, "photo") == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("a 'b'", "a 'b'"),
+        (None, "none"),
+        (True, "yes"),
+        (False, "no"),
+        (1, "1"),
+        (0, "0"),
+        (0.25, "0.25"),
+        ([], "none"),
+        (("a", "b"), "a, b"),
+        ({"kind": "word", "oov": None}, "kind word, oov none"),
+        ([{"a": 1, "b": [2, 3]}, {"a": 4}], "a 1, b 2, 3; a 4"),
+    ],
+)
+def test_values_are_read_without_brackets(value, expected):
+    assert as_text(value) == expected
+
+
+def test_units():
+    assert percent(0.1234) == "12.3" and mebibytes(3 << 30) == "3,072.0"
