@@ -3,14 +3,21 @@
 import argparse
 import json
 import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from records.console import add_command
 from records.tensorflow_logging import silence_startup
-from records.wording import as_text
+from records.wording import as_text, counted
 from tfcap.cli.options import add_set, decoding_config
 
+if TYPE_CHECKING:
+    from rich.console import Console
 
-def add_evaluate(commands) -> None:
+    from tfcap.evaluation.evaluator import Evaluation
+
+
+def add_evaluate(commands: Any) -> None:
     parser = add_command(
         commands,
         "evaluate",
@@ -158,7 +165,7 @@ def check_one_result(args: argparse.Namespace) -> None:
             )
 
 
-def print_scores(result, folder: str) -> None:
+def print_scores(result: "Evaluation", folder: str) -> None:
     from records.console import plain_console
     from tfcap.evaluation.evaluator import score_table
 
@@ -172,23 +179,23 @@ def print_scores(result, folder: str) -> None:
     console.print(f"results and references in COCO's formats: {folder}", soft_wrap=True)
 
 
-def print_warning(result, run: str = "") -> None:
+def print_warning(result: "Evaluation", run: str = "") -> None:
     """Prints a warning on standard error if the scores are worth little."""
     if warning := warn_of(result.summary()["captions"]):
         print(f"{run}{warning}", file=sys.stderr)
 
 
-def warn_of(captions: dict) -> str | None:
+def warn_of(captions: Mapping[str, Any]) -> str | None:
     """Returns a warning if all captions are empty or the same, else None."""
     number = captions["captions"]
     if captions["empty_captions"] == number:
-        return f"warning: all {number} captions are empty"
+        return f"warning: no caption of {counted(number, 'photo')} has a word"
     if captions["distinct_captions"] == 1 and number > 1:
         return f"warning: all {number} captions are the same: the photo is not seen"
     return None
 
 
-def print_settings(console, settings: dict) -> None:
+def print_settings(console: "Console", settings: Mapping[str, Any]) -> None:
     for key, value in settings.items():
         if key != "encoders":
             console.print(f"{key}: {as_text(value)}", soft_wrap=True)
