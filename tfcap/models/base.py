@@ -16,6 +16,7 @@ and, one token at a time, with the decoder's state,
 therefore trains the same objective as its prefixes, row by row.
 """
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import keras
@@ -24,6 +25,7 @@ import tensorflow as tf
 from records.format.record_set import RecordSet
 from tfcap.encoders.trainable import TrainableEncoder
 from tfcap.ops.packed_tokens import PackedTokens
+from tfcap.ops.random import row_seeds
 
 State = Any
 
@@ -111,6 +113,32 @@ class CaptioningModel(keras.Model):
     ) -> tf.Tensor:
         """Returns float32 logits [n, vocabulary] of hidden values [n, h]."""
         raise NotImplementedError
+
+    def call(
+        self, inputs: Mapping[str, tf.Tensor], training: bool | None = None
+    ) -> tf.Tensor:
+        """Returns the logits of the token that follows each token, for Keras' `fit`.
+
+        >>> model.compile("adam", token_loss(), jit_compile=False)
+        >>> model.fit(fit_pairs(training_batches(records, config.training, epoch=0)))
+
+        Args:
+            inputs: `features` float32 [photos, *shape], `photo` int32 [rows] and
+                `prefix` int32 [rows, length] of a batch.
+            training: draw dropout masks.
+
+        Returns:
+            float32 [rows, length, vocabulary].
+        """
+        seed = None
+        if training:
+            photos = tf.shape(inputs["features"])[:1]
+            seed = tf.random.uniform(photos, maxval=tf.int32.max, dtype=tf.int32)
+        context = self.encode(inputs["features"], seed)
+        rows = None if seed is None else row_seeds(seed, inputs["photo"])
+        text = PackedTokens.with_padding(inputs["prefix"])
+        hidden = self.read(context.select_rows(inputs["photo"]), text, rows)
+        return text.unpack(self.predict_token(hidden, text.seeds(rows)))
 
     def predict_tokens(self, context: Context, tokens: tf.Tensor) -> tf.Tensor:
         """Returns the logits of the token that follows each token.

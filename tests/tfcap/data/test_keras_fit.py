@@ -1,0 +1,51 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfcap.config.experiment import Config
+from tfcap.config.loading import parse_config
+from tfcap.data import fit_pairs, token_loss, training_batches
+from tfcap.models import build_model
+from tfcap.training.objectives import count_targets, token_losses
+
+MERGE = {"name": "merge", "image_units": 8, "embedding_units": 6, "lstm_units": 8}
+
+
+def experiment(expansion: str) -> Config:
+    training = {"expansion": expansion, "global_batch": 4}
+    return parse_config({"model": MERGE, "training": training}, "test")
+
+
+@pytest.fixture
+def records(make_records):
+    return make_records()
+
+
+@pytest.mark.parametrize("expansion", ["prefix", "causal"])
+def test_the_loss_of_fit_is_that_of_training(records, expansion):
+    config = experiment(expansion)
+    model = build_model(config, records.manifest, records.vocabulary)
+    batches = training_batches(records, config.training, epoch=0)
+    for batch, (inputs, target) in zip(batches, fit_pairs(batches)):
+        loss = token_loss()(target, model(inputs))
+        ours = tf.reduce_sum(token_losses(model, batch, 0.0, None))
+        np.testing.assert_allclose(loss, ours / float(count_targets(batch)), rtol=1e-5)
+
+
+@pytest.mark.parametrize("expansion", ["prefix", "causal"])
+def test_fit_learns(records, expansion):
+    config = experiment(expansion)
+    model = build_model(config, records.manifest, records.vocabulary)
+    model.compile(keras.optimizers.Adam(0.02), token_loss(), jit_compile=False)
+    pairs = fit_pairs(training_batches(records, config.training, epoch=0))
+    losses = model.fit(pairs, epochs=5, verbose=0).history["loss"]
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def test_dropout_is_drawn_in_training_alone(records):
+    config = experiment("causal")
+    model = build_model(config, records.manifest, records.vocabulary)
+    inputs, _ = next(iter(fit_pairs(training_batches(records, config.training, 0))))
+    np.testing.assert_array_equal(model(inputs), model(inputs))
+    assert not np.array_equal(model(inputs, training=True), model(inputs))
