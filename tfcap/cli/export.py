@@ -73,11 +73,13 @@ def export(args: argparse.Namespace) -> int:
 def write_export(args: argparse.Namespace) -> int:
     from tfcap.export import export as write
     from tfcap.export import model_card, photo_captioner, warmup
-    from tfcap.export.saved_model import size
+    from tfcap.export.saved_model import check_output, size
     from tfcap.runs.ensemble import open_members
     from tfcap.runs.seeds import find_runs
 
-    photos = photos_to_check(args.check or [])  # before what takes long
+    # Both are checked before the model is read, which takes long.
+    check_output(args.output, args.overwrite)
+    photos = photos_to_check(args.check or [])
     members, half = open_members(find_runs(args.workdir)), args.weights == "float16"
     decoding = decoding_config(members[0], args)
     captioner = photo_captioner(

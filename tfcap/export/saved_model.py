@@ -2,12 +2,22 @@
 
 import json
 import os
+from contextlib import suppress
 
 import tensorflow as tf
 
 from records.errors import UserError
-from records.storage.files import file_sizes, write_text
+from records.storage.base import temporary_name
+from records.storage.files import (
+    check_utf8,
+    exists,
+    file_sizes,
+    make_directory,
+    remove_directory,
+    write_text,
+)
 from records.text.vocabulary import FILE_NAME
+from tfcap.encoders.backbone import on_one_line
 from tfcap.export import warmup
 from tfcap.export.signatures import PhotoCaptioner
 from tfcap.inference.captioner import FORMAT, FORMAT_FILE
@@ -24,6 +34,9 @@ def export(
 ) -> str:
     """Writes the SavedModel to `directory/1`, as TF Serving expects; returns the path.
 
+    It is written under a hidden name and renamed, so that it is there whole or not at
+    all.
+
     Args:
         captioner: The model with its encoder.
         directory: Directory of the export.
@@ -33,20 +46,35 @@ def export(
     Raises:
         UserError: There is an export already, or the directory cannot be written.
     """
-    path = os.path.join(directory, VERSION)
-    if tf.io.gfile.exists(path):
-        if not overwrite:
-            raise UserError(f"{path} exists; add --overwrite to replace it")
-        tf.io.gfile.rmtree(path)
+    path = check_output(directory, overwrite)
+    unfinished = temporary_name(path)
     try:
-        save(captioner, path)
-        warmup.write(path)
+        save(captioner, unfinished)
+        warmup.write(unfinished)
         content = json.dumps({"format": FORMAT}) + "\n"
-        write_text(os.path.join(path, FORMAT_FILE), content)
+        write_text(os.path.join(unfinished, FORMAT_FILE), content)
+        if card is not None:
+            write_text(os.path.join(unfinished, MODEL_CARD), card)
+        remove_directory(path)
+        tf.io.gfile.rename(unfinished, path)
     except (OSError, tf.errors.OpError) as error:
-        raise UserError(f"cannot write {path}: {error}") from None
-    if card is not None:
-        write_text(os.path.join(path, MODEL_CARD), card)
+        raise UserError(f"cannot write {path}: {on_one_line(error)}") from None
+    finally:
+        with suppress(OSError):
+            remove_directory(unfinished)
+    return path
+
+
+def check_output(directory: str, overwrite: bool = False) -> str:
+    """Returns the path of the SavedModel in an export's directory.
+
+    Raises:
+        UserError: There is an export already, or the path is not UTF-8.
+    """
+    check_utf8(directory, "--output")
+    path = os.path.join(directory, VERSION)
+    if exists(path) and not overwrite:
+        raise UserError(f"{path} exists; add --overwrite to replace it")
     return path
 
 
@@ -54,12 +82,12 @@ def save(captioner: PhotoCaptioner, path: str) -> None:
     """Writes the SavedModel. The vocabulary is an asset, not a part of the graph."""
     module, signatures = tf.Module(), captioner.signatures()
     words = os.path.join(path, f"{FILE_NAME}.tmp", FILE_NAME)
-    tf.io.gfile.makedirs(os.path.dirname(words))
+    make_directory(os.path.dirname(words))
     captioner.vocabulary.save(words)
     module.vocabulary = tf.saved_model.Asset(words)
     module.weights = captioner.weights.variables
     tf.saved_model.save(module, path, signatures=signatures)
-    tf.io.gfile.rmtree(os.path.dirname(words))
+    remove_directory(os.path.dirname(words))
 
 
 def size(path: str) -> int:

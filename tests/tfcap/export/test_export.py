@@ -1,5 +1,6 @@
 """From records to a SavedModel, with a real (random) encoder in front."""
 
+import errno
 from pathlib import Path
 
 import numpy as np
@@ -180,6 +181,32 @@ def test_an_export_is_not_replaced_unasked(captioner, saved, tmp_path):
     (tmp_path / "1" / "leftover").touch()
     path = Path(export(captioner, str(tmp_path), overwrite=True))
     assert (path / "saved_model.pb").exists() and not (path / "leftover").exists()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["1"]
+
+
+@pytest.mark.parametrize("failing", ["save", "warmup.write", "write_text"])
+def test_a_failed_export_leaves_what_was_there(
+    captioner, tmp_path, monkeypatch, failing
+):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (tmp_path / "1").mkdir()
+    (tmp_path / "1" / "earlier").touch()
+    monkeypatch.setattr(f"tfcap.export.saved_model.{failing}", full)
+    for overwrite, folder in ((True, tmp_path), (False, tmp_path / "new")):
+        with pytest.raises(UserError, match=r"^cannot write .*/1: .*No space left"):
+            export(captioner, str(folder), overwrite)
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["earlier"]
+    monkeypatch.undo()
+    assert Path(export(captioner, str(tmp_path / "new")), "saved_model.pb").exists()
+
+
+def test_the_command_says_at_once_that_its_output_exists(tmp_path, capsys):
+    (tmp_path / "1").mkdir()
+    flags = ["--workdir", str(tmp_path / "nowhere"), "--output", str(tmp_path)]
+    assert main.main(["export", *flags]) == 1
+    assert f"{tmp_path}/1 exists; add --overwrite" in capsys.readouterr().err
 
 
 def test_a_single_photo_is_a_batch_too(trained):
