@@ -72,7 +72,7 @@ def export(args: argparse.Namespace) -> int:
 
 def write_export(args: argparse.Namespace) -> int:
     from tfcap.export import export as write
-    from tfcap.export import model_card, photo_captioner, warmup
+    from tfcap.export import model_card, photo_captioner
     from tfcap.export.saved_model import check_output, size
     from tfcap.runs.ensemble import open_members
     from tfcap.runs.seeds import find_runs
@@ -94,7 +94,7 @@ def write_export(args: argparse.Namespace) -> int:
     path = write(captioner, args.output, args.overwrite, card)
     print(
         f"SavedModel: {path} ({size(path) / 1e6:.1f} MB, weights {args.weights})\n"
-        f"warm-up requests for TensorFlow Serving in it, by {warmup.written_by()}\n"
+        "warm-up requests for TensorFlow Serving in it\n"
         f"try it: tfcap caption --model {args.output} PHOTO.jpg"
     )
     return check_export(captioner, photos, args) if photos else 0

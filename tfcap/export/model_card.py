@@ -1,11 +1,12 @@
-"""What somebody who gets an export must know of it, as Markdown.
+"""Writes the model card of an export, by the template `model_card.md`.
 
-After Mitchell et al., "Model Cards for Model Reporting", FAT* 2019.
+Source: Mitchell et al., "Model Cards for Model Reporting", FAT* 2019.
 """
 
 import json
 import os
 from collections.abc import Sequence
+from importlib import resources
 from typing import Any
 
 import tensorflow as tf
@@ -24,44 +25,6 @@ NO_LICENCE = (
     "their source says; Flickr8k, Flickr30k and COCO allow research on photos that "
     "stay their owners'. (Say it: `tfcap export --data_licence TEXT`.)"
 )
-CARD = """# Model card: a photo captioner
-
-Takes photos, gives one sentence each. Made by tfcap.
-
-## Use
-
-    tfcap caption --model DIR photo.jpg
-    tfcap serve --model DIR
-
-Or `tf.saved_model.load`, or TensorFlow Serving: signature `serving_default` takes
-`image_bytes` (JPEG, PNG, GIF, BMP or WebP files) and gives `caption`, `score` (mean
-log-probability of its tokens) and `error`. Others: `beams`, `explain`, `features`.
-Needs TensorFlow {tensorflow} or later, which decodes WebP.
-
-Not for describing photos to people who have no way to check the words. It says what it
-was trained to say, of whatever it is shown: a confident caption may be wrong.
-
-## Data
-
-{data}
-
-Licence of the data: {licence}
-
-## Scores
-
-{scores}
-
-## Weights
-
-{weights}
-
-## Configuration
-
-Search: {decoding}
-
-```yaml
-{configuration}```
-"""
 
 
 def describe(
@@ -70,20 +33,26 @@ def describe(
     half: bool = False,
     licence: str | None = None,
 ) -> str:
-    """The card's text.
+    """Returns the card's text.
 
     Args:
-        members: the run, or those that write captions together.
-        half: weights are float16.
-        licence: of the data, in words.
+        members: the run, or the runs of an ensemble.
+        decoding: settings of the search.
+        half: whether the weights are float16.
+        licence: licence of the data, in words.
+
+    Raises:
+        UserError: a file of scores cannot be read.
     """
     workdir = members[0]
     configuration = workdir.config.model_dump(mode="json")
-    return CARD.format(
+    template = resources.files("tfcap.export").joinpath("model_card.md")
+    found = [scores_of(members, split) for split in sharding.SPLITS]
+    return template.read_text("utf-8").format(
         tensorflow=".".join(tf.__version__.split(".")[:2]),
         data=data_of(workdir.manifest),
         licence=licence or NO_LICENCE,
-        scores="\n\n".join(filter(None, map(scores_of(members), sharding.SPLITS)))
+        scores="\n\n".join(filter(None, found))
         or "None: `tfcap evaluate` had not been run when this was exported.",
         weights=weights_of(members, half),
         decoding=", ".join(f"{k} {v}" for k, v in decoding.model_dump().items()),
@@ -102,7 +71,7 @@ def data_of(manifest: Manifest) -> str:
 
 def weights_of(members: Sequence[Workdir], half: bool) -> str:
     encoder = members[0].manifest.encoder
-    kept = (
+    text = (
         "Kept in float16, computed with in float32; `tfcap export --check` shows how "
         "far that moves the scores."
         if half
@@ -110,45 +79,42 @@ def weights_of(members: Sequence[Workdir], half: bool) -> str:
     )
     if len(members) > 1:
         paths = ", ".join(run.path for run in members)
-        kept += f" The mean of the probabilities of {len(members)} models: {paths}."
+        text += f" The mean of the probabilities of {len(members)} models: {paths}."
     further = "not trained further"
     if members[0].config.training.fine_tuning:
         further = "trained further with the captioner (`training.fine_tuning`)"
     return (
-        f"{kept} Encoder: {encoder.name}, weights {encoder.weights}, digest "
+        f"{text} Encoder: {encoder.name}, weights {encoder.weights}, digest "
         f"{encoder.digest}; {further}."
     )
 
 
-def scores_of(members: Sequence[Workdir]):
-    """Of a split: what `tfcap evaluate` found, or nothing."""
+def scores_of(members: Sequence[Workdir], split: str) -> str:
+    """Returns the scores that `tfcap evaluate` stored for a split; "" without any."""
     paths = [run.path for run in members]
-
-    def scores(split: str) -> str:
-        path = os.path.join(results_folder(paths, split), SCORES)
-        if not exists(path):
-            return ""
-        try:
-            found = json.loads(read_file(path))
-            # Another ensemble that begins with the same run.
-            others = len(paths) > 1 and found["settings"]["models"] != paths
-            return "" if others else table(split, found)
-        except (ValueError, LookupError, TypeError) as error:
-            raise UserError(
-                f"{path} is not what this version's `tfcap evaluate` writes "
-                f"({type(error).__name__}: {error}); run that again, or remove the file"
-            ) from None
-
-    return scores
+    path = os.path.join(results_folder(paths, split), SCORES)
+    if not exists(path):
+        return ""
+    try:
+        results = json.loads(read_file(path))
+        # The folder may hold scores of another ensemble that begins with the same run.
+        is_other = len(paths) > 1 and results["settings"]["models"] != paths
+        return "" if is_other else table(split, results)
+    except (ValueError, LookupError, TypeError) as error:
+        raise UserError(
+            f"{path} is not what this version's `tfcap evaluate` writes "
+            f"({type(error).__name__}: {error}); run that again, or remove the file"
+        ) from None
 
 
-def table(split: str, found: dict[str, Any]) -> str:
-    settings = found["settings"]
+def table(split: str, results: dict[str, Any]) -> str:
+    settings = results["settings"]
+    controls = results["shuffled_photos"]
     rows = [
-        f"| {name} | {100 * value:.1f} | {100 * found['shuffled_photos'][name]:.1f} |"
-        for name, value in found["scores"].items()
+        f"| {name} | {100 * value:.1f} | {100 * controls[name]:.1f} |"
+        for name, value in results["scores"].items()
     ]
-    made = (
+    text = (
         f"Split {split}, {settings['photos']:,} photos with {settings['references']:,} "
         f"references, in percent, by `tfcap evaluate`: beam width "
         f"{settings['beam_width']}, length exponent {settings['length_exponent']}, "
@@ -156,7 +122,7 @@ def table(split: str, found: dict[str, Any]) -> str:
         f"{settings['scorer']}. Beside them, the same captions on other photos."
     )
     head = ["| | photos in order | photos shuffled |", "|---|---|---|"]
-    return "\n".join([made, "", *head, *rows])
+    return "\n".join([text, "", *head, *rows])
 
 
 def listed(values: list) -> str:

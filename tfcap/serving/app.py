@@ -87,6 +87,7 @@ class _Service:
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="captioner")
         self._batcher = Batcher(self._worker, config, self.metrics)
         self._warm_up: Future | None = None
+        self._openapi = openapi.describe(config, captioner.version)
         self._page = page.render(config, asks_for_token, captioner.explains)
 
     @contextlib.asynccontextmanager
@@ -157,8 +158,7 @@ class _Service:
         return self.metrics.answer()
 
     async def read_openapi(self, request: Request) -> Response:
-        version = self._captioner.version
-        return JSONResponse(openapi.describe(self._config, version))
+        return JSONResponse(self._openapi)
 
     async def _captioned(
         self, request: Request, photos: Sequence[bytes]

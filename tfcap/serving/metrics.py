@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable
+from functools import partial
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -20,33 +21,26 @@ BATCHES = (1, 2, 4, 8, 16, 32, 64)
 class Metrics:
     """The counters of one application."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
-        self.requests = Counter(
-            "tfcap_requests",
-            "Requests answered",
-            ["route", "status"],
-            registry=registry,
+        counter = partial(Counter, registry=registry)
+        histogram = partial(Histogram, registry=registry)
+        self.requests = counter(
+            "tfcap_requests", "Requests answered", ["route", "status"]
         )
-        self.seconds = Histogram(
+        self.seconds = histogram(
             "tfcap_request_seconds",
             "From a request's first byte to its answer",
             ["route"],
             buckets=SECONDS,
-            registry=registry,
         )
-        self.photos = Counter(
-            "tfcap_photos", "Photos by what became of them", ["outcome"],
-            registry=registry,
-        )  # fmt: skip
-        self.batch = Histogram(
-            "tfcap_batch_photos", "Photos in a batch", buckets=BATCHES,
-            registry=registry,
-        )  # fmt: skip
-        self.model = Histogram(
-            "tfcap_model_seconds", "A run of the model", buckets=SECONDS,
-            registry=registry,
-        )  # fmt: skip
+        self.photos = counter("tfcap_photos", "Photos by outcome", ["outcome"])
+        self.batch = histogram(
+            "tfcap_batch_photos", "Photos in a batch", buckets=BATCHES
+        )
+        self.model = histogram(
+            "tfcap_model_seconds", "A run of the model", buckets=SECONDS
+        )
         self.queue = Gauge(
             "tfcap_queue_photos", "Photos waiting or being captioned", registry=registry
         )
