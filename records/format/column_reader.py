@@ -8,13 +8,15 @@ So captions can be read without the features, which take a hundred times as many
 """
 
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from typing import BinaryIO
 
 from records.errors import UserError
 from records.format.protobuf_wire import field, read_head
-from records.format.tfrecord import CHECKSUM, HEADER_BYTES, read_body, read_length
+from records.format.shard_reader import ShardReader
+from records.format.tfrecord import CHECKSUM, HEADER_BYTES, read_body
 from records.storage.base import BLOCK, is_remote
-from records.storage.files import open_file, reason
+from records.storage.files import named_errors
 
 WHOLE = 1 << 14  # bytes: skipping less saves no time
 BUFFER = 1 << 13  # bytes read at a time
@@ -32,33 +34,19 @@ def read_columns(path: str, columns: Collection[str]) -> Iterator[bytes]:
     """
     names = {name.encode() for name in columns}
     # Seeking on an object store costs a request, so there whole blocks are read.
-    buffering = BLOCK if is_remote(path) else BUFFER
-    try:
-        with open_file(path, buffering) as file:
-            yield from _records(file, path, names)
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {reason(error)}") from None
-
-
-def _records(file: BinaryIO, path: str, names: set[bytes]) -> Iterator[bytes]:
-    number = place = 0
-    while True:
-        try:
-            length = read_length(file)
-            record = _record(file, place, length, names) if length else None
-        except EOFError:
-            return
-        except ValueError:
+    reader = ShardReader(path, BLOCK if is_remote(path) else BUFFER)
+    with named_errors("read", path):
+        for number, (offset, length) in enumerate(reader.lengths()):
             record = None
-        if not length or record is None:
-            raise UserError(f"{path}: record {number} is damaged")
-        yield record
-        place += HEADER_BYTES + length + CHECKSUM.size
-        number += 1
+            with suppress(ValueError):
+                record = length and _record(reader.file, offset, length, names)
+            if not record:
+                raise UserError(f"{path}: record {number} is damaged")
+            yield record
 
 
 def _record(file: BinaryIO, place: int, length: int, names: set[bytes]) -> bytes | None:
-    """Reads a record after its length; None if it is damaged.
+    """Reads a record at `place`, after its length; None if it is damaged.
 
     Raises:
         ValueError: its bytes are no record of columns.

@@ -32,11 +32,10 @@ def read_numbered(
 def read_some(path: str, numbers: set[int]) -> Iterator[bytes]:
     """Yields records of one shard by their numbers in it."""
     reader = ShardReader(path, BLOCK if is_remote(path) else BUFFER)
-    left = len(numbers)
+    last = max(numbers)
     for number, offset in enumerate(reader.offsets()):
         if number in numbers:
             yield reader.read(offset)
-            left -= 1
-        if not left:
+        if number == last:
             return
-    raise UserError(f"{path}: record {max(numbers)} is missing")
+    raise UserError(f"{path}: record {last} is missing")

@@ -1,10 +1,11 @@
 """Reads single records of a shard by their offsets in the file."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 from records.errors import UserError
 from records.format.tfrecord import CHECKSUM, HEADER_BYTES, read_body, read_length
-from records.storage.files import open_file, reason
+from records.storage.files import named_errors, open_file
 
 NEAR = 1 << 16
 
@@ -23,10 +24,8 @@ class ShardReader:
 
     def __init__(self, path: str, buffering: int = NEAR):
         self.path = path
-        try:
-            self._file = open_file(path, buffering)
-        except OSError as error:
-            raise self._unreadable(error) from None
+        with named_errors("read", path):
+            self.file = open_file(path, buffering)
 
     def read(self, offset: int) -> bytes:
         """Returns the serialised record that begins at `offset`.
@@ -34,9 +33,13 @@ class ShardReader:
         Raises:
             UserError: no record begins there, or it does not fit its checksum.
         """
-        _, record = self._record(offset) or (None, None)
+        record = None
+        with named_errors("read", self.path), suppress(EOFError):
+            self.file.seek(offset)
+            length = read_length(self.file)
+            record = None if length is None else read_body(self.file, length)
         if record is None:
-            raise UserError(f"{self.path}: no whole record at byte {offset}")
+            raise self.damaged(offset)
         return record
 
     def entries(self) -> Iterator[tuple[int, bytes | None]]:
@@ -44,11 +47,10 @@ class ShardReader:
 
         After a damaged record the next one is read; after a damaged length none is.
         """
-        offset: int | None = 0
-        while offset is not None and (entry := self._record(offset)):
-            next_offset, record = entry
-            yield offset, record
-            offset = next_offset
+        with named_errors("read", self.path):
+            for offset, length in self.lengths():
+                record = None if length is None else read_body(self.file, length)
+                yield offset, record
 
     def offsets(self) -> Iterator[int]:
         """Yields the offset of each record; only the lengths of records are read.
@@ -56,36 +58,24 @@ class ShardReader:
         Raises:
             UserError: the file is cut short, or a length does not fit its checksum.
         """
-        offset = 0
-        try:
-            while True:
-                self._file.seek(offset)
-                length = read_length(self._file)
-                if length is None:
-                    raise UserError(f"{self.path}: no whole record at byte {offset}")
-                yield offset
-                offset += HEADER_BYTES + length + CHECKSUM.size
-        except EOFError:
-            return
-        except OSError as error:
-            raise self._unreadable(error) from None
-
-    def _record(self, offset: int) -> tuple[int | None, bytes | None] | None:
-        """Returns (offset of the next record, record), or None at the end of the file.
-
-        The record is None if it is damaged; both are None if its length is.
-        """
-        try:
-            self._file.seek(offset)
-            length = read_length(self._file)
+        for offset, length in self.lengths():
             if length is None:
-                return None, None
-            record = read_body(self._file, length)
-            return self._file.tell(), record
-        except EOFError:
-            return None
-        except OSError as error:
-            raise self._unreadable(error) from None
+                raise self.damaged(offset)
+            yield offset
 
-    def _unreadable(self, error: OSError) -> UserError:
-        return UserError(f"cannot read {self.path}: {reason(error)}")
+    def lengths(self) -> Iterator[tuple[int, int | None]]:
+        """Yields (offset, length) of each record; the file then stands at its content.
+
+        The last length is None if it is damaged, because nothing after it is found.
+        """
+        offset = 0
+        length: int | None = 0
+        with named_errors("read", self.path), suppress(EOFError):
+            while length is not None:
+                self.file.seek(offset)
+                length = read_length(self.file)
+                yield offset, length
+                offset += HEADER_BYTES + (length or 0) + CHECKSUM.size
+
+    def damaged(self, offset: int) -> UserError:
+        return UserError(f"{self.path}: no whole record at byte {offset}")

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from records.errors import UserError
-from records.format import column_reader, schema
+from records.format import column_reader, schema, shard_reader
 from records.format.column_reader import read_columns
 from records.format.protobuf_wire import field, read_head, varint
 from records.format.record_set import read_shard
@@ -54,7 +54,7 @@ def counted(monkeypatch):
         return io.BufferedReader(CountedFile(path), buffering)
 
     monkeypatch.setattr(CountedFile, "total", 0)
-    monkeypatch.setattr(column_reader, "open_file", open_file)
+    monkeypatch.setattr(shard_reader, "open_file", open_file)
     return CountedFile
 
 
