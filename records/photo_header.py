@@ -118,14 +118,6 @@ def refusal(photo: bytes) -> str | None:
     return None
 
 
-def decoding_cost(photo: bytes) -> float | None:
-    """Returns the cost of decoding a photo, in pixels; None without a valid header."""
-    try:
-        return read_header(photo).cost
-    except PhotoProblem:
-        return None
-
-
 def read_header(photo: bytes) -> Header:
     """Reads format and size.
 

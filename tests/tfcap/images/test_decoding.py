@@ -10,7 +10,7 @@ import tensorflow as tf
 from drawn_photos import drawing, encoded, photo
 from PIL import Image, ImageOps
 
-from records.photo_header import SCANS, decoding_cost
+from records.photo_header import SCANS, read_header
 from tfcap.config.serving import ServingConfig
 from tfcap.images import decoding
 from tfcap.images.decoding import (
@@ -179,7 +179,7 @@ def costliest_jpeg(pixels: int) -> bytes:
     whole = encoded(Image.new("RGB", (side, side)), "JPEG", progressive=True)
     last = whole.rindex(b"\xff\xda")
     cost_of_one = side * side / SCANS
-    more = int((pixels - decoding_cost(whole)) / cost_of_one)
+    more = int((pixels - read_header(whole).cost) / cost_of_one)
     return whole[:-2] + whole[last:-2] * more + whole[-2:]
 
 
@@ -191,7 +191,7 @@ def seconds_per_pixel(content: bytes) -> float:
         _, errors = read_all([content])
         assert errors.numpy().tolist() == [b""]
         times.append(time.monotonic() - started)
-    return min(times) / decoding_cost(content)
+    return min(times) / read_header(content).cost
 
 
 @pytest.mark.slow
@@ -200,6 +200,6 @@ def test_the_costliest_photo_takes_little_more_than_its_cost(make):
     """6 times as long as an ordinary one of the same cost; at most 15."""
     most = ServingConfig().max_pixels
     content = make(most)
-    assert 0.9 * most < decoding_cost(content) <= most
+    assert 0.9 * most < read_header(content).cost <= most
     ordinary = encoded(drawing().resize((4000, 3000)), "JPEG")
     assert seconds_per_pixel(content) < 15 * seconds_per_pixel(ordinary)

@@ -14,7 +14,7 @@ from fakes import photo as png
 from PIL import Image
 from served import PHOTOS, Server, computed_before_health, export, predict_body, serving
 
-from records.photo_header import decoding_cost
+from records.photo_header import read_header
 from tfcap.config.serving import ServingConfig
 from tfcap.images.decoding import read_what_can_be
 
@@ -76,7 +76,7 @@ def ask(server: Server, *photos: bytes) -> list[str]:
 
 def test_whoever_comes_after_the_costliest_request_is_answered(decoding):
     photo = costliest(SCALED["max_pixels"])
-    assert decoding_cost(photo) == SCALED["max_pixels"]
+    assert read_header(photo).cost == SCALED["max_pixels"]
     fit = LIMITS.max_waiting_pixels // LIMITS.max_pixels
     photos = [photo] * (fit - 1) + [costliest(SCALED["max_pixels"] * 9 // 10)]
     with (
