@@ -16,7 +16,7 @@ import json
 import os
 import re
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 from pydantic import ValidationError
@@ -184,24 +184,15 @@ def finished_report(
     A report that does not fit is removed before the shard is written again, so that an
     interruption between the two does not leave it beside the new shard.
     """
-    report = load_report(kind, report_path(output, shard))
-    path = os.path.join(output, shard)
-    fits = report and report.plan == plan and exists(path)
-    if report and fits and file_size(path) == report.size:
-        return report
-    remove_if_there(report_path(output, shard))
+    path = report_path(output, shard)
+    # A report is missing, damaged or of another version, or its shard is missing.
+    with suppress(FileNotFoundError, ValidationError):
+        report = kind.model_validate_json(read_file(path))
+        size = file_size(os.path.join(output, shard))
+        if (report.plan, report.size) == (plan, size):
+            return report
+    remove_if_there(path)
     return None
-
-
-def load_report(kind: type[AnyReport], path: str) -> AnyReport | None:
-    """Returns a report, or None if it is missing, damaged or of another version.
-
-    Without a report the shard is written again.
-    """
-    try:
-        return kind.model_validate_json(read_file(path))
-    except (FileNotFoundError, ValidationError):
-        return None
 
 
 def write_rejects(output: str, rejected: Iterable[Reject]) -> None:

@@ -3,6 +3,7 @@
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
+from typing import TypeVar
 
 from beam_jobs.build_job import Job
 from beam_jobs.elements import Plan
@@ -28,6 +29,8 @@ from records.text import vocabulary
 from records.text.vocabulary import Vocabulary
 
 EXAMPLES = 10  # of the words dropped for a reason
+
+Key = TypeVar("Key", int, str)
 
 
 class Finish(FileDoFn):
@@ -88,14 +91,14 @@ def add_up(
     return Statistics(
         photos_in=taken["photos"],
         photos_written=sum(report.shard.photos for report in reports),
-        rejected_photos=positive(rejected.photos),
+        rejected_photos=in_order(rejected.photos),
         captions_in=taken["captions"],
         captions_written=sum(report.shard.captions for report in reports),
-        rejected_captions=positive(rejected.captions),
+        rejected_captions=in_order(rejected.captions),
         tokens=sum(report.tokens for report in reports),
         out_of_vocabulary=sum(report.out_of_vocabulary for report in reports),
-        caption_lengths=total(report.caption_lengths for report in reports),
-        photo_formats=total(report.photo_formats for report in reports),
+        caption_lengths=in_order(total(r.caption_lengths for r in reports)),
+        photo_formats=in_order(total(r.photo_formats for r in reports)),
         words_in=taken["words"],
         words_kept=taken["words_kept"],
         dropped_words=dropped,
@@ -112,11 +115,10 @@ def uncaptioned_files(taken: Mapping[str, int]) -> int:
 
 
 def longest_by_split(reports: list[ShardReport]) -> dict[str, int]:
-    longest: dict[str, int] = {}
+    longest: dict[str, int] = defaultdict(int)
     for report in reports:
-        length = max(report.caption_lengths, default=0)
-        longest[report.split] = max(length, longest.get(report.split, 0))
-    return longest
+        longest[report.split] = max(longest[report.split], *report.caption_lengths, 0)
+    return dict(longest)
 
 
 def has_equal_captions(reports: list[ShardReport]) -> bool:
@@ -202,12 +204,10 @@ def sources(job: Job) -> dict[str, str]:
     return names
 
 
-def positive(counts: Counter[str]) -> dict[str, int]:
-    return {reason: n for reason, n in sorted(counts.items()) if n}
+def total(counts: Iterable[Mapping[Key, int]]) -> Counter[Key]:
+    return sum(map(Counter, counts), Counter())
 
 
-def total(counts: Iterable[dict]) -> dict:
-    summed: Counter = Counter()
-    for count in counts:
-        summed.update(count)
-    return dict(sorted(summed.items()))
+def in_order(counts: Counter[Key]) -> dict[Key, int]:
+    """Returns the positive counts, sorted by key."""
+    return dict(sorted((+counts).items()))

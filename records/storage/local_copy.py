@@ -1,5 +1,6 @@
 """Copies of remote files and directories, for libraries that read only a disk."""
 
+import atexit
 import functools
 import os
 import shutil
@@ -46,14 +47,11 @@ def lasting_local_copy(directory: str) -> str:
     if not is_remote(directory):
         return directory
     folder = tempfile.TemporaryDirectory(prefix="tfcap-")
-    _lasting.append(folder)
+    atexit.register(folder.cleanup)
     _copy_directory(directory, folder.name)
     if not os.listdir(folder.name):
         raise UserError(f"nothing is in {directory}")
     return folder.name
-
-
-_lasting: list[tempfile.TemporaryDirectory] = []
 
 
 def _copy(path: str, target: str) -> None:
