@@ -4,6 +4,7 @@ import argparse
 
 from records.console import add_command
 from records.tensorflow_logging import silence_startup
+from tfcap.cli.options import command_line
 
 
 def add_average(commands) -> None:
@@ -44,6 +45,6 @@ def average(args: argparse.Namespace) -> int:
     print(
         f"{args.output}: mean of {len(mean.steps)} checkpoints, after steps "
         f"{', '.join(map(str, mean.steps))}\n"
-        f"scores: tfcap evaluate --workdir {args.output} --records DIR"
+        f"scores: {command_line('evaluate', workdir=args.output, records='DIR')}"
     )
     return 0

@@ -72,7 +72,7 @@ def add_evaluate(commands: Any) -> None:
     parser.add_argument(
         "--photos", metavar="DIR", help="photo files for the gallery, if they moved"
     )
-    add_set(parser)
+    add_set(parser, "decoding.")
 
 
 def evaluate(args: argparse.Namespace) -> int:

@@ -4,7 +4,7 @@ import argparse
 
 from records.console import add_command
 from records.tensorflow_logging import silence_startup
-from tfcap.cli.options import add_set, decoding_config
+from tfcap.cli.options import add_set, command_line, decoding_config
 
 
 def add_export(commands) -> None:
@@ -54,7 +54,7 @@ def add_export(commands) -> None:
         help="caption these files, folders or patterns with the trained model and with "
         "the export, and print both",
     )
-    add_set(parser)
+    add_set(parser, "decoding.")
     parser.epilog += (
         ". Beam width and longest caption: --set decoding.beam_width=5 "
         "--set decoding.max_length=20. Exit code 1 if --check finds that float32 "
@@ -95,7 +95,7 @@ def write_export(args: argparse.Namespace) -> int:
     print(
         f"SavedModel: {path} ({size(path) / 1e6:.1f} MB, weights {args.weights})\n"
         "warm-up requests for TensorFlow Serving in it\n"
-        f"try it: tfcap caption --model {args.output} PHOTO.jpg"
+        f"try it: {command_line('caption', 'PHOTO.jpg', model=args.output)}"
     )
     return check_export(captioner, photos, args) if photos else 0
 

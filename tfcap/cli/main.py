@@ -15,6 +15,7 @@ from tfcap.cli.evaluate import add_evaluate
 from tfcap.cli.export import add_export
 from tfcap.cli.info import add_info
 from tfcap.cli.malloc import keep_freed_memory
+from tfcap.cli.options import explain_unknown
 from tfcap.cli.plugins import describe_plugin, find_plugins, load_plugin
 from tfcap.cli.recipes import add_recipes
 from tfcap.cli.serve import add_serve, serve
@@ -42,7 +43,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     plugins = {} if argv and argv[0] in ADD else find_plugins()
     if argv and argv[0] in plugins:
         return run_command(lambda: load_plugin(plugins[argv[0]])(argv[1:]))
-    args = make_parser(plugins).parse_args(argv)
+    parser = make_parser(plugins)
+    args, unknown = parser.parse_known_args(argv)
+    if unknown:
+        parser.error(explain_unknown(unknown, vars(args).get("set_prefix")))
     if args.run is not serve:  # a server gives back the memory of large requests
         keep_freed_memory()
     return run_command(lambda: args.run(args))

@@ -1,9 +1,18 @@
-"""The option `--set KEY=VALUE`, shared by several commands."""
+"""The option `--set KEY=VALUE`, and lines that commands print for users to copy."""
 
 import argparse
+import shlex
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tfcap.config.decoding import DecodingConfig
+    from tfcap.runs.workdir import Workdir
 
 
-def add_set(parser) -> None:
+def add_set(parser: argparse.ArgumentParser, prefix: str = "") -> None:
+    """Adds --set, for the keys of the configuration that begin with a prefix."""
+    parser.set_defaults(set_prefix=prefix)
     parser.add_argument(
         "--set",
         action="append",
@@ -13,7 +22,45 @@ def add_set(parser) -> None:
     )
 
 
-def decoding_config(workdir, args: argparse.Namespace):
+def command_line(command: str, *arguments: str, **options: str) -> str:
+    """Returns a tfcap command as a shell takes it.
+
+    >>> command_line("caption", "a.jpg", model="my export")
+    "tfcap caption --model 'my export' a.jpg"
+    """
+    words = [word for name, value in options.items() for word in (f"--{name}", value)]
+    return shlex.join(["tfcap", command, *words, *arguments])
+
+
+def explain_unknown(arguments: Sequence[str], prefix: str | None) -> str:
+    """Describes arguments that no option takes.
+
+    >>> explain_unknown(["--epochs", "3"], "")
+    'unrecognized arguments: --epochs 3. Did you mean --set training.epochs=3?'
+
+    Args:
+        arguments: of the command line.
+        prefix: of the keys that --set takes; None if the command has no --set.
+    """
+    overrides = "" if prefix is None else " or ".join(as_overrides(arguments, prefix))
+    hint = f". Did you mean {overrides}?" if overrides else ""
+    return f"unrecognized arguments: {' '.join(arguments)}{hint}"
+
+
+def as_overrides(arguments: Sequence[str], prefix: str) -> Iterator[str]:
+    """Yields the --set of each configuration key that is written as an option."""
+    from tfcap.config.loading import find_keys
+
+    for argument, following in zip(arguments, [*arguments[1:], "--"]):
+        option, equals, value = argument.partition("=")
+        if not equals:
+            value = "VALUE" if following.startswith("--") else following
+        if option.startswith("--"):
+            for key in find_keys(option[2:].replace("-", "_"), prefix):
+                yield f"--set {shlex.quote(f'{key}={value}')}"
+
+
+def decoding_config(workdir: "Workdir", args: argparse.Namespace) -> "DecodingConfig":
     """Returns the run's decoding settings with this command's overrides."""
     from records.errors import UserError
     from tfcap.config.loading import override

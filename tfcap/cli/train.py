@@ -2,15 +2,24 @@
 
 import argparse
 import json
+import os
+import shlex
 import signal
 import sys
 from contextlib import nullcontext
+from typing import TYPE_CHECKING
 
 from records.console import INTERRUPTED, add_command
 from records.tensorflow_logging import silence_startup
-from tfcap.cli.options import add_set
+from tfcap.cli.options import add_set, command_line
+
+if TYPE_CHECKING:
+    from records.format.record_set import RecordSet
+    from tfcap.config.experiment import Config
+    from tfcap.training.trainer import Outcome
 
 RUN_AGAIN = 75  # EX_TEMPFAIL of sysexits.h: nothing is wrong, try again
+STOPPED = b"stopped by SIGTERM; nothing is lost. Run the same command again to resume\n"
 
 
 def add_train(commands) -> None:
@@ -67,8 +76,8 @@ def train(args: argparse.Namespace) -> int:
         from tfcap.training.distributed.local_launcher import train_locally
 
         return train_locally(args)
-    # Replaced when training begins by a handler that saves: nothing is lost until then.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(RUN_AGAIN))
+    # Training replaces it by a handler that saves. Before and after nothing is unsaved.
+    signal.signal(signal.SIGTERM, stop_at_once)
     silence_startup()
 
     if args.seeds is not None:
@@ -79,7 +88,12 @@ def train(args: argparse.Namespace) -> int:
     return exit_code(outcome)
 
 
-def train_run(args: argparse.Namespace):
+def stop_at_once(*_: object) -> None:
+    os.write(2, STOPPED)  # print may not be entered twice
+    sys.exit(RUN_AGAIN)
+
+
+def train_run(args: argparse.Namespace) -> "tuple[Outcome, bool]":
     """Trains; returns the outcome, and whether this process is the chief worker."""
     from records.format.record_set import RecordSet
     from tfcap.memory import FREE_SOME, named_memory_errors
@@ -88,8 +102,8 @@ def train_run(args: argparse.Namespace):
     from tfcap.training.distributed.cluster import find_cluster
     from tfcap.training.trainer import Trainer
 
-    config = training_config(args)
     record_set = RecordSet.open(args.records)
+    config = training_config(args, record_set)
     cluster = find_cluster(config.training.strategy)
     if cluster.is_chief:
         check_no_seeds(args.workdir)
@@ -100,24 +114,31 @@ def train_run(args: argparse.Namespace):
         return trainer.run(), cluster.is_chief
 
 
-def exit_code(outcome) -> int:
+def exit_code(outcome: "Outcome") -> int:
     codes = {None: 0, signal.SIGTERM: RUN_AGAIN, signal.SIGINT: INTERRUPTED}
     return codes[outcome.stopped]
 
 
-def training_config(args: argparse.Namespace):
-    """Loads the configuration; with --init on top of the configuration of that run."""
+def training_config(args: argparse.Namespace, records: "RecordSet") -> "Config":
+    """Loads the configuration.
+
+    Keys that it leaves out are those of the run of `--init`; without one, those of the
+    build of the records.
+    """
     from tfcap.config.loading import load_config
-    from tfcap.runs.workdir import Workdir
+    from tfcap.runs.workdir import Workdir, recipe_of
 
     if not args.init:
-        return load_config(args.config, args.set)
-    base = Workdir.open(args.init).config
+        base = recipe_of(records).model_dump(mode="json")
+        return load_config(args.config, args.set, base)
+    base = Workdir.open(args.init).config.model_dump(mode="json")
     start = f"training.init={json.dumps(args.init)}"
     return load_config(args.config, [*args.set, start], base)
 
 
-def print_outcome(outcome, args: argparse.Namespace) -> None:
+def print_outcome(outcome: "Outcome", args: argparse.Namespace) -> None:
+    from tfcap.training.run_summary import counted
+
     if outcome.stopped:
         print(
             f"stopped by {outcome.stopped.name} after step {outcome.steps}; its state "
@@ -125,11 +146,20 @@ def print_outcome(outcome, args: argparse.Namespace) -> None:
         )
         return
     print(
-        f"{outcome.epochs} epochs, {outcome.steps} steps; lowest dev loss "
-        f"{outcome.best_loss:.3f} in epoch {outcome.best_epoch}\n"
-        f"curves: tensorboard --logdir {args.workdir}/tensorboard\n"
-        f"scores: tfcap evaluate --workdir {args.workdir} --records {args.records}"
+        f"{counted(outcome.epochs, 'epoch')}, {counted(outcome.steps, 'step')}; lowest "
+        f"dev loss {outcome.best_loss:.3f} in epoch {outcome.best_epoch}\n"
+        f"curves: tensorboard --logdir {shlex.quote(f'{args.workdir}/tensorboard')}\n"
+        f"scores: {evaluate_command(args)}"
     )
+
+
+def evaluate_command(args: argparse.Namespace) -> str:
+    """Returns the command that scores the run, on the test split if there is one."""
+    from records.format.record_set import RecordSet
+
+    has_test = RecordSet.open(args.records).manifest.photos("test")
+    options = {"workdir": args.workdir, "records": args.records}
+    return command_line("evaluate", **options, split="test" if has_test else "dev")
 
 
 def train_seeds(args: argparse.Namespace) -> int:
@@ -156,6 +186,7 @@ def check_seeds(args: argparse.Namespace) -> int:
             run, or the cluster has several workers.
     """
     from records.errors import UserError
+    from records.format.record_set import RecordSet
     from tfcap.runs.seeds import check_no_run, find_seeds
     from tfcap.training.distributed.cluster import find_cluster
 
@@ -163,9 +194,8 @@ def check_seeds(args: argparse.Namespace) -> int:
         raise UserError(f"--seeds: at least 2; received {args.seeds}")
     check_no_run(args.workdir)
     starts = find_seeds(args.init) if args.init else {}
-    settings = training_config(
-        changed(args, init=next(iter(starts.values()), args.init))
-    ).training
+    first = changed(args, init=next(iter(starts.values()), args.init))
+    settings = training_config(first, RecordSet.open(args.records)).training
     if not find_cluster(settings.strategy).is_alone:
         raise UserError(
             "--seeds trains on one host; with several workers give the command of each "
@@ -190,7 +220,7 @@ def changed(args: argparse.Namespace, **options) -> argparse.Namespace:
     return argparse.Namespace(**{**vars(args), **options})
 
 
-def print_seeds(outcomes: dict, args: argparse.Namespace) -> None:
+def print_seeds(outcomes: "dict[int, Outcome]", args: argparse.Namespace) -> None:
     from records.console import number_table, plain_console
 
     table = number_table("seed", "epochs", "lowest dev loss", "in epoch")
@@ -200,6 +230,5 @@ def print_seeds(outcomes: dict, args: argparse.Namespace) -> None:
     console = plain_console()
     console.print(table)
     console.print(
-        f"scores: tfcap evaluate --workdir {args.workdir} --records {args.records}\n"
-        "all as one model: the same with --ensemble"
+        f"scores: {evaluate_command(args)}\nall as one model: the same with --ensemble"
     )

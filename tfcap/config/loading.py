@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 import yaml
@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from records.console import suggest
 from records.errors import UserError
+from records.text.tokenizer_config import KIND_SETTINGS
 from tfcap.config.encoder import ENCODERS
 from tfcap.config.experiment import Config
 from tfcap.config.model import MODELS
@@ -18,6 +19,9 @@ from tfcap.config.serving import ServingConfig
 from tfcap.config.yaml_files import BoundedLoader, read_yaml
 
 FORMS = {**MODELS, **ENCODERS}  # forms of a section, as they stand in a location
+# Keys of the two forms of an encoder: a named network, and a model file.
+NETWORK_KEYS = {"name", "weights"}
+MODEL_KEYS = {"model", "signature", "preprocessing"}
 
 
 class ConfigLoader(BoundedLoader):
@@ -32,16 +36,19 @@ ConfigLoader.add_implicit_resolver(
 
 
 def load_config(
-    path: str, overrides: Sequence[str] = (), base: Config | None = None
+    path: str, overrides: Sequence[str] = (), base: Mapping[str, Any] | None = None
 ) -> Config:
     """Reads a configuration file and applies `key=value` overrides.
+
+    An override or file that names one form of encoder, or one kind of tokenizer,
+    switches off the keys of the others below it.
 
     >>> load_config("configs/demo.yaml", ["training.global_batch=64"])
 
     Args:
         path: the YAML file, or the name of a recipe (`tfcap recipes`).
         overrides: as `section.key=value`; the value is YAML.
-        base: gives the values that the file leaves out; None for the defaults.
+        base: sections with values that the file leaves out; None for the defaults.
 
     Raises:
         UserError: the file cannot be read or has an unknown key or an invalid value.
@@ -49,9 +56,7 @@ def load_config(
     """
     path = resolve_path(path)
     content = check_sections(read_yaml(path, ConfigLoader), path)
-    if base:
-        content = _merged(base.model_dump(mode="json"), content)
-    return _overridden(content, overrides, path)
+    return _overridden(_merged(base or {}, content), overrides, path)
 
 
 def override(config: Config, overrides: Sequence[str], origin: str) -> Config:
@@ -114,18 +119,35 @@ def check_sections(content: Any, path: str) -> dict[str, Any]:
 def _overridden(
     content: dict[str, Any], overrides: Sequence[str], origin: str
 ) -> Config:
+    changes: dict[str, Any] = {}
     for key_and_value in overrides:
-        _apply(content, key_and_value)
-    return parse_config(content, origin)
+        _apply(changes, key_and_value)
+    return parse_config(_merged(content, changes), origin)
 
 
-def _merged(base: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
+def _merged(base: Mapping[str, Any], content: Mapping[str, Any]) -> dict[str, Any]:
     """Returns `content` with the values of `base` where it has none."""
-    merged = base | content
+    merged = {**base, **content}
     for key, value in content.items():
         if isinstance(value, dict) and isinstance(base.get(key), dict):
-            merged[key] = _merged(base[key], value)
+            off = _switched_off(key, base[key], value)
+            below = {k: v for k, v in base[key].items() if k not in off}
+            merged[key] = _merged(below, value)
     return merged
+
+
+def _switched_off(
+    section: str, base: Mapping[str, Any], content: Mapping[str, Any]
+) -> set[str]:
+    """Returns the keys of `base` that belong to another form than `content` names."""
+    names = {key for key, value in content.items() if value is not None}
+    if section == "encoder" and "model" in names:
+        return NETWORK_KEYS
+    if section == "encoder" and names & NETWORK_KEYS and base.get("model") is not None:
+        return MODEL_KEYS
+    if section == "tokenizer" and "kind" in names:
+        return {key for key, kind in KIND_SETTINGS.items() if kind != content["kind"]}
+    return set()
 
 
 def _apply(content: dict[str, Any], override: str) -> None:
@@ -145,6 +167,26 @@ def _apply(content: dict[str, Any], override: str) -> None:
     except yaml.YAMLError as error:
         problem = " ".join(str(error).split())
         raise UserError(f"--set {key}: the value is not YAML: {problem}") from None
+
+
+def find_keys(name: str, prefix: str = "") -> list[str]:
+    """Returns the dotted keys of the configuration with this prefix, by their name.
+
+    >>> find_keys("epochs")
+    ['training.epochs']
+    """
+    keys = (key for key in dict.fromkeys(_all_keys(Config)) if key.startswith(prefix))
+    return [key for key in keys if key == name or key.endswith(f".{name}")]
+
+
+def _all_keys(section: Any) -> Iterator[str]:
+    for name, field in section.model_fields.items():
+        kinds = get_args(field.annotation) or [field.annotation]
+        inner = [kind for kind in kinds if hasattr(kind, "model_fields")]
+        if not inner:
+            yield name
+        for kind in inner:
+            yield from (f"{name}.{key}" for key in _all_keys(kind))
 
 
 def _keys_at(root: type[BaseModel], path: Sequence[str | int]) -> list[str]:

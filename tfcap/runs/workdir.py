@@ -12,6 +12,7 @@ average.json      which checkpoints of another run were averaged, if this is an 
 """
 
 import os
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -129,7 +130,7 @@ class Workdir:
         if not exists(config):
             raise UserError(
                 f"{path} is not a work directory: it has no {CONFIG}. Train first: "
-                f"tfcap train --config FILE --records DIR --workdir {path}"
+                f"tfcap train --config FILE --records DIR --workdir {shlex.quote(path)}"
             )
         manifest = load_manifest(path)
         return cls(path, load_saved(config), manifest, check_vocabulary(path, manifest))
@@ -240,6 +241,12 @@ def lock_workdir(path: str) -> Iterator[None]:
             os.rmdir(path)
 
 
+def recipe_of(records: RecordSet) -> RecipeOfRecords:
+    """Returns the sections of the configuration that the records were made with."""
+    path = os.path.join(records.directory, manifest_module.FILE_NAME)
+    return parse_recipe(records.manifest.configuration, path)
+
+
 def resolve_config(config: Config, records: RecordSet) -> Config:
     """Returns the configuration with the sections that the records were made with.
 
@@ -256,17 +263,14 @@ def resolve_config(config: Config, records: RecordSet) -> Config:
     Raises:
         UserError: encoder or tokenizer is not that of the records.
     """
-    made = parse_recipe(
-        records.manifest.configuration,
-        os.path.join(records.directory, manifest_module.FILE_NAME),
-    )
+    made = recipe_of(records)
     old, new = flatten(made.model_dump()), flatten(config.model_dump())
     for key in sorted(old):
         fixed = key.startswith("tokenizer.") or key in ENCODER_KEYS
-        if fixed and old[key] != new[key]:
+        if fixed and old[key] != new.get(key):
             raise UserError(
                 f"the records in {records.directory} were made with {key}: "
-                f"{old[key]!r}, but the configuration says {new[key]!r}; use the "
+                f"{old[key]!r}, but the configuration says {new.get(key)!r}; use the "
                 "configuration they were made with, or build them again"
             )
     sections = {name: getattr(made, name) for name in RecipeOfRecords.model_fields}

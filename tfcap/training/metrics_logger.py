@@ -51,7 +51,7 @@ class MetricsLogger:
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("loss {task.fields[loss]:.3f}, {task.fields[rate]:,.0f} rows/s"),
+            TextColumn("{task.fields[status]}"),
             TimeRemainingColumn(),
             console=self.console,
             disable=workdir is None or not sys.stderr.isatty(),
@@ -61,7 +61,7 @@ class MetricsLogger:
         with self.writing():
             self.train, self.dev = self.writer("train"), self.writer("dev")
         self.bar.start()
-        self.task = self.bar.add_task("", loss=float("nan"), rate=0)
+        self.task = self.bar.add_task("", status="compiling")
         return self
 
     def writer(self, name: str) -> tf.summary.SummaryWriter:
@@ -132,8 +132,8 @@ class MetricsLogger:
                 tf.summary.scalar(name, value, step)
         self.loss, self.count = self.loss + loss, self.count + count
         self.rows, self.seconds = self.rows + rows, self.seconds + seconds
-        rate = self.rows / self.seconds
-        self.bar.update(self.task, loss=loss / count, rate=rate)
+        status = f"loss {loss / count:.3f}, {self.rows / self.seconds:,.0f} rows/s"
+        self.bar.update(self.task, status=status)
 
     def show_samples(self, step: int, samples: Samples) -> None:
         captions = samples.captions()

@@ -9,6 +9,7 @@ from keras.optimizers.schedules import LearningRateSchedule
 
 from tfcap.config.training import ScheduleConfig, TrainingConfig
 from tfcap.models.base import CaptioningModel
+from tfcap.training.run_summary import counted
 
 
 class WarmUp(LearningRateSchedule):
@@ -39,9 +40,9 @@ def beyond_training(
     total = steps_per_epoch * epochs
     if config.warmup_steps > total:
         yield (
-            f"warmup_steps is {config.warmup_steps}, but training has {total} steps "
-            f"({epochs} epochs of {steps_per_epoch}): the learning rate never reaches "
-            f"{config.rate:g}"
+            f"warmup_steps is {config.warmup_steps}, but training has "
+            f"{counted(total, 'step')} ({counted(epochs, 'epoch')} of "
+            f"{steps_per_epoch:,}): the learning rate never reaches {config.rate:g}"
         )
     late = [f"({epoch}, {rate:g})" for epoch, rate in config.steps if epoch >= epochs]
     if late:

@@ -46,12 +46,42 @@ def test_wrong_usage_is_2(argv, capsys):
     assert "usage: tfcap" in capsys.readouterr().err
 
 
+TRAIN = ["train", "--config", "c", "--records", "r", "--workdir", "w"]
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (
+            [*TRAIN, "--epochs", "3"],
+            "--epochs 3. Did you mean --set training.epochs=3?",
+        ),
+        ([*TRAIN, "--global-batch=8"], "Did you mean --set training.global_batch=8?"),
+        (
+            [*TRAIN, "--keep_photos", "--flip"],
+            "mean --set records.keep_photos=VALUE or",
+        ),
+        ([*TRAIN, "--bogus", "1"], "unrecognized arguments: --bogus 1\n"),
+        (
+            ["evaluate", "--workdir", "w", "--records", "r", "--seed", "1"],
+            "Did you mean --set decoding.sampling.seed=1?",
+        ),
+        (["caption", "--model", "m", "--seed", "1", "a.jpg"], "arguments: --seed\n"),
+    ],
+)
+def test_a_key_written_as_an_option_is_explained(argv, message, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main.main(argv)
+    assert ended.value.code == 2
+    assert message in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
         (
             ["train", "--config", "none.yaml", "--records", "r", "--workdir", "w"],
-            "error: cannot read none.yaml",
+            "error: r is not a record set",
         ),
         (
             ["evaluate", "--workdir", "none", "--records", "r"],
@@ -277,7 +307,7 @@ def test_out_of_memory_is_one_sentence(argv, where, capsys, monkeypatch, tmp_pat
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(where, full)
-    monkeypatch.setattr("tfcap.cli.train.training_config", lambda _: Config())
+    monkeypatch.setattr("tfcap.cli.train.training_config", lambda *_: Config())
     monkeypatch.setattr("records.format.record_set.RecordSet.open", lambda _: None)
     assert main.main(argv) == 1
     err = capsys.readouterr().err

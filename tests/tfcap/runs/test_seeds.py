@@ -81,12 +81,12 @@ def test_each_seed_is_the_run_it_would_be_alone(trained, tmp_path):
 
 
 def test_the_second_phase_starts_from_the_run_of_its_seed(trained):
-    command, folder, _ = trained
+    command, folder, records = trained
     args = main.make_parser().parse_args([*command, "w", f"--init={folder}"])
     for seed in (4, 5):
         own = for_seed(args, seed)
         assert (own.workdir, own.init) == (f"w/seed-{seed}", f"{folder}/seed-{seed}")
-        assert training_config(own).training.seed == seed
+        assert training_config(own, records).training.seed == seed
     with pytest.raises(UserError, match="holds runs of the seeds 4, 5, none of 6"):
         for_seed(args, 6)
 

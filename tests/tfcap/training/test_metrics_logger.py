@@ -6,6 +6,12 @@ import pytest
 
 from tfcap.config.training import TrainingConfig
 from tfcap.training.metrics_logger import MetricsLogger
+from tfcap.training.train_step import StepResult
+
+
+@pytest.fixture
+def workdir(tmp_path):
+    return SimpleNamespace(folder=lambda name: str(tmp_path / name))
 
 
 @pytest.mark.parametrize(
@@ -15,11 +21,21 @@ from tfcap.training.metrics_logger import MetricsLogger
         (["a dog", "a cat"], "dev 2.000 (best)\n"),
     ],
 )
-def test_the_line_of_an_epoch(tmp_path, capsys, captions, end):
+def test_the_line_of_an_epoch(workdir, capsys, captions, end):
     samples = SimpleNamespace(captions=lambda: captions, draw=lambda *_: None)
-    workdir = SimpleNamespace(folder=lambda name: str(tmp_path / name))
     with MetricsLogger(workdir, 1, TrainingConfig()) as metrics:
         metrics.start_epoch(0, 0)
         metrics.show_samples(1, samples)
         metrics.end_epoch(1, 2.0, True)
     assert capsys.readouterr().err == f"epoch 1/20: {end}"
+
+
+def test_the_bar_says_compiling_until_the_first_result(workdir):
+    with MetricsLogger(workdir, 2, TrainingConfig()) as metrics:
+        metrics.start_epoch(0, 0)
+        (task,) = metrics.bar.tasks
+        assert task.fields["status"] == "compiling"
+        metrics.draw(1, 0.1, [StepResult(6.0, 3, 9, 1.0, 1.0, 0.0)])
+        assert task.fields["status"].startswith("loss 2.000, ")
+        metrics.start_epoch(1, 0)
+        assert task.fields["status"].startswith("loss 2.000, ")

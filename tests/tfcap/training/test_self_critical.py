@@ -224,6 +224,7 @@ def test_another_model_than_that_of_the_first_run(first, tmp_path):
     path = str(tmp_path / "own.yaml")
     (tmp_path / "own.yaml").write_text("model: {embedding_units: 6}\n")
     init = [f"training.init={trainer.workdir.path}"]
-    config = load_config(path, init, trainer.workdir.config)
+    base = trainer.workdir.config.model_dump(mode="json")
+    config = load_config(path, init, base)
     with pytest.raises(UserError, match=r"has model\.embedding_units: 5, this run 6"):
         Trainer(config, records, str(tmp_path / "run"))
