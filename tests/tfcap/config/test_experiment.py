@@ -1,0 +1,49 @@
+"""The configuration of an experiment, and the files in configs/."""
+
+import re
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from tfcap.config.experiment import Config
+from tfcap.config.loading import load_config, parse_config
+
+FILES = sorted(Path(__file__).parents[3].joinpath("configs").glob("*.yaml"))
+# The files for `--beam_options` name the runner; the others are for `--config`.
+CONFIGS = [path for path in FILES if "\nrunner: " not in path.read_text()]
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_every_configuration_loads_and_is_headed_by_its_command(path):
+    load_config(str(path))
+    header = path.read_text().split("\n\n")[0]
+    assert "make demo" in header or "tfcap train --config configs/" in header
+
+
+def test_an_empty_file_is_all_defaults(write):
+    assert load_config(write("")) == Config()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("trainig: {}", "unknown key 'trainig'; did you mean 'training'"),
+        (
+            "{model: {name: attention}, training: {jit_compile: true}}",
+            "training.jit_compile needs model.name: merge",
+        ),
+    ],
+)
+def test_wrong_sections_are_named(refused, text, message):
+    assert re.search(message, refused(text))
+
+
+def test_sections_are_frozen():
+    with pytest.raises(ValidationError):
+        Config().training.epochs = 3
+
+
+def test_a_configuration_survives_json():
+    config = parse_config({"training": {"patience": 3}}, "test")
+    assert parse_config(config.model_dump(mode="json"), "test") == config
