@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import resources
+from typing import Any
 
 import jinja2
 from markupsafe import Markup
@@ -43,7 +44,8 @@ class Page:
     def script(self) -> Markup:
         return read_files(self.package, self.scripts)
 
-    def render(self, **values) -> str:
+    def render(self, **values: Any) -> str:
+        """Returns the page; `values` are the names that its template uses."""
         template = environment(self.package).get_template(self.template)
         return template.render(values, style=self.style, script=self.script)
 

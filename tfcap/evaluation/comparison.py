@@ -8,6 +8,7 @@ from rich.table import Table
 
 from records.console import number_table
 from records.errors import UserError
+from records.wording import percent
 from tfcap.metrics import bootstrap
 from tfcap.metrics.bootstrap import Difference, Result, check_same_photos
 from tfcap.metrics.coco_format import Captions, References, read_results
@@ -15,7 +16,7 @@ from tfcap.metrics.coco_format import Captions, References, read_results
 
 @dataclass(frozen=True)
 class Earlier:
-    """A result on disk.
+    """An earlier result on disk.
 
     Attributes:
         path: Path of its results file or folder.
@@ -29,13 +30,17 @@ class Earlier:
 
     @classmethod
     def read(cls, path: str) -> "Earlier":
-        """Reads a result; raises UserError as `read_results` does."""
+        """Reads a result.
+
+        Raises:
+            UserError: The result is missing or damaged.
+        """
         return cls(path, *read_results(path))
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """How the scores of two results differ.
+    """The differences of the scores of two results.
 
     Attributes:
         path: Path of the earlier result.
@@ -46,8 +51,12 @@ class Comparison:
     differences: dict[str, Difference]
 
     @classmethod
-    def of(cls, this: Result, references: References, earlier: Earlier):
-        """Compares; raises UserError if photos or references differ."""
+    def of(cls, this: Result, references: References, earlier: Earlier) -> "Comparison":
+        """Compares two results.
+
+        Raises:
+            UserError: Photos or references differ.
+        """
         check_same_photos(set(references), set(earlier.captions))
         check_same_references(references, earlier)
         other = Result.of(earlier.captions, references)
@@ -70,21 +79,21 @@ class Comparison:
         title = f"against {self.path}, {bootstrap.RESAMPLES:,} samples of the photos"
         columns = "this", "the other", "difference", "95 % from", "to", "p"
         table = number_table("percent", *columns, title=title)
-        for name, found in self.differences.items():
-            scores = [f"{100 * value:.1f}" for value in (found.this, found.other)]
-            ends = [found.difference, *found.interval]
+        for name, score in self.differences.items():
+            scores = map(percent, (score.this, score.other))
+            ends = (score.difference, *score.interval)
             signed = [f"{100 * value:+.2f}" for value in ends]
-            table.add_row(name, *scores, *signed, f"{found.p:.4f}")
+            table.add_row(name, *scores, *signed, f"{score.p:.4f}")
         return table
 
 
 def check_same_references(ours: References, earlier: Earlier) -> None:
     for photo, texts in sorted(ours.items()):
-        here, there = Counter(texts), Counter(earlier.references[photo])
-        if alone := sorted((here - there) + (there - here)):
+        these, others = Counter(texts), Counter(earlier.references[photo])
+        if unshared := sorted((these - others) + (others - these)):
             raise UserError(
                 f"the result in {earlier.path} was scored against other references: it "
-                f"has {there.total()} of {photo!r}, this one {here.total()}, and "
-                f"{alone[0]!r} is not in both. Score both on records of the same "
+                f"has {others.total()} of {photo!r}, this one {these.total()}, and "
+                f"{unshared[0]!r} is not in both. Score both on records of the same "
                 "captions"
             )

@@ -122,7 +122,7 @@ def evaluate(
     """
     members_records = [record_sets[match_records(run, record_sets)] for run in members]
     records = members_records[0]
-    references = read_references(records, split)
+    references = dict(read_texts(records, split))
     model, about = restore(members)
     sources = feature_sources(model, members_records)
     captions, likelihoods = caption_split(model, sources, split, decoding)
@@ -132,7 +132,7 @@ def evaluate(
         "split": split,
         "photos": len(captions),
         "references": sum(map(len, references.values())),
-        "references_per_photo": range_of(references),
+        "references_per_photo": references_per_photo(references),
         **about,
         **describe_search(sources, decoding),
         **describe_scorer(scores),
@@ -158,7 +158,7 @@ def describe_search(
 
 
 def describe_scorer(scores: scoring.Scores) -> dict[str, Any]:
-    """Returns what computed the scores, and where pycocoevalcap's would differ."""
+    """Returns the scorer, and why coco-caption would compute other scores."""
     units = "words as its Penn Treebank tokenizer makes them"
     if scores.unit == scoring.CHARACTER:
         units = "each character a word: the references have no spaces between words"
@@ -171,15 +171,10 @@ def describe_scorer(scores: scoring.Scores) -> dict[str, Any]:
     return about
 
 
-def read_references(records: RecordSet, split: str) -> dict[str, tuple[str, ...]]:
-    """Reads the captions of a split as in the source, by photo id."""
-    return dict(read_texts(records, split))
-
-
-def range_of(references: References) -> str:
+def references_per_photo(references: References) -> str:
     """Returns the number of references per photo, as `5` or `3 to 5`."""
-    counts = sorted(map(len, references.values()))
-    return " to ".join(str(n) for n in dict.fromkeys([counts[0], counts[-1]]))
+    counts = set(map(len, references.values()))
+    return " to ".join(map(str, sorted({min(counts), max(counts)})))
 
 
 def caption_split(
@@ -225,7 +220,8 @@ def make_caption_function(
     """Returns a graph that captions a batch of photos.
 
     Models of an ensemble may share a source. The graph takes the features of each
-    distinct source once, [photos, *shape], and hands every model its own.
+    distinct source once, [photos, *shape], and passes every model those it was made
+    for.
 
     Returns:
         Features of each of `distinct(sources)` -> captions, string [photos], and their
@@ -242,14 +238,16 @@ def make_caption_function(
     )
 
     @tf.function(input_signature=[source.spec for source in inputs], autograph=False)
-    def caption_batch(*features):
+    def caption_batch(*features: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         # One tensor stands for all models that read it.
-        if len(inputs) == 1:
-            model_features = features[0]
-        else:
-            model_features = [features[i] for i in input_of_model]
+        shared = len(inputs) == 1
         captions = search(
-            model, model_features, decoding, records.vocabulary, tokenizer, mbr_scorer
+            model,
+            features[0] if shared else [features[i] for i in input_of_model],
+            decoding,
+            records.vocabulary,
+            tokenizer,
+            mbr_scorer,
         )
         best = detokenize(captions.tokens[:, 0], records.vocabulary, tokenizer)
         return best, captions.mean_log_probability()[:, 0]

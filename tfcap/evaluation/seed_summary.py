@@ -7,6 +7,7 @@ from typing import Any
 from rich.table import Table
 
 from records.console import number_table
+from records.wording import percent
 from tfcap.evaluation.evaluator import Evaluation, write_results
 from tfcap.metrics import scoring
 from tfcap.runs.ensemble import SCORES
@@ -19,6 +20,7 @@ class SeedScores:
     runs: dict[int, Evaluation]
 
     def values(self, name: str) -> list[float]:
+        """Returns one score of each run."""
         return [run.rows()[name][0] for run in self.runs.values()]
 
     @property
@@ -50,8 +52,8 @@ class SeedScores:
         return runs[0] | {key: [v for run in runs for v in run[key]] for key in lists}
 
     @property
-    def captions(self) -> dict[str, list]:
-        """How varied the captions of each run are (`scoring.describe`)."""
+    def captions(self) -> dict[str, list[Any]]:
+        """The variety of the captions of each run (`scoring.describe`)."""
         runs = [scoring.describe(run.captions) for run in self.runs.values()]
         return {key: [run[key] for run in runs] for key in runs[0]}
 
@@ -76,8 +78,8 @@ class SeedScores:
             "percent", *seeds, "mean", "± deviation", "photos shuffled"
         )
         for name in self.names:
-            scores = [f"{100 * v:.1f}" for v in (*self.values(name), self.mean[name])]
-            spread, control = self.deviation[name], self.mismatched_mean[name]
-            shown = "" if spread is None else f"{100 * spread:.2f}"
-            table.add_row(name, *scores, shown, f"{100 * control:.1f}")
+            scores = map(percent, (*self.values(name), self.mean[name]))
+            deviation = self.deviation[name]
+            spread = "" if deviation is None else f"{100 * deviation:.2f}"
+            table.add_row(name, *scores, spread, percent(self.mismatched_mean[name]))
         return table
