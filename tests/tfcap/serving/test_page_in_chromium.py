@@ -262,7 +262,7 @@ def test_a_model_that_gives_captions_alone(open_page):
     page = open_page(captioner=Terse())
     page.all(".sample")[0].click()
     page.until_progress("1 of 1 captioned. It says: a dog")
-    assert not any(section.is_displayed() for section in page.all(".told section"))
+    assert not any(section.is_displayed() for section in page.all(".answer section"))
 
 
 def test_the_keyboard_is_enough(open_page):
@@ -340,7 +340,7 @@ def test_a_server_that_has_gone_is_said(open_page):
     page.all(".sample")[0].click()
     page.until_progress("0 of 1 captioned, 1 without a caption")
     assert "the server cannot be reached" in page.texts(".caption")[0]
-    page.all(".again")[0].click()
+    page.all(".retry")[0].click()
     page.until_progress("0 of 1 captioned, 1 without a caption")
 
 

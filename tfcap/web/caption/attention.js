@@ -1,10 +1,10 @@
 
-// Attention: where the model looked, [rows][columns] of the whole photo, as shade.
+// Draws attention weights, [rows][columns] over the whole photo, as shade.
 
 const SHADE_SIDE = 96;  // pixels; the browser stretches them over the photo
-const DARKEST = 0.8;  // opacity where the model did not look
+const DARKEST = 0.8;  // opacity where the attention is 0
 
-// A canvas to lay over the photo: clear where the model looked most, dark elsewhere.
+// Returns a canvas to lay over the photo: clear at the maximum, dark elsewhere.
 function shade(cells) {
   const levels = smooth(cells);
   const most = Math.max(...levels);
@@ -19,7 +19,7 @@ function shade(cells) {
   return canvas;
 }
 
-// Cells blurred, as in Xu et al. 2015: [rows][columns] to SHADE_SIDE squared, row by row.
+// Blurs cells as in Xu et al. 2015: [rows][columns] to SHADE_SIDE squared, row by row.
 function smooth(cells) {
   const down = weights(cells.length);
   const across = weights(cells[0].length);
@@ -29,7 +29,7 @@ function smooth(cells) {
     across.map((_, x) => weight.reduce((sum, w, row) => sum + w * wide[row][x], 0)));
 }
 
-// How much each of `count` cells counts at each of SHADE_SIDE points along them.
+// Returns the weight of each of `count` cells at each of SHADE_SIDE points along them.
 function weights(count) {
   return Array.from({ length: SHADE_SIDE }, (_, i) => {
     const at = ((i + 0.5) / SHADE_SIDE) * count - 0.5;
@@ -39,7 +39,7 @@ function weights(count) {
   });
 }
 
-// The same in words, for those who do not see it: the middle of what got most.
+// Names the centre of the strongest cells, for readers who do not see the picture.
 function place(cells) {
   const flat = cells.flat();
   const most = Math.max(...flat);

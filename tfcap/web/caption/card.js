@@ -1,5 +1,5 @@
 
-// A card: one photo and what became of it.
+// A card: a photo, and its caption or an error.
 
 const STEP = 800;  // milliseconds a word, when they are played
 
@@ -8,7 +8,7 @@ class Card {
     this.file = file;
     const template = document.getElementById("card").content.firstElementChild;
     this.element = document.importNode(template, true);  // a clone would load no photo
-    this.maps = null;  // a shade for each word, of models that look
+    this.maps = null;  // a shade for each word, if the model has attention
     this.pinned = null;
     this.find(".name").textContent = file.name;
     this.loaded = this.showPhoto();
@@ -37,16 +37,16 @@ class Card {
     const caption = this.find(".caption");
     caption.className = "caption waiting";
     caption.textContent = text;
-    this.find(".again").hidden = true;
+    this.find(".retry").hidden = true;
   }
 
-  fail(message, again) {
+  fail(message, retry) {
     const caption = this.find(".caption");
     caption.className = "caption bad";
     caption.textContent = `No caption: ${message}.`;
-    const button = this.find(".again");
-    button.hidden = !again;
-    button.onclick = again;
+    const button = this.find(".retry");
+    button.hidden = !retry;
+    button.onclick = retry;
   }
 
   async show({ caption, score, words = [], beams = [], attention = null }) {
@@ -96,7 +96,7 @@ class Card {
     return tile;
   }
 
-  // Words of a model that looks are buttons, in one toolbar: Tab stops there once.
+  // With attention, words are buttons of a toolbar, at which Tab stops once.
   listen() {
     this.find(".words").setAttribute("role", "toolbar");
     this.find(".words").setAttribute("aria-label", "Words; arrow keys move");
@@ -117,7 +117,7 @@ class Card {
     return `${word}: ${percent(this.words[i].probability)}${where}`;
   }
 
-  // The photo as it was looked at, as wide as a word.
+  // Returns the photo under its shade, as wide as a word.
   small(photo, map) {
     const canvas = document.createElement("canvas");
     canvas.width = 160;
@@ -128,7 +128,7 @@ class Card {
     return canvas;
   }
 
-  // Lays a word's map over the photo; null takes it away.
+  // Lays a word's shade over the photo; null removes it.
   look(i) {
     const over = this.find(".look");
     over.classList.toggle("on", i !== null);
@@ -175,7 +175,7 @@ class Card {
   }
 }
 
-// One cell is the whole photo: there is nothing to show.
+// A single cell is the whole photo, which shows nothing.
 const looks = (attention) => attention && attention[0] && attention[0].flat().length > 1;
 const decimal = (score) => score.toFixed(2).replace("-", "−");
 const percent = (part) => (part < 0.01 ? "under 1 %" : `${Math.round(100 * part)} %`);

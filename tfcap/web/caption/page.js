@@ -1,5 +1,5 @@
 
-// The page: photos in, a few at a time to the server, and how far they are.
+// The page: takes photos, sends a few at a time to the server, and shows its progress.
 
 const LANES = 4;  // photos on their way at a time: the server captions them together
 const at = (id) => document.getElementById(id);
@@ -28,7 +28,7 @@ function work() {
   showProgress();
 }
 
-// A photo that fails takes no other with it.
+// A photo that fails does not stop the others.
 async function caption(card) {
   const mine = round;
   mine.running += 1;
@@ -49,13 +49,13 @@ function fail(card, problem) {
   if (!(problem instanceof Refused)) console.error(problem);
   if (problem.token) return askForToken(card);
   round.failed += 1;
-  const again = () => {
+  const retry = () => {
     round.failed -= 1;
     tryAgain([card]);
-    at("choose").focus();  // the button that had it is gone
+    at("choose").focus();  // the button that had the focus is gone
   };
   const message = problem instanceof Refused ? problem.message : "the answer cannot be shown";
-  card.fail(message, problem.again && again);
+  card.fail(message, problem.retry && retry);
 }
 
 function tryAgain(cards) {
@@ -64,7 +64,7 @@ function tryAgain(cards) {
   work();
 }
 
-// Shows the field, for this photo and all others that come back without a caption.
+// Shows the field, for this photo and all others that need the token.
 function askForToken(card) {
   card.say("Waiting for the token …");
   round.withoutToken.push(card);
@@ -101,8 +101,8 @@ async function addSample(button) {
   add([new File([content], `${button.title}.jpg`, { type: content.type })]);
 }
 
-// Files of a paste or a drop, which may also be a text or a link.
-function addWhatIs(transfer, otherwise) {
+// Adds the files of a paste or a drop, which may also be a text or a link.
+function addFiles(transfer, otherwise) {
   const files = [...transfer.files];
   if (files.length) add(files);
   else at("progress").textContent = otherwise;
@@ -130,7 +130,7 @@ at("token-form").onsubmit = (event) => {
 for (const button of document.querySelectorAll(".sample")) button.onclick = () => addSample(button);
 document.addEventListener("paste", (event) => {
   if (event.target.id === "token") return;
-  addWhatIs(event.clipboardData, "There is no photo on the clipboard.");
+  addFiles(event.clipboardData, "There is no photo on the clipboard.");
 });
 // On the whole page: a photo dropped beside the field must not replace the page.
 document.addEventListener("dragover", (event) => {
@@ -143,6 +143,6 @@ document.addEventListener("dragleave", (event) => {
 document.addEventListener("drop", (event) => {
   event.preventDefault();
   at("drop").classList.remove("over");
-  addWhatIs(event.dataTransfer, "What was dropped is no file; save the photo first.");
+  addFiles(event.dataTransfer, "This is not a file; save the photo first.");
 });
 warnOfStart();

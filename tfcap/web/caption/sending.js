@@ -1,7 +1,7 @@
 
 "use strict";
 
-// Sending: one photo to the server, and its caption or what is wrong, in words.
+// Sends a photo to the server; returns its caption, or says in words what is wrong.
 
 const TYPES = ["image/jpeg", "image/png", "image/gif", "image/bmp", "image/webp"];
 const MAX_BYTES = Number(document.body.dataset.maxBytes);
@@ -10,16 +10,16 @@ const FORM_BYTES = 2048;  // what multipart adds around a photo
 const MAX_SIDE = 2048;  // pixels of a photo that is made smaller; a model sees fewer
 const TRIES = 5;  // while the server is busy
 
-// Why a photo has no caption.
+// The reason why a photo has no caption.
 class Refused extends Error {
-  constructor(message, { again = false, token = false } = {}) {
+  constructor(message, { retry = false, token = false } = {}) {
     super(message);
-    this.again = again;  // the same photo may do better another time
-    this.token = token;  // the server asks for a token, or for another
+    this.retry = retry;  // the same photo may succeed later
+    this.token = token;  // the server asks for a token, or for another one
   }
 }
 
-// `say` gets what is going on meanwhile, in words.
+// Calls `say` with the progress, in words.
 async function captionOf(file, token, signal, say) {
   const form = new FormData();
   form.append("photo", await sendable(file), file.name);
@@ -32,7 +32,7 @@ async function captionOf(file, token, signal, say) {
   }
 }
 
-// The file as it is if the server reads it; else, if this browser does, a JPEG of it.
+// Returns the file if the server reads it; else a JPEG of it, if this browser reads it.
 async function sendable(file) {
   const isKnown = TYPES.includes(file.type);
   const fits = (content) => content.size + FORM_BYTES <= MAX_BYTES;
@@ -62,7 +62,7 @@ async function post(body, token, signal) {
     return await fetch(ADDRESS, { method: "POST", body, headers, signal });
   } catch (error) {
     if (signal.aborted) throw error;
-    throw new Refused("the server cannot be reached; is it still running?", { again: true });
+    throw new Refused("the server cannot be reached; is it still running?", { retry: true });
   }
 }
 
@@ -75,7 +75,7 @@ async function read(response) {
   }
   const message = answer?.error ?? `the server answered ${response.status}`;
   throw new Refused(message, {
-    again: response.status >= 500 || response.status === 408,
+    retry: response.status >= 500 || response.status === 408,
     token: response.status === 401,
   });
 }
