@@ -55,8 +55,8 @@ def add_export(commands) -> None:
         "the export, and print both",
     )
     add_set(parser, "decoding.")
-    parser.epilog += (
-        ". Beam width and longest caption: --set decoding.beam_width=5 "
+    parser.epilog = (
+        f"{parser.epilog}. Beam width and longest caption: --set decoding.beam_width=5 "
         "--set decoding.max_length=20. Exit code 1 if --check finds that float32 "
         "captions differ"
     )

@@ -52,7 +52,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run_command(lambda: args.run(args))
 
 
-def make_parser(plugins: Mapping[str, EntryPoint]) -> argparse.ArgumentParser:
+def make_parser(
+    plugins: Mapping[str, EntryPoint] | None = None,
+) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="tfcap",
         description="Turn captioned photos into a captioning model that you can serve.",
@@ -62,7 +64,7 @@ def make_parser(plugins: Mapping[str, EntryPoint]) -> argparse.ArgumentParser:
         "--version", action="version", version=f"tfcap {version('tfcap')}"
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name, entry in plugins.items():
+    for name, entry in (plugins or {}).items():
         commands.add_parser(name, help=describe_plugin(entry))
     # TensorFlow is imported when a command runs: help and usage errors are instant.
     for add in ADD.values():

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tfcap.config.decoding import DecodingConfig
+    from tfcap.config.decoding import ResolvedDecoding
     from tfcap.runs.workdir import Workdir
 
 
@@ -60,7 +60,7 @@ def as_overrides(arguments: Sequence[str], prefix: str) -> Iterator[str]:
                 yield f"--set {shlex.quote(f'{key}={value}')}"
 
 
-def decoding_config(workdir: "Workdir", args: argparse.Namespace) -> "DecodingConfig":
+def decoding_config(workdir: "Workdir", args: argparse.Namespace) -> "ResolvedDecoding":
     """Returns the run's decoding settings with this command's overrides."""
     from records.errors import UserError
     from tfcap.config.loading import override

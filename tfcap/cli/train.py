@@ -65,9 +65,10 @@ def add_train(commands) -> None:
         "run of the same seed, if --init holds runs of several seeds",
     )
     add_set(parser)
-    parser.epilog += (
-        f". Exit codes: 0 finished; {RUN_AGAIN} stopped by SIGTERM, state saved (run "
-        f"again to resume); {INTERRUPTED} the same by Ctrl-C; 1 failed; 2 wrong usage"
+    parser.epilog = (
+        f"{parser.epilog}. Exit codes: 0 finished; {RUN_AGAIN} stopped by SIGTERM, "
+        f"state saved (run again to resume); {INTERRUPTED} the same by Ctrl-C; 1 "
+        "failed; 2 wrong usage"
     )
 
 

@@ -4,8 +4,7 @@ import re
 
 import pytest
 
-from tfcap.config.encoder import EncoderConfig
-from tfcap.config.loading import load_config
+from tfcap.config.loading import load_config, parse_config
 
 
 @pytest.mark.parametrize(
@@ -24,7 +23,7 @@ from tfcap.config.loading import load_config
 def test_an_encoder_is_a_network_by_name_or_a_model(write, text, expected):
     encoder = load_config(write(f"encoder: {text}")).encoder
     assert expected.items() <= encoder.model_dump().items()
-    assert EncoderConfig(**encoder.model_dump()) == encoder
+    assert parse_config({"encoder": encoder.model_dump()}, "test").encoder == encoder
 
 
 @pytest.mark.parametrize(

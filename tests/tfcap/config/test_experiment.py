@@ -1,17 +1,15 @@
 """The configuration of an experiment, and the files in configs/."""
 
 import re
-from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
 from tfcap.config.experiment import Config
 from tfcap.config.loading import load_config, parse_config
+from tfcap.config.recipes import find_recipe, list_recipes
 
-FILES = sorted(Path(__file__).parents[3].joinpath("configs").glob("*.yaml"))
-# The files for `--beam_options` name the runner; the others are for `--config`.
-CONFIGS = [path for path in FILES if "\nrunner: " not in path.read_text()]
+CONFIGS = [find_recipe(name) for name in list_recipes()]
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
