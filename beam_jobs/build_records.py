@@ -5,9 +5,8 @@ r"""Builds records from captioned photos.
         --captions data/flickr8k/Flickr8k_text/Flickr8k.token.txt \
         --splits data/flickr8k/Flickr8k_text --output data/records/flickr8k
 
-Inputs: a directory of photos, and captions with their splits: Flickr8k's, or those of
-another `--source`, whose module in `sources/` shows its files. Outputs, in `--output`,
-are those of `records`:
+Inputs: a directory of photos, and captions with their splits, in the form of Flickr8k
+or of another `--source` (`sources/` has a module for each). Outputs, in `--output`:
 
     train-00000-of-00012.tfrecord ...   one record per photo (records/format/schema.py)
     vocabulary.txt                      counted on the training list's captions

@@ -1,4 +1,4 @@
-"""The part of their commands that both jobs share: from the options to the summary."""
+"""Runs the command of a Beam job, from its options to its summary."""
 
 import argparse
 import time
@@ -19,13 +19,13 @@ from beam_jobs.runners.run import parse_command
 
 @dataclass(frozen=True)
 class JobCommand:
-    """The part of a command that is the job's own.
+    """The parts of a command in which the jobs differ.
 
     Attributes:
         make_parser: makes the parser of its options.
-        check_options: exits with 2 where these do not fit together.
+        check_options: exits with 2 if these do not fit together.
         places: option -> the paths that workers read from or write to.
-        make_job: makes the job; False for a job that is only shown: no file is read.
+        make_job: makes the job; with False it reads no file, and the job is only shown.
         construct: adds the job's steps to a pipeline.
         run: runs the job.
         last_file: name of the file that makes the output complete.

@@ -1,10 +1,10 @@
-"""The elements that steps of the pipelines pass on: text only, never pixels."""
+"""The elements that the steps of the pipelines pass on; they hold no pixels."""
 
 from typing import NamedTuple
 
 from records.format.rejects import Reject
 
-REJECTED = "rejected"  # the output of a step that its Rejects leave by
+REJECTED = "rejected"  # name of the output for the Rejects of a step
 
 
 class Caption(NamedTuple):
@@ -42,7 +42,7 @@ Item = Caption | SplitAssignment | Named | Reject  # what a source yields
 
 
 class SourceFile(NamedTuple):
-    """One file of the photo directory; size and time tell a changed photo.
+    """A file of the photo directory; a changed photo has another size or time.
 
     Its id is its path below the directory (`records.storage.photo_ids`).
     """
@@ -75,7 +75,7 @@ class Photo(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """The vocabulary and the shards, which the whole text decides."""
+    """The vocabulary and the number of shards; both depend on the whole text."""
 
     tokens: tuple[str, ...]
     shards: dict[str, int]

@@ -182,9 +182,9 @@ def count_scans(photo: bytes, frame: int, parts: "Parts") -> int:
         The number of scans; 0 if libjpeg reads only one.
     """
     scans, at, several = 0, frame, photo[frame + 1] in PROGRESSIVE
-    while (found := MARKER.search(photo, at)) and found[0] != END:
+    while (match := MARKER.search(photo, at)) and match[0] != END:
         parts.count()
-        at, marker = found.end(), found[0][1]
+        at, marker = match.end(), match[0][1]
         if marker == SCAN:
             several = several or photo[at + 2 : at + 3] != photo[frame + 9 : frame + 10]
             if not several:

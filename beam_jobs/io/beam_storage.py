@@ -1,4 +1,4 @@
-"""Remote files by way of Beam: `records` reads and writes where a job can.
+"""The remote storage of Beam jobs, on Beam's file systems.
 
 A path with a scheme goes to Beam's FileSystems: s3://, gs://, hdfs://, azfs:// where
 their libraries are installed, and any that a program registers. `register` is called
@@ -40,7 +40,7 @@ def register() -> None:
 
 
 class FileDoFn(beam.DoFn):
-    """A step that reads or writes files; a worker process may run it first of all."""
+    """A step that reads or writes files; it registers the storage in its process."""
 
     def setup(self) -> None:
         register()
@@ -134,7 +134,7 @@ def match(pattern: str, limit: int | None = None) -> list[FileMetadata]:
     """
     with plain_errors(pattern):
         (result,) = FileSystems.match([pattern], [limit])
-    # An object whose name ends so stands for a directory.
+    # Object stores mark a directory by an object of such a name.
     return [file for file in result.metadata_list if not file.path.endswith("/")]
 
 
@@ -144,7 +144,7 @@ def escape(path: str) -> str:
 
 
 def has_directories(path: str) -> bool:
-    """Returns False for an object store, whose files only have long names."""
+    """Returns False for an object store, which has only files with long names."""
     return FileSystems.get_filesystem(path).has_dirs()
 
 

@@ -1,4 +1,4 @@
-"""The directory a job writes to: claimed or refused, resumed, cleaned up.
+"""Claims, resumes and cleans up the directory that a job writes to.
 
     shards ...       each under its own name only when it is whole
     .build/started   the format of these files, for a job that resumes
@@ -8,8 +8,8 @@
     rejects.jsonl    one line per rejected input, as far as the job has got
     (last file)      written last: with it the output is complete
 
-A job started again finds the reports, and does not repeat a shard whose bytes would be
-the same.
+A job that is started again finds the reports, and writes no shard again that would have
+the same bytes.
 """
 
 import json
@@ -69,7 +69,7 @@ class Report(FrozenModel):
         raise NotImplementedError
 
     def is_final(self) -> bool:
-        """Returns False where another try at the shard may read more photos."""
+        """Returns False if another try at the shard may read more photos."""
         return True
 
 

@@ -12,7 +12,7 @@ from records.errors import UserError
 from records.format.rejects import Reject
 from records.photo_header import MAX_BYTES, PhotoProblem, check_header
 from records.storage.base import StorageUserError, is_remote, local_files
-from records.storage.files import as_utf8, read_file, reason
+from records.storage.files import as_utf8, named_errors, read_file, reason
 from records.storage.photo_ids import photo_id
 
 AT_A_TIME = 16
@@ -30,7 +30,8 @@ def list_photos(directory: str) -> Iterator[SourceFile]:
         directory: on any file system.
 
     Raises:
-        UserError: the place cannot be listed, or a link leads back to where it lies.
+        UserError: the directory cannot be listed, or a link leads back to a directory
+            that contains it.
     """
     if not is_remote(directory):
         yield from list_local(directory)
@@ -42,13 +43,11 @@ def list_photos(directory: str) -> Iterator[SourceFile]:
 
 def list_local(directory: str) -> Iterator[SourceFile]:
     """Yields the files of a local directory; Beam would hold all of them at once."""
-    try:
+    with named_errors("list", directory):
         for entry in local_files(directory, nested=True):
             name, status = os.path.relpath(entry.path, directory), entry.stat()
             size, modified = status.st_size, status.st_mtime
             yield SourceFile(photo_id(name), entry.path, size, modified)
-    except OSError as error:
-        raise UserError(f"cannot list {directory}: {reason(error)}") from None
 
 
 def match_photos(pattern: str) -> Iterator[SourceFile]:
@@ -57,12 +56,10 @@ def match_photos(pattern: str) -> Iterator[SourceFile]:
     A name that is not UTF-8 is made readable in the id; the path stays as it is.
 
     Raises:
-        UserError: the place cannot be listed.
+        UserError: the files cannot be listed.
     """
-    try:
+    with named_errors("list", pattern):
         files = match(pattern)
-    except OSError as error:
-        raise UserError(f"cannot list {pattern}: {reason(error)}") from None
     for file in files:
         modified = file.last_updated_in_seconds
         yield SourceFile(as_utf8(file.path), file.path, file.size_in_bytes, modified)

@@ -26,6 +26,6 @@ def sorted_lines(lines: Iterable[str]) -> Iterator[str]:
 
 
 def keep(lines: list[str], file: IO[str]) -> None:
-    """Writes lines that are to be read from the first on."""
+    """Writes lines, and rewinds the file."""
     file.writelines(lines)
     file.seek(0)

@@ -3,7 +3,7 @@
 Each source reads its files to the same kinds of items, so that everything after them,
 and every byte of the records, is independent of the form. A photo's id is the path that
 the source gives it (`records.storage.photo_ids.photo_id`). A name without a folder
-stands for the file of that name, wherever it lies below the photo directory.
+means the file of that name, in any folder of the photo directory.
 """
 
 from abc import ABC, abstractmethod
@@ -35,13 +35,13 @@ class Source(ABC):
 
     Attributes:
         name: after `--source`.
-        needs: which options it needs, in words.
-        several: whether `--captions` may be given more than once.
-        takes_splits: whether it takes `--splits`; else the captions' file tells.
+        needs: the options that it needs, in words.
+        several: `--captions` may occur more than once.
+        takes_splits: `--splits` names lists; else the captions' file has the splits.
         suffix: of photo file names, where a list may leave it out.
         captions: the values of `--captions`, in order.
-        lists: split -> path of its list of photos; none where the captions' file or the
-            photos' ids tell the splits.
+        lists: split -> path of its list of photos; empty if the splits are in the
+            captions' file or depend on the photos' ids.
     """
 
     name: ClassVar[str]
@@ -60,7 +60,7 @@ class Source(ABC):
         """Checks the command line; reads no file.
 
         Args:
-            drawn: whether `--split_fractions` says how photos are split.
+            drawn: `--split_fractions` decides how photos are split.
 
         Raises:
             UserError: options are missing or too many; says what the source needs.

@@ -5,12 +5,12 @@
          "annotations": [{"id": 770337, "image_id": 391895,
                           "caption": "A man with a red helmet ."}]}
 
-The split comes with the file: `--captions train=captions_train2017.json --captions
-dev=captions_val2017.json`, and `test=` where there is one; without splits, for
-`--split_fractions`, `--captions captions.json`. A photo's id is its `file_name`. Where
-that names a folder the photo must lie there; else it is found by its name in any folder
-of the photo directory, `train2017/` and `val2017/` say. Captions stand in a record by
-annotation id, or where annotations have none, in the order of the file. Ids may be
+The option names the split of a file: `--captions train=captions_train2017.json
+--captions dev=captions_val2017.json`, and `test=` if there is one. With
+`--split_fractions` it names no split: `--captions captions.json`. A photo's id is its
+`file_name`. If that names a folder, the photo must be in it; otherwise the photo is
+found by its name in any folder of the photo directory, such as `train2017/`. A record
+lists captions by annotation id; without ids, in the order of the file. Ids may be
 numbers or strings.
 
 Source: Chen et al., "Microsoft COCO Captions: Data Collection and Evaluation Server",
@@ -38,7 +38,7 @@ from records.format.rejects import Reject
 
 
 class Coco(Source):
-    """Files of `captions_*.json`, each after the split it is for."""
+    """Files of `captions_*.json`, each with the split of its photos."""
 
     name = "coco"
     needs = (

@@ -1,4 +1,4 @@
-"""Flickr30k: a caption file in one of two forms, which its header tells, and lists.
+"""Flickr30k: split lists, and a caption file with or without a header.
 
     results_20130124.token    1000092795.jpg#0<TAB>Two young guys with shaggy hair .
     results.csv               image_name| comment_number| comment
@@ -49,7 +49,7 @@ class Flickr30k(LineSource):
 
     @staticmethod
     def parse_csv_line(line: bytes, where: str) -> Caption | Reject:
-        """Reads one line of the CSV; a `|` may stand in the caption itself.
+        """Reads one line of the CSV; the caption may contain a `|`.
 
         >>> Flickr30k.parse_csv_line(b"1.jpg| 0| A dog runs .", "results.csv:2").text
         'A dog runs .'

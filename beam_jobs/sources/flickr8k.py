@@ -1,4 +1,4 @@
-"""Flickr8k: a caption file in one of two forms, which its header tells, and lists.
+"""Flickr8k: split lists, and a caption file with or without a header.
 
     Flickr8k.token.txt            1000268201_693b08cb0e.jpg#0<TAB>A child in a dress .
     captions.txt                  image,caption
@@ -40,9 +40,9 @@ class Flickr8k(LineSource):
 
     @staticmethod
     def parse_csv_line(line: bytes, where: str) -> Caption | Reject:
-        """Reads one line of Kaggle's file; a caption with a comma stands in quotes.
+        """Reads one line of Kaggle's file; a caption with a comma is quoted.
 
-        Captions stand in a record in the order of their lines.
+        A record lists captions in the order of their lines.
 
         >>> Flickr8k.parse_csv_line(b'1.jpg,"A dog , it runs ."', "captions.txt:2").text
         'A dog , it runs .'

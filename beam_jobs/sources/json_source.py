@@ -21,13 +21,14 @@ from beam_jobs.sources.lines import (
 from records.errors import UserError
 from records.format.rejects import Reject
 from records.format.sharding import SPLITS
+from records.storage.files import as_utf8
 from records.storage.photo_ids import base_name, photo_id, split_name
 
 MOST = 1 << 16  # captions of an entry: numbers of those of the next one follow
 
 
 def check_starts_an_object(path: str) -> None:
-    """Looks at the first bytes, so that most wrong files are refused before any work.
+    """Checks the first bytes, so that most wrong files are refused before any work.
 
     Raises:
         UserError: no such file, an empty one, or no JSON object.
@@ -137,9 +138,9 @@ def photo_items(
 
     Args:
         where: file and pointer of the entry.
-        path_of: the photo's path, from the entry.
-        keys: that the captions may stand under, an array or one alone.
-        text_of: a caption, from one item of that array.
+        path_of: returns the photo's id, from the entry.
+        keys: names that the field of the captions may have.
+        text_of: returns a caption, from an item of that field.
         split: of all photos of the file, if the command line names it.
         index: of the entry, where several entries of one photo add up.
     """
@@ -163,10 +164,9 @@ def photo_items(
 
 
 def split_items(photo: str, name: Any) -> Iterator[SplitAssignment]:
-    """Yields the photo's split, by any of its names; an unknown one unchanged."""
+    """Yields the photo's split, if it has one; an unknown name stays as it is."""
     if name is not None:
-        readable = str(name).encode("utf-8", "backslashreplace").decode()
-        yield SplitAssignment(photo, split_name(readable))
+        yield SplitAssignment(photo, split_name(as_utf8(str(name))))
 
 
 def caption_items(

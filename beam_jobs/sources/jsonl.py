@@ -2,14 +2,15 @@
 
     {"photo": "a.jpg", "captions": ["A dog runs .", "A brown dog ."], "split": "train"}
 
-The photo stands under `photo`, `image`, `file_name` or `filename`, the captions under
-`captions`, `caption` or `text`, an array or one alone: so `metadata.jsonl` of Hugging
-Face's image folders is read as well. A file may also hold one JSON array of such
-objects, as those of BLIP do. Entries of one photo add up, in their order.
+The key of the photo is `photo`, `image`, `file_name` or `filename`. The key of the
+captions is `captions`, `caption` or `text`; its value is an array or one caption. So
+`metadata.jsonl` of Hugging Face's image folders can be read. A file may also hold one
+JSON array of such objects, as BLIP's files do. Several entries of a photo are joined in
+their order.
 
 The photo's id is its path below the photo directory. `split` is `train`, `dev`
-(`val`, `validation`) or `test`; where the entries have none, `--captions train=FILE`
-names it for a file.
+(`val`, `validation`) or `test`. If the entries have none, `--captions train=FILE` names
+the split of a file.
 """
 
 import itertools
@@ -35,7 +36,7 @@ CAPTION_KEYS = ("captions", "caption", "text")
 
 
 class Jsonl(Source):
-    """Any number of files; their entries stand beside each other."""
+    """Any number of files, whose entries are read together."""
 
     name = "jsonl"
     needs = (

@@ -4,8 +4,8 @@
                                      "filepath": "val2014", "split": "test",
                                      "sentences": [{"raw": "A man with a ..."}]}]}
 
-A photo's id is its `filename`, after the folder `filepath` where there is one: its path
-in the photo directory. `restval` is `train`, `val` is `dev`.
+A photo's id is its `filename`, after the folder `filepath` if there is one. So the id
+is its path in the photo directory. `restval` is `train`, `val` is `dev`.
 
 Source: Karpathy and Fei-Fei, "Deep Visual-Semantic Alignments for Generating Image
 Descriptions", CVPR 2015.

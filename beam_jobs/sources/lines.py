@@ -23,9 +23,9 @@ def read_split(split: str, path: str, suffix: str = "") -> Iterator[SplitAssignm
     """Yields the photos of a list.
 
     Args:
-        split: that the list is of.
+        split: of its photos.
         path: of the list.
-        suffix: added to names that do not end so.
+        suffix: added to names that have no suffix of photos.
     """
     for number, line in read_lines(path):
         try:
@@ -49,7 +49,7 @@ def with_suffix(name: str, suffix: str) -> str:
 def read_lines(path: str) -> Iterator[tuple[int, bytes]]:
     """Yields (line number from 1, line without its end); blank lines are skipped.
 
-    So is the mark that some editors put before UTF-8 text.
+    A byte-order mark before UTF-8 text is skipped too.
 
     Raises:
         UserError: the file is UTF-16.
@@ -79,7 +79,7 @@ def without_mark(start: bytes, path: str) -> bytes:
     """Returns the beginning of a file without the byte-order mark of UTF-8.
 
     Raises:
-        UserError: it has that of UTF-16.
+        UserError: the file is UTF-16.
     """
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise UserError(

@@ -111,7 +111,7 @@ def record_rejects(output: str, rejects: Iterable[Reject]) -> Rejected:
 
 
 def check_rejects(rejected: Rejected, photos: int, training: int, job: Job) -> None:
-    """Raises UserError where the rest is too little.
+    """Raises UserError if too few photos are left.
 
     Args:
         rejected: so far.
@@ -138,7 +138,7 @@ def check_rejects(rejected: Rejected, photos: int, training: int, job: Job) -> N
 
 
 def after(rejected: Rejected) -> str:
-    """Says what was rejected, by reason, with the first example of each."""
+    """Describes the rejects by reason, with the first example of each."""
     reasons = rejected.reasons()
     if not reasons:
         return ": no photo is in split train"
@@ -146,7 +146,7 @@ def after(rejected: Rejected) -> str:
 
 
 def remedy(rejected: Rejected, job: Job) -> str:
-    """Says what to do where no training photo is left."""
+    """Returns what to do if no training photo is left."""
     reasons = rejected.rejects
     if job.split_fractions and not reasons:
         return "take more photos, or a larger part for train in --split_fractions"
@@ -180,9 +180,9 @@ def natural(text: str) -> list[str | tuple[int, str]]:
 
 
 def one_line(text: str) -> str:
-    """Returns text that can stand in a message, which ends where a line does.
+    """Returns text on one line, because a message ends with its line.
 
-    Workers pass a message on as text, some with a line's end as a backslash and an n.
+    Workers pass messages as text; some write a line's end as a backslash and an n.
     """
     readable = (c if c.isprintable() else " " for c in text.replace("\\n", " "))
     return " ".join("".join(readable).split())

@@ -1,13 +1,12 @@
-"""Writes what the inputs say of photos as facts, in blocks by partition.
+"""Writes the inputs' facts about photos, in blocks by partition.
 
     captions, splits ─▶ tokenize ─┐
     photo directory ──────────────┼─▶ facts ─▶ one file of blocks ─▶ (partition, Block)
     shards of --reuse ────────────┘
 
 A fact is (photo id, kind, value). A hash of the id is the partition of a photo's facts,
-so that the facts of all inputs meet there (`join_photos`). Facts are
-batched because one Beam element per caption is slow and held in memory by the local
-runner.
+so that the facts of all inputs meet there (`join_photos`). Facts are batched because
+one Beam element per caption is slow and held in memory by the local runner.
 """
 
 import zlib
@@ -31,8 +30,8 @@ from records.text.tokenizer import Tokenizer
 # The kinds, each with its value.
 CAPTIONS = "captions"  # as `pack_captions` gives them
 SPLITS = "splits"  # name of a split
-FILES = "files"  # SourceFile as a plain tuple; of one in a folder also by its name
-PLACES = "places"  # Place in an earlier record set, as a plain tuple
+FILES = "files"  # SourceFile as a plain tuple; also under its name without folders
+PLACES = "places"  # RecordLocation in an earlier record set, as a plain tuple
 PhotoAttribute = tuple[str, str, Any]
 
 # A step holds the text of one partition, and the runner one block of every partition

@@ -1,8 +1,8 @@
-"""A step that writes one shard at a time, unless a job before this one finished it.
+"""A step that writes one shard at a time, unless an earlier job finished it.
 
-The shard is the unit of retry and of resume. Beside each finished shard stands a
-report, in a folder that a reader ignores (`output_directory`). A job started again
-finds it there and does not write the shard again, if its bytes would be the same.
+The shard is the unit of retry and of resume. Each finished shard has a report, in a
+folder that readers ignore (`output_directory`). A job that is started again finds it
+and does not write the shard again, if its bytes would be the same.
 """
 
 from collections.abc import Callable, Iterator

@@ -33,7 +33,7 @@ class ShardSums:
     def moments(self) -> FeatureStatistics:
         """Returns mean and standard deviation per channel over the training photos.
 
-        Shards are added in the order of their names: the same sum whatever the runner.
+        Shards are added in the order of their names, so the runner does not matter.
         """
         added = StatisticsAccumulator()
         for _, (place, shape, cells) in sorted(self.places.items()):

@@ -2,13 +2,13 @@
 
     .build/text/*   files of blocks; gone when the output is whole or a next job begins
 
-A runner holds what it groups, the one in this process in memory. So lists of facts and
-photos are written, many to a file, and only the places of these blocks are elements:
-what a runner holds does not grow with the photos. A file has its name only when it is
-whole, and no two tries of a step write to the same name.
+A runner holds what it groups; the one in this process holds it in memory. So lists of
+facts and photos are written, many to a file, and only the places of these blocks are
+elements: what a runner holds does not grow with the photos. A file has its name only
+when it is whole, and no two tries of a step write to the same name.
 
-A list is written as JSON: whoever can write to the output directory can put data into a
-job, but no code. Tuples are read as lists.
+A list is written as JSON. So a process that can write to the output directory can put
+data into a job, but no code. Tuples are read as lists.
 
 A photo's captions are packed: its five captions and their words are some 5 KB of
 objects, and 1 KB of JSON. Steps that do not need them leave them packed.

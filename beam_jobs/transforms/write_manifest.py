@@ -110,7 +110,7 @@ def add_up(
 
 
 def uncaptioned_files(taken: Mapping[str, int]) -> int:
-    """Returns the number of files without a photo; one may be of several ids."""
+    """Returns the number of files without a photo; a file may have several ids."""
     return max(0, taken.get("files", 0) - taken.get("files_used", 0))
 
 
@@ -122,7 +122,7 @@ def longest_by_split(reports: list[ShardReport]) -> dict[str, int]:
 
 
 def has_equal_captions(reports: list[ShardReport]) -> bool:
-    """Tells whether there are several training captions, and all have the same ids."""
+    """Returns True if there are several training captions and all have the same ids."""
     training = [report for report in reports if report.split == "train"]
     distinct = {tuple(ids) for report in training for ids in report.distinct}
     return len(distinct) == 1 and sum(r.shard.captions for r in training) > 1

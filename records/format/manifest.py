@@ -15,8 +15,8 @@ from records.frozen_model import FrozenModel, explain
 from records.storage.files import (
     check_utf8,
     exists,
+    named_errors,
     read_file,
-    reason,
     write_atomically,
 )
 from records.text.tokenizer_config import TokenizerSettings
@@ -287,10 +287,10 @@ def no_record_set(directory: str) -> UserError:
 
 
 def parse_json(path: str) -> Any:
+    with named_errors("read", path):
+        content = read_file(path, MAX_BYTES)
     try:
-        return json.loads(read_file(path, MAX_BYTES))
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {reason(error)}") from None
+        return json.loads(content)
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is damaged: not JSON ({error}). {REMEDY}") from None
 

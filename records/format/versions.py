@@ -10,17 +10,17 @@ from typing import Any
 from records.errors import UserError
 
 
-def refuse_newer(found: Any, reads: int, path: str, otherwise: str = "") -> None:
+def refuse_newer(version: Any, reads: int, path: str, otherwise: str = "") -> None:
     """Raises UserError if a file has a newer format than the one read here.
 
     Args:
-        found: the format in the file; the caller checks that it is a number.
+        version: the format in the file; the caller checks that it is a number.
         reads: the format that the caller reads.
         path: of the file.
         otherwise: another remedy, as `, or ...`.
     """
-    if isinstance(found, int) and found > reads:
+    if isinstance(version, int) and version > reads:
         raise UserError(
-            f"{path} was written by a newer tfcap (format {found}, this one reads "
+            f"{path} was written by a newer tfcap (format {version}, this one reads "
             f"{reads}): install a newer tfcap{otherwise}"
         )

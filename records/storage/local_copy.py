@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from records.errors import UserError
 from records.storage.base import BLOCK, is_remote
-from records.storage.files import file_sizes, is_directory, open_file, reason
+from records.storage.files import file_sizes, is_directory, named_errors, open_file
 
 
 @contextmanager
@@ -30,10 +30,8 @@ def local_copy(path: str) -> Iterator[str]:
         return
     with tempfile.TemporaryDirectory() as folder:
         target = os.path.join(folder, os.path.basename(path.rstrip("/")))
-        try:
+        with named_errors("copy", path):
             _copy(path, target)
-        except OSError as error:
-            raise UserError(f"cannot copy {path}: {reason(error)}") from None
         yield target
 
 

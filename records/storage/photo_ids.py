@@ -4,6 +4,8 @@ import os
 import posixpath
 import unicodedata
 
+from records.storage.files import as_utf8
+
 
 def photo_id(path: str) -> str:
     r"""Returns a photo's id: its path below the photo directory, in one spelling.
@@ -15,8 +17,7 @@ def photo_id(path: str) -> str:
     >>> photo_id("./train//cafe\u0301.jpg ")
     'train/café.jpg'
     """
-    readable = path.encode("utf-8", "backslashreplace").decode()
-    parts = posixpath.normpath(readable.strip()).split("/")
+    parts = posixpath.normpath(as_utf8(path).strip()).split("/")
     return unicodedata.normalize("NFC", "/".join(map(str.strip, parts)))
 
 

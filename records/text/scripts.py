@@ -16,7 +16,7 @@ UNSPACED = re.compile(
 
 
 def is_unspaced(text: str) -> bool:
-    """Tells whether a text holds a character of a script without spaces.
+    """Returns True if a text holds a character of a script without spaces.
 
     >>> is_unspaced("一只狗"), is_unspaced("개 한 마리")
     (True, False)
