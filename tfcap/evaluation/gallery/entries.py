@@ -1,7 +1,8 @@
 """The entries of a gallery, and the choice of those that it shows."""
 
+import functools
 import random
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -32,7 +33,7 @@ class Entry:
     bleu_4: float
     rouge_l: float
 
-    @property
+    @functools.cached_property
     def normalized(self) -> str:
         """The caption as scorers read it."""
         return scoring.normalize(self.caption)
@@ -84,6 +85,6 @@ def repeated(entries: Iterable[Entry], most: int) -> list[tuple[list[Entry], int
     return [(same, len(same)) for _, same in ranked[:most] if len(same) > 1]
 
 
-def lengths(texts: Iterable[str]) -> Counter[int]:
-    """Returns number of words, as scorers count them -> number of texts."""
-    return Counter(len(scoring.normalize(text).split()) for text in texts)
+def count_words(text: str) -> int:
+    """Counts words as scorers do."""
+    return len(scoring.normalize(text).split())

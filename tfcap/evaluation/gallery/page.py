@@ -11,7 +11,7 @@ from records.html.page import Page
 from records.photo_header import MAX_BYTES
 from records.storage.files import make_output, read_file, write_text
 from records.wording import percent
-from tfcap.evaluation.gallery.entries import Entry, lengths, repeated, select
+from tfcap.evaluation.gallery.entries import Entry, count_words, repeated, select
 from tfcap.metrics import scoring
 
 FILE_NAME = "index.html"
@@ -67,8 +67,10 @@ def write_gallery(
             Counter(entry.cider for entry in entries), most=20, finest=10, gap=0
         ),
         lengths=histogram(
-            lengths(entry.caption for entry in entries),
-            lengths(text for entry in entries for text in entry.references),
+            Counter(entry.words for entry in entries),
+            Counter(
+                count_words(text) for entry in entries for text in entry.references
+            ),
         ),
         repeated=repeated(entries, FREQUENT),
         selection=selection,
