@@ -21,6 +21,7 @@ from records.format import rejects as rejects_file
 from records.format import sharding
 from records.format.rejects import Reject
 from records.text.tokenizer_config import TokenizerSettings
+from records.wording import counted
 
 TRAIN = "train"
 SHOWN = 120  # characters of an example's detail
@@ -186,7 +187,3 @@ def one_line(text: str) -> str:
     """
     readable = (c if c.isprintable() else " " for c in text.replace("\\n", " "))
     return " ".join("".join(readable).split())
-
-
-def counted(number: int, what: str) -> str:
-    return f"{number} {what}{'s' * (number != 1)}"

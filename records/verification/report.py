@@ -13,6 +13,7 @@ from records.format.manifest import Manifest
 from records.format.split_summary import describe_splits, split_table
 from records.verification.feature_check import SampleResult
 from records.verification.shard_checks import Issue, Totals
+from records.wording import counted
 
 SHOWN = 50
 SHOWN_OF_A_FILE = 6
@@ -65,8 +66,9 @@ def print_report(report: VerificationReport) -> None:
     if report.whole:
         totals = report.totals
         console.print(
-            f"whole: {totals.photos} photos, {totals.captions} captions in "
-            f"{report.shards} shards"
+            f"whole: {counted(totals.photos, 'photo')}, "
+            f"{counted(totals.captions, 'caption')} in "
+            f"{counted(report.shards, 'shard')}"
         )
         return
     print_problems(report, console)
@@ -79,9 +81,8 @@ def print_problems(report: VerificationReport, console: Console) -> None:
     beyond = len(report.problems) - len(shown)
     if beyond:
         console.print(f"... and {beyond} more; --json lists them all")
-    number, files = len(report.problems), {p.file for p in report.problems}
-    problems = f"{number} problem" + "s" * (number > 1)
-    where = f"{len(files)} file" + "s" * (len(files) > 1)
+    problems = counted(len(report.problems), "problem")
+    where = counted(len({problem.file for problem in report.problems}), "file")
     console.print(
         f"damaged: {problems} in {where} of {report.directory}", soft_wrap=True
     )

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
+from records.wording import counted
+
 # Where Linux's driver lists the NVIDIA GPUs, whether TensorFlow can use them or not.
 NVIDIA_GPUS = "/proc/driver/nvidia/gpus"
 
@@ -87,8 +89,3 @@ def unused_gpus() -> str | None:
         f"{counted(number, 'NVIDIA GPU')} in this machine, and TensorFlow can use "
         "none. Install CUDA's libraries: pip install 'tfcap[cuda]'"
     )
-
-
-def counted(number: int, noun: str) -> str:
-    """Returns such as "2 GPUs"."""
-    return f"{number:,} {noun}" + "s" * (number != 1)
