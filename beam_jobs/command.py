@@ -14,7 +14,7 @@ from beam_jobs.io.output_directory import claim
 from beam_jobs.io.preflight import check_names, use_options
 from beam_jobs.monitoring.summary import has_ended
 from beam_jobs.runners import dataflow, dry_run
-from beam_jobs.runners.run import parse_command
+from beam_jobs.runners.options import parse_command
 
 
 @dataclass(frozen=True)

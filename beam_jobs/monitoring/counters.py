@@ -28,7 +28,11 @@ from records.format.rejects import Reject
 
 NAMESPACE = "tfcap"
 DAMAGED = "earlier_records_damaged"
-STEPS = ("read", "encode", "write")
+STEPS = {
+    "read": "read photos",
+    "encode": "decode and encode",
+    "write": "write records",
+}
 
 
 def counter(name: str):
@@ -40,7 +44,7 @@ def distribution(name: str):
 
 
 def step_milliseconds(step: str):
-    """Returns the distribution of one of STEPS."""
+    """Returns the distribution of a step in STEPS."""
     return distribution(f"{step}_milliseconds")
 
 

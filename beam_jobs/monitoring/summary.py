@@ -1,10 +1,10 @@
 """Prints the summary of a build."""
 
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import Any
 
 from apache_beam.metrics import MetricsFilter
-from rich.table import Table
+from apache_beam.runners.runner import PipelineResult, PipelineState
 
 from beam_jobs.build_job import Job
 from beam_jobs.monitoring.counters import DAMAGED, NAMESPACE, STEPS
@@ -15,29 +15,27 @@ from records.format.split_summary import describe_splits, split_table
 from records.inspection import summary
 
 NOTICED = 0.01  # of the words, in a script without spaces: a warning
-LAST_STATES = ("DONE", "FAILED", "CANCELLED")
-STEP_NAMES = dict(
-    zip(STEPS, ("read photos", "decode and encode", "write records"), strict=True)
-)
 
 
-def print_summary(job: Job, result, seconds: float) -> None:
+def print_summary(job: Job, result: PipelineResult, seconds: float) -> None:
     """Prints the summary of a finished build."""
     manifest = load_manifest(job.output)
     console = plain_console()
     console.print(summary.in_and_out(manifest))
     console.print(split_table(describe_splits(manifest)))
-    measured = {step: distribution(result, f"{step}_milliseconds") for step in STEPS}
-    steps = {step: found for step, found in measured.items() if found}
-    if steps:
-        console.print(step_table(steps))
+    steps = number_table(
+        "step", "seconds", "ms a batch", "slowest", title="time by step, all workers"
+    )
+    for row in step_rows(result):
+        steps.add_row(*row)
+    if steps.row_count:
+        console.print(steps)
     words = summary.word_lines(manifest)
-    lines = (*words, *outcomes(job, result, seconds), *what_is_there(job, manifest))
-    for line in lines:
+    for line in (*words, *outcomes(job, result, seconds), *contents(job, manifest)):
         console.print(line, soft_wrap=True)
 
 
-def what_is_there(job: Job, manifest: Manifest) -> Iterator[str]:
+def contents(job: Job, manifest: Manifest) -> Iterator[str]:
     yield (
         f"vocabulary {manifest.vocabulary_size} tokens, "
         f"{manifest.statistics.out_of_vocabulary_rate:.2%} of tokens outside it, "
@@ -70,7 +68,7 @@ def what_is_there(job: Job, manifest: Manifest) -> Iterator[str]:
     yield f"records in {job.output}, what was left out in {rejects.FILE_NAME} there"
 
 
-def outcomes(job: Job, result, seconds: float) -> Iterator[str]:
+def outcomes(job: Job, result: PipelineResult, seconds: float) -> Iterator[str]:
     """Yields where the photos' features came from, and the speed, from the counters."""
     if not query(result, "photos_written")["counters"]:
         yield f"done in {seconds:.0f} s; this runner tells no more"
@@ -93,50 +91,30 @@ def outcomes(job: Job, result, seconds: float) -> Iterator[str]:
         yield f"no photo had to be encoded; done {took}"
 
 
-def step_table(steps: Mapping[str, "Measured"]) -> Table:
-    """Returns a table of the seconds of each step, over all workers together."""
-    table = number_table(
-        "step", "seconds", "ms a batch", "slowest", title="time by step, all workers"
-    )
-    for step, found in steps.items():
-        table.add_row(
-            STEP_NAMES[step],
-            f"{found.sum / 1000:.1f}",
-            f"{found.sum / found.count:.0f}",
-            str(found.max),
-        )
-    return table
+def step_rows(result: PipelineResult) -> Iterator[tuple[str, str, str, str]]:
+    """Yields name, seconds, milliseconds a batch and the slowest batch of each step."""
+    for step, name in STEPS.items():
+        if times := distribution(result, f"{step}_milliseconds"):
+            mean = times.sum / times.count
+            yield name, f"{times.sum / 1000:.1f}", f"{mean:.0f}", str(times.max)
 
 
-def has_ended(result) -> bool:
+def has_ended(result: PipelineResult) -> bool:
     """Returns False for a job that was only submitted."""
-    return result.state in LAST_STATES
+    return PipelineState.is_terminal(result.state)
 
 
-def counter(result, name: str) -> int:
+def counter(result: PipelineResult, name: str) -> int:
     return sum(metric.result for metric in query(result, name)["counters"])
 
 
-class Measured(NamedTuple):
-    """A distribution at the end of a run, over all steps that update it."""
-
-    count: int
-    sum: int
-    max: int
+def distribution(result: PipelineResult, name: str) -> Any:
+    """Returns Beam's count, sum, min and max; None without a value."""
+    metrics = query(result, name)["distributions"]
+    return metrics[0].result if metrics else None
 
 
-def distribution(result, name: str) -> Measured | None:
-    results = [metric.result for metric in query(result, name)["distributions"]]
-    if not results:
-        return None
-    return Measured(
-        sum(entry.count for entry in results),
-        sum(entry.sum for entry in results),
-        max(entry.max for entry in results),
-    )
-
-
-def query(result, name: str) -> Mapping[str, list]:
+def query(result: PipelineResult, name: str) -> Mapping[str, list]:
     """Returns a runner's counters; empty lists for a runner without counters."""
     wanted = MetricsFilter().with_namespace(NAMESPACE).with_name(name)
     try:

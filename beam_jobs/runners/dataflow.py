@@ -4,30 +4,29 @@ Mistakes are refused here before the job is submitted: there they would fail min
 later, on a paid machine.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 
 from apache_beam.options.pipeline_options import (
     GoogleCloudOptions,
     PipelineOptions,
     SetupOptions,
-    StandardOptions,
     WorkerOptions,
 )
 from apache_beam.options.pipeline_options_validator import PipelineOptionsValidator
 
+from beam_jobs.runners.registry import runner_name
 from beam_jobs.runners.resource_hints import encoder_hints
 from records.errors import UserError
 
 RUNNER = "DataflowRunner"
-CLOUD = "gs://"
 CONSOLE = (
     "https://console.cloud.google.com/dataflow/jobs/{region}/{job}?project={project}"
 )
 
 
 def is_chosen(options: PipelineOptions) -> bool:
-    name = options.view_as(StandardOptions).runner or ""
-    return name.lower().removesuffix("runner") == "dataflow"
+    return runner_name(options) == RUNNER
 
 
 def check(
@@ -45,16 +44,13 @@ def check(
     """
     if not is_chosen(options):
         return
-    refuse(missing_clients())
-    refuse(missing_options(options))
-    refuse(missing_package(options))
-    refuse(accelerator_twice(options))
-    refuse(places_on_this_machine(places))
-    if not dry_run:
-        refuse(missing_credentials(options))
-
-
-def refuse(problems: Iterable[str]) -> None:
+    problems = chain(
+        missing_clients(),
+        missing_options(options),
+        accelerator_twice(options),
+        places_on_this_machine(places),
+        () if dry_run else missing_credentials(options),
+    )
     for problem in problems:
         raise UserError(problem)
 
@@ -83,9 +79,6 @@ def missing_options(options: PipelineOptions) -> Iterator[str]:
             "passes to workers, e.g. gs://BUCKET/tmp; received "
             f"{google.temp_location or 'none'}"
         )
-
-
-def missing_package(options: PipelineOptions) -> Iterator[str]:
     setup = options.view_as(SetupOptions)
     image = options.view_as(WorkerOptions).sdk_container_image
     if not (image or setup.setup_file or setup.extra_packages):
@@ -108,7 +101,7 @@ def accelerator_twice(options: PipelineOptions) -> Iterator[str]:
 def places_on_this_machine(places: Mapping[str, Sequence[str]]) -> Iterator[str]:
     for option, paths in places.items():
         for path in paths:
-            if not path.startswith(CLOUD):
+            if not path.startswith("gs://"):
                 yield (
                     f"{option}: {path} is on this machine, where {RUNNER}'s workers "
                     "cannot reach it; name a place in Cloud Storage, gs://BUCKET/..."
@@ -132,12 +125,9 @@ def missing_credentials(options: PipelineOptions) -> Iterator[str]:
 
 def as_user_error(error: Exception) -> UserError | None:
     """Converts errors of Google's clients; returns None for any other."""
-    try:
-        from google.api_core.exceptions import GoogleAPIError
-        from google.auth.exceptions import GoogleAuthError
-    except ImportError:
-        return None
-    refused = isinstance(error, (GoogleAPIError, GoogleAuthError))
+    # By the name of the package: it is there only with the extra `gcp`.
+    clients = ("google.api_core.exceptions", "google.auth.exceptions")
+    refused = any(cls.__module__ in clients for cls in type(error).__mro__)
     # What Beam makes of such an error where it stages files.
     if refused or str(error).startswith("Could not upload to GCS path"):
         reason = " ".join(str(error).split())

@@ -1,7 +1,7 @@
 """`--dry_run`: shows the job as it would be submitted, and submits nothing.
 
 Without a network: the graph holds paths only, and none of them is followed on another
-machine. With a directory, there come to stand in it
+machine. The directory of the option receives
 
     graph.pb     the portable graph, apache_beam's `Pipeline` protocol buffer
     job.json     for Dataflow, the request that would be sent
@@ -14,23 +14,25 @@ from dataclasses import dataclass
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import (
-    PipelineOptions,
-    StandardOptions,
-    TestOptions,
-)
-from apache_beam.portability.api import beam_runner_api_pb2
+from apache_beam.options.pipeline_options import PipelineOptions, TestOptions
+from apache_beam.portability.api import beam_runner_api_pb2 as api
 from apache_beam.transforms import environments
 from rich.table import Column, Table
 
 from beam_jobs.runners import dataflow
-from beam_jobs.runners.run import LOCAL, new_pipeline
+from beam_jobs.runners.beam_internals import dataflow_job
+from beam_jobs.runners.registry import is_local, runner_name
+from beam_jobs.runners.run import new_pipeline
 from records.console import plain_console
 from records.storage.files import make_output, write_atomically, write_text
 
 NOT_LOOKED_AT = "not looked at"
-EMPTY = beam_runner_api_pb2.Environment()
-GRAPH_LIMIT = 1_000_000  # bytes; a tenth of what Dataflow takes
+# Options of Beam that the table repeats; others may hold keys.
+SHOWN = (
+    *("project", "region", "machine_type", "disk_size_gb", "max_num_workers"),
+    *("autoscaling_algorithm", "number_of_worker_harness_threads", "experiments"),
+    *("dataflow_service_options", "flink_master", "parallelism", "job_endpoint"),
+)
 
 
 @dataclass(frozen=True)
@@ -44,38 +46,27 @@ class Submission:
     """
 
     runner: str
-    graph: beam_runner_api_pb2.Pipeline
+    graph: api.Pipeline
     request: dict[str, Any] | None = None
 
-    @property
-    def size(self) -> int:
-        """Returns the size of the graph in bytes."""
-        return self.graph.ByteSize()
-
-    def steps(self) -> dict[str, beam_runner_api_pb2.PTransform]:
-        """Returns full name -> step for primitive steps, without composites."""
-        every = self.graph.components.transforms.values()
-        working = (s for s in every if s.HasField("spec") and not s.subtransforms)
-        return {step.unique_name: step for step in working}
-
-    def environment_of(
-        self, step: beam_runner_api_pb2.PTransform
-    ) -> beam_runner_api_pb2.Environment:
-        """Returns the environment of a step, empty for one that the runner does."""
+    def steps(self) -> dict[str, api.Environment]:
+        """Returns full name -> environment of the steps that workers do."""
         known = self.graph.components.environments
-        return known[step.environment_id] if step.environment_id else EMPTY
+        return {
+            step.unique_name: known[step.environment_id]
+            for step in self.graph.components.transforms.values()
+            if step.environment_id and not step.subtransforms
+        }
 
     def environments(self) -> list[str]:
         """Returns descriptions of where workers run."""
-        every = map(self.environment_of, self.steps().values())
-        return sorted({describe_environment(e) for e in every if e.urn})
+        return sorted({describe_environment(e) for e in self.steps().values()})
 
     def hints(self) -> dict[str, dict[str, str]]:
         """Returns full name -> resource hints of the steps that have any."""
-        every = {n: self.environment_of(s) for n, s in self.steps().items()}
         return {
-            name: {hint_name(u): value.decode() for u, value in hints.items()}
-            for name, environment in every.items()
+            step: {kind(urn): value.decode() for urn, value in hints.items()}
+            for step, environment in self.steps().items()
             if (hints := environment.resource_hints)
         }
 
@@ -98,17 +89,14 @@ def show(
 
     Raises:
         UserError: the options do not suit the runner; `folder` cannot be written.
-        RuntimeError: the graph is too large, so it holds more than paths.
     """
     submission = prepare(build, options)
-    plain_console().print(table(submission))
+    table = Table("", Column(overflow="fold"), show_header=False)
+    for row in rows(submission, options):
+        table.add_row(*row)
+    plain_console().print(table)
     if folder:
         write(submission, folder)
-    if submission.size > GRAPH_LIMIT:
-        raise RuntimeError(
-            f"the graph has {submission.size:,} bytes, more than {GRAPH_LIMIT:,}: it "
-            "holds more than paths, a defect of the job"
-        )
     print("nothing was submitted" + (f"; all of it is in {folder}" if folder else ""))
     return 0
 
@@ -117,94 +105,50 @@ def prepare(
     build: Callable[[beam.Pipeline], None], options: PipelineOptions
 ) -> Submission:
     """Builds the graph as the runner of the options would take it."""
-    if dataflow.is_chosen(options):
-        return prepare_for_dataflow(build, options)
-    runner = options.view_as(StandardOptions).runner
-    environment = environments.EmbeddedPythonEnvironment.default()
+    name = runner_name(options) or "in this process"
+    environment: environments.Environment
+    # With it Beam contacts nobody, neither here nor in `run`.
+    options.view_as(TestOptions).dry_run = dataflow.is_chosen(options)
     with new_pipeline(options) as pipeline:
         build(pipeline)
-        if runner not in LOCAL:
+        if dataflow.is_chosen(options):
+            job = dataflow_job(pipeline)
+            return Submission(name, job.proto_pipeline, json.loads(job.json()))
+        if is_local(options):
+            environment = environments.EmbeddedPythonEnvironment.default()
+        else:
             environment = pipeline.runner.default_environment(options)
-        graph = pipeline.to_runner_api(default_environment=environment)
-    return Submission(runner or "in this process", graph)
+        return Submission(name, pipeline.to_runner_api(default_environment=environment))
 
 
-def prepare_for_dataflow(
-    build: Callable[[beam.Pipeline], None], options: PipelineOptions
-) -> Submission:
-    """Builds the request as Beam's own runner does, without contacting Google."""
-    from apache_beam.runners.dataflow.internal import apiclient
-
-    options.view_as(TestOptions).dry_run = True
-    with new_pipeline(options) as pipeline:
-        build(pipeline)
-        job = pipeline.run().job
-    job.options.view_as(TestOptions).dry_run = False  # no part of the request
-    job.proto.environment = apiclient.Environment(
-        packages=[],
-        options=job.options,
-        environment_version=apiclient._FNAPI_ENVIRONMENT_MAJOR_VERSION,
-        proto_pipeline_staged_url=f"{job.google_cloud_options.staging_location}/graph",
-        proto_pipeline=job.proto_pipeline,
-    ).proto
-    return Submission(dataflow.RUNNER, job.proto_pipeline, json.loads(job.json()))
-
-
-def describe_environment(environment: beam_runner_api_pb2.Environment) -> str:
+def describe_environment(environment: api.Environment) -> str:
     """Returns `docker IMAGE`, `process COMMAND`, `external ADDRESS` or the kind."""
-    kind, payload = environment.urn.split(":")[-2], environment.payload
-    api = beam_runner_api_pb2
-    detail = {
+    name, payload = kind(environment.urn), environment.payload
+    detail: dict[str, Callable[[], str]] = {
         "docker": lambda: api.DockerPayload.FromString(payload).container_image,
         "process": lambda: api.ProcessPayload.FromString(payload).command,
         "external": lambda: api.ExternalPayload.FromString(payload).endpoint.url,
-    }.get(kind, str)
-    return f"{kind} {detail()}".strip()
+    }
+    return f"{name} {detail.get(name, str)()}".strip()
 
 
-def hint_name(urn: str) -> str:
+def kind(urn: str) -> str:
+    """Returns the last name of a URN, before its version."""
     return urn.split(":")[-2]
 
 
-def table(submission: Submission) -> Table:
-    shown = Table("", Column(overflow="fold"), show_header=False)
-    for name, value in rows(submission):
-        shown.add_row(name, value)
-    return shown
-
-
-def rows(submission: Submission) -> Iterator[tuple[str, str]]:
+def rows(submission: Submission, options: PipelineOptions) -> Iterator[tuple[str, str]]:
     yield "runner", submission.runner
-    yield "steps", str(len(submission.steps()))
-    yield "graph", f"{submission.size:,} bytes, whatever the number of photos"
+    yield "steps of workers", str(len(submission.steps()))
+    size = submission.graph.ByteSize()
+    yield "graph", f"{size:,} bytes, whatever the number of photos"
     for environment in submission.environments():
         yield "workers run in", environment
     for step, hints in submission.hints().items():
         yield f"hints of {step}", ", ".join(f"{k}={v}" for k, v in hints.items())
-    if submission.request:
-        yield from request_rows(submission.request)
-
-
-def request_rows(request: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yields the resources that the request asks for."""
-    yield "request", f"{len(json.dumps(request)):,} bytes"
-    yield "job", request["name"]
-    environment = request["environment"]
-    options = environment["sdkPipelineOptions"]["options"]
-    pool = environment["workerPools"][0]
-    scaling = pool.get("autoscalingSettings", {})
-    asked = {
-        "project": options["project"],
-        "region": options["region"],
-        "machine": pool.get("machineType"),
-        "disk, GB": pool.get("diskSizeGb"),
-        "workers at most": scaling.get("maxNumWorkers"),
-        "scaling": scaling.get("algorithm"),
-        "threads a worker": pool.get("numThreadsPerWorker"),
-        "services": ", ".join(environment.get("serviceOptions", [])),
-        "experiments": ", ".join(environment.get("experiments", [])),
-    }
-    yield from ((name, str(value)) for name, value in asked.items() if value)
+    for option, value in options.get_all_options(drop_default=True).items():
+        if option in SHOWN:
+            yield f"--{option}", str(value)
 
 
 def write(submission: Submission, folder: str) -> None:

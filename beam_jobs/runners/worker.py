@@ -19,7 +19,6 @@ from apache_beam.portability.api import (
 from apache_beam.runners.worker import sdk_worker_main
 from google.protobuf import json_format, text_format
 
-ENDPOINTS = ("control", "logging", "status")
 PATIENCE = 60.0  # seconds
 
 
@@ -54,15 +53,15 @@ def environment(
 ) -> dict[str, str]:
     """Returns the environment variables that Beam's worker reads."""
     services = {
-        f"{name.upper()}_API_SERVICE_DESCRIPTOR": getattr(info, f"{name}_endpoint")
-        for name in ENDPOINTS
-        if info.HasField(f"{name}_endpoint")
+        field.name.removesuffix("_endpoint").upper(): text_format.MessageToString(value)
+        for field, value in info.ListFields()
+        if field.name.endswith("_endpoint")
     }
     return {
         "WORKER_ID": worker,
         "PIPELINE_OPTIONS": json_format.MessageToJson(info.pipeline_options),
         "RUNNER_CAPABILITIES": " ".join(info.runner_capabilities),
-        **{name: text_format.MessageToString(s) for name, s in services.items()},
+        **{f"{name}_API_SERVICE_DESCRIPTOR": text for name, text in services.items()},
     }
 
 

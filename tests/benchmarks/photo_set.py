@@ -16,7 +16,7 @@ from PIL import Image
 
 from beam_jobs import build_records
 from beam_jobs.build_job import Job
-from beam_jobs.runners.run import parse_command
+from beam_jobs.runners.options import parse_command
 from beam_jobs.sources.flickr8k import SPLIT_FILES
 from tests.benchmarks.record_set import CAPTIONS_PER_PHOTO, WORDS
 

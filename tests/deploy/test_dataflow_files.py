@@ -15,8 +15,7 @@ from packaging.specifiers import SpecifierSet
 
 from beam_jobs import build_records
 from beam_jobs.runners import dataflow
-from beam_jobs.runners.option_files import known_options, read_flags
-from beam_jobs.runners.run import parse_command
+from beam_jobs.runners.options import known_options, parse_command, read_flags
 from tfcap.config.loading import load_config
 
 try:

@@ -6,13 +6,14 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 from small_data import build
 
 from beam_jobs.monitoring import progress
-from beam_jobs.monitoring.progress import CHANNEL, Counts
+from beam_jobs.monitoring.progress import CHANNEL, ProgressLine
 
 LOCAL = PipelineOptions([])
 WORKER = (
@@ -61,63 +62,62 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def counts(clock) -> Counts:
-    return Counts("reading captions", clock)
+def line(clock, tmp_path, open_terminal) -> Iterator[ProgressLine]:
+    """A line that is not drawn by itself; its reports are in the file `reports`."""
+    open_terminal()
+    with open(tmp_path / "reports", "x+b") as reports:
+        line = ProgressLine(reports, "reading captions")
+        line.get_time = clock
+        yield line
 
 
-def test_before_the_first_photo(counts):
-    assert counts.describe() == "-/s, -:--:-- left, 0 rejected"
-    counts.change(rejected=7)
-    counts.change(total=50, doing="encoding")
-    assert counts.describe() == "-/s, -:--:-- left, 7 rejected"
-    assert (counts.doing, counts.total, counts.done) == ("encoding", 50, 0)
+def text(line: ProgressLine) -> str:
+    """The line as it is drawn now."""
+    with line.console.capture() as drawn:
+        line.console.print(line.get_renderable())
+    return re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", drawn.get()).strip()
 
 
-def test_speed_and_time_left(counts, clock):
-    counts.change(total=1000)
+def test_before_the_first_photo(line):
+    assert text(line).startswith("reading captions")
+    assert text(line).endswith("0/? photos, -/s  left, 0 rejected")
+    line.count(rejected=7)
+    line.count(total=50, doing="encoding")
+    assert text(line).startswith("encoding")
+    assert "0/50 photos, -/s " in text(line) and text(line).endswith("left, 7 rejected")
+
+
+def test_speed_and_time_left(line, clock):
+    line.count(total=1000)
     for _ in range(4):
         clock.now += 2
-        counts.change(worked=30, rejected=1)
-    assert counts.describe() == "15/s, 0:00:59 left, 4 rejected"
-    clock.now += 100  # nothing has come since
-    assert counts.describe().startswith("0.3/s, 0:49:52 left")
+        line.count(worked=30, rejected=1)
+    assert text(line).endswith("120/1000 photos, 15.0/s 0:00:59 left, 4 rejected")
 
 
-def test_what_was_there_before_makes_nothing_faster(counts, clock):
-    counts.change(total=1000)
-    counts.change(skipped=800, rejected=3)
+def test_photos_of_an_interrupted_job_make_nothing_faster(line, clock):
+    line.count(total=1000, worked=1)
+    line.count(skipped=799, rejected=3)
     clock.now += 10
-    counts.change(worked=50)
-    assert counts.done == 850
-    assert counts.describe() == "5.0/s, 0:00:30 left, 3 rejected, 800 from before"
+    line.count(worked=50)
+    assert text(line).endswith("850/1000 photos, 5.0/s 0:00:30 left, 3 rejected")
 
 
-def test_the_speed_is_that_of_late(counts, clock):
-    counts.change(total=10_000)
-    for _ in range(100):
+def test_the_speed_is_the_latest(line, clock):
+    line.count(total=100_000)
+    for speed in (50, 10):
+        for _ in range(150):
+            clock.now += 1
+            line.count(worked=speed)
+    assert line.tasks[0].speed == pytest.approx(10)
+
+
+def test_at_the_end_nothing_is_left(line, clock):
+    line.count(total=10)
+    for _ in range(2):
         clock.now += 1
-        counts.change(worked=50)
-    for _ in range(40):
-        clock.now += 1
-        counts.change(worked=10)
-    assert counts.speed() == pytest.approx(10)
-
-
-def test_batches_that_take_longer_than_that_have_a_speed(counts, clock):
-    counts.change(total=1000)
-    for _ in range(3):
-        clock.now += 90
-        counts.change(worked=45)
-    assert counts.speed() == pytest.approx(0.5)
-    clock.now += 90
-    assert counts.speed() == pytest.approx(0.25)
-
-
-def test_at_the_end_nothing_is_left(counts, clock):
-    counts.change(total=5)
-    clock.now += 1
-    counts.change(worked=5)
-    assert counts.describe().startswith("5.0/s, 0:00:00 left")
+        line.count(worked=5)
+    assert text(line).endswith("10/10 photos, 5.0/s 0:00:00 left, 0 rejected")
 
 
 def test_the_line_on_a_terminal(open_terminal):
@@ -130,7 +130,7 @@ def test_the_line_on_a_terminal(open_terminal):
     last = terminal.lines[-1]
     assert last.startswith("encoding")
     assert "10/10 photos," in last
-    assert last.endswith("left, 3 rejected, 4 from before")
+    assert last.endswith("left, 3 rejected")
 
 
 def test_nothing_is_shown_elsewhere(capsys):
@@ -160,16 +160,13 @@ def test_worker_processes_are_heard(open_terminal):
     assert CHANNEL not in os.environ
 
 
-def test_half_a_line_is_read_when_it_is_whole(counts, tmp_path):
-    path = tmp_path / "told"
-    line = json.dumps({"worked": 3}).encode() + b"\n"
-    path.write_bytes(line + line[:5])
-    with open(path, "rb") as file:
-        progress.add_lines(file, counts)
-        assert counts.worked == 3
-        path.write_bytes(line + line)
-        progress.add_lines(file, counts)
-    assert counts.worked == 6
+def test_half_a_line_is_read_when_it_is_whole(line, tmp_path):
+    report = json.dumps({"worked": 3}).encode() + b"\n"
+    with open(tmp_path / "reports", "ab", buffering=0) as file:
+        file.write(report + report[:5])
+        assert "3/? photos," in text(line)
+        file.write(report[5:])
+        assert "6/? photos," in text(line)
 
 
 def test_a_build_in_this_process(open_terminal, data, tmp_path):

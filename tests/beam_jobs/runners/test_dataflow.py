@@ -15,7 +15,8 @@ from small_data import INFO, small_config
 from beam_jobs import build_records, command
 from beam_jobs.build_job import Job
 from beam_jobs.runners import dataflow
-from beam_jobs.runners.run import as_raised, make_pipeline, parse_beam_options
+from beam_jobs.runners.options import parse_beam_options
+from beam_jobs.runners.run import as_raised, make_pipeline
 from beam_jobs.sources.jsonl import Jsonl
 from records.errors import UserError
 from records.format.schema import FeatureSpec

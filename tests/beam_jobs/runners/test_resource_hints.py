@@ -4,8 +4,8 @@ import argparse
 
 import pytest
 
+from beam_jobs.runners.options import parse_beam_options, parse_command
 from beam_jobs.runners.resource_hints import encoder_hints
-from beam_jobs.runners.run import parse_beam_options, parse_command
 from records.errors import UserError
 
 L4 = "accelerator=type:nvidia-l4;count:1;install-nvidia-driver"

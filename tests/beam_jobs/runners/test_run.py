@@ -12,7 +12,8 @@ import pytest
 from apache_beam.options.pipeline_options import DirectOptions, StandardOptions
 
 from beam_jobs.runners import dry_run
-from beam_jobs.runners.run import parse_beam_options, parse_command, run_pipeline
+from beam_jobs.runners.options import parse_beam_options, parse_command
+from beam_jobs.runners.run import run_pipeline
 from records.errors import UserError
 
 
@@ -81,14 +82,7 @@ def test_a_workers_user_error_comes_out_as_it_was(mode):
 
 
 def interrupt(what):
-    raise KeyboardInterrupt
-
-
-@pytest.mark.parametrize("mode", ["in_memory", "multi_threading"])
-def test_an_interrupt_in_a_step_is_an_interrupt(mode):
-    options = parse_beam_options([f"--direct_running_mode={mode}"])
-    with pytest.raises(KeyboardInterrupt):
-        run_pipeline(lambda p: p | beam.Create(["x"]) | beam.Map(interrupt), options)
+    signal.raise_signal(signal.SIGINT)
 
 
 def interrupt_and_lose_it(what):
@@ -98,12 +92,14 @@ def interrupt_and_lose_it(what):
         raise RuntimeError("what a library made of it") from None
 
 
-def test_an_interrupt_that_a_library_replaced_is_one_all_the_same():
+@pytest.mark.parametrize("mode", ["in_memory", "multi_threading"])
+@pytest.mark.parametrize("step", [interrupt, interrupt_and_lose_it])
+def test_ctrl_c_is_an_interrupt_even_if_a_library_replaced_it(mode, step):
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
         run_pipeline(
-            lambda p: p | beam.Create(["x"]) | beam.Map(interrupt_and_lose_it),
-            parse_beam_options([]),
+            lambda p: p | beam.Create(["x"]) | beam.Map(step),
+            parse_beam_options([f"--direct_running_mode={mode}"]),
         )
     assert signal.getsignal(signal.SIGINT) is before
 

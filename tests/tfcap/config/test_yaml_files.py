@@ -6,7 +6,7 @@ import os
 import pytest
 import yaml
 
-from beam_jobs.runners.option_files import read_mapping
+from beam_jobs.runners.options import read_mapping
 from records.errors import UserError
 from tfcap.config.loading import load_config
 from tfcap.config.yaml_files import BoundedLoader

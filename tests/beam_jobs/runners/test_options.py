@@ -10,8 +10,7 @@ from apache_beam.options.pipeline_options import (
     WorkerOptions,
 )
 
-from beam_jobs.runners.option_files import read_flags
-from beam_jobs.runners.run import parse_command
+from beam_jobs.runners.options import parse_command, read_flags
 from records.errors import UserError
 
 
