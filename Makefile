@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO := build/demo
 
-.PHONY: setup demo test test-slow bench lint clean
+.PHONY: setup demo test test-slow bench docs lint clean
 
 setup: .venv/installed
 
@@ -29,10 +29,15 @@ test-slow: setup
 bench: setup
 	$(BIN)/python -m tests.benchmarks.run --output build/bench.json
 
+docs: setup
+	$(BIN)/sphinx-build -W --keep-going -q docs build/docs
+	@echo "documentation: $(CURDIR)/build/docs/index.html"
+
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+	$(BIN)/mypy
 
 clean:
 	rm -rf build .venv *.egg-info
