@@ -1,8 +1,8 @@
 """Configuration of the documentation site; `make docs` builds it."""
 
+import importlib.metadata
 import os
 import sys
-from importlib.metadata import version
 from pathlib import Path
 
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
@@ -14,7 +14,7 @@ from reference_pages import write_pages  # noqa: E402  (beside this file)
 
 project = "tfcap"
 author = "the tfcap authors"
-release = version("tfcap")
+release = importlib.metadata.version("tfcap")
 extensions = [
     "myst_nb",
     "sphinx.ext.autodoc",
@@ -25,7 +25,6 @@ extensions = [
 ]
 html_theme = "furo"
 html_title = "tfcap"
-html_static_path = ["_static"]
 exclude_patterns = ["_build", "**/.ipynb_checkpoints"]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
