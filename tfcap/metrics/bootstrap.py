@@ -63,7 +63,7 @@ class Result:
         captions: Mapping[str, str],
         references: Mapping[str, Sequence[str]],
         scores: Scores | None = None,
-    ):
+    ) -> "Result":
         """Returns the result of captions and references of the same photos.
 
         Args:
@@ -90,9 +90,9 @@ class Result:
 
 def bleu(statistics: np.ndarray) -> list[np.ndarray]:
     """Returns BLEU-1 to BLEU-4 of sums of statistics, [samples, 10]."""
-    right, all_ = statistics[:, :ORDERS], statistics[:, ORDERS : 2 * ORDERS]
+    matches, total = statistics[:, :ORDERS], statistics[:, ORDERS : 2 * ORDERS]
     words, reference = statistics[:, -2], statistics[:, -1]
-    logs = np.cumsum(np.log((right + TINY) / (all_ + SMALL)), 1)
+    logs = np.cumsum(np.log((matches + TINY) / (total + SMALL)), 1)
     ratio = (words + TINY) / (reference + SMALL)
     brevity = np.minimum(0, 1 - 1 / ratio)
     return [np.exp(logs[:, n] / (n + 1) + brevity) for n in range(ORDERS)]
@@ -104,43 +104,49 @@ def compare(this: Result, other: Result) -> dict[str, Difference]:
     Raises:
         UserError: The results have different photos.
     """
-    results = this, other
-    check_same_photos(*(set(result.scores.per_photo) for result in results))
-    drawn = list(differences(this, other, photos=len(this.statistics)))
+    check_same_photos(set(this.scores.per_photo), set(other.scores.per_photo))
+    batches = list(differences(this, other, photos=len(this.statistics)))
     return {
-        name: judged(
-            np.concatenate([part[name] for part in drawn]),
-            *(result.scores.corpus[name] for result in results),
+        name: difference_of(
+            np.concatenate([batch[name] for batch in batches]),
+            this.scores.corpus[name],
+            other.scores.corpus[name],
         )
         for name in scoring.NAMES
     }
 
 
 def differences(
-    one: Result, other: Result, photos: int
+    this: Result, other: Result, photos: int
 ) -> Iterator[dict[str, np.ndarray]]:
     """Yields the differences of all samples, some at a time, from a fixed seed."""
-    draw, share = np.random.default_rng(SEED), np.full(photos, 1 / photos)
+    random, share = np.random.default_rng(SEED), np.full(photos, 1 / photos)
     for _ in range(0, RESAMPLES, AT_A_TIME):
-        counts = draw.multinomial(photos, share, AT_A_TIME).astype(np.float64)
-        ours, theirs = one.resampled(counts), other.resampled(counts)
-        yield {name: ours[name] - theirs[name] for name in ours}
+        counts = random.multinomial(photos, share, AT_A_TIME).astype(np.float64)
+        scores, others = this.resampled(counts), other.resampled(counts)
+        yield {name: scores[name] - others[name] for name in scores}
 
 
-def judged(drawn: np.ndarray, this: float, other: float) -> Difference:
-    """Returns interval and p-value of the differences of samples, float64 [samples]."""
-    low, high = np.quantile(drawn, [0.025, 0.975]).tolist()
+def difference_of(samples: np.ndarray, this: float, other: float) -> Difference:
+    """Returns the difference of two scores, with its interval and p-value.
+
+    Args:
+        samples: The differences of the samples, float64 [samples].
+        this: Score of this result.
+        other: Score of the other result.
+    """
+    low, high = np.quantile(samples, [0.025, 0.975]).tolist()
     # The result itself counts as one more sample, so that no p is 0.
-    tails = [(np.sum(side) + 1) / (len(drawn) + 1) for side in (drawn <= 0, drawn >= 0)]
+    tails = [(np.sum(t) + 1) / (len(samples) + 1) for t in (samples <= 0, samples >= 0)]
     return Difference(this, other, (low, high), float(min(1, 2 * min(tails))))
 
 
 def check_same_photos(this: set[str], other: set[str]) -> None:
     if this == other:
         return
-    lone = sorted(this ^ other)
-    where = "this one" if lone[0] in this else "the other"
+    photo = min(this ^ other)
+    where = "this one" if photo in this else "the other"
     raise UserError(
         f"two results are compared over the same photos: this one has {len(this)}, the "
-        f"other {len(other)}, and {lone[0]!r} is in {where} alone. Score the same split"
+        f"other {len(other)}, and {photo!r} is in {where} alone. Score the same split"
     )

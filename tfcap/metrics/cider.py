@@ -1,8 +1,8 @@
 """CIDEr-D of token ids, in graph. It is the reward of self-critical training.
 
 Source: Vedantam, Zitnick and Parikh, "CIDEr: Consensus-based Image Description
-Evaluation", CVPR 2015; the same sums as coco-caption's `CiderScorer`, which names its
-CIDEr-D `CIDEr`.
+Evaluation", CVPR 2015. It sums as coco-caption's `CiderScorer`, which calls CIDEr-D
+`CIDEr`.
 
 Captions are a few tokens long, so every n-gram of one is compared with every n-gram of
 the other, for a whole batch at once, without dictionaries or Python in the step.
@@ -26,16 +26,14 @@ class CiderD(tf.experimental.ExtensionType):
     """Scores captions of photos against their references.
 
     Captions are token ids without `<start>`, `<end>` included, padded with 0. `<end>`
-    counts as a word; otherwise captions learn to break off after "a man in a" (Luo, "A
+    counts as a word; otherwise captions learn to stop after "a man in a" (Luo, "A
     Better Variant of Self-Critical Sequence Training", 2020).
-
-    Its tables are tensors that all graphs share.
 
     Attributes:
         vocabulary: Number of tokens.
         log_photos: Logarithm of the number of photos. It is also the rarity of n-grams
             of one photo or none, which no table holds.
-        known: For each of `ORDERS` the n-grams of several photos, ascending, int64.
+        known: The n-grams of several photos for each of `ORDERS`, ascending, int64.
         rarity: Their rarities: the logarithm of (all photos / photos with the n-gram),
             float32.
     """
@@ -189,13 +187,13 @@ def similarity(captions: NgramVectors, references: NgramVectors) -> tf.Tensor:
 
 
 def count_equal(ngrams: tf.Tensor, others: tf.Tensor, is_real: tf.Tensor) -> tf.Tensor:
-    """Counts the real ones of `others` that equal each of `ngrams`, float32."""
+    """Counts the real n-grams of `others` that equal each of `ngrams`, float32."""
     same = ngrams[..., :, tf.newaxis] == others[..., tf.newaxis, :]
     return tf.reduce_sum(tf.cast(same & is_real[..., tf.newaxis, :], tf.float32), -1)
 
 
 def length_penalty(captions: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
-    """Returns a factor, below 1 where captions are not as long as references.
+    """Returns a factor that is below 1 for captions of other lengths than references.
 
     Args:
         captions: int32 [..., length].
@@ -223,7 +221,7 @@ def rarities(
 
 
 def trimmed(captions: tf.Tensor) -> tf.Tensor:
-    """Cuts the padding of captions [n, length], but for that which 4-grams need.
+    """Cuts the padding of captions [n, length] to what 4-grams need.
 
     Every position is compared with every other, so that padding costs time.
     """

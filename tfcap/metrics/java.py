@@ -2,8 +2,8 @@
 
 METEOR: Denkowski and Lavie, "Meteor Universal", 2014; jar and paraphrases come with the
 package. SPICE: Anderson et al., "SPICE: Semantic Propositional Image Caption
-Evaluation", ECCV 2016; its parser does not come with it, and is never downloaded here.
-SPICE 1.0 takes its script engine from Java, which has had none since Java 15.
+Evaluation", ECCV 2016; the package lacks its parser, which is never downloaded here.
+SPICE 1.0 needs a script engine, which Java has had none of since Java 15.
 """
 
 import os
@@ -36,7 +36,7 @@ REMEDY = {
     "there by hand: edu.stanford.nlp:stanford-corenlp:3.6.0 of Maven Central",
 }
 BY_CHARACTER = "it compares words, which these captions have no spaces between"
-SPICES_JAVA = range(8, 15)
+SPICE_JAVA = range(8, 15)
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,11 @@ def score(
     return JavaScores(caption_scores, control_scores, left_out)
 
 
-def means(scorer, results: Sequence[Mapping[str, str]], references) -> list[float]:
+def means(
+    scorer: Meteor | Spice,
+    results: Sequence[Mapping[str, str]],
+    references: Mapping[str, Sequence[str]],
+) -> list[float]:
     """Returns the mean score of each result; starts Java, which is slow, only once."""
     with redirect_stdout(sys.stderr):
         return [
@@ -103,7 +107,7 @@ def missing(name: str) -> str | None:
     """Returns what a scorer lacks, or None if nothing is missing."""
     if not shutil.which("java"):
         return "there is no `java`"
-    if name == "spice" and (version := java_version()) not in SPICES_JAVA:
+    if name == "spice" and (version := java_version()) not in SPICE_JAVA:
         return f"SPICE 1.0 needs Java 8 to 14; this is {version}"
     (package,) = pycocoevalcap.__path__
     for file in NEEDED[name]:

@@ -1,13 +1,13 @@
-"""The words of captions as coco-caption takes them, without Java.
+"""Splits captions into the words that coco-caption scores, without Java.
 
-coco-caption writes captions to a file, a line each, cuts it by the Penn Treebank
-tokenizer of Stanford CoreNLP 3.4.1 (options `-preserveLines -lowerCase`), and drops
-punctuation. Here the same automaton runs (`tfcap.metrics.ptb_tables`), with the same
-actions, over the same text: so a full stop at the end of a caption may depend on
-how the next caption begins, as it does there.
+coco-caption writes captions to a file, one a line. It splits the file by the Penn
+Treebank tokenizer of Stanford CoreNLP 3.4.1 (options `-preserveLines -lowerCase`) and
+drops punctuation. This module runs the same automaton (`tfcap.metrics.ptb_tables`) with
+the same actions over the same text. A full stop at the end of a caption may therefore
+depend on how the next caption begins.
 
-A contraction is two words ("dog 's", "is n't"); what is joined by a hyphen, a slash or
-a full stop is one ("t-shirt"); brackets, and signs such as "$", stay as words.
+A contraction is two words ("dog 's", "is n't"). Parts joined by a hyphen, a slash or a
+full stop are one word ("t-shirt"). Brackets and signs such as "$" stay as words.
 """
 
 import itertools
@@ -23,8 +23,8 @@ PUNCTUATION |= {".", "?", "!", ",", ":", "-", "--", "...", ";"}
 START = 2  # the automaton's state before a token: traditional treebank
 NEWLINE, SKIPPED = 5, (1, 7, 23)
 LINE_ENDS = re.compile("[\r\v\f\u2028\u2029]")
-LONE = re.compile("[\ud800-\udfff]")
-WORD = re.compile("(?:[cw]m*(?:jm*(?=[cw]))?|dm*)+")  # of kinds of letters
+LONE_SURROGATES = re.compile("[\ud800-\udfff]")
+WORD = re.compile("(?:[cw]m*(?:jm*(?=[cw]))?|dm*)+")  # over `kind_of_letter`
 IDEOGRAPHS = re.compile("[\u3005\u3041-\u30fe\u3400-\u9fff\uf900-\ufaff]")
 MODIFIERS = re.compile(
     "[\u02b0-\u02b8\u02c0-\u02c1\u02e0-\u02e4\u0345\u037a\u1d2c-\u1d61"
@@ -33,12 +33,12 @@ MODIFIERS = re.compile(
 
 
 class Lines(NamedTuple):
-    """Words of captions.
+    """The words of captions.
 
     Attributes:
-        words: of each caption, with a space between.
-        exact: whether coco-caption gives the same. It loses its place where a caption
-            holds a line end; here each caption keeps its own words.
+        words: words of each caption, separated by spaces.
+        exact: whether coco-caption gives the same words. A line end inside a caption
+            shifts its captions; here each caption keeps its words.
     """
 
     words: list[str]
@@ -46,7 +46,7 @@ class Lines(NamedTuple):
 
 
 def tokenize(captions: Sequence[str]) -> Lines:
-    """Cuts captions into words as coco-caption does, all of a file together.
+    """Splits captions into words as coco-caption does, all of a file together.
 
     >>> tokenize(["A man's t-shirt, isn't it?", "12:30pm :)"]).words
     ["a man 's t-shirt is n't it", '12:30 pm :-rrb-']
@@ -54,18 +54,18 @@ def tokenize(captions: Sequence[str]) -> Lines:
     lines = [caption.replace("\n", " ") for caption in captions]
     ends = [*itertools.accumulate(len(units(line)) + 1 for line in lines)]
     tokens = list(lex("\n".join(lines)))
-    found = [token.start for token in tokens if token.text is None]
-    if found == [end - 1 for end in ends[:-1]]:
+    newlines = [token.start for token in tokens if token.text is None]
+    if newlines == [end - 1 for end in ends[:-1]]:
         return Lines(join_words(tokens, len(lines)), True)
-    alone = (join_words([*lex(LINE_ENDS.sub(" ", line))], 1) for line in lines)
-    return Lines([*itertools.chain.from_iterable(alone)], False)
+    words = [join_words([*lex(LINE_ENDS.sub(" ", line))], 1)[0] for line in lines]
+    return Lines(words, False)
 
 
 def join_words(tokens: Sequence["Token"], count: int) -> list[str]:
-    """Joins the tokens of each of `count` lines, punctuation dropped.
+    """Joins the tokens of each of `count` lines and drops punctuation.
 
-    As there, a line is cut again at its spaces, which a tag has inside, after white
-    space at its end is cut off, which an address may end with (U+00A0).
+    coco-caption strips white space at the end of a line, which may be part of an
+    address (U+00A0). It then splits the line at its spaces, also inside a tag.
     """
     lines: list[list[str]] = [[] for _ in range(count)]
     number = 0
@@ -79,9 +79,11 @@ def join_words(tokens: Sequence["Token"], count: int) -> list[str]:
 
 
 class Token(NamedTuple):
-    """A token in lower case; `text` is None for the end of a line.
+    """A token.
 
-    `start` counts UTF-16 units.
+    Attributes:
+        start: its first UTF-16 unit.
+        text: the token in lower case; None for the end of a line.
     """
 
     start: int
@@ -89,23 +91,23 @@ class Token(NamedTuple):
 
 
 def lex(text: str) -> Iterator[Token]:
-    """Yields the tokens of a text, the longest that can be at each place."""
+    """Yields the tokens of a text, the longest possible one at each position."""
     lexer, start = Lexer(load_tables(), text), 0
     while start < len(lexer.classes):
         end, action = lexer.match(start)
-        found, end = lexer.act(action, start, end)
+        token, end = lexer.act(action, start, end)
         if action == NEWLINE:
             yield Token(start, None)
-        elif found is not None:
-            yield Token(start, LONE.sub("?", lower(found)))
+        elif token is not None:
+            yield Token(start, LONE_SURROGATES.sub("?", lower(token)))
         start = end
 
 
 def lower(text: str) -> str:
-    """Returns a text in lower case as Java gives it.
+    """Returns a text in lower case, as Java does.
 
-    Java and Python choose the form of a capital sigma alike but for what a word is,
-    which to Java goes on over digits, and over one hyphen, quote or full stop.
+    A capital sigma has another lower case at the end of a word. To Java, a word may
+    contain digits and single hyphens, quotes and full stops; to Python, it may not.
 
     >>> lower("ΟΔΟΣ"), lower("ΟΔΟΣ-Α")
     ('οδος', 'οδοσ-α')
@@ -121,7 +123,11 @@ def lower(text: str) -> str:
 
 
 def kind_of_letter(character: str) -> str:
-    """Returns `c` where it has cases, `w` where not, `d`igit, `m`ark, or `j`oint."""
+    """Returns one of five kinds, or a space for any other character.
+
+    `c` is a letter with cases, `w` a letter without, `d` a digit, `m` a mark, and `j` a
+    character that joins two parts of a word.
+    """
     kind = unicodedata.category(character)
     if kind in ("Lu", "Ll", "Lt") or MODIFIERS.match(character):
         return "c"
@@ -135,11 +141,11 @@ def kind_of_letter(character: str) -> str:
 
 
 class Lexer:
-    """The automaton over one text; places are UTF-16 units.
+    """The automaton over one text. Positions count UTF-16 units.
 
     Args:
-        tables: the automaton's.
-        text: to cut.
+        tables: tables of the automaton.
+        text: the text to split.
     """
 
     def __init__(self, tables: Tables, text: str):
@@ -150,44 +156,49 @@ class Lexer:
         return self.content[2 * start : 2 * end].decode("utf-16-le", "surrogatepass")
 
     def match(self, start: int) -> tuple[int, int]:
-        """Returns the end of the longest token, and the number of its rule."""
+        """Returns the end of the longest token at `start`, and its rule's number."""
         _, rows, transitions, final, last, actions = self.tables
         state, end, action = START, start, 0
-        for place in range(start, len(self.classes)):
-            state = transitions[rows[state] + self.classes[place]]
+        for position in range(start, len(self.classes)):
+            state = transitions[rows[state] + self.classes[position]]
             if state < 0:
                 break
             if final[state]:
-                end, action = place + 1, actions[state]
+                end, action = position + 1, actions[state]
                 if last[state]:
                     break
         return end, action
 
     def look_back(self, first: int, second: int, start: int, end: int) -> int:
-        """Returns where the token of a rule `token / what follows` ends.
+        """Returns where the token of a rule `token / context` ends.
 
         Args:
             first: state from which the token is matched, forwards from `start`.
-            second: state from which what follows is matched, backwards from `end`.
+            second: state from which the context is matched, backwards from `end`.
+            start: start of the token.
+            end: end of the context.
         """
         _, rows, transitions, final, _, _ = self.tables
-        may_end, state = set(), first
-        for place in range(start, end + 1):
+        possible_ends, state = set(), first
+        for position in range(start, end + 1):
             if final[state]:
-                may_end.add(place)
-            if place == end:
+                possible_ends.add(position)
+            if position == end:
                 break
-            state = transitions[rows[state] + self.classes[place]]
+            state = transitions[rows[state] + self.classes[position]]
             if state < 0:
                 break
-        place, state = end, second
-        while place not in may_end or not final[state]:
-            place -= 1
-            state = transitions[rows[state] + self.classes[place]]
-        return place
+        position, state = end, second
+        while position not in possible_ends or not final[state]:
+            position -= 1
+            state = transitions[rows[state] + self.classes[position]]
+        return position
 
     def act(self, action: int, start: int, end: int) -> tuple[str | None, int]:
-        """Returns the token's text, None for none, and where the next one begins."""
+        """Returns the text of a rule's token, and where the next token begins.
+
+        The text is None if the rule gives no token.
+        """
         if action in SKIPPED or action == NEWLINE:
             return None, end
         if action in LOOK_BACK:
@@ -199,7 +210,7 @@ class Lexer:
             end = start + 1
         back = PUSHED_BACK.get(action, 0)
         text = self.text(start, end - back)
-        if action in FULL_STOP:  # is part of the token, and a token of its own
+        if action in FULL_STOP:  # it is part of the token, and the next token too
             alone = action == SHORTEST and end - start == 2
             return self.text(start, end - 1 if alone else end), end - 1
         return CHANGES.get(action, str)(text), end - back
@@ -209,48 +220,30 @@ def without_soft_hyphens(text: str) -> str:
     return text.replace("\xad", "") or "-"
 
 
-def quotes(text: str, opening: bool) -> str:
-    single, double = ("`", "``") if opening else ("'", "''")
-    text = re.sub("&apos;|'", single, text)
-    text = re.sub('"|&quot;', double, text)
-    for pattern, quote in (
-        ("[\x91\u2018\u201b\u2039]", "`"),
-        ("[\x92\u2019\u203a]", "'"),
-        ("[\x93\u201c\xab]", "``"),
-        ("[\x94\u201d\xbb]", "''"),
-    ):
-        text = re.sub(pattern, quote, text)
-    return text
+def substitution(*pairs: tuple[str, str]) -> Callable[[str], str]:
+    """Returns a function that replaces each pattern of a text, in this order."""
+
+    def substitute(text: str) -> str:
+        for pattern, replacement in pairs:
+            text = re.sub(pattern, replacement, text)
+        return text
+
+    return substitute
 
 
-def dashes(text: str) -> str:
-    return "--" if len(text) in (3, 4) else text
+DIRECTED_QUOTES = (
+    ("[\x91\u2018\u201b\u2039]", "`"),
+    ("[\x92\u2019\u203a]", "'"),
+    ("[\x93\u201c\xab]", "``"),
+    ("[\x94\u201d\xbb]", "''"),
+)
+SINGLE, DOUBLE = "&apos;|'", '"|&quot;'
+PARENTHESES = (r"\(", "-LRB-"), (r"\)", "-RRB-")
+UNBROKEN = (" ", "\xa0")
+FRACTIONS = ("¼", "1/4"), ("½", "1/2"), ("¾", "3/4"), ("⅓", "1/3"), ("⅔", "2/3")
+CURRENCIES = ("¢", "cents"), ("£", "#"), ("[\x80¤₠€]", "$")
 
-
-def fractions(text: str) -> str:
-    for sign, plain in zip("¼½¾⅓⅔", ("1/4", "1/2", "3/4", "1/3", "2/3")):
-        text = text.replace(sign, plain)
-    return text
-
-
-def currency(text: str) -> str:
-    return re.sub("[\x80¤₠€]", "$", text.replace("¢", "cents").replace("£", "#"))
-
-
-def parentheses(text: str) -> str:
-    return text.replace("(", "-LRB-").replace(")", "-RRB-")
-
-
-def unbroken(text: str) -> str:
-    return text.replace(" ", "\xa0")
-
-
-def ampersand(text: str) -> str:
-    return re.sub("(?i)&amp;", "&", text)
-
-
-# By the number of the rule in the automaton's tables. Rules that are not named take the
-# text as it is.
+# The keys are numbers of rules. The token of any other rule is the text as it stands.
 LOOK_BACK = {24: (13, 14), 30: (3, 4), 40: (5, 6), 41: (16, 17), 43: (15, 14)}
 LOOK_BACK |= {44: (9, 10), 47: (7, 8), 49: (11, 12)}
 TRIMMED = (44, 47)
@@ -261,24 +254,27 @@ PUSHED_BACK = {25: 1, 26: 1, 32: 1, 34: 1, 36: 1, 42: 2, 46: 1, 48: 2, 50: 3, 51
 PUSHED_BACK |= {53: 4}
 CHANGES: dict[int, Callable[[str], str]] = {
     2: lambda _: "<",
-    4: dashes,
+    4: lambda text: "--" if len(text) in (3, 4) else text,
     10: lambda _: ">",
     11: lambda _: "--",
     13: lambda _: "...",
-    14: fractions,
-    15: currency,
+    14: substitution(*FRACTIONS),
+    15: substitution(*CURRENCIES),
     16: lambda _: "-RCB-",
     17: lambda _: "-LRB-",
     18: lambda _: "-RRB-",
     20: lambda _: "-LCB-",
     21: lambda _: "-RSB-",
     22: lambda _: "-LSB-",
-    37: ampersand,
-    51: ampersand,
-    54: lambda text: parentheses(unbroken(text)),
+    54: substitution(UNBROKEN, *PARENTHESES),
     **dict.fromkeys((6, 12, 29, 30, 32, 40, 46), without_soft_hyphens),
-    **dict.fromkeys((8, 36), lambda text: quotes(text, opening=False)),
-    **dict.fromkeys((26, 35), lambda text: quotes(text, opening=True)),
-    **dict.fromkeys((27, 38, 39), unbroken),
-    **dict.fromkeys((28, 34), parentheses),
+    **dict.fromkeys(
+        (8, 36), substitution((SINGLE, "'"), (DOUBLE, "''"), *DIRECTED_QUOTES)
+    ),
+    **dict.fromkeys(
+        (26, 35), substitution((SINGLE, "`"), (DOUBLE, "``"), *DIRECTED_QUOTES)
+    ),
+    **dict.fromkeys((27, 38, 39), substitution(UNBROKEN)),
+    **dict.fromkeys((28, 34), substitution(*PARENTHESES)),
+    **dict.fromkeys((37, 51), substitution(("(?i)&amp;", "&"))),
 }

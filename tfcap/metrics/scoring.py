@@ -113,13 +113,15 @@ def score(
     Raises:
         UserError: A photo with a caption has no references, or the reverse.
     """
-    truth, found, unit, differs = normalized(captions, references)
-    bleu, bleu_each = Bleu(4).compute_score(truth, found, verbose=0)
-    rouge, rouge_each = Rouge().compute_score(truth, found)
-    cider, cider_each = Cider().compute_score(truth, found)
+    texts = normalized(captions, references)
+    pair = texts.references, texts.captions
+    bleu, bleu_each = Bleu(4).compute_score(*pair, verbose=0)
+    rouge, rouge_each = Rouge().compute_score(*pair)
+    cider, cider_each = Cider().compute_score(*pair)
     each = zip(*bleu_each, rouge_each, cider_each)
-    per_photo = {photo: _named(row) for photo, row in zip(truth, each)}
-    return Scores(_named([*bleu, rouge, cider]), per_photo, unit, differs)
+    per_photo = {photo: _named(row) for photo, row in zip(texts.captions, each)}
+    corpus = _named([*bleu, rouge, cider])
+    return Scores(corpus, per_photo, texts.unit, texts.differs)
 
 
 def bleu_statistics(
@@ -131,10 +133,10 @@ def bleu_statistics(
     caption, and the words of the reference of the closest length. Corpus BLEU is
     computed from their sums over photos.
     """
-    truth, found, *_ = normalized(captions, references)
+    texts = normalized(captions, references)
     scorer, rows = BleuScorer(n=4), []
-    for photo, (caption,) in found.items():
-        scorer += (caption, truth[photo])
+    for photo, (caption,) in texts.captions.items():
+        scorer += (caption, texts.references[photo])
         counts = scorer.ctest[-1]
         words = counts["testlen"]
         nearest = min((abs(length - words), length) for length in counts["reflen"])[1]
@@ -185,29 +187,30 @@ def normalized(
     All references are split together, then all captions, in the order of photo ids, as
     coco-caption's tokenizer does with the files of `tfcap.metrics.coco_format`.
     """
-    photos = sorted(references)
-    raw = [text for photo in photos for text in references[photo]]
+    photos = [photo for photo in sorted(references) for _ in references[photo]]
+    raw = [text for photo in sorted(references) for text in references[photo]]
     unit = unit_of(raw)
-    cut, differs = _cut(raw, unit)
-    rows = iter(cut)
-    truth = {photo: [next(rows) for _ in references[photo]] for photo in photos}
-    wordless = cut.count("")
-    truth = {photo: [text for text in truth[photo] if text] for photo in photos}
-    _require_same_photos(set(captions), {photo for photo in photos if truth[photo]})
-    photos = sorted(captions)
-    found, found_differs = _cut([captions[photo] for photo in photos], unit)
-    reasons = [reason for reason in dict.fromkeys((differs, found_differs)) if reason]
-    if wordless:
+    rows, differs = _split(raw, unit)
+    split_references: dict[str, list[str]] = {}
+    for photo, text in zip(photos, rows):
+        if text:
+            split_references.setdefault(photo, []).append(text)
+    _require_same_photos(set(captions), set(split_references))
+    split_captions, captions_differ = _split(
+        [captions[photo] for photo in split_references], unit
+    )
+    reasons = [reason for reason in dict.fromkeys((differs, captions_differ)) if reason]
+    if wordless := rows.count(""):
         reasons.append(f"{wordless} reference(s) without a word are left out here")
     return Texts(
-        {photo: truth[photo] for photo in photos},
-        {photo: [text] for photo, text in zip(photos, found)},
+        split_references,
+        {photo: [text] for photo, text in zip(split_references, split_captions)},
         unit,
         tuple(reasons),
     )
 
 
-def _cut(texts: Sequence[str], unit: str) -> tuple[list[str], str]:
+def _split(texts: Sequence[str], unit: str) -> tuple[list[str], str]:
     """Returns the units of texts, and why coco-caption's would differ, or ""."""
     if unit == CHARACTER:
         return [*map(characters, texts)], "it takes each clause for a word"
@@ -223,13 +226,13 @@ def _named(values: Sequence[float]) -> dict[str, float]:
 def _require_same_photos(captioned: set[str], referenced: set[str]) -> None:
     if not captioned and not referenced:
         raise UserError("no captions to score")
-    for some, others, lack in (
+    for photos, others, problem in (
         (captioned, referenced, "a caption but no references"),
         (referenced, captioned, "references but no caption"),
     ):
-        if missing := sorted(some - others):
+        if missing := sorted(photos - others):
             raise UserError(
-                f"{len(missing)} photo(s) with {lack}, the first {missing[0]!r}; "
+                f"{len(missing)} photo(s) with {problem}, the first {missing[0]!r}; "
                 f"{len(captioned)} photos have a caption, {len(referenced)} have "
                 "references. Score captions against the split they were made for."
             )
