@@ -22,6 +22,16 @@ FORMS = {**MODELS, **ENCODERS}  # forms of a section, as they stand in a locatio
 # Keys of the two forms of an encoder: a named network, and a model file.
 NETWORK_KEYS = {"name", "weights"}
 MODEL_KEYS = {"model", "signature", "preprocessing"}
+# Keys of earlier versions, with the value that had no effect.
+GONE = {
+    "decoding.mirror": False,
+    "decoding.consensus.neighbours": None,
+    "training.data_service": None,
+}
+IS_GONE = (
+    "is a key of an earlier tfcap, and this one cannot do what it says: use that "
+    "version, or take it out and do without"
+)
 
 
 class ConfigLoader(BoundedLoader):
@@ -93,6 +103,8 @@ def explain(error: ValidationError, root: type[BaseModel]) -> str:
     """Describes the first error: the key, what was expected and what was received."""
     first = error.errors()[0]
     where = ".".join(str(p) for p in first["loc"] if p not in FORMS) or "the file"
+    if where in GONE:
+        return f"{where} {IS_GONE}"
     if first["type"] == "extra_forbidden":
         valid = _keys_at(root, first["loc"][:-1])
         near = suggest(str(first["loc"][-1]), valid)

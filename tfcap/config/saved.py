@@ -16,7 +16,13 @@ from records.format.versions import refuse_newer
 from records.storage.files import named_errors, read_file, write_atomically
 from tfcap.config.base import SAVED, Section
 from tfcap.config.experiment import Config, RecipeOfRecords
-from tfcap.config.loading import ConfigLoader, check_sections, explain
+from tfcap.config.loading import (
+    GONE,
+    IS_GONE,
+    ConfigLoader,
+    check_sections,
+    explain,
+)
 from tfcap.config.yaml_files import MAX_BYTES, parse_yaml
 
 FORMAT = 1  # of a work directory
@@ -24,13 +30,6 @@ END = b"\n..."
 REMEDY = "It is damaged or was edited: put it back as it was"
 # Errors that a file of a newer version gives in this one.
 UNKNOWN = {"extra_forbidden", "union_tag_invalid", "literal_error"}
-
-# Keys of earlier versions, with the value that had no effect.
-GONE = {
-    "decoding.mirror": False,
-    "decoding.consensus.neighbours": None,
-    "training.data_service": None,
-}
 
 AnySection = TypeVar("AnySection", bound=Section)
 
@@ -78,10 +77,7 @@ def take_out_gone(content: dict[str, Any], origin: str) -> None:
         if not isinstance(held, dict) or key not in held:
             continue
         if held.pop(key) != nothing:
-            raise UserError(
-                f"{origin}: {path} is a key of an earlier tfcap, and this one cannot "
-                "do what it says: use that version, or take it out and do without"
-            )
+            raise UserError(f"{origin}: {path} {IS_GONE}")
 
 
 def parse_recipe(configuration: Mapping[str, Any], origin: str) -> RecipeOfRecords:

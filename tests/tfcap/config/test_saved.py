@@ -165,6 +165,8 @@ def test_keys_that_have_gone(saved):
     message = r"training\.data_service is a key of an earlier .* take it out"
     with pytest.raises(UserError, match=message):
         load_saved(str(saved))
+    with pytest.raises(UserError, match=message):
+        override(Config(), ["training.data_service=grpc://host:5000"], "test")
     saved.write_text("decoding: null")
     with pytest.raises(UserError, match="damaged or was edited"):
         load_saved(str(saved))
