@@ -52,7 +52,8 @@ def count_words(record_set: RecordSet) -> dict[str, WordCounts]:
 
 def count_split(record_set: RecordSet, split: str, tokenizer: Tokenizer) -> WordCounts:
     counts, known = WordCounts(), set(record_set.vocabulary.tokens)
-    for texts in batches(first_texts(record_set, split)):
+    for batch in batched(first_texts(record_set, split), TOGETHER):
+        texts = list(itertools.chain.from_iterable(batch))
         words = tokenizer.words(texts)
         for tokens in tokenizer.tokens(words, record_set.vocabulary):
             counts.tokens += len(tokens)
@@ -70,12 +71,6 @@ def first_texts(record_set: RecordSet, split: str) -> Iterator[tuple[str, ...]]:
         if read > READ_CAPTIONS:
             return
         yield captions
-
-
-def batches(texts: Iterator[tuple[str, ...]]) -> Iterator[list[str]]:
-    """Yields the captions of `TOGETHER` photos at a time."""
-    for batch in batched(texts, TOGETHER):
-        yield list(itertools.chain.from_iterable(batch))
 
 
 def reject_examples(directory: str) -> dict[str, list[rejects.Reject]]:
