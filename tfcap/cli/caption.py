@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from records.batching import batched
 from records.console import add_command, print_plain, visible
 from records.tensorflow_logging import silence_startup
+from records.wording import counted
 
 BATCH = 32
 
@@ -166,7 +167,8 @@ def best(explained, count: int) -> list[dict]:
     beams = explained.beams
     if count > len(beams):
         raise UserError(
-            f"--best {count}: this export searches with {len(beams)} beam(s); "
+            f"--best {count}: this export searches with "
+            f"{counted(len(beams), 'beam')}; "
             f"write another: tfcap export ... --set decoding.beam_width={count}"
         )
     return [{"caption": beam.caption, "score": beam.score} for beam in beams[:count]]

@@ -19,30 +19,32 @@ class SeedScores:
 
     runs: dict[int, Evaluation]
 
-    def values(self, name: str) -> list[float]:
-        """Returns one score of each run."""
-        return [run.rows()[name][0] for run in self.runs.values()]
+    @property
+    def scores(self) -> dict[str, list[float]]:
+        """The values of each score, one a run."""
+        return self.columns(0)
 
     @property
     def mean(self) -> dict[str, float]:
-        return {name: statistics.mean(self.values(name)) for name in self.names}
+        return {n: statistics.mean(values) for n, values in self.scores.items()}
 
     @property
     def deviation(self) -> dict[str, float | None]:
         """The standard deviation over seeds (of n - 1); None for a single seed."""
-        if len(self.runs) < 2:
-            return dict.fromkeys(self.names)
-        return {name: statistics.stdev(self.values(name)) for name in self.names}
+        return {
+            name: statistics.stdev(values) if len(values) > 1 else None
+            for name, values in self.scores.items()
+        }
 
     @property
     def mismatched_mean(self) -> dict[str, float]:
         """The mean of the controls."""
-        rows = [run.rows() for run in self.runs.values()]
-        return {name: statistics.mean(r[name][1] for r in rows) for name in self.names}
+        return {n: statistics.mean(values) for n, values in self.columns(1).items()}
 
-    @property
-    def names(self) -> list[str]:
-        return list(next(iter(self.runs.values())).rows())
+    def columns(self, column: int) -> dict[str, list[float]]:
+        """Returns a column of `Evaluation.rows` by name, with a value for each run."""
+        rows = [run.rows() for run in self.runs.values()]
+        return {name: [row[name][column] for row in rows] for name in rows[0]}
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -77,9 +79,9 @@ class SeedScores:
         table = number_table(
             "percent", *seeds, "mean", "± deviation", "photos shuffled"
         )
-        for name in self.names:
-            scores = map(percent, (*self.values(name), self.mean[name]))
+        for name, values in self.scores.items():
             deviation = self.deviation[name]
             spread = "" if deviation is None else f"{100 * deviation:.2f}"
+            scores = map(percent, (*values, self.mean[name]))
             table.add_row(name, *scores, spread, percent(self.mismatched_mean[name]))
         return table
