@@ -13,6 +13,9 @@ import pytest
 from PIL import Image
 
 from records.__main__ import main
+from records.format.record_set import RecordSet
+from records.inspection import html_page
+from records.inspection.samples import sample_splits
 
 VOID = ("meta", "img", "br")
 
@@ -171,6 +174,31 @@ def test_words_left_out_are_marked_whatever_becomes_of_them(
 def test_features_that_are_not_finite(make_record_set, tmp_path):
     broken = change_first(features=np.array([0, np.nan, np.inf, 1], np.float32))
     assert "not finite" in draw(make_record_set(rearrange=broken), tmp_path)
+
+
+def test_the_cells_of_a_grid_are_drawn(record_set):
+    opened = RecordSet.open(str(record_set))
+    (sample,) = sample_splits(opened, 1)["train"]
+    grid = np.arange(16, dtype=np.float32).reshape(2, 2, 4)
+    record = dataclasses.replace(sample.record, features=grid)
+    samples = {"train": [dataclasses.replace(sample, record=record)]}
+    images = dict(Page(html_page.draw(opened, samples)).images)
+    assert images["Strength of each cell"].startswith("data:image/png")
+    assert "features: min 0, mean 7.5, max 15" in html_page.draw(opened, samples)
+
+
+def test_no_number_contradicts_its_noun(make_record_set, tmp_path):
+    def keep_one(arranged):
+        record = arranged["train"][0][0]
+        first = dataclasses.replace(
+            record, captions=record.captions[:1], ids=record.ids[:1]
+        )
+        arranged |= {"train": [[first]], "dev": [], "test": []}
+
+    text = draw(make_record_set(rearrange=keep_one), tmp_path)
+    assert "<b>1</b> photo, <b>1</b> caption, " in text
+    assert "1 of 1 record<" in text and "1 shard; photos: 1; MiB: 0.0<" in text
+    assert not re.search(r"\b1(</b>)? (photo|caption|token|shard|record)s", text)
 
 
 def test_json_beside_the_page(record_set, tmp_path, capsys):
