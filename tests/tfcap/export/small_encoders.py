@@ -1,4 +1,4 @@
-"""Encoders that load in no time, and photos for them."""
+"""Encoders that load in no time, photos for them, and a short search."""
 
 import io
 from pathlib import Path
@@ -7,6 +7,9 @@ import keras
 import numpy as np
 from PIL import Image
 
+from tfcap.config.decoding import ResolvedDecoding
+
+DECODING = ResolvedDecoding(beam_width=3, max_length=8)
 # Features are [32] pooled, [16, 16, 32] as a grid.
 ENCODER = {"name": "mobilenet", "weights": "random", "input_size": 32, "layer": "conv1"}
 

@@ -10,10 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_encoders import ENCODER, custom_model, jpeg
+from small_encoders import DECODING, ENCODER, custom_model, jpeg
 
 from records.format.schema import FeatureSpec
-from tfcap.config.decoding import ResolvedDecoding
 from tfcap.config.loading import parse_config
 from tfcap.decoding.ensemble import Ensemble
 from tfcap.encoders import load_encoder
@@ -36,7 +35,6 @@ MODELS = {
 }
 TOGETHER = ("attention", "transformer")  # of one encoder
 KINDS = (*MODELS, "ensemble")
-DECODING = ResolvedDecoding(beam_width=3, max_length=8)
 PHOTOS = [jpeg(0), jpeg(1), b"no photo", jpeg(2)]
 GOOD = [0, 1, 3]
 ALONE = """

@@ -1,0 +1,64 @@
+"""The files of an export."""
+
+import errno
+from pathlib import Path
+
+import pytest
+import tensorflow as tf
+
+from records.errors import UserError
+from records.storage.files import file_sizes
+from tfcap.cli import main
+from tfcap.export import (
+    export,
+)
+
+
+def test_an_export_is_not_replaced_unasked(captioner, saved, tmp_path):
+    before = file_sizes(str(saved), nested=True)
+    with pytest.raises(UserError, match="exists; add --overwrite"):
+        export(captioner, str(saved.parent))
+    assert file_sizes(str(saved), nested=True) == before
+    (tmp_path / "1").mkdir()
+    (tmp_path / "1" / "leftover").touch()
+    path = Path(export(captioner, str(tmp_path), overwrite=True))
+    assert (path / "saved_model.pb").exists() and not (path / "leftover").exists()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["1"]
+
+
+@pytest.mark.parametrize("failing", ["save", "warmup.write", "write_text"])
+def test_a_failed_export_leaves_what_was_there(
+    captioner, tmp_path, monkeypatch, failing
+):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (tmp_path / "1").mkdir()
+    (tmp_path / "1" / "earlier").touch()
+    monkeypatch.setattr(f"tfcap.export.saved_model.{failing}", full)
+    for overwrite, folder in ((True, tmp_path), (False, tmp_path / "new")):
+        with pytest.raises(UserError, match=r"^cannot write .*/1: .*No space left"):
+            export(captioner, str(folder), overwrite)
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["earlier"]
+    monkeypatch.undo()
+    assert Path(export(captioner, str(tmp_path / "new")), "saved_model.pb").exists()
+
+
+def test_the_command_says_at_once_that_its_output_exists(tmp_path, capsys):
+    (tmp_path / "1").mkdir()
+    flags = ["--workdir", str(tmp_path / "nowhere"), "--output", str(tmp_path)]
+    assert main.main(["export", *flags]) == 1
+    assert f"{tmp_path}/1 exists; add --overwrite" in capsys.readouterr().err
+
+
+def test_what_lies_beside_the_graph(trained, saved):
+    vocabulary = (saved / "assets" / "vocabulary.txt").read_text("utf-8")
+    assert vocabulary.splitlines() == list(trained.vocabulary.tokens)
+    text = (saved / "model_card.md").read_text("utf-8")
+    for expected in ("only for this test", "| train | 21 | 42 |", "beam_width 3"):
+        assert expected in text
+    assert "`tfcap evaluate` had not been run" in text
+    requests = saved / "assets.extra" / "tf_serving_warmup_requests"
+    held = [r.numpy() for r in tf.data.TFRecordDataset(str(requests))]
+    assert len(held) == 6
+    assert (saved / "assets.extra" / "tfcap.json").read_text() == '{"format": 1}\n'
