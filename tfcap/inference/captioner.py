@@ -25,6 +25,7 @@ import tensorflow as tf
 from records.errors import UserError
 from records.format.versions import refuse_newer
 from records.photo_header import MAX_PIXELS
+from records.storage.base import is_remote
 from records.storage.files import check_utf8
 from tfcap.inference.photo_limits import Row, screen
 
@@ -245,9 +246,10 @@ def _is_saved_model(path: str) -> bool:
 def _versions(directory: str) -> list[str]:
     if not tf.io.gfile.isdir(directory):
         return []
+    # TensorFlow lists no directory that holds a name which is not UTF-8.
+    names = (tf.io.gfile if is_remote(directory) else os).listdir(directory)
     # Object stores list a folder's name with a slash at its end.
-    names = (name.rstrip("/") for name in tf.io.gfile.listdir(directory))
-    return [name for name in names if name.isdecimal()]
+    return [name.rstrip("/") for name in names if name.rstrip("/").isdecimal()]
 
 
 def _check_format(path: str) -> None:

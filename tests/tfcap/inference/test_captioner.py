@@ -124,7 +124,7 @@ def test_a_saved_model_without_a_version_directory(export):
 def test_the_highest_complete_version_wins(export, tmp_path):
     for version in ("9", "10"):
         shutil.copytree(os.path.join(export, "1"), tmp_path / version)
-    for other in ("11", ".12.tmp", "latest"):
+    for other in ("11", ".12.tmp", "latest", os.fsdecode(b"13\xff")):
         (tmp_path / other).mkdir()
     assert Captioner.load(tmp_path).version == "10"
 
