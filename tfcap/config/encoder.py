@@ -68,7 +68,7 @@ class EncoderSettings(Section):
         return os.path.basename(self.file.rstrip("/"))
 
     @model_validator(mode="after")
-    def _crops_have_no_common_cells(self):
+    def _crops_have_no_common_cells(self) -> "EncoderSettings":
         if self.crops > 1 and self.pooling == "grid":
             raise ValueError(
                 f"`crops: {self.crops}` needs pooling avg or flatten: a grid's cells "

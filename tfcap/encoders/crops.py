@@ -41,7 +41,7 @@ def average(
     side = photo_side(size, crops)
     rows, columns, mirrored = map(np.array, zip(*views(size, side, crops, flip)))
 
-    def features(view):
+    def features(view: tuple[tf.Tensor, tf.Tensor, tf.Tensor]) -> tf.Tensor:
         rows, columns, mirrored = view
         cells = tf.gather(tf.gather(photos, rows, axis=1), columns, axis=2)
         return run(cells, mirrored)

@@ -41,7 +41,7 @@ def photo_size(
     return chosen_size(name, height, config.input_size)
 
 
-def refusal(name: str, shape: tf.TensorShape, dtype) -> UserError:
+def refusal(name: str, shape: tf.TensorShape, dtype: tf.DType) -> UserError:
     shown = "of any shape" if shape.rank is None else shape.as_list()
     return UserError(
         f"encoder.model: {name} takes {tf.as_dtype(dtype).name} {shown}; an encoder "

@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -74,7 +75,9 @@ class Encoder:
         except tf.errors.InvalidArgumentError:
             return self._encode_readable(photos)
 
-    def _encode_readable(self, photos):
+    def _encode_readable(
+        self, photos: Sequence[bytes]
+    ) -> tuple[np.ndarray, list[tuple[int, str]]]:
         reasons = [(i, unreadable(photo, self.side)) for i, photo in enumerate(photos)]
         bad = [(i, reason) for i, reason in reasons if reason]
         good = [photo for photo, (_, reason) in zip(photos, reasons) if not reason]
@@ -177,7 +180,7 @@ def assemble(network: Backbone, config: EncoderConfig) -> Encoder:
     )
 
 
-def freeze(network: Backbone, config: EncoderConfig):
+def freeze(network: Backbone, config: EncoderConfig) -> Any:
     """Returns pixels -> features as one graph without variables."""
     side = crops.photo_side(network.size, config.crops)
 
@@ -185,7 +188,7 @@ def freeze(network: Backbone, config: EncoderConfig):
         input_signature=[tf.TensorSpec([None, side, side, 3], tf.float32)],
         autograph=False,
     )
-    def encode(pixels):
+    def encode(pixels: tf.Tensor) -> tf.Tensor:
         return features_of_photos(network, config, pixels)
 
     return convert_variables_to_constants_v2(encode.get_concrete_function())
@@ -210,11 +213,11 @@ def features_of_view(
     return pool(crops.unmirror(features, mirrored), config.pooling)
 
 
-def reading(side: int, frozen) -> Callable[[tf.Tensor], tf.Tensor]:
+def reading(side: int, frozen: Any) -> Callable[[tf.Tensor], tf.Tensor]:
     """Returns photo bytes -> features as a graph."""
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
-    def encode(photos):
+    def encode(photos: tf.Tensor) -> tf.Tensor:
         shape = tf.TensorSpec([side, side, 3], tf.float32)
         pixels = tf.map_fn(
             lambda photo: read_photo(photo, side), photos, fn_output_signature=shape

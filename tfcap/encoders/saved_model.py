@@ -6,6 +6,7 @@ one only from people from whom you would take a program.
 
 import hashlib
 import os
+from typing import Any
 
 import tensorflow as tf
 
@@ -34,7 +35,7 @@ def load(config: CustomModelConfig, path: str) -> Backbone:
     output = find_output(signature, config.layer, name)
     scaling, scale = scaling_of(config.preprocessing)
 
-    def run(pixels):
+    def run(pixels: tf.Tensor) -> tf.Tensor:
         # The closure keeps `loaded`, which owns the variables.
         assert loaded is not None
         return signature(**{photos: tf.cast(pixels, spec.dtype)})[output]
@@ -51,7 +52,7 @@ def load(config: CustomModelConfig, path: str) -> Backbone:
     )
 
 
-def open_directory(path: str, name: str):
+def open_directory(path: str, name: str) -> Any:
     if not is_saved_model(path):
         inside = [n for n in os.listdir(path) if is_saved_model(os.path.join(path, n))]
         hint = f"; there is one in {os.path.join(name, max(inside))}" if inside else ""
@@ -70,7 +71,7 @@ def is_saved_model(path: str) -> bool:
     return any(exists(os.path.join(path, graph)) for graph in GRAPH)
 
 
-def find_signature(loaded, wanted: str, name: str):
+def find_signature(loaded: Any, wanted: str, name: str) -> Any:
     signatures = getattr(loaded, "signatures", {})
     if wanted not in signatures:
         raise UserError(
@@ -80,7 +81,7 @@ def find_signature(loaded, wanted: str, name: str):
     return signatures[wanted]
 
 
-def only_input(signature, name: str) -> tuple[str, tf.TensorSpec]:
+def only_input(signature: Any, name: str) -> tuple[str, tf.TensorSpec]:
     inputs = signature.structured_input_signature[1]
     if len(inputs) != 1:
         raise UserError(
@@ -90,7 +91,7 @@ def only_input(signature, name: str) -> tuple[str, tf.TensorSpec]:
     return next(iter(inputs.items()))
 
 
-def find_output(signature, wanted: str | None, name: str) -> str:
+def find_output(signature: Any, wanted: str | None, name: str) -> str:
     outputs = signature.structured_outputs
     if wanted is None and len(outputs) == 1:
         return next(iter(outputs))

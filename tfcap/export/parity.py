@@ -1,4 +1,4 @@
-"""The live model and its export on the same photos, side by side."""
+"""Compares the captions of a trained model with those of its export."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -20,7 +20,7 @@ CLOSE = 1e-4  # of a score: float32 rounding over a caption's tokens
 
 
 class Pair(NamedTuple):
-    """What the two say of a photo."""
+    """The two captions of a photo."""
 
     photo: str
     live: Captioned
@@ -34,8 +34,8 @@ class Pair(NamedTuple):
 def compare(
     live: PhotoCaptioner, exported: captioner.Captioner, paths: Sequence[str]
 ) -> list[Pair]:
-    """Captions photos by both, a few at a time."""
-    pairs = []
+    """Captions photos with both models, `AT_A_TIME` together."""
+    pairs: list[Pair] = []
     for batch in batched(paths, AT_A_TIME):
         photos = [read_file(path, MAX_BYTES) for path in batch]
         rows = batch, live_captions(live, photos), caption_within(exported, photos)
@@ -43,23 +43,26 @@ def compare(
     return pairs
 
 
-def live_captions(captioner: PhotoCaptioner, photos: Sequence[bytes]):
-    """What the model says before export, operation by operation."""
+def live_captions(
+    captioner: PhotoCaptioner, photos: Sequence[bytes]
+) -> list[Captioned]:
+    """Captions photos with the model before export, operation by operation."""
     features, bad = captioner.encoder.encode(photos)
     stored = tf.cast(features, captioner.stored)
-    found = captioner.search(stored, captioner.mbr_scorer)
-    texts = detokenize(found.tokens[:, 0], captioner.vocabulary, captioner.tokenizer)
-    scores = found.mean_log_probability()[:, 0].numpy().tolist()
-    good = iter(zip((text.decode() for text in texts.numpy()), scores))
+    captions = captioner.search(stored, captioner.mbr_scorer)
+    best = captions.tokens[:, 0]
+    texts = detokenize(best, captioner.vocabulary, captioner.tokenizer).numpy()
+    scores = captions.mean_log_probability()[:, 0].numpy().tolist()
+    good = iter(zip((text.decode() for text in texts), scores))
     reasons = dict(bad)
     return [
-        Captioned("", 0.0, reasons[i]) if i in reasons else Captioned(*next(good))
+        Captioned.failed(reasons[i]) if i in reasons else Captioned(*next(good))
         for i in range(len(photos))
     ]
 
 
 def comparison(pairs: Sequence[Pair]) -> Table:
-    """A row a photo."""
+    """Returns a table with a row per photo."""
     table = number_table("photo", "live", "score", "export", "score", "same")
     for pair in pairs:
         table.add_row(
@@ -71,11 +74,12 @@ def comparison(pairs: Sequence[Pair]) -> Table:
     return table
 
 
-def shown(found: Captioned) -> tuple[str, str]:
-    return found.error or found.caption, "" if found.error else f"{found.score:.4f}"
+def shown(result: Captioned) -> tuple[str, str]:
+    return result.error or result.caption, "" if result.error else f"{result.score:.4f}"
 
 
 def in_words(pairs: Sequence[Pair]) -> str:
+    """Returns how many captions agree, and how far scores differ, as a sentence."""
     both = [pair for pair in pairs if not pair.live.error and not pair.exported.error]
     moved = [abs(pair.live.score - pair.exported.score) for pair in both] or [0.0]
     same = sum(pair.live.caption == pair.exported.caption for pair in pairs)

@@ -12,7 +12,7 @@
 
 A score is the mean log-probability of a caption's tokens, `<end>` included. A photo
 that cannot be decoded gets an empty caption, score 0 and its `error`, string [batch],
-says why; of the others it is empty.
+says why; the error of every other photo is empty.
 """
 
 from collections.abc import Callable
@@ -85,8 +85,8 @@ class PhotoCaptioner:
 
     def serve(self, image_bytes: tf.Tensor) -> Outputs:
         features, error = self._read(image_bytes)
-        found = self.serve_features(features)
-        return without_bad(found, error) | {"error": error}
+        outputs = self.serve_features(features)
+        return without_bad(outputs, error) | {"error": error}
 
     def serve_features(self, features: tf.Tensor) -> Outputs:
         tokens, scores = self._captions(features)
@@ -95,8 +95,8 @@ class PhotoCaptioner:
     def beams(self, image_bytes: tf.Tensor) -> Outputs:
         features, error = self._read(image_bytes)
         tokens, scores = self._captions(features)
-        found = {"captions": self._text(tokens), "scores": scores}
-        return without_bad(found, error) | {"error": error}
+        outputs = {"captions": self._text(tokens), "scores": scores}
+        return without_bad(outputs, error) | {"error": error}
 
     def explain(self, image_bytes: tf.Tensor) -> Outputs:
         features, error = self._read(image_bytes)
@@ -105,7 +105,7 @@ class PhotoCaptioner:
         probabilities, *attention = self._explain(features, best)
         length = self.decoding.max_length - 1
         probabilities = tf.ensure_shape(probabilities, [None, length])
-        found = {
+        outputs = {
             "captions": self._text(tokens),
             "scores": scores,
             "words": tf.gather(self._words(), best[:, 1:]),
@@ -113,8 +113,8 @@ class PhotoCaptioner:
         }
         if attention:
             shape = [None, length, *self._cells()]
-            found["attention"] = tf.ensure_shape(attention[0], shape)
-        return without_bad(found, error) | {"error": error}
+            outputs["attention"] = tf.ensure_shape(attention[0], shape)
+        return without_bad(outputs, error) | {"error": error}
 
     def _read(self, photos: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         pixels, error = read_what_can_be(photos, self.encoder.side)
@@ -132,8 +132,8 @@ class PhotoCaptioner:
         self, features: tf.Tensor, mbr_scorer: MbrScorer | None = None
     ) -> list[tf.Tensor]:
         rounded = tf.cast(features, self.stored)
-        found = self.search(rounded, mbr_scorer)
-        return [found.tokens, found.mean_log_probability()]
+        captions = self.search(rounded, mbr_scorer)
+        return [captions.tokens, captions.mean_log_probability()]
 
     def search(self, stored: tf.Tensor, mbr_scorer: MbrScorer | None) -> Captions:
         """Searches with the settings of the export, on features as in records."""
@@ -146,7 +146,9 @@ class PhotoCaptioner:
             mbr_scorer,
         )
 
-    def _token_by_token(self, features, tokens) -> list[tf.Tensor]:
+    def _token_by_token(
+        self, features: tf.Tensor, tokens: tf.Tensor
+    ) -> list[tf.Tensor]:
         """Returns the tokens' probabilities [batch, length - 1] and attention."""
         context = self.model.encode(tf.cast(features, self.stored))
         prefixes, targets = tokens[:, :-1], tokens[:, 1:]

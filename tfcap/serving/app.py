@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -28,6 +28,7 @@ from tfcap.serving.tf_serving_api import MODEL
 READERS = 2  # threads that read bodies and photo headers
 GONE = 499  # nginx's status for a client that closed the connection
 TOO_LARGE = {"too_many_pixels", "too_costly"}  # reasons of a PhotoProblem
+Handler = Callable[[Request, Exception], Awaitable[Response]]
 
 
 def create_app(
@@ -35,8 +36,8 @@ def create_app(
 ) -> Starlette:
     """Creates the ASGI application.
 
-    The model's first run takes seconds. It starts with the application; `/readyz`
-    answers 503 until it is over.
+    The first run of each signature takes seconds. It starts with the application;
+    `/readyz` answers 503 until it is over.
 
     Args:
         captioner: A captioner, or any object with its methods and `version`.
@@ -70,7 +71,7 @@ def create_app(
             HTTPException: _on_http_error,
             404: _answer(404, f"nothing is here; the only model is {MODEL!r}"),
             ClientDisconnect: _answer(GONE, "the client has gone"),
-            # Raised again after the answer: the log has the traceback.
+            # Starlette raises the error again after the answer, so it is in the log.
             Exception: _answer(500, "internal error"),
         },
         lifespan=service.lifespan,
@@ -91,7 +92,7 @@ class _Service:
         self._page = page.render(config, asks_for_token, captioner.explains)
 
     @contextlib.asynccontextmanager
-    async def lifespan(self, app: Starlette):
+    async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
         self._warm_up = self._worker.submit(self._captioner.warm_up)
         self._warm_up.add_done_callback(_log_failure)
         working = asyncio.create_task(self._batcher.work())
@@ -126,7 +127,7 @@ class _Service:
         return JSONResponse(tf_serving_api.predictions(form, results))
 
     async def _read_body(self, request: Request) -> bytes:
-        """Returns the whole decompressed body, to which there is no other reference."""
+        """Returns the whole decompressed body; nothing else refers to it."""
         coding = ", ".join(request.headers.getlist("content-encoding"))
         packed = await self._in_time(_arrived(request), 408)
         most = self._config.max_body_bytes
@@ -134,7 +135,7 @@ class _Service:
         request.state.hold(len(body) - len(packed))
         return body
 
-    async def _in_thread(self, read: Callable, *args) -> Any:
+    async def _in_thread(self, read: Callable, *args: Any) -> Any:
         """Runs a reader in one of a few threads, to keep the event loop free."""
         return await to_thread.run_sync(read, *args, limiter=self._readers)
 
@@ -281,7 +282,7 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
     return JSONResponse({"error": error.detail}, error.status_code, error.headers)
 
 
-def _answer(status: int, text: str):
+def _answer(status: int, text: str) -> Handler:
     async def handler(request: Request, error: Exception) -> Response:
         return JSONResponse({"error": text}, status)
 

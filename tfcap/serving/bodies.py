@@ -1,7 +1,7 @@
-"""What a request's body holds: packed bytes, and forms with files.
+"""Reads bodies of requests: compressed bytes, and forms with files.
 
-All of it stays in memory, within `ServingConfig.max_body_bytes`. Functions look at each
-byte a fixed number of times and are called in a thread of their own.
+A body stays in memory, within `ServingConfig.max_body_bytes`. Functions visit each byte
+a fixed number of times, and the server calls them outside the event loop's thread.
 """
 
 import zlib
@@ -24,11 +24,16 @@ class File(NamedTuple):
 
 
 def unpack(body: bytes, coding: str, most: int) -> bytes:
-    """Returns a body as it was before a `Content-Encoding`, of `most` bytes or fewer.
+    """Decompresses a body.
+
+    Args:
+        body: the body as sent.
+        coding: its `Content-Encoding`.
+        most: largest size of the result, in bytes.
 
     Raises:
-        HTTPException: 415 for a coding that is not read here, 413 for more bytes, 400
-            for a damaged body.
+        HTTPException: 415 for another coding than gzip and deflate, 413 for a larger
+            result, 400 for a damaged body.
     """
     coding = coding.strip().lower()
     if coding in ("", "identity"):
@@ -62,9 +67,15 @@ def too_large(most: int) -> HTTPException:
 
 
 def read_files(body: bytes, content_type: str, most: int) -> list[File]:
-    """Reads the files of a form's field `photo`, `most` of them at most.
+    """Reads the files of a form's field `photo`.
 
-    Source: RFC 7578; names are UTF-8, whatever charset a header declares.
+    Source: RFC 7578. Names are read as UTF-8, even if a header declares another
+    charset.
+
+    Args:
+        body: the form.
+        content_type: the header `Content-Type`.
+        most: largest number of files.
 
     Raises:
         HTTPException: 400; says what is wrong.
@@ -86,7 +97,7 @@ def split(body: bytes, boundary: bytes, most: int) -> list[bytes]:
     """Cuts a body into its parts, each with its headers."""
     if not boundary:
         raise HTTPException(400, NO_FORM)
-    # The first boundary may stand at the very beginning.
+    # The body may begin with the first boundary.
     _, *parts = (b"\r\n" + body).split(b"\r\n--" + boundary, most + 1)
     end = next((i for i, part in enumerate(parts) if part.startswith(b"--")), None)
     if end is None and len(parts) > most:
@@ -97,11 +108,11 @@ def split(body: bytes, boundary: bytes, most: int) -> list[bytes]:
 
 
 def read_part(part: bytes) -> tuple[str, File | None]:
-    """Returns the field's name and its file; None if it is no file."""
+    """Returns the name of a part's field, and its file, or None if it has none."""
     headers, blank, content = part.partition(b"\r\n\r\n")
     if not blank or len(headers) > HEADERS:
         raise HTTPException(400, NO_FORM)
-    first, *lines = headers.split(b"\r\n")  # what is left of the boundary's line
+    first, *lines = headers.split(b"\r\n")  # `first`: the rest of the boundary's line
     if first.strip(b" \t"):
         raise HTTPException(400, NO_FORM)
     cut = (line.partition(b":") for line in lines)

@@ -1,9 +1,10 @@
-"""What a client may send: how much, how many at a time, and by whose leave."""
+"""Limits the size and the number of requests, and checks their token."""
 
 import hmac
 
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tfcap.config.serving import ServingConfig
 from tfcap.serving.bodies import too_large
@@ -14,16 +15,18 @@ BUSY = "too many requests are waiting; try again in a moment"
 
 
 class BodyLimit:
-    """ASGI middleware: 413 for a body over `config.max_body_bytes`, announced or not.
+    """ASGI middleware that limits bodies.
 
-    All bodies that are here hold `config.max_waiting_bytes` together; 503 beyond. What
-    a request unpacks it adds by `request.state.hold(bytes)`.
+    It answers 413 to a body over `config.max_body_bytes`, whether its length is
+    announced or not, and 503 when all bodies in memory exceed
+    `config.max_waiting_bytes`. A route adds the size of a decompressed body by
+    `request.state.hold(bytes)`.
     """
 
-    def __init__(self, app, config: ServingConfig):
+    def __init__(self, app: ASGIApp, config: ServingConfig):
         self._app, self._config, self._held = app, config, 0
 
-    async def __call__(self, scope, receive, send):
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         most, held = self._config.max_body_bytes, 0
@@ -37,7 +40,7 @@ class BodyLimit:
                 raise HTTPException(503, BUSY, RETRY_AFTER)
 
         # Raised where the route reads its body, so that the route's handlers answer.
-        async def receive_within_limit():
+        async def receive_within_limit() -> Message:
             message = {} if refused else await receive()
             hold(len(message.get("body", b"")))
             if refused or held > most:
@@ -52,12 +55,12 @@ class BodyLimit:
 
 
 class RequestLimit:
-    """ASGI middleware: at most `config.requests` with a body at a time; 503 beyond."""
+    """ASGI middleware that answers 503 beyond `config.requests` POSTs at a time."""
 
-    def __init__(self, app, config: ServingConfig):
+    def __init__(self, app: ASGIApp, config: ServingConfig):
         self._app, self._most, self._count = app, config.requests, 0
 
-    async def __call__(self, scope, receive, send):
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] != "POST":
             return await self._app(scope, receive, send)
         if self._count >= self._most:
@@ -70,25 +73,37 @@ class RequestLimit:
 
 
 class Token:
-    """ASGI middleware: 401 without `Authorization: Bearer TOKEN`, if there is one."""
+    """ASGI middleware that answers 401 without `Authorization: Bearer TOKEN`.
 
-    def __init__(self, app, token: str | None):
+    Args:
+        app: the application.
+        token: the word that clients must send; None turns the check off.
+    """
+
+    def __init__(self, app: ASGIApp, token: str | None):
         self._app = app
         self._expected = token and token.encode()
 
-    async def __call__(self, scope, receive, send):
-        wanted = scope["type"] == "http" and self._expected
-        if not wanted or scope["path"] in OPEN:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_open = scope["type"] != "http" or scope["path"] in OPEN
+        if is_open or not self._expected:
             return await self._app(scope, receive, send)
-        sent = dict(scope["headers"]).get(b"authorization", b"")
-        scheme, _, word = sent.partition(b" ")
-        right = hmac.compare_digest(word.strip(), self._expected)
-        if scheme.lower() != b"bearer" or not right:
+        header = dict(scope["headers"]).get(b"authorization", b"")
+        scheme, _, word = header.partition(b" ")
+        is_right = hmac.compare_digest(word.strip(), self._expected)
+        if scheme.lower() != b"bearer" or not is_right:
             challenge = {"WWW-Authenticate": "Bearer"}
             text = "this server asks for a token: Authorization: Bearer TOKEN"
             return await refuse(401, text, scope, receive, send, challenge)
         await self._app(scope, receive, send)
 
 
-async def refuse(status, text, scope, receive, send, headers) -> None:
+async def refuse(
+    status: int,
+    text: str,
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+    headers: dict[str, str],
+) -> None:
     await JSONResponse({"error": text}, status, headers)(scope, receive, send)

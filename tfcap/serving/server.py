@@ -6,6 +6,7 @@ import socket
 import sys
 
 import uvicorn
+from starlette.applications import Starlette
 
 from records.errors import UserError
 from records.storage.files import read_file
@@ -39,20 +40,20 @@ def serve(
         UserError: There is no exported model, or the address is not available.
     """
     config, token = config or ServingConfig(), read_token(token_file)
-    # The address comes first: that it is taken should show before TensorFlow loads.
+    # The address comes first, so that a taken one is reported before TensorFlow loads.
     with listen(host, port) as listener:
         app = create_app(Captioner.load(model_directory), config, token)
         shown = f"[{host}]" if ":" in host else host
         address = f"http://{shown}:{listener.getsockname()[1]}"
         print(f"captions at {address} (Ctrl-C stops)", file=sys.stderr, flush=True)
         server = make_server(app, config)
-        # uvicorn raises the signal again when it is done: that is no failure.
+        # uvicorn raises the signal again at its end, which would look like a failure.
         signal.signal(signal.SIGTERM, lambda *_: None)
         with contextlib.suppress(KeyboardInterrupt):
             server.run(sockets=[listener])
 
 
-def make_server(app, config: ServingConfig) -> uvicorn.Server:
+def make_server(app: Starlette, config: ServingConfig) -> uvicorn.Server:
     server = uvicorn.Server(
         uvicorn.Config(
             app,

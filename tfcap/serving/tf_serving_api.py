@@ -1,4 +1,4 @@
-"""TensorFlow Serving's REST form.
+"""Reads requests and makes answers in the form of TensorFlow Serving's REST API.
 
 Source: tensorflow.org/tfx/serving/api_rest, predict API, row and column format.
 """
@@ -12,8 +12,8 @@ from starlette.exceptions import HTTPException
 from tfcap.inference.captioner import CAPTION, ERROR, INPUT, SCORE, SIGNATURE, Captioned
 
 MODEL = "caption"
-# Of one request. Each takes up to a hundred bytes of memory and a microsecond in which
-# nothing else runs; no photo is more than a few.
+# Largest number of JSON values in a request. Each takes up to a hundred bytes of memory
+# and a microsecond in which nothing else runs; a photo has only a few.
 MAX_VALUES = 10_000
 URL_SAFE = bytes.maketrans(b"-_", b"+/")
 BLANKS = b" \t\n\r\f\v"
@@ -23,13 +23,15 @@ def read_predict_request(body: bytes, most: int) -> tuple[str, list[bytes]]:
     """Reads the body of a predict request.
 
     Args:
-        most: photos that fit.
+        body: the body, JSON.
+        most: largest number of photos.
 
     Returns:
-        `instances` (rows) or `inputs` (columns), whichever was sent, and the photos.
+        The form of the request, `instances` (rows) or `inputs` (columns), and the
+        photos.
 
     Raises:
-        HTTPException: status 400; says what is wrong and where.
+        HTTPException: 400; says what is wrong and where.
     """
     request = read_object(body)
     forms = {"instances", "inputs"} & set(request)
@@ -47,7 +49,7 @@ def read_predict_request(body: bytes, most: int) -> tuple[str, list[bytes]]:
 
 
 def read_object(body: bytes) -> dict[str, Any]:
-    # As many values, or more: some of these characters may stand in texts.
+    # An upper bound of the number of values: texts may contain these characters.
     if sum(body.count(mark) for mark in b"[{,") > MAX_VALUES:
         raise HTTPException(400, f"the body holds more than {MAX_VALUES:,} values")
     try:
@@ -62,7 +64,7 @@ def read_object(body: bytes) -> dict[str, Any]:
 
 
 def unwrap(value: Any) -> Any:
-    """`{"image_bytes": value}` to `value`; anything else stays."""
+    """Returns the value of `{"image_bytes": value}`, and anything else unchanged."""
     named = isinstance(value, dict) and set(value) == {INPUT}
     return value[INPUT] if named else value
 
@@ -78,12 +80,12 @@ def photo_bytes(value: Any, where: str) -> bytes:
 
 
 def decode_base64(text: str) -> bytes:
-    """Decodes base64 with or without padding and line breaks, of either alphabet.
+    """Decodes base64 of either alphabet, with or without padding and line breaks.
 
-    TensorFlow Serving takes the former, TensorFlow itself the URL-safe alphabet.
+    TensorFlow Serving takes the standard alphabet, TensorFlow the URL-safe one.
 
     Raises:
-        ValueError: it is something else.
+        ValueError: the text is not base64.
     """
     packed = text.encode("ascii").translate(URL_SAFE, BLANKS)
     bare = packed.rstrip(b"=")
@@ -94,7 +96,7 @@ def decode_base64(text: str) -> bytes:
 
 
 def predictions(form: str, results: list[Captioned]) -> dict[str, Any]:
-    """The answer, in the form of the request."""
+    """Returns the answer in the form of the request."""
     rows = [
         {CAPTION: row.caption, SCORE: row.score, ERROR: row.error or ""}
         for row in results
@@ -111,7 +113,7 @@ def status(version: str) -> dict[str, Any]:
 
 
 def metadata(version: str) -> dict[str, Any]:
-    """The signature as TensorFlow Serving describes it."""
+    """Returns the signature as TensorFlow Serving describes it."""
     shape = {"dim": [{"size": "-1", "name": ""}], "unknown_rank": False}
     strings = {"dtype": "DT_STRING", "tensor_shape": shape}
     floats = {"dtype": "DT_FLOAT", "tensor_shape": shape}
