@@ -138,7 +138,7 @@ def training_config(args: argparse.Namespace, records: "RecordSet") -> "Config":
 
 
 def print_outcome(outcome: "Outcome", args: argparse.Namespace) -> None:
-    from tfcap.training.run_summary import counted
+    from records.wording import counted
 
     if outcome.stopped:
         print(

@@ -1,15 +1,19 @@
 """The training loop.
 
 trainer.py           a run: restore, train, score, save
-train_step.py        loss and update of one global batch
+state.py             what a checkpoint holds
+train_step.py        update by one global batch
+gradients.py         loss and gradients of a replica's share of it
+objectives.py        cross-entropy of the target tokens
 self_critical.py     the objective of the second phase
 optimizers.py        Adam and its learning rate
 weight_average.py    moving average of the weights
 distributed/         replicas and workers
 metrics_logger.py    progress bar and TensorBoard
 sample_captions.py   captions of a few photos after every epoch
-run_summary.py       what is printed at the start
-diagnostics.py       why a run failed
+run_summary.py       devices, precision, photos and parameters of a run
+quantities.py        numbers with their nouns
+diagnostics.py       explains why a run failed
 signals.py           Ctrl-C and SIGTERM
 """
 

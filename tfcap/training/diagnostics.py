@@ -33,11 +33,11 @@ def find_damage(records: RecordSet, splits: Sequence[str]) -> str | None:
 
 def shard_problems(records: RecordSet, split: str) -> Iterator[list[Issue]]:
     """Yields the issues of each shard."""
-    held, found = records.manifest.shards[split], Totals()
+    infos, totals = records.manifest.shards[split], Totals()
     expected = CheckContext(records.manifest)
-    for place, info in enumerate(held):
-        position = place, len(held)
-        check = ShardCheck(records.directory, info, position, expected, found)
+    for place, info in enumerate(infos):
+        position = place, len(infos)
+        check = ShardCheck(records.directory, info, position, expected, totals)
         yield list(check.problems())
 
 
@@ -104,9 +104,9 @@ def explain_damage(problem: str, records: RecordSet, where: str, chief: bool) ->
         where: epoch and step.
         chief: whether this worker has saved its state.
     """
-    kept = "the state there is saved" if chief else "what the chief saved last stays"
+    state = "the state is saved" if chief else "the chief's last checkpoint stays"
     return (
-        f"{problem}. Reading failed at {where}, and {kept}: put the records right "
+        f"{problem}. Reading failed at {where}, and {state}: put the records right "
         f"(python -m records verify {records.directory}), then give the same command "
         "again"
     )
@@ -118,8 +118,8 @@ def explain_dev_loss(
     """Describes a dev loss that is not finite, and what to do."""
     return (
         f"the dev loss is {loss} after step {step}; the last good state is "
-        f"{last_saved}. python -m records verify {records.directory} tells whether "
-        "features of the dev photos are not finite"
+        f"{last_saved}. Check whether features of the dev photos are finite: python -m "
+        f"records verify {records.directory}"
     )
 
 

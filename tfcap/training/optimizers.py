@@ -1,4 +1,14 @@
-"""The optimizer of a run and its learning rate, a function of the step."""
+"""The optimizer of a run and its learning rate, a function of the step.
+
+Schedules and Adam are Keras'. These parts of Keras do not fit:
+
+- The warm-up of `CosineDecay` gives the first step a rate of 0; `WarmUp` does not.
+- `global_clipnorm` clips each replica's share, and hides the norm that is logged.
+- `use_ema` has a constant decay, which ties the average of a short run to its first
+  weights; see `tfcap.training.weight_average`.
+- A constant rate would be a variable of the optimizer, which a checkpoint then holds;
+  it is a schedule like all others instead.
+"""
 
 import sys
 from collections.abc import Iterator
@@ -7,9 +17,9 @@ import keras
 import tensorflow as tf
 from keras.optimizers.schedules import LearningRateSchedule
 
+from records.wording import counted
 from tfcap.config.training import ScheduleConfig, TrainingConfig
 from tfcap.models.base import CaptioningModel
-from tfcap.training.run_summary import counted
 
 
 class WarmUp(LearningRateSchedule):

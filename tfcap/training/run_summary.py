@@ -1,46 +1,57 @@
-"""Says at the start of training what trains, on what, and where."""
+"""Describes a run at its start: devices, precision, photos and parameters."""
 
 import os
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from records.wording import counted
+from tfcap.training.state import TrainingState
 
-# Where Linux's driver lists the NVIDIA GPUs, whether TensorFlow can use them or not.
+# The directory in which Linux's driver lists NVIDIA GPUs, usable or not.
 NVIDIA_GPUS = "/proc/driver/nvidia/gpus"
 
 
-def print_summary(trainer) -> None:
-    """Prints a line each on devices, precision, photos and parameters of a `Trainer`.
-
-    Standard error, as all that is no result.
-    """
-    hint = unused_gpus()
-    lines = {
-        "devices": describe_devices(trainer.strategy, len(trainer.cluster.addresses)),
-        "precision": trainer.settings.precision,
-        "photos": describe_photos(trainer),
-        "parameters": describe_parameters(trainer.model),
-        **({"warning": hint} if hint else {}),
-    }
+def print_summary(lines: Mapping[str, str]) -> None:
+    """Prints a named line each on standard error, since they are no result."""
     for name, value in lines.items():
         print(f"{name:<10}  {value}", file=sys.stderr)
 
 
+def describe(
+    state: TrainingState, strategy: tf.distribute.Strategy, workers: int
+) -> dict[str, str]:
+    """Returns a line each on devices, precision, photos and parameters of a run.
+
+    Args:
+        state: the state of the run.
+        strategy: the strategy whose devices are counted.
+        workers: number of workers; 0 if this process trains alone.
+    """
+    hint = unused_gpus()
+    return {
+        "devices": describe_devices(strategy, workers),
+        "precision": state.config.training.precision,
+        "photos": describe_photos(state),
+        "parameters": describe_parameters(state.model),
+        **({"warning": hint} if hint else {}),
+    }
+
+
 def describe_devices(strategy: tf.distribute.Strategy, workers: int = 1) -> str:
-    """Returns such as "2 GPUs (NVIDIA H200); MirroredStrategy, 2 replicas"."""
-    found = names_of_devices(strategy.extended.worker_devices)
+    """Returns, for example, "2 GPUs (NVIDIA H200); MirroredStrategy, 2 replicas"."""
+    devices = names_of_devices(strategy.extended.worker_devices)
     each = f" on each of {workers} workers" if workers > 1 else ""
     replicas = counted(strategy.num_replicas_in_sync, "replica")
-    return f"{found}{each}; {type(strategy).__name__}, {replicas}"
+    return f"{devices}{each}; {type(strategy).__name__}, {replicas}"
 
 
 def names_of_devices(devices: Sequence[str]) -> str:
-    """Returns how many devices of each type there are, and what they are."""
+    """Returns number and hardware of the devices of each type."""
     types = Counter(tf.DeviceSpec.from_string(name).device_type for name in devices)
     return ", ".join(
         f"{counted(number, kind)} ({hardware(kind)})" for kind, number in types.items()
@@ -48,7 +59,7 @@ def names_of_devices(devices: Sequence[str]) -> str:
 
 
 def hardware(kind: str) -> str:
-    """Returns the name of the first device of a type; of the CPU its cores."""
+    """Returns the name of the first device of a type; for CPUs the number of cores."""
     if kind == "CPU":
         return counted(len(os.sched_getaffinity(0)), "core")
     details = tf.config.experimental.get_device_details
@@ -57,17 +68,17 @@ def hardware(kind: str) -> str:
     return next(filter(None, names), kind)
 
 
-def describe_photos(trainer) -> str:
-    photos = trainer.records.manifest.photos
+def describe_photos(state: TrainingState) -> str:
+    photos = state.records.manifest.photos
     return (
         f"{photos('train'):,} to train on, {photos('dev'):,} for the dev loss; "
-        f"{trainer.settings.global_batch:,} a step, "
-        f"{counted(trainer.steps_per_epoch, 'step')} an epoch"
+        f"{state.config.training.global_batch:,} a step, "
+        f"{counted(state.steps_per_epoch, 'step')} an epoch"
     )
 
 
-def describe_parameters(model) -> str:
-    """Returns how many numbers are trained, and how many are not."""
+def describe_parameters(model: keras.Model) -> str:
+    """Returns the numbers of trained and of fixed parameters."""
     trained, fixed = (
         sum(int(np.prod(v.shape)) for v in variables)
         for variables in (model.trainable_variables, model.non_trainable_variables)
@@ -76,9 +87,9 @@ def describe_parameters(model) -> str:
 
 
 def unused_gpus() -> str | None:
-    """Returns what to do about GPUs that TensorFlow cannot use; None without such.
+    """Describes GPUs that TensorFlow cannot use, and the remedy; None without them.
 
-    An empty CUDA_VISIBLE_DEVICES, or -1, hides them on purpose.
+    A CUDA_VISIBLE_DEVICES that is empty or -1 hides GPUs on purpose.
     """
     if tf.config.list_physical_devices("GPU") or not os.path.isdir(NVIDIA_GPUS):
         return None

@@ -45,9 +45,9 @@ class Samples:
         self.chosen = choose(records, "dev", COUNT, config.training.seed)
         folder = named_folder(records.manifest.sources, photos)
         self.pictures = {r.photo_id: picture(r, folder) for r in self.chosen}
-        seen = {"features": tf.stack([record.features for record in self.chosen])}
+        inputs = {"features": tf.stack([record.features for record in self.chosen])}
         if model.encoder is not None:
-            seen = {"pixels": pixels_of(self.chosen, records)}
+            inputs = {"pixels": pixels_of(self.chosen, records)}
 
         # Without reranking, so that each epoch spends the same few seconds on it.
         longest = records.manifest.longest_training_caption
@@ -56,10 +56,10 @@ class Samples:
 
         @tf.function(autograph=False)
         def write() -> tf.Tensor:
-            features = with_features(model, seen, False)["features"]
+            features = with_features(model, inputs, False)["features"]
             words, tokenizer = records.vocabulary, records.manifest.tokenizer
-            found = search(model, features, decoding, words, tokenizer)
-            return detokenize(found.tokens[:, 0], words, tokenizer)
+            hypotheses = search(model, features, decoding, words, tokenizer)
+            return detokenize(hypotheses.tokens[:, 0], words, tokenizer)
 
         self.write = write
 

@@ -177,7 +177,7 @@ class SelfCritical:
         hidden = model.read(context, text, seeds)
         logits = model.predict_token(hidden, text.seeds(seeds)) + self.rules.banned_mask
         each = smoothed_cross_entropy(logits, text.pack(target), 0.0)
-        # Not a segment sum: threads would add in an order of their own.
+        # Not a segment sum, whose threads add in a varying order.
         return tf.reduce_sum(text.unpack(each), 1)
 
 

@@ -2,6 +2,8 @@
 
 import os
 import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 STDERR = 2
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -12,25 +14,28 @@ class StopTraining(Exception):  # noqa: N818
     """A signal asked the run to stop."""
 
 
+@contextmanager
+def handled_by(handler: Callable[[int, object], None]) -> Iterator[None]:
+    """Calls a function on Ctrl-C and SIGTERM while the body runs."""
+    before = {number: signal.signal(number, handler) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, former in before.items():
+            signal.signal(number, former)
+
+
 class StopRequest:
-    """A context manager that records Ctrl-C and SIGTERM.
+    """A request to stop, by Ctrl-C or SIGTERM: use it with `handled_by(stop.note)`.
 
     Attributes:
         signal: the first signal; None before.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.signal: signal.Signals | None = None
 
-    def __enter__(self) -> "StopRequest":
-        self.before = {number: signal.signal(number, self.note) for number in SIGNALS}
-        return self
-
-    def __exit__(self, *_) -> None:
-        for number, handler in self.before.items():
-            signal.signal(number, handler)
-
-    def note(self, number: int, _) -> None:
+    def note(self, number: int, _: object) -> None:
         if self.signal is None:
             self.signal = signal.Signals(number)
         # The next Ctrl-C has its default action and ends the process even inside a

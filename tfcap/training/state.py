@@ -19,18 +19,19 @@ class TrainingState:
         config: the experiment; make the state in the scope of its strategy.
         records: what is trained on.
         progress: how far training is; made outside that scope.
+
+    Attributes:
         steps_per_epoch: global batches that an epoch has.
     """
 
-    def __init__(
-        self,
-        config: Config,
-        records: RecordSet,
-        progress: Progress,
-        steps_per_epoch: int,
-    ):
+    def __init__(self, config: Config, records: RecordSet, progress: Progress):
         settings = config.training
-        schedule = make_schedule(settings.schedule, steps_per_epoch, settings.epochs)
+        self.steps_per_epoch = settings.steps_per_epoch(
+            records.manifest.photos("train")
+        )
+        schedule = make_schedule(
+            settings.schedule, self.steps_per_epoch, settings.epochs
+        )
         self.config, self.records, self.progress = config, records, progress
         self.model = build_model(config, records.manifest, records.vocabulary)
         self.optimizer = make_optimizer(schedule, settings, self.model)
@@ -40,12 +41,12 @@ class TrainingState:
 
     @property
     def weights(self) -> list[tf.Variable]:
-        """The trained weights of the model."""
+        """Returns the trained weights of the model."""
         return [variable.value for variable in self.model.trainable_variables]
 
     @property
     def variables(self) -> list[tf.Variable]:
-        """All variables that a checkpoint holds."""
+        """Returns all variables of model, optimizer, average and progress."""
         of_keras = [*self.model.variables, *self.optimizer.variables]
         averages = self.average.averages if self.average is not None else []
         return [v.value for v in of_keras] + [*averages, *self.progress.variables]

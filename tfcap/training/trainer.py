@@ -8,7 +8,6 @@ import math
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import tensorflow as tf
@@ -33,10 +32,10 @@ from tfcap.training.distributed.cluster import ALONE, Cluster
 from tfcap.training.distributed.collectives import Workers
 from tfcap.training.distributed.strategies import check_global_batch, make_strategy
 from tfcap.training.metrics_logger import MetricsLogger
-from tfcap.training.run_summary import print_summary
+from tfcap.training.run_summary import describe, print_summary
 from tfcap.training.sample_captions import Samples
 from tfcap.training.self_critical import SelfCritical
-from tfcap.training.signals import StopRequest, StopTraining
+from tfcap.training.signals import StopRequest, StopTraining, handled_by
 from tfcap.training.state import TrainingState
 from tfcap.training.train_step import make_score_step, make_train_step
 
@@ -103,14 +102,11 @@ class Trainer:
         self.workdir = None
         if cluster.is_chief:
             self.workdir = Workdir.create_or_resume(workdir, config, records)
-        self.steps_per_epoch = self.settings.steps_per_epoch(
-            records.manifest.photos("train")
-        )
         self.progress, self.stop = Progress(), StopRequest()
-        self.metrics = MetricsLogger(self.workdir, self.steps_per_epoch, self.settings)
         with self.workers.watched():
             self.restore()
         self.make_steps()
+        self.metrics = MetricsLogger(self.workdir, self.steps_per_epoch, self.settings)
         if cluster.is_chief:
             self.samples = Samples(self.model, records, config, photos)
 
@@ -120,12 +116,10 @@ class Trainer:
             self.config.model_dump_json(), self.records.manifest.content_digest
         )
         with self.strategy.scope():
-            state = TrainingState(
-                self.config, self.records, self.progress, self.steps_per_epoch
-            )
+            state = TrainingState(self.config, self.records, self.progress)
         self.state, self.checkpoint = state, state.checkpoint()
         self.model, self.optimizer = state.model, state.optimizer
-        self.average = state.average
+        self.steps_per_epoch = state.steps_per_epoch
         self.last: CheckpointStore
         self.best: CheckpointStore
         self.last = self.best = NullCheckpoints()
@@ -142,15 +136,15 @@ class Trainer:
     def make_steps(self) -> None:
         """Makes the compiled functions that train and score; nothing is traced yet."""
         objective = SelfCritical.of(self.config, self.records)
+        state, padded = self.state, self.settings.jit_compile
         self.train_step = make_train_step(
             self.strategy,
-            self.model,
-            self.optimizer,
+            state.model,
+            state.optimizer,
             self.settings,
-            self.average,
+            state.average,
             objective,
         )
-        padded = self.settings.jit_compile
         dev_objective = objective and objective.dev
         self.score_step = make_score_step(
             self.strategy, self.model, padded, dev_objective
@@ -170,8 +164,9 @@ class Trainer:
         """
         stopped = None
         if self.cluster.is_chief:
-            print_summary(self)
-        with self.stop, self.metrics:
+            workers = len(self.cluster.addresses)
+            print_summary(describe(self.state, self.strategy, workers))
+        with handled_by(self.stop.note), self.metrics:
             try:
                 for epoch, batches in self.epochs_left():
                     self.train_epoch(epoch, batches)
@@ -280,7 +275,7 @@ class Trainer:
         self.flush_metrics()
         # A shard cut off between two records gives no error, only fewer photos.
         RecordSet.open(self.records.directory)
-        with self.averaged():
+        with self.state.averaged():
             loss = self.dev_loss()
             better = loss < float(self.progress.best_loss)
             self.progress.epoch.assign(epoch + 1)
@@ -293,10 +288,6 @@ class Trainer:
                 self.metrics.show_samples(self.steps, self.samples)
         self.save()
         self.metrics.end_epoch(self.steps, loss, better)
-
-    def averaged(self) -> AbstractContextManager[None]:
-        """Gives the model the averaged weights, if there are any, while it is open."""
-        return self.state.averaged()
 
     def dev_loss(self) -> float:
         """Returns the mean loss of the dev split: cross-entropy in nats per token.
@@ -329,12 +320,8 @@ class Trainer:
         return self.settings.patience is not None and waited >= self.settings.patience
 
     @property
-    def weights(self) -> list[tf.Variable]:
-        return self.state.weights
-
-    @property
     def steps(self) -> int:
-        """Global batches trained on since the first epoch."""
+        """Returns the number of global batches trained on since the first epoch."""
         done = int(self.progress.epoch) * self.steps_per_epoch
         return done + int(self.progress.step_in_epoch)
 

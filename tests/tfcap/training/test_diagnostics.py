@@ -83,7 +83,7 @@ def test_a_shard_damaged_while_training(make_records, config, tmp_path, capsys, 
     with pytest.raises(UserError) as error:
         trainer.run()
     assert f"{shard}: record {last}: " in str(error.value)
-    assert "the state there is saved" in str(error.value)
+    assert "the state is saved" in str(error.value)
     assert (shard, last) in verdict(records.directory, capsys)
     assert trainer.last.newest() is not None
     assert int(trainer.progress.epoch) == 0

@@ -115,8 +115,8 @@ def trained(folder, records, model) -> Workdir:
 @pytest.fixture
 def trainer(records, model, tmp_path):
     """Returns the function that begins a run."""
-    return lambda *given, **training: Trainer(
-        settings(model, *given, **training), records, str(tmp_path / "new")
+    return lambda *options, **training: Trainer(
+        settings(model, *options, **training), records, str(tmp_path / "new")
     )
 
 
@@ -140,9 +140,9 @@ def test_one_step(records, trainer):
     assert changed == {"late/kernel", "late/bias", "late_norm/gamma", "late_norm/beta"}
     # The first step of Adam is as long as the rate.
     steps = [np.abs(v.numpy() - b).max() for v, b in zip(variables, before[1])]
-    own = len(encoder.trainable_variables)
-    np.testing.assert_allclose(steps[-own:], 1e-4, rtol=0.05)
-    np.testing.assert_allclose(steps[:-own], 1e-2, rtol=0.05)
+    tuned = len(encoder.trainable_variables)
+    np.testing.assert_allclose(steps[-tuned:], 1e-4, rtol=0.05)
+    np.testing.assert_allclose(steps[:-tuned], 1e-2, rtol=0.05)
 
 
 def test_a_resumed_run_ends_as_an_uninterrupted_one(
@@ -165,12 +165,12 @@ def test_replicas_train_as_one(records, model, tmp_path, monkeypatch, loss_curve
     config = settings(model, {"rate": 0.001}, epochs=1, global_batch=20)
     still = config.model.model_copy(update={"image_dropout": 0.0, "text_dropout": 0.0})
     config = config.model_copy(update={"model": still})
-    one = run(config, records, tmp_path / "one")
+    single = run(config, records, tmp_path / "one")
     use_replicas(monkeypatch, 2)
     two = run(config, records, tmp_path / "two")
     losses, others = (loss_curve(tmp_path / n, "train") for n in ("one", "two"))
     np.testing.assert_allclose(others, losses, rtol=1e-5)
-    ours, theirs = (weights_of(trainer.model.encoder) for trainer in (one, two))
+    ours, theirs = (weights_of(trainer.model.encoder) for trainer in (single, two))
     for name in ours:
         np.testing.assert_allclose(theirs[name], ours[name], rtol=1e-3, atol=1e-5)
 
@@ -189,37 +189,39 @@ def test_scores_and_export_are_of_the_tuned_encoder(records, trained, tmp_path):
     assert np.abs(features - untouched).max() > 0.01
 
     decoding = trained.config.decoding
-    found = evaluate([trained], [records], "dev", decoding)
-    assert found.settings["encoders"][0]["weights"] == "own.keras, fine-tuned"
+    result = evaluate([trained], [records], "dev", decoding)
+    assert result.settings["encoders"][0]["weights"] == "own.keras, fine-tuned"
     assert source.info.digest != records.manifest.encoder.digest
     path = export(photo_captioner([trained], decoding), str(tmp_path / "export"))
-    for name, one in zip(ids, Captioner.load(path).caption(photos), strict=True):
-        assert one.caption == found.captions[name]
-        assert one.score == pytest.approx(found.likelihoods[name], abs=1e-4)
+    for name, captioned in zip(ids, Captioner.load(path).caption(photos), strict=True):
+        assert captioned.caption == result.captions[name]
+        assert captioned.score == pytest.approx(result.likelihoods[name], abs=1e-4)
     card = model_card.describe([trained], decoding)
     assert "trained further with the captioner" in card
 
 
 def test_the_captioner_may_come_from_a_run_without(records, model, write_run, trainer):
     plain = write_run(records, seed=3)
-    given, _ = plain.restore_best()
+    source, _ = plain.restore_best()
     new = trainer({}, init=plain.path)
-    for own, other in zip(new.model.variables, given.variables):
-        np.testing.assert_array_equal(own.numpy(), other.numpy())
+    for value, other in zip(new.model.variables, source.variables):
+        np.testing.assert_array_equal(value.numpy(), other.numpy())
     first = keras.saving.load_model(model).get_weights()
-    for own, other in zip(new.model.encoder.model.get_weights(), first, strict=True):
-        np.testing.assert_array_equal(own, other)
+    for value, other in zip(new.model.encoder.model.get_weights(), first, strict=True):
+        np.testing.assert_array_equal(value, other)
 
 
 def test_both_may_come_from_a_run_with(trained, trainer):
-    given, _ = trained.restore_best()
-    again = trainer({"from_layer": "late"}, init=trained.path)
-    for own, other in zip(again.model.get_weights(), given.get_weights(), strict=True):
-        np.testing.assert_array_equal(own, other)
+    source, _ = trained.restore_best()
+    second = trainer({"from_layer": "late"}, init=trained.path)
+    for value, other in zip(
+        second.model.get_weights(), source.get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(value, other)
 
 
 def test_a_tuned_captioner_cannot_do_with_features(trained, trainer):
-    with pytest.raises(UserError, match="has an encoder of its own, and cannot do"):
+    with pytest.raises(UserError, match="was trained with its encoder and cannot read"):
         trainer(None, init=trained.path)
 
 
@@ -229,7 +231,7 @@ def test_training_photos_are_seen_by_the_tuned_encoder(trained, records, monkeyp
     )
     used, of = [], View.of
     monkeypatch.setattr(View, "of", lambda means: used.append(means) or of(means))
-    found = evaluate([trained], [records], "dev", decoding)
+    result = evaluate([trained], [records], "dev", decoding)
     captioner = photo_captioner([trained], decoding, records=records.directory)
     [means] = mean_features(
         feature_sources(trained.restore_best()[0], [records]), "train"
@@ -242,7 +244,7 @@ def test_training_photos_are_seen_by_the_tuned_encoder(trained, records, monkeyp
         np.testing.assert_allclose(view, means, rtol=1e-4, atol=1e-6)
     kept = {photo.photo_id: photo.encoded for photo in choose(records, "dev", 7, 0)}
     written = captioner.serve(tf.constant(list(kept.values())))["caption"].numpy()
-    assert [text.decode() for text in written] == [found.captions[n] for n in kept]
+    assert [text.decode() for text in written] == [result.captions[n] for n in kept]
 
 
 def test_records_without_photos(keep, model, trained, tmp_path):

@@ -56,6 +56,6 @@ def test_a_few_steps(make_records, name, precision, rewarded):
         [(result.loss, result.gradient_norm) for result in results]
     ).all()
     pairs = zip(before, steps.model.get_weights(), strict=True)
-    assert any(np.any(one != other) for one, other in pairs)
+    assert any(np.any(old != other) for old, other in pairs)
     if not rewarded:  # the reward of captions drawn falls as well as rises
         assert results[-1].loss < results[0].loss

@@ -77,7 +77,7 @@ def test_the_table_has_caption_and_references():
 
 
 @pytest.mark.parametrize(
-    ("captions", "said"),
+    ("captions", "note"),
     [
         (["", ""], "sample captions all empty"),
         (["a dog"] * 4, "sample captions all the same"),
@@ -85,5 +85,5 @@ def test_the_table_has_caption_and_references():
         (["a dog"], ""),
     ],
 )
-def test_captions_that_tell_nothing_are_said(captions, said):
-    assert describe_monotony(captions) == said
+def test_captions_without_information_get_a_note(captions, note):
+    assert describe_monotony(captions) == note

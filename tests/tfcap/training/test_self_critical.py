@@ -62,7 +62,7 @@ def test_it_starts_from_the_best_weights(first, tmp_path):
     model, _ = trainer.workdir.restore_best()
     for a, b in zip(started.model.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
-    with started.averaged():
+    with started.state.averaged():
         for a, b in zip(started.model.get_weights(), model.get_weights()):
             np.testing.assert_array_equal(a, b)
 
@@ -154,7 +154,7 @@ def shares(replicas: int):
 )
 def test_replicas_and_parts_reward_as_one(first, replicas, accumulate, baseline):
     trainer, records = first
-    found = []
+    results = []
     for count, parts in ((1, 1), (replicas, accumulate)):
         config = second(trainer, baseline=baseline, dropout=True, accumulate=parts)
         config = config.model_copy(update={"decoding": DecodingConfig(max_length=8)})
@@ -168,12 +168,12 @@ def test_replicas_and_parts_reward_as_one(first, replicas, accumulate, baseline)
                 )
             )
         )
-        found.append((steps.take(1)[0], steps.model.get_weights()))
-    (one, weights), (other, its_weights) = found
-    assert one.count == other.count == 5 * 5
-    assert one.tokens == other.tokens == np.size(IDS.flat_values) - 9
-    assert other.loss == pytest.approx(one.loss, rel=1e-5)
-    assert other.gradient_norm == pytest.approx(one.gradient_norm, rel=1e-4)
+        results.append((steps.take(1)[0], steps.model.get_weights()))
+    (whole, weights), (other, its_weights) = results
+    assert whole.count == other.count == 5 * 5
+    assert whole.tokens == other.tokens == np.size(IDS.flat_values) - 9
+    assert other.loss == pytest.approx(whole.loss, rel=1e-5)
+    assert other.gradient_norm == pytest.approx(whole.gradient_norm, rel=1e-4)
     for a, b in zip(weights, its_weights, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5)
 
@@ -187,10 +187,10 @@ def test_an_end_that_was_not_drawn_has_no_gradient(first):
     rewarded, model = SelfCritical.of(config, records), trainer.model
     written = tf.constant([[1, 4, 5, 2], [1, 4, 2, 0]])
     context = model.encode(tf.ones([1, 4])).select_rows(tf.constant([0, 0]))
-    found = tf.function(rewarded.surprise)(model, context, written, None)
+    computed = tf.function(rewarded.surprise)(model, context, written, None)
     logits = model.predict_tokens(context, written[:, :-1]) + rewarded.rules.banned_mask
     chosen = tf.gather(tf.nn.log_softmax(logits), written[:, 1:], batch_dims=2)
-    np.testing.assert_allclose(found, -tf.reduce_sum(chosen[:, :2], 1), rtol=1e-5)
+    np.testing.assert_allclose(computed, -tf.reduce_sum(chosen[:, :2], 1), rtol=1e-5)
 
 
 def iter_batches(trainer, records):

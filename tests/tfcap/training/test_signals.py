@@ -6,12 +6,12 @@ import sys
 
 import pytest
 
-from tfcap.training.signals import StopRequest, StopTraining
+from tfcap.training.signals import StopRequest, StopTraining, handled_by
 
 TWICE = """
 import signal
-from tfcap.training.signals import StopRequest
-with StopRequest():
+from tfcap.training.signals import StopRequest, handled_by
+with handled_by(StopRequest().note):
     signal.raise_signal(signal.{first})
     print("goes on", flush=True)
     signal.raise_signal(signal.SIGINT)
@@ -20,9 +20,10 @@ with StopRequest():
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_is_noted_and_heeded_later(number):
+def test_a_signal_is_noted_and_obeyed_later(number):
     before = signal.getsignal(number)
-    with StopRequest() as stop:
+    stop = StopRequest()
+    with handled_by(stop.note):
         stop.raise_if_stopped()
         signal.raise_signal(number)
         assert stop.signal == number
@@ -32,7 +33,8 @@ def test_a_signal_is_noted_and_heeded_later(number):
 
 
 def test_sigterm_twice_is_sigterm_once():
-    with StopRequest() as stop:
+    stop = StopRequest()
+    with handled_by(stop.note):
         signal.raise_signal(signal.SIGTERM)
         signal.raise_signal(signal.SIGTERM)
         assert stop.signal == signal.SIGTERM

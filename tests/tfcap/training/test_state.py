@@ -18,7 +18,7 @@ def make_state(make_records):
 
     def make(**training) -> TrainingState:
         config = parse_config({"model": SMALL, "training": training}, "test")
-        return TrainingState(config, records, Progress(), 3)
+        return TrainingState(config, records, Progress())
 
     make.records = records
     return make

@@ -30,13 +30,13 @@ def test_a_batch_in_parts_gives_the_same_update(
     records = make_records()
     whole = Steps(settings(expansion=expansion), records)
     cut = Steps(settings(expansion=expansion, accumulate=parts), records, replicas)
-    for one, other in zip(whole.take(3), cut.take(3), strict=True):
-        assert one.tokens == other.tokens
-        assert one.loss == pytest.approx(other.loss, rel=1e-5)
-        assert one.gradient_norm == pytest.approx(other.gradient_norm, rel=1e-4)
+    for expected, other in zip(whole.take(3), cut.take(3), strict=True):
+        assert expected.tokens == other.tokens
+        assert expected.loss == pytest.approx(other.loss, rel=1e-5)
+        assert expected.gradient_norm == pytest.approx(other.gradient_norm, rel=1e-4)
     pairs = zip(whole.model.get_weights(), cut.model.get_weights(), strict=True)
-    for one, other in pairs:
-        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
+    for expected, other in pairs:
+        np.testing.assert_allclose(expected, other, rtol=1e-3, atol=1e-5)
 
 
 def test_parts_are_cut_by_photo():
@@ -61,10 +61,10 @@ def test_parts_are_cut_by_photo():
 )
 def test_no_layer_gets_an_empty_batch(make_records, monkeypatch, replicas, accumulate):
     # 21 photos, 8 a step: of the last step one replica has no photo, or three parts.
-    records, seen = make_records(), []
+    records, texts = make_records(), []
 
     def checked(lstm, words, text, state=None):
-        seen.append(text)
+        texts.append(text)
         sizes = tf.concat([text.size, tf.shape(text.lengths), tf.shape(words)], 0)
         with tf.control_dependencies([tf.debugging.assert_positive(sizes)]):
             return read_words(lstm, tf.identity(words), text, state)
@@ -79,7 +79,7 @@ def test_no_layer_gets_an_empty_batch(make_records, monkeypatch, replicas, accum
         lambda context: scoring_batches(records, "dev", settings().training, context)
     )
     _, tokens = score(iter(batches))
-    assert seen and tokens == 7 * (6 + 3)
+    assert texts and tokens == 7 * (6 + 3)
 
 
 def test_gradients_are_summed_over_replicas_once(make_records, monkeypatch):
@@ -117,10 +117,10 @@ def test_layers_compute_in_half_precision_and_weights_stay_whole(
     assert hidden.dtype == context.memory.dtype
     assert mixed.model.predict_token(hidden).dtype == tf.float32
     assert {v.dtype for v in mixed.model.trainable_variables} == {"float32"}
-    for one, other in zip(whole.take(3), mixed.take(3), strict=True):
-        assert one.tokens == other.tokens
-        assert one.loss == pytest.approx(other.loss, rel=0.02)
-        assert one.gradient_norm == pytest.approx(other.gradient_norm, rel=0.05)
+    for expected, other in zip(whole.take(3), mixed.take(3), strict=True):
+        assert expected.tokens == other.tokens
+        assert expected.loss == pytest.approx(other.loss, rel=0.02)
+        assert expected.gradient_norm == pytest.approx(other.gradient_norm, rel=0.05)
         assert other.is_good()
 
 
@@ -135,10 +135,10 @@ def test_a_scaled_loss_that_overflows_changes_the_scale_alone(make_records, repl
     (result,) = steps.take(1)
     assert result.is_good() and np.isfinite(result.loss)
     assert not np.isfinite(result.gradient_norm)
-    for one, other in zip(before, steps.model.get_weights(), strict=True):
-        np.testing.assert_array_equal(one, other)
-    for one, other in zip(averages, steps.average.averages, strict=True):
-        np.testing.assert_array_equal(one, other.numpy())
+    for earlier, other in zip(before, steps.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(earlier, other)
+    for earlier, other in zip(averages, steps.average.averages, strict=True):
+        np.testing.assert_array_equal(earlier, other.numpy())
     assert steps.optimizer.dynamic_scale.value.numpy() == 2.0**99
     steps.optimizer.dynamic_scale.assign(2.0**10)
     (result,) = steps.take(1)

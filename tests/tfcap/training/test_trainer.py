@@ -47,13 +47,14 @@ def run(config, records, workdir) -> Trainer:
     return trainer
 
 
-def assert_same_state(one: Trainer, other: Trainer) -> None:
-    for a, b in zip(one.model.get_weights(), other.model.get_weights(), strict=True):
+def assert_same_state(first: Trainer, other: Trainer) -> None:
+    for a, b in zip(first.model.get_weights(), other.model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
-    for a, b in zip(one.optimizer.variables, other.optimizer.variables, strict=True):
+    for a, b in zip(first.optimizer.variables, other.optimizer.variables, strict=True):
         np.testing.assert_array_equal(a.numpy(), b.numpy())
-    if one.average:
-        for a, b in zip(one.average.averages, other.average.averages, strict=True):
+    if first.state.average:
+        averages = (trainer.state.average.averages for trainer in (first, other))
+        for a, b in zip(*averages, strict=True):
             np.testing.assert_array_equal(a.numpy(), b.numpy())
 
 
@@ -132,21 +133,21 @@ def test_what_is_scored_and_kept_as_best_is_the_average(make_records, tmp_path):
     trainer = run(config, records, tmp_path / "run")
     model, epoch = Workdir.open(str(tmp_path / "run")).restore_best()
     assert epoch == 1
-    own = [variable.numpy() for variable in trainer.weights]
-    with trainer.averaged():
+    unaveraged = [variable.numpy() for variable in trainer.state.weights]
+    with trainer.state.averaged():
         assert trainer.dev_loss() == pytest.approx(trainer.outcome.best_loss)
-        averages = [variable.numpy() for variable in trainer.weights]
+        averages = [variable.numpy() for variable in trainer.state.weights]
     for best, average in zip(model.trainable_variables, averages, strict=True):
         np.testing.assert_array_equal(best.numpy(), average)
-    assert not all(np.array_equal(a, b) for a, b in zip(own, averages))
+    assert not all(np.array_equal(a, b) for a, b in zip(unaveraged, averages))
 
 
 def test_the_same_command_again_after_the_end_changes_nothing(make_records, tmp_path):
     records, config = make_records(), settings(epochs=1)
     first = run(config, records, tmp_path / "run")
-    again = run(config, records, tmp_path / "run")
-    assert again.outcome == first.outcome
-    assert_same_state(first, again)
+    second = run(config, records, tmp_path / "run")
+    assert second.outcome == first.outcome
+    assert_same_state(first, second)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +164,7 @@ def test_replicas_train_as_one(
 ):
     records = make_records()
     config = settings(expansion=expansion, epochs=2)
-    one = run(config, records, tmp_path / "one")
+    single = run(config, records, tmp_path / "one")
     use_replicas(monkeypatch, replicas)
     several = run(config, records, tmp_path / "several")
     assert several.strategy.num_replicas_in_sync == replicas
@@ -171,7 +172,9 @@ def test_replicas_train_as_one(
         losses, others = (loss_curve(tmp_path / n, kind) for n in ("one", "several"))
         assert len(losses) == points
         np.testing.assert_allclose(others, losses, rtol=1e-5)
-    for a, b in zip(one.model.get_weights(), several.model.get_weights(), strict=True):
+    for a, b in zip(
+        single.model.get_weights(), several.model.get_weights(), strict=True
+    ):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5)
 
 
@@ -221,9 +224,9 @@ def test_how_many_epochs_are_read_as_one_data_set_makes_no_difference(
     make_records, tmp_path, monkeypatch
 ):
     records = make_records()
-    one = run(settings(epochs=5), records, tmp_path / "one")
+    whole = run(settings(epochs=5), records, tmp_path / "one")
     monkeypatch.setattr("tfcap.training.trainer.EPOCHS_AT_ONCE", 2)
-    assert_same_state(one, run(settings(epochs=5), records, tmp_path / "other"))
+    assert_same_state(whole, run(settings(epochs=5), records, tmp_path / "other"))
 
 
 def test_the_step_is_traced_once(make_records, tmp_path):

@@ -21,34 +21,34 @@ print(digest(sys.argv[1], sys.argv[2]))
 
 def digest(directory: str, expansion: str, epochs: int = 2) -> str:
     """SHA-256 over all batches of the first epochs, in their order."""
-    records, found = RecordSet.open(directory), hashlib.sha256()
+    records, hash_of_batches = RecordSet.open(directory), hashlib.sha256()
     # The buffer is smaller than the data set, and there are several shards: reading in
     # parallel could show.
     config = TrainingConfig(expansion=expansion, global_batch=8, shuffle_photos=8)
     for epoch in range(epochs):
         for batch in training_batches(records, config, epoch):
             for name in sorted(batch):
-                found.update(batch[name].numpy().tobytes())
-    return found.hexdigest()
+                hash_of_batches.update(batch[name].numpy().tobytes())
+    return hash_of_batches.hexdigest()
 
 
 @pytest.mark.parametrize("expansion", ["prefix", "causal"])
 def test_how_many_threads_there_are_makes_no_difference(
     make_records, monkeypatch, expansion
 ):
-    records, found = make_records({"train": 64, "dev": 1}), set()
+    records, digests = make_records({"train": 64, "dev": 1}), set()
     for calls in (tf.data.AUTOTUNE, 1, 2, 7):
         monkeypatch.setattr(tf.data, "AUTOTUNE", calls)
-        found.add(digest(records.directory, expansion))
-    assert len(found) == 1
+        digests.add(digest(records.directory, expansion))
+    assert len(digests) == 1
 
 
 def test_what_else_draws_random_numbers_makes_no_difference(make_records):
-    records, found = make_records({"train": 64, "dev": 1}), set()
+    records, digests = make_records({"train": 64, "dev": 1}), set()
     for seed in (1, 2):
         tf.random.set_seed(seed)
-        found.add(digest(records.directory, "causal"))
-    assert len(found) == 1
+        digests.add(digest(records.directory, "causal"))
+    assert len(digests) == 1
 
 
 @pytest.mark.slow
@@ -64,5 +64,5 @@ def test_two_processes_see_the_same_batches(make_records):
         )
         for seed in ("1", "2")
     ]
-    found = {process.communicate()[0].strip() for process in processes}
-    assert found == {digest(records.directory, "prefix")}
+    digests = {process.communicate()[0].strip() for process in processes}
+    assert digests == {digest(records.directory, "prefix")}

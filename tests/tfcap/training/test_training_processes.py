@@ -112,9 +112,9 @@ def run_out_of_space(command: Command) -> str:
     """Lets saving fail in the middle of the run; returns what it says."""
     process = command.start_and_wait_for(max(command.saved().finished()) + 2)
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (LIMIT, LIMIT))
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 1, said
-    return said
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1, err
+    return err
 
 
 @pytest.fixture(scope="module")
@@ -144,18 +144,18 @@ def finished(folder) -> dict:
 def test_a_killed_run_ends_as_one_that_never_stopped(finished, case):
     whole, parts, _ = finished[case]
     for kind in ("last", "best"):
-        one = arrays(whole.last.parent / kind)
+        expected = arrays(whole.last.parent / kind)
         other = arrays(parts.last.parent / kind)
-        assert one.keys() == other.keys()
-        assert len(one) > 20
-        for name, array in one.items():
+        assert expected.keys() == other.keys()
+        assert len(expected) > 20
+        for name, array in expected.items():
             np.testing.assert_array_equal(array, other[name], err_msg=name)
 
 
 def test_a_full_disk_is_told_in_one_sentence(finished):
-    said = finished[FULL][2].splitlines()[-1]
-    assert "error: cannot save a checkpoint in " in said
-    assert "File too large. What was saved before is kept: make room" in said
+    line = finished[FULL][2].splitlines()[-1]
+    assert "error: cannot save a checkpoint in " in line
+    assert "File too large. What was saved before is kept: make room" in line
 
 
 def test_sigterm_means_run_me_again_and_a_second_run_is_refused(folder, tmp_path):

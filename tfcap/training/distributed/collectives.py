@@ -70,7 +70,7 @@ class Workers:
         raise UserError(
             f"{self.lost(error.message)} has gone, and no step can be made without it; "
             "its own output may say why. Start all workers again by the same commands: "
-            "they go on from the last checkpoint"
+            "they resume from the last checkpoint"
         ) from None
 
     def lost(self, message: str) -> str:

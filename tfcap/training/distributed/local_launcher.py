@@ -20,7 +20,7 @@ from threading import Thread
 
 from records.console import INTERRUPTED
 from records.errors import UserError
-from tfcap.training.signals import SIGNALS
+from tfcap.training.signals import handled_by
 
 LOCALHOST = "127.0.0.1"
 GRACE = 20.0  # seconds; a worker notices after about 10 that another is gone
@@ -40,7 +40,12 @@ def train_locally(args: argparse.Namespace) -> int:
             "is the command without it"
         )
     workers = start(worker_command(args), args.local_workers)
-    with signals_passed_on(workers):
+
+    def pass_on(number: int, _: object) -> None:
+        for worker in workers:
+            worker.send_signal(number)
+
+    with handled_by(pass_on):
         first = wait(workers)
     if first is not None:
         how = how_it_ended(workers[first].returncode)
@@ -102,26 +107,6 @@ def end_with_parent() -> Callable[[], None] | None:
 def copy_lines(worker: subprocess.Popen, number: int) -> None:
     for line in worker.stdout or ():
         print(f"[worker {number}] {line}", end="", file=sys.stderr, flush=True)
-
-
-class signals_passed_on:  # noqa: N801
-    """Passes Ctrl-C and SIGTERM on to the workers while the body runs."""
-
-    def __init__(self, workers: list[subprocess.Popen]):
-        self.workers = workers
-
-    def __enter__(self) -> None:
-        self.before = {
-            number: signal.signal(number, self.pass_on) for number in SIGNALS
-        }
-
-    def __exit__(self, *_) -> None:
-        for number, handler in self.before.items():
-            signal.signal(number, handler)
-
-    def pass_on(self, number: int, _) -> None:
-        for worker in self.workers:
-            worker.send_signal(number)
 
 
 def wait(workers: list[subprocess.Popen]) -> int | None:

@@ -96,9 +96,9 @@ def test_two_workers_have_the_curve_of_one_replica(folder, whole, tmp_path, loss
     records = RecordSet.open(str(folder / "records"))
     Trainer(config, records, str(tmp_path)).run()
     for kind, points in (("train", 15), ("dev", 5)):
-        one = loss_curve(tmp_path, kind)
-        assert len(one) == points and one[-1] < one[0]
-        np.testing.assert_allclose(loss_curve(whole.workdir, kind), one, rtol=1e-5)
+        losses = loss_curve(tmp_path, kind)
+        assert len(losses) == points and losses[-1] < losses[0]
+        np.testing.assert_allclose(loss_curve(whole.workdir, kind), losses, rtol=1e-5)
 
 
 def arrays(folder: Path) -> dict[str, np.ndarray]:
@@ -111,22 +111,22 @@ def arrays(folder: Path) -> dict[str, np.ndarray]:
 
 def test_workers_end_together_and_resume_together(folder, whole):
     parts = Run(folder, "parts")
-    code, _, said, seconds = parts.signal_worker_1(
+    code, _, err, seconds = parts.signal_worker_1(
         parts.start_and_wait_for(1), signal.SIGKILL
     )
     assert code == 1 and seconds < WITHIN
-    assert re.search(r"error: worker 1 \(127\.0\.0\.1:\d+\) has gone, and no", said)
-    assert said.endswith("error: worker 1 was ended by SIGKILL; all have ended\n")
+    assert re.search(r"error: worker 1 \(127\.0\.0\.1:\d+\) has gone, and no", err)
+    assert err.endswith("error: worker 1 was ended by SIGKILL; all have ended\n")
     begun = max(Checkpoints(str(parts.last), 2).finished())
-    code, out, said, _ = parts.signal_worker_1(
+    code, out, err, _ = parts.signal_worker_1(
         parts.start_and_wait_for(begun + 2), signal.SIGTERM
     )
-    assert code == 75, said
+    assert code == 75, err
     assert "stopped by SIGTERM after step" in out
-    assert "resuming" in said
+    assert "resuming" in err
     assert subprocess.run(parts.argv, capture_output=True).returncode == 0
     for kind in ("last", "best"):
-        one, other = (arrays(r.last.parent / kind) for r in (whole, parts))
-        assert one.keys() == other.keys() and len(one) > 20
-        for name, array in one.items():
+        expected, other = (arrays(r.last.parent / kind) for r in (whole, parts))
+        assert expected.keys() == other.keys() and len(expected) > 20
+        for name, array in expected.items():
             np.testing.assert_array_equal(array, other[name], err_msg=name)
