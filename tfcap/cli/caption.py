@@ -187,8 +187,9 @@ def draw(photo: bytes, explained, path: str) -> None:
 
     if not explained.looks_at_places():
         raise UserError(
-            "--explain: this model does not look at places of a photo; train one with "
-            "model.name attention or transformer on records of encoder.pooling grid"
+            "--explain: this model does not attend to places of a photo; train one "
+            "with model.name attention or transformer on records of encoder.pooling "
+            "grid"
         )
     make_output(os.path.dirname(path) or ".", "--explain")
     write_atomically(path, attention_picture(photo, explained))

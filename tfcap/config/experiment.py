@@ -42,12 +42,12 @@ class Config(RecipeOfRecords):
     def _cells_have_no_one_size(self):
         if self.training.jit_compile and self.model.name != "merge":
             raise ValueError(
-                "training.jit_compile needs model.name: merge; how many captions look "
-                f"at a photo is another number in each batch of {self.model.name}"
+                "training.jit_compile needs model.name: merge. Batches of "
+                f"{self.model.name} differ in the number of captions of a photo"
             )
         return self
 
     @field_validator("model", mode="before")
     @classmethod
-    def _merge_by_default(cls, given: Any) -> Any:
-        return {"name": "merge", **given} if isinstance(given, dict) else given
+    def _merge_by_default(cls, content: Any) -> Any:
+        return {"name": "merge", **content} if isinstance(content, dict) else content

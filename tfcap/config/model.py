@@ -1,4 +1,4 @@
-"""Configuration of the models: the section `model`, told apart by `name`."""
+"""Configuration of the models: the section `model`, a union discriminated by `name`."""
 
 from typing import Annotated, ClassVar, Literal
 

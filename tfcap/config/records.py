@@ -22,12 +22,12 @@ class TokenizerConfig(TokenizerSettings):
 
     @model_validator(mode="before")
     @classmethod
-    def _defaults_are_those_of_the_kind(cls, given: Any) -> Any:
-        if not isinstance(given, dict):
-            return given
-        defaults = TOKENIZER_DEFAULTS.get(str(given.get("kind", "word")), {})
-        left_out = [name for name in defaults if given.get(name) is None]
-        return {**given, **{name: defaults[name] for name in left_out}}
+    def _defaults_are_those_of_the_kind(cls, content: Any) -> Any:
+        if not isinstance(content, dict):
+            return content
+        defaults = TOKENIZER_DEFAULTS.get(str(content.get("kind", "word")), {})
+        left_out = [name for name in defaults if content.get(name) is None]
+        return {**content, **{name: defaults[name] for name in left_out}}
 
 
 class RecordsConfig(Section):

@@ -71,12 +71,12 @@ def take_out_gone(content: dict[str, Any], origin: str) -> None:
     """Removes keys of earlier versions; raises UserError where one had an effect."""
     for path, nothing in GONE.items():
         *sections, key = path.split(".")
-        held: Any = content
+        section: Any = content
         for name in sections:
-            held = held.get(name) if isinstance(held, dict) else None
-        if not isinstance(held, dict) or key not in held:
+            section = section.get(name) if isinstance(section, dict) else None
+        if not isinstance(section, dict) or key not in section:
             continue
-        if held.pop(key) != nothing:
+        if section.pop(key) != nothing:
             raise UserError(f"{origin}: {path} {IS_GONE}")
 
 
@@ -87,8 +87,8 @@ def parse_recipe(configuration: Mapping[str, Any], origin: str) -> RecipeOfRecor
         UserError: as `load_saved`.
     """
     names = RecipeOfRecords.model_fields
-    made = {name: configuration[name] for name in names if name in configuration}
-    return parse_saved(made, origin, RecipeOfRecords)
+    sections = {name: configuration[name] for name in names if name in configuration}
+    return parse_saved(sections, origin, RecipeOfRecords)
 
 
 def parse_saved(

@@ -173,10 +173,10 @@ def unpack(path: str, members: str, folder: str) -> None:
     os.mkdir(folder)
     with zipfile.ZipFile(path) as archive:
         matches = ((i, re.fullmatch(members, i.filename)) for i in archive.infolist())
-        wanted = {info: match[1] for info, match in matches if match}
-        size, total = 0, sum(info.file_size for info in wanted)
+        files = {info: match[1] for info, match in matches if match}
+        size, total = 0, sum(info.file_size for info in files)
         with progress_bar(f"unpacking {os.path.basename(path)}", total) as shown:
-            for info, name in wanted.items():
+            for info, name in files.items():
                 path = os.path.join(folder, name)
                 with archive.open(info) as source, open(path, "xb") as file:
                     shutil.copyfileobj(source, file)

@@ -1,4 +1,4 @@
-"""Draws the demo's data set: captioned shapes on grass, water, sand, snow or stone.
+"""Draws the data set of the demo: shapes on grounds such as grass, with captions.
 
     python -m tfcap.datasets.synthetic OUT [--train 800] [--dev 100] [--test 100]
 
@@ -8,7 +8,8 @@ The layout is Flickr8k's:
     OUT/text/Flickr8k.token.txt              NAME.jpg#0<TAB>caption, five lines a photo
     OUT/text/Flickr_8k.trainImages.txt       a photo's name a line; also dev and test
 
-Photo i of a seed is the same whatever the counts. A thousand take four seconds, 5 MB.
+Photo i is a function of seed and i; the counts do not change it. A thousand photos take
+four seconds and 5 MB.
 """
 
 import argparse
@@ -34,7 +35,7 @@ OVERSAMPLING = 4  # Pillow draws polygons with jagged edges: draw large, then sh
 
 
 class Ground(NamedTuple):
-    """What a shape lies on: a colour, and noise stretched over it (blades, waves)."""
+    """A background: a colour, and noise stretched over it (blades, waves)."""
 
     name: str
     rgb: Rgb
@@ -63,25 +64,26 @@ COLOURS: dict[str, Rgb] = {
 # Radius of the circle around a shape, as a fraction of the photo's side.
 RADII = {"small": 0.2, "large": 0.37}
 SYNONYMS = {"small": "little", "large": "big"}
-# Centres, as fractions of the photo's side; a large shape has room in the middle only.
+# Centres, as fractions of the photo's side. A large shape fits only in the middle.
 MIDDLE = "in the middle"
 PLACES = {MIDDLE: (0.5, 0.5), "on the left": (0.28, 0.5), "on the right": (0.72, 0.5)}
 
 
 def _spokes(count: int, inner: float = 1.0) -> list[Point]:
-    """`count` corners at radius 1 around 0, from the top; between them, `inner`."""
+    """Returns `count` corners at radius 1, from the top, and as many at `inner`."""
     angles = [math.pi * i / count for i in range(2 * count)]
     radii = (1.0, inner) * count
     return [(r * math.sin(a), -r * math.cos(a)) for r, a in zip(radii, angles)]
 
 
 def _ring(inner: float) -> list[Point]:
-    """Around outside and back inside: one polygon, its ends joined by a seam."""
+    """Returns a ring as one polygon: around the outside, then back on the inside."""
     outside = _spokes(36) + _spokes(36)[:1]
     return outside + [(inner * x, inner * y) for x, y in reversed(outside)]
 
 
-# Corners, and words for them. Few and unlike: random weights must tell them apart.
+# Corners, and words for them. The shapes are few and dissimilar, because an encoder
+# with random weights must distinguish them.
 SHAPES: dict[str, tuple[list[Point], str]] = {
     "circle": (_spokes(36), "no corners"),
     "triangle": (_spokes(3, 0.5), "three corners"),
@@ -89,7 +91,7 @@ SHAPES: dict[str, tuple[list[Point], str]] = {
     "ring": (_ring(0.7), "a round hole"),
     "bar": ([(-1, -0.3), (1, -0.3), (1, 0.3), (-1, 0.3)], "four corners"),
 }
-# No two of them ever give the same caption.
+# No two templates give the same caption.
 TEMPLATES = (
     "a {thing} lies on {ground} .",
     "a {thing} rests on the {ground} .",
@@ -103,7 +105,7 @@ TEMPLATES = (
 
 
 class Scene(NamedTuple):
-    """What captions tell of a photo: a ground; keys of the four dictionaries above."""
+    """The content of a photo: a ground, and keys of the four dictionaries above."""
 
     ground: Ground
     colour: str
@@ -113,7 +115,7 @@ class Scene(NamedTuple):
 
 
 def imagine(rng: random.Random) -> Scene:
-    """A scene at random; a shape never has the colour of its ground."""
+    """Draws a scene at random; a shape never has the colour of its ground."""
     ground, size = rng.choice(GROUNDS), rng.choice(list(RADII))
     colour = rng.choice([c for c in COLOURS if c not in ground.name.split()])
     place = rng.choice(list(PLACES)) if size == "small" else MIDDLE
@@ -121,7 +123,7 @@ def imagine(rng: random.Random) -> Scene:
 
 
 def describe(scene: Scene, rng: random.Random) -> list[str]:
-    """Five different captions, such as "A small red star lies on white snow ."."""
+    """Returns five captions, such as "A small red star lies on white snow ."."""
     return [_fill(template, scene, rng) for template in rng.sample(TEMPLATES, 5)]
 
 
@@ -138,7 +140,7 @@ def _fill(template: str, scene: Scene, rng: random.Random) -> str:
 
 
 def draw(scene: Scene, size: int, rng: random.Random) -> Image.Image:
-    """The scene in RGB, `size` pixels squared; light, grain, turn vary with `rng`."""
+    """Draws the scene in RGB, [size, size]; `rng` varies light, grain and turn."""
     light, depth = rng.uniform(-8, 8), max(1, round(size * 0.02))
     photo, shape = _ground(scene.ground, light, size, rng), _outline(scene, size, rng)
     shadow = ImageChops.offset(shape, depth).filter(ImageFilter.GaussianBlur(depth))
@@ -157,13 +159,13 @@ def _ground(ground: Ground, light: float, size: int, rng: random.Random) -> Imag
 
 
 def _coloured(rgb: Rgb, levels: np.ndarray) -> Image.Image:
-    """A colour, lighter by `levels` [rows, columns]."""
+    """Returns an image of a colour, lighter by `levels` [rows, columns]."""
     pixels = np.array(rgb) + levels[:, :, None]
     return Image.fromarray(pixels.clip(0, 255).round().astype(np.uint8))
 
 
 def _outline(scene: Scene, size: int, rng: random.Random) -> Image.Image:
-    """Where the shape is: 255 on it, 0 beside it, between them along its edge."""
+    """Returns a mask: 255 on the shape, 0 beside it, between them along its edge."""
     large = size * OVERSAMPLING
     mask = Image.new("L", (large, large))
     corners = [(x * large, y * large) for x, y in _corners(scene, rng)]
@@ -172,7 +174,7 @@ def _outline(scene: Scene, size: int, rng: random.Random) -> Image.Image:
 
 
 def _corners(scene: Scene, rng: random.Random) -> list[Point]:
-    """The shape turned, sized and placed, as fractions of the photo's side."""
+    """Returns the corners, turned and placed, as fractions of the photo's side."""
     turn = math.radians(rng.uniform(-7, 7))
     radius = RADII[scene.size] * rng.uniform(0.96, 1.04)
     right, down = (centre + rng.uniform(-0.03, 0.03) for centre in PLACES[scene.place])
@@ -182,7 +184,7 @@ def _corners(scene: Scene, rng: random.Random) -> list[Point]:
 
 
 def photo_name(seed: int, index: int) -> str:
-    """A name like Flickr8k's: ten digits, then ten hexadecimal ones."""
+    """Returns a name like Flickr8k's: ten digits, then ten hexadecimal ones."""
     digest = hashlib.md5(f"{seed}/{index}".encode()).hexdigest()
     return f"{10**9 + int(digest[:12], 16) % (9 * 10**9)}_{digest[12:22]}.jpg"
 
@@ -191,7 +193,8 @@ def write_data_set(output: Path, counts: dict[str, int], size: int, seed: int) -
     """Writes `counts[split]` photos of each split, and their captions, under `output`.
 
     Raises:
-        UserError: a wrong count or size; photos are there already; cannot write.
+        UserError: a count or size is wrong, the folder holds photos already, or a file
+            cannot be written.
     """
     _check(output, counts, size)
     try:

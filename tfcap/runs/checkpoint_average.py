@@ -51,14 +51,14 @@ def average(run: Workdir, count: int, kind: Kind, output: str) -> Average:
 def newest_states(run: Workdir, count: int, kind: Kind) -> dict[int, str]:
     """Returns steps and directory of the `count` newest states, the newest first."""
     last, best = run.last_and_best()
-    kept = last if kind == "last" else best
+    store = last if kind == "last" else best
     taken: dict[int, str] = {}
-    for folder in kept.valid_checkpoints():
+    for folder in store.valid_checkpoints():
         taken.setdefault(steps_of(run, folder), folder)
         if len(taken) == count:
             return taken
     raise UserError(
-        f"{kept.folder} holds {len(taken)} checkpoint(s) that can be averaged, not "
+        f"{store.folder} holds {len(taken)} checkpoint(s) that can be averaged, not "
         f"{count}. Train with --set training.keep_checkpoints={count}, or average fewer"
     )
 

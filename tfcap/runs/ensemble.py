@@ -16,7 +16,7 @@ SCORES = "scores.json"  # file name in `results_folder`
 REMEDIES = {
     "tokenizer": "Train them on the same records",
     "encoder": "Train them on the same records; or, for `tfcap evaluate`, name the "
-    "records of each with a --records of its own",
+    "records of each with a separate --records",
 }
 
 
@@ -41,12 +41,12 @@ def open_members(paths: Sequence[str], one_encoder: bool = True) -> list[Workdir
 
 
 def check_same(
-    name: str, told: Callable[[Workdir], str], one: Workdir, other: Workdir
+    name: str, describe: Callable[[Workdir], str], first: Workdir, other: Workdir
 ) -> None:
-    ours, theirs = told(one), told(other)
+    ours, theirs = describe(first), describe(other)
     if ours != theirs:
         raise UserError(
-            f"an ensemble needs models of one {name}: {one.path} has {ours}, "
+            f"an ensemble needs models of one {name}: {first.path} has {ours}, "
             f"{other.path} has {theirs}. {REMEDIES[name]}"
         )
 
@@ -71,8 +71,8 @@ def tokenizer_of(run: Workdir) -> str:
 
 def features_of(run: Workdir) -> str:
     shape = " x ".join(map(str, run.manifest.features.shape))
-    own = f", fine-tuned in {run.path}" if run.config.training.fine_tuning else ""
-    return f"{encoder_name(run.manifest)} with features {shape}{own}"
+    tuned = f", fine-tuned in {run.path}" if run.config.training.fine_tuning else ""
+    return f"{encoder_name(run.manifest)} with features {shape}{tuned}"
 
 
 def results_folder(paths: Sequence[str], split: str) -> str:

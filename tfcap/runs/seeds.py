@@ -21,10 +21,10 @@ def seed_folder(path: str, seed: int) -> str:
 def find_seeds(path: str) -> dict[int, str]:
     """Returns the work directory of each seed that has started, by ascending seed."""
     try:
-        found = map(HELD.fullmatch, file_sizes(path, nested=True))
+        matches = map(HELD.fullmatch, file_sizes(path, nested=True))
     except (FileNotFoundError, NotADirectoryError):
         return {}
-    seeds = sorted(int(name[1]) for name in found if name)
+    seeds = sorted(int(name[1]) for name in matches if name)
     return {seed: seed_folder(path, seed) for seed in seeds}
 
 
@@ -44,9 +44,9 @@ def check_no_run(path: str) -> None:
 
 def check_no_seeds(path: str) -> None:
     """Raises UserError if `path` holds runs of several seeds."""
-    if found := find_seeds(path):
+    if seeds := find_seeds(path):
         raise UserError(
-            f"{path} holds runs of the {in_words(found)}: say --seeds to go on with "
+            f"{path} holds runs of the {in_words(seeds)}: add --seeds to resume "
             "them, or name another --workdir"
         )
 
@@ -61,13 +61,13 @@ def start_of(path: str, seed: int) -> str:
     Raises:
         UserError: `path` holds runs of several seeds, but none of this seed.
     """
-    found = find_seeds(path)
-    if found and seed not in found:
+    runs = find_seeds(path)
+    if runs and seed not in runs:
         raise UserError(
-            f"--init: {path} holds runs of the {in_words(found)}, none of {seed}; "
+            f"--init: {path} holds runs of the {in_words(runs)}, none of {seed}; "
             "train as many there first, or name one of its runs"
         )
-    return found.get(seed, path)
+    return runs.get(seed, path)
 
 
 def in_words(seeds: Iterable[int]) -> str:

@@ -201,9 +201,9 @@ class Workdir:
             )
         if self.config.training.fine_tuning and model.encoder is None:
             raise UserError(
-                f"training.init: the model in {self.path} has an encoder of its own, "
-                "and cannot do with the records' features: leave out "
-                "training.fine_tuning, which is then as it was there"
+                f"training.init: the model in {self.path} was trained with its encoder "
+                "and cannot read the records' features. Leave training.fine_tuning out "
+                "of the configuration: with --init it is that of the first run"
             )
         source, _ = self.restore_best()
         # The encoder's variables are last; they keep their values if `source` has none.
@@ -263,8 +263,8 @@ def resolve_config(config: Config, records: RecordSet) -> Config:
     Raises:
         UserError: encoder or tokenizer is not that of the records.
     """
-    made = recipe_of(records)
-    old, new = flatten(made.model_dump()), flatten(config.model_dump())
+    recipe = recipe_of(records)
+    old, new = flatten(recipe.model_dump()), flatten(config.model_dump())
     for key in sorted(old):
         fixed = key.startswith("tokenizer.") or key in ENCODER_KEYS
         if fixed and old[key] != new.get(key):
@@ -273,11 +273,11 @@ def resolve_config(config: Config, records: RecordSet) -> Config:
                 f"{old[key]!r}, but the configuration says {new.get(key)!r}; use the "
                 "configuration they were made with, or build them again"
             )
-    sections = {name: getattr(made, name) for name in RecipeOfRecords.model_fields}
+    sections = {name: getattr(recipe, name) for name in RecipeOfRecords.model_fields}
     if config.training.fine_tuning:
         check_keeps_photos(records)
         files = {name: getattr(config.encoder, name) for name in ("weights", "model")}
-        sections["encoder"] = made.encoder.model_copy(update=files)
+        sections["encoder"] = recipe.encoder.model_copy(update=files)
     sections["decoding"] = config.decoding.resolve_max_length(
         records.manifest.longest_training_caption
     )

@@ -213,9 +213,9 @@ def explaining(photos, monkeypatch):
     def explain(self, contents):
         beams = tuple(Captioned(f"caption {n}", -float(n)) for n in range(3))
         look = [[[0.5, 0.5]]] * 2
-        found = Explained(beams, ("caption", "."), (0.9, 0.8), look)
+        explained = Explained(beams, ("caption", "."), (0.9, 0.8), look)
         bad = Explained(error="not a photo")
-        return [bad if c.endswith(b"bad") else found for c in contents]
+        return [bad if c.endswith(b"bad") else explained for c in contents]
 
     monkeypatch.setattr(FakeCaptioner, "explain", explain, raising=False)
     return photos
@@ -229,7 +229,10 @@ def test_the_best_captions_of_each(explaining, capsys):
     assert capsys.readouterr().out == expected
     assert main.main([*argv, "--json", *explaining]) == 1
     rows = json.loads(capsys.readouterr().out)["captions"]
-    assert [one["caption"] for one in rows[0]["best"]] == ["caption 0", "caption 1"]
+    assert [caption["caption"] for caption in rows[0]["best"]] == [
+        "caption 0",
+        "caption 1",
+    ]
     assert "best" not in rows[1]
 
 
@@ -248,19 +251,19 @@ def test_more_captions_than_there_are(explaining, capsys, count, message):
 def test_a_picture_of_each_photo(explaining, tmp_path, capsys, monkeypatch):
     drawing = "tfcap.inference.attention_plot.attention_picture"
     monkeypatch.setattr(drawing, lambda photo, _: photo)
-    again = tmp_path / "deep" / "a.jpg"
-    again.parent.mkdir()
-    again.write_bytes(GOOD + b";")
+    second = tmp_path / "deep" / "a.jpg"
+    second.parent.mkdir()
+    second.write_bytes(GOOD + b";")
     argv = ["caption", "--model", "m", "--json"]
     where = ["--explain", str(tmp_path / "looks")]
-    assert main.main([*argv, *where, explaining[0], str(again)]) == 0
+    assert main.main([*argv, *where, explaining[0], str(second)]) == 0
     rows = json.loads(capsys.readouterr().out)["captions"]
     contents = [Path(row["picture"]).read_bytes() for row in rows]
     assert contents == [GOOD, GOOD + b";"]  # of one name, but none lost
-    one = str(tmp_path / "one.png")
-    assert main.main([*argv, "--explain", one, explaining[0]]) == 0
-    assert Path(one).read_bytes() == GOOD
-    assert main.main([*argv, "--explain", one, explaining[0], str(again)]) == 1
+    picture = str(tmp_path / "one.png")
+    assert main.main([*argv, "--explain", picture, explaining[0]]) == 0
+    assert Path(picture).read_bytes() == GOOD
+    assert main.main([*argv, "--explain", picture, explaining[0], str(second)]) == 1
     assert "for 2 photos; name a directory" in capsys.readouterr().err
 
 
@@ -268,11 +271,11 @@ def test_a_model_that_does_not_attend(explaining, capsys, monkeypatch, tmp_path)
     from tfcap.inference.captioner import Captioned, Explained
 
     for look in (None, [[[1.0]]]):
-        found = Explained((Captioned("a", -1.0),), ("a",), (0.5,), look)
-        monkeypatch.setattr(FakeCaptioner, "explain", lambda *_, f=found: [f])
+        explained = Explained((Captioned("a", -1.0),), ("a",), (0.5,), look)
+        monkeypatch.setattr(FakeCaptioner, "explain", lambda *_, f=explained: [f])
         argv = ["caption", "--model", "m", "--explain", str(tmp_path / "x.png")]
         assert main.main([*argv, explaining[0]]) == 1
-        assert "does not look at places of a photo" in capsys.readouterr().err
+        assert "does not attend to places of a photo" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

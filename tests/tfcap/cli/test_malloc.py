@@ -13,17 +13,17 @@ def settings(monkeypatch):
     """Those made, in a process that was started with none."""
     for name in [n for n in os.environ if n.startswith(("MALLOC_", "GLIBC_TUN"))]:
         monkeypatch.delenv(name)
-    made = []
+    calls = []
 
     class Library:
         def __init__(self, name):
             assert name is None
 
         def mallopt(self, *setting):
-            made.append(setting)
+            calls.append(setting)
 
     monkeypatch.setattr(ctypes, "CDLL", Library)
-    return made
+    return calls
 
 
 def test_freed_memory_is_kept(settings):

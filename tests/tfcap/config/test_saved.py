@@ -80,8 +80,11 @@ decoding: {beam_width: 3, length_exponent: 1.0, max_length: 34}
 
 
 def sections(of=Section) -> set[type[Section]]:
-    found = of.__subclasses__()
-    return {*found, *(one for section in found for one in sections(section))}
+    subclasses = of.__subclasses__()
+    return {
+        *subclasses,
+        *(section_of for section in subclasses for section_of in sections(section)),
+    }
 
 
 @pytest.fixture
@@ -219,8 +222,8 @@ def test_one_that_cannot_be_read(tmp_path):
 
 def test_how_records_were_made():
     whole = Config().model_dump(mode="json")
-    made = parse_recipe({**whole, "training": {"of": "a newer version"}}, "test")
-    assert made == RecipeOfRecords()
+    recipe = parse_recipe({**whole, "training": {"of": "a newer version"}}, "test")
+    assert recipe == RecipeOfRecords()
     whole["encoder"].pop("crops")
     assert parse_recipe(whole, "test").encoder.crops == 1
     for section, key in (("encoder", "pooling"), ("records", "dtype")):

@@ -24,10 +24,10 @@ def write(output, counts=COUNTS, size=SIZE, seed=0):
 
 def captions_by_photo(files):
     lines = files["text/Flickr8k.token.txt"].decode().splitlines()
-    found = {}
+    captions = {}
     for name, number, caption in (re.split(r"#(\d)\t", line) for line in lines):
-        found.setdefault(name, {})[int(number)] = caption
-    return found
+        captions.setdefault(name, {})[int(number)] = caption
+    return captions
 
 
 def scene(**changes):
@@ -213,6 +213,6 @@ def test_the_command_writes_the_counts_it_is_given(tmp_path, capsys):
     assert run_command(lambda: synthetic.main([str(tmp_path / "out"), *options])) == 0
 
     assert len(list((tmp_path / "out" / "images").iterdir())) == 3
-    again = run_command(lambda: synthetic.main([str(tmp_path / "out"), *options]))
-    assert again == 1
+    code = run_command(lambda: synthetic.main([str(tmp_path / "out"), *options]))
+    assert code == 1
     assert "error: " in capsys.readouterr().err

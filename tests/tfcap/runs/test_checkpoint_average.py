@@ -34,22 +34,22 @@ def run(make_records, write_run):
 def test_the_newest_are_averaged(run, tmp_path):
     mean = average(run, 2, "last", str(tmp_path / "mean"))
     assert mean.steps == (6, 9)  # of the same step only the newer one
-    made = Workdir.open(str(tmp_path / "mean"))
-    model, epoch = made.restore_best()
+    result = Workdir.open(str(tmp_path / "mean"))
+    model, epoch = result.restore_best()
     assert epoch == 3
     for variable in model.trainable_variables:
         np.testing.assert_array_equal(variable, np.full(variable.shape, 5.5))
-    assert made.about_best(epoch) == "mean of the last checkpoints, after steps 6, 9"
+    assert result.about_best(epoch) == "mean of the last checkpoints, after steps 6, 9"
 
 
 def test_what_is_not_trained_stays_as_it_is(run, tmp_path):
     average(run, 3, "last", str(tmp_path / "mean"))
     model, _ = Workdir.open(str(tmp_path / "mean")).restore_best()
     before, _ = run.restore_best()
-    for one, other in zip(
+    for value, other in zip(
         model.non_trainable_variables, before.non_trainable_variables
     ):
-        np.testing.assert_array_equal(one, other)
+        np.testing.assert_array_equal(value, other)
 
 
 def test_it_is_scored_and_says_so(run, make_records, tmp_path, capsys):

@@ -86,9 +86,9 @@ def test_a_torn_one_falls_back_to_the_one_before_and_says_so(
 ):
     tear(Path(saved.folder, "3", name))
     assert read_newest(saved) == 2.0
-    said = capsys.readouterr().err
-    assert f"{saved.folder}/3 is torn: " in said and "the one before it" in said
-    assert re.search(message, said)
+    output = capsys.readouterr().err
+    assert f"{saved.folder}/3 is torn: " in output and "the one before it" in output
+    assert re.search(message, output)
 
 
 def test_one_of_before_the_format_was_said(saved):
@@ -134,8 +134,8 @@ def test_one_that_was_never_finished_is_no_checkpoint(saved, left, capsys):
     for name in {DATA, INDEX, DIGESTS} - set(left):
         Path(saved.folder, "3", name).unlink()
     assert read_newest(saved) == 2.0
-    said = f"{saved.folder}/3 was not finished: passed over\n" if left else ""
-    assert capsys.readouterr().err == said
+    note = f"{saved.folder}/3 was not finished: passed over\n" if left else ""
+    assert capsys.readouterr().err == note
     saved.save(holding(4.0))
     assert read_newest(saved) == 4.0
     assert names(saved) == ["2", "3"]

@@ -70,8 +70,8 @@ def of_another(records):
     ],
 )
 def test_models_that_cannot_write_together(changed, message, make_records, write_run):
-    one, other = make_records(name="r1"), changed(make_records(name="r2"))
-    paths = [write_run(one, "a").path, write_run(other, "b").path]
+    first, other = make_records(name="r1"), changed(make_records(name="r2"))
+    paths = [write_run(first, "a").path, write_run(other, "b").path]
     with pytest.raises(UserError, match=f"an ensemble needs models of {message}"):
         open_members(paths)
 
@@ -89,8 +89,8 @@ def test_features_of_another_shape(make_records, write_run):
 def test_scores_of_another_ensemble_are_not_on_the_card(make_records, write_run):
     records = make_records()
     runs = [write_run(records, f"run{seed}", seed) for seed in (0, 1, 2)]
-    found = evaluate(runs[:2], [records], "dev", ResolvedDecoding(max_length=8))
-    save(found, results_folder([run.path for run in runs[:2]], "dev"))
+    result = evaluate(runs[:2], [records], "dev", ResolvedDecoding(max_length=8))
+    save(result, results_folder([run.path for run in runs[:2]], "dev"))
     config = ResolvedDecoding(max_length=8)
     card = describe(runs[:2], config)
     assert "Split dev, 7 photos" in card and "of 2 models: " in card
@@ -101,18 +101,20 @@ def test_scores_of_another_ensemble_are_not_on_the_card(make_records, write_run)
 @pytest.fixture
 def two_encoders(make_records, write_run):
     """Runs on features of two encoders, and the two record sets."""
-    one = make_records(name="one")
-    encoder = one.manifest.encoder.model_copy(update={"digest": "e" * 64})
+    first = make_records(name="one")
+    encoder = first.manifest.encoder.model_copy(update={"digest": "e" * 64})
     wide = FeatureSpec(shape=(6,), dtype="float16")
-    sets = [one, make_records(name="other", spec=wide, encoder=encoder)]
-    return [write_run(own, f"run{i}", i) for i, own in enumerate(sets)], sets
+    sets = [first, make_records(name="other", spec=wide, encoder=encoder)]
+    return [
+        write_run(record_set, f"run{i}", i) for i, record_set in enumerate(sets)
+    ], sets
 
 
 def test_models_of_two_encoders_write_together(two_encoders, tmp_path, capsys):
     runs, sets = two_encoders
     argv = ["evaluate", "--split=dev", "--no_java", "--json", f"--output={tmp_path}/o"]
     argv += [f"--workdir={run.path}" for run in runs]
-    named = [f"--records={own.directory}" for own in sets]
+    named = [f"--records={record_set.directory}" for record_set in sets]
     assert main.main([*argv, *named[::-1]]) == 0  # in any order: each finds its own
     settings = json.loads(capsys.readouterr().out)["settings"]
     assert settings["models"] == [run.path for run in runs]
@@ -127,7 +129,7 @@ def test_an_ensemble_of_two_encoders_is_the_mean_of_both(two_encoders):
     config = ResolvedDecoding(max_length=8, beam_width=1)
     model, _ = restore(runs)
     captions, _ = caption_split(model, feature_sources(model, sets), "dev", config)
-    batches = [next(iter(photo_batches(own, "dev", 100))) for own in sets]
+    batches = [next(iter(photo_batches(record_set, "dev", 100))) for record_set in sets]
     models = [run.restore_best()[0] for run in runs]
     shares = 0
     for model, batch in zip(models, batches):

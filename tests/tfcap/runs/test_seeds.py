@@ -73,8 +73,8 @@ def test_each_seed_is_the_run_it_would_be_alone(trained, tmp_path):
     assert list(runs) == [4, 5]
     alone = str(tmp_path / "alone")
     assert main.main([*command, alone, "--set=training.seed=5"]) == 0
-    for one, other in zip(weights(runs[5]), weights(alone), strict=True):
-        np.testing.assert_array_equal(one, other)
+    for weight, other in zip(weights(runs[5]), weights(alone), strict=True):
+        np.testing.assert_array_equal(weight, other)
     assert not all(
         np.array_equal(a, b) for a, b in zip(weights(runs[4]), weights(runs[5]))
     )
@@ -84,9 +84,12 @@ def test_the_second_phase_starts_from_the_run_of_its_seed(trained):
     command, folder, records = trained
     args = main.make_parser().parse_args([*command, "w", f"--init={folder}"])
     for seed in (4, 5):
-        own = for_seed(args, seed)
-        assert (own.workdir, own.init) == (f"w/seed-{seed}", f"{folder}/seed-{seed}")
-        assert training_config(own, records).training.seed == seed
+        seed_args = for_seed(args, seed)
+        assert (seed_args.workdir, seed_args.init) == (
+            f"w/seed-{seed}",
+            f"{folder}/seed-{seed}",
+        )
+        assert training_config(seed_args, records).training.seed == seed
     with pytest.raises(UserError, match="holds runs of the seeds 4, 5, none of 6"):
         for_seed(args, 6)
 
@@ -94,7 +97,9 @@ def test_the_second_phase_starts_from_the_run_of_its_seed(trained):
 def test_places_that_are_taken(trained, tmp_path, capsys):
     command, folder, _ = trained
     assert main.main([*command, folder]) == 1
-    assert "holds runs of the seeds 4, 5: say --seeds" in capsys.readouterr().err
+    assert (
+        "holds runs of the seeds 4, 5: add --seeds to resume" in capsys.readouterr().err
+    )
     assert main.main([*command, f"{folder}/seed-4", "--seeds=2"]) == 1
     assert "work directory of a single run" in capsys.readouterr().err
     assert main.main([*command, str(tmp_path / "one"), "--seeds=1"]) == 1
@@ -114,13 +119,13 @@ def evaluate(trained, *options: str) -> list[str]:
 
 def test_scores_of_each_and_their_spread(trained, capsys):
     assert main.main(evaluate(trained, "--json")) == 0
-    found = json.loads(capsys.readouterr().out)
-    each = [found["runs"][seed]["scores"]["bleu_1"] for seed in ("4", "5")]
-    assert found["scores"]["bleu_1"] == pytest.approx(statistics.mean(each))
+    summary = json.loads(capsys.readouterr().out)
+    each = [summary["runs"][seed]["scores"]["bleu_1"] for seed in ("4", "5")]
+    assert summary["scores"]["bleu_1"] == pytest.approx(statistics.mean(each))
     deviation = abs(each[0] - each[1]) / 2**0.5  # divided by n - 1
-    assert found["deviations"]["bleu_1"] == pytest.approx(deviation)
-    assert found["settings"]["seeds"] == [4, 5]
-    assert len(found["settings"]["checkpoints"]) == 2
+    assert summary["deviations"]["bleu_1"] == pytest.approx(deviation)
+    assert summary["settings"]["seeds"] == [4, 5]
+    assert len(summary["settings"]["checkpoints"]) == 2
 
 
 def test_a_run_that_writes_one_caption_is_named(trained, capsys, monkeypatch):
@@ -160,6 +165,6 @@ def test_a_gallery_is_of_one_result(trained, capsys, tmp_path):
 
 
 def test_a_single_seed_has_no_spread():
-    one = Scores({"cider": 0.5}, {})
-    found = SeedScores({3: Evaluation({}, {}, {}, one, one, {})})
-    assert found.mean == {"cider": 0.5} and found.deviation == {"cider": None}
+    scores = Scores({"cider": 0.5}, {})
+    summary = SeedScores({3: Evaluation({}, {}, {}, scores, scores, {})})
+    assert summary.mean == {"cider": 0.5} and summary.deviation == {"cider": None}
