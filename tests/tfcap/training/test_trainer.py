@@ -11,12 +11,7 @@ from records.errors import UserError
 from tfcap.config.experiment import Config
 from tfcap.config.loading import parse_config
 from tfcap.runs.workdir import Workdir
-from tfcap.training.distributed.strategies import (
-    automatic,
-    check_global_batch,
-    make_strategy,
-    mirrored,
-)
+from tfcap.training.distributed.strategies import mirrored
 from tfcap.training.trainer import Trainer
 
 
@@ -59,7 +54,7 @@ def assert_same_state(first: Trainer, other: Trainer) -> None:
 
 
 def use_replicas(monkeypatch, replicas: int) -> None:
-    """Makes every strategy a mirrored one over so many logical CPUs."""
+    """Makes every strategy a mirrored one over this number of logical CPUs."""
     devices = tf.config.list_logical_devices("CPU")[:replicas]
     monkeypatch.setattr(
         "tfcap.training.trainer.make_strategy", lambda *_: mirrored(devices)
@@ -303,24 +298,3 @@ def test_records_of_another_encoder_than_the_configuration(make_records, tmp_pat
 def test_records_without_a_dev_split(make_records, tmp_path):
     with pytest.raises(UserError, match="no photo in split 'dev'; it has 9 in train"):
         Trainer(settings(), make_records({"train": 9, "dev": 0}), str(tmp_path / "run"))
-
-
-def test_a_global_batch_that_replicas_cannot_share():
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1", "CPU:2", "CPU:3"])
-    with pytest.raises(UserError, match=r"is 10, which 4 replicas .* below is 8"):
-        check_global_batch(10, strategy)
-    check_global_batch(12, strategy)
-
-
-def test_the_strategy_is_picked_by_what_is_there(monkeypatch):
-    assert [automatic(gpus) for gpus in (0, 1, 2)] == ["cpu", "gpu", "mirrored"]
-    monkeypatch.setenv("TPU_NAME", "none-of-that-name")
-    with pytest.raises(UserError, match="strategy: tpu, but none can be reached: "):
-        make_strategy("auto")
-
-
-def test_a_gpu_that_is_not_there():
-    if tf.config.list_physical_devices("GPU"):
-        pytest.skip("this machine has a GPU")
-    with pytest.raises(UserError, match="sees no GPU"):
-        make_strategy("gpu")
