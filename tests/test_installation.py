@@ -14,6 +14,8 @@ files("records.html").joinpath("macros.html").read_text()
 files("records.inspection").joinpath("page.html").read_text()
 files("tfcap.ops").joinpath("native", "step.cc").read_bytes()
 files("tfcap.web").joinpath("caption", "page.html").read_text()
+for package in ("records", "tfcap", "beam_jobs"):
+    files(package).joinpath("py.typed").read_text()
 """
 
 
