@@ -98,29 +98,26 @@ def read_photos(paths: Sequence[str]) -> list[tuple[bytes, str] | PhotoProblem]:
         UserError: the file system does not answer.
     """
     if not any(map(is_remote, paths)):
-        return [read_or_problem(path) for path in paths]
+        return [read_photo(path) for path in paths]
     with ThreadPoolExecutor(AT_A_TIME) as threads:
-        return list(threads.map(read_or_problem, paths))
+        return list(threads.map(read_photo, paths))
 
 
-def read_or_problem(path: str) -> tuple[bytes, str] | PhotoProblem:
-    try:
-        return read_photo(path)
-    except PhotoProblem as problem:
-        return problem
-
-
-def read_photo(path: str) -> tuple[bytes, str]:
+def read_photo(path: str) -> tuple[bytes, str] | PhotoProblem:
     """Returns a photo's bytes and its format.
 
+    It returns a problem if the photo cannot be read (permission, or gone since it was
+    listed), or if its header says that it should not be decoded.
+
     Raises:
-        PhotoProblem: it cannot be read (permission, or gone since it was listed), or
-            its header says that it should not be decoded.
         UserError: the file system does not answer, or the photo's directory has gone.
             The photo is not at fault, and the records would differ without it.
     """
     try:
         content = read_file(path, MAX_BYTES)
+        return content, check_header(content).kind
+    except PhotoProblem as problem:
+        return problem
     except OSError as error:
         if isinstance(error, StorageUserError) and not error.refused:
             raise
@@ -130,5 +127,4 @@ def read_photo(path: str) -> tuple[bytes, str]:
                 f"the photo directory {folder} was there and has gone; restore it and "
                 "run the same command again to resume"
             ) from None
-        raise PhotoProblem(UNREADABLE, reason(error)) from None
-    return content, check_header(content).kind
+        return PhotoProblem(UNREADABLE, reason(error))

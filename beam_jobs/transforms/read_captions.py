@@ -51,7 +51,6 @@ class FactFile(BlockFile):
     def __init__(self, output: str):
         super().__init__(output)
         self.waiting: dict[int, list[PhotoAttribute]] = defaultdict(list)
-        self.written: list[tuple[int, Block]] = []
         self.count = 0
 
     def add(self, photo_id: str, kind: str, value: Any) -> None:
@@ -63,14 +62,13 @@ class FactFile(BlockFile):
 
     def flush(self) -> None:
         for partition, facts in self.waiting.items():
-            self.written.append((partition, self.write(facts)))
+            self.write(partition, facts)
         self.waiting.clear()
 
-    def blocks(self) -> list[tuple[int, Block]]:
+    def close(self) -> list[tuple[int, Block]]:
         """Completes the file; returns (partition, Block) of all facts."""
         self.flush()
-        self.close()
-        return self.written
+        return super().close()
 
 
 class WriteFacts(FileDoFn):
@@ -90,7 +88,7 @@ class WriteFacts(FileDoFn):
         with FactFile(self.output) as file:
             for fact in self.facts_of(element):
                 file.add(*fact)
-            yield from file.blocks()
+            yield from file.close()
 
 
 class ReadText(FileDoFn):
@@ -117,7 +115,7 @@ class ReadText(FileDoFn):
                 count_taken(some, counts.taken)
                 rejects = add_facts(some, file, self.tokenizer, counts)
                 yield from tagged(REJECTED, rejects)
-            yield from file.blocks()
+            yield from file.close()
         yield from tagged(INPUT_COUNT, counts.taken.items())
         yield from tagged(DROPPED, counts.dropped.items())
 

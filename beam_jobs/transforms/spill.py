@@ -65,21 +65,23 @@ class BlockFile:
     def __init__(self, output: str):
         folder = text_folder(output)
         self.path, self.size = os.path.join(folder, uuid.uuid4().hex), 0
+        self.written: list[tuple[Any, Block]] = []
         with named_errors("write", self.path):
             make_directory(folder)
             self.file = new_file(self.path)
 
-    def write(self, things: list) -> Block:
+    def write(self, key: Any, things: list) -> None:
         content = json.dumps(things, separators=(",", ":")).encode()
         with named_errors("write", self.path):
             self.file.write(content)
-        block = Block(self.path, self.size, len(content))
+        self.written.append((key, Block(self.path, self.size, len(content))))
         self.size += len(content)
-        return block
 
-    def close(self) -> None:
+    def close(self) -> list[tuple[Any, Block]]:
+        """Completes the file; returns the keys with their blocks."""
         with named_errors("write", self.path):
             self.file.finish()
+        return self.written
 
     def __enter__(self: AnyFile) -> AnyFile:
         return self
@@ -91,9 +93,9 @@ class BlockFile:
 def write_blocks(output: str, lists: Mapping[Key, list]) -> list[tuple[Key, Block]]:
     """Writes lists to one file; returns their keys with the blocks."""
     with BlockFile(output) as file:
-        written = [(key, file.write(things)) for key, things in lists.items()]
-        file.close()
-    return written
+        for key, things in lists.items():
+            file.write(key, things)
+        return file.close()
 
 
 def read_blocks(blocks: Iterable[Block]) -> Iterator[Any]:

@@ -8,7 +8,6 @@
 The texts of a caption's tokens, concatenated, are the caption.
 """
 
-from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -22,10 +21,12 @@ INSIDE = "##"  # prefix of a piece inside a word
 SPACE = "<space>"  # no other token is this one: words contain neither < nor >
 
 
-class Segmenter(ABC):
-    """A kind of token: builds its vocabulary and converts words to tokens and back."""
+class Segmenter:
+    """A kind of token, by itself the kind whose tokens are the words.
 
-    @abstractmethod
+    It builds the vocabulary, and converts words to tokens and tokens to text.
+    """
+
     def build_vocabulary(
         self, counts: Mapping[str, int], settings: TokenizerSettings
     ) -> Vocabulary:
@@ -38,8 +39,10 @@ class Segmenter(ABC):
         Raises:
             UserError: the settings do not fit the words.
         """
+        return Vocabulary.from_counts(
+            counts, settings.min_count, settings.keeps_unknown
+        )
 
-    @abstractmethod
     def tokenize(
         self, captions: Iterable[Sequence[str]], vocabulary: Vocabulary
     ) -> list[list[str]]:
@@ -49,31 +52,13 @@ class Segmenter(ABC):
             captions: the words of each.
             vocabulary: of the record set.
         """
+        return [list(words) for words in captions]
 
-    @abstractmethod
     def text(self, token: str) -> str:
         """Returns the text that a token adds to a caption.
 
         Spaces at the ends of a whole caption have no meaning.
         """
-
-
-class WordSegmenter(Segmenter):
-    """A segmenter whose tokens are the words."""
-
-    def build_vocabulary(
-        self, counts: Mapping[str, int], settings: TokenizerSettings
-    ) -> Vocabulary:
-        return Vocabulary.from_counts(
-            counts, settings.min_count, settings.keeps_unknown
-        )
-
-    def tokenize(
-        self, captions: Iterable[Sequence[str]], vocabulary: Vocabulary
-    ) -> list[list[str]]:
-        return [list(words) for words in captions]
-
-    def text(self, token: str) -> str:
         return f" {token}"
 
 
@@ -192,7 +177,7 @@ def bare(piece: str) -> str:
 
 
 KINDS: Mapping[str, Segmenter] = {
-    "word": WordSegmenter(),
+    "word": Segmenter(),
     "wordpiece": WordpieceSegmenter(),
     "char": CharacterSegmenter(),
 }

@@ -34,7 +34,7 @@ def test_a_photo_is_in_one_partition_whoever_says_something_of_it(tmp_path):
         with FactFile(str(tmp_path)) as file:
             for i in range(1000):
                 file.add(f"{i}.jpg", kind, i)
-            for partition, block in file.blocks():
+            for partition, block in file.close():
                 found[partition] += read_blocks([block])
     assert len(found) == PARTITIONS
     kinds = [Counter(fact[0] for fact in of_one) for of_one in found.values()]
@@ -49,7 +49,7 @@ def test_facts_are_written_as_they_come(tmp_path, monkeypatch):
         for fact in given:
             file.add(*fact)
             assert sum(map(len, file.waiting.values())) < 3
-        blocks = [block for _, block in file.blocks()]
+        blocks = [block for _, block in file.close()]
     assert [len(list(read_blocks([block]))) for block in blocks] == [3, 3, 1]
     assert list(read_blocks(blocks)) == given
 

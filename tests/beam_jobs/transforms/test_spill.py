@@ -48,7 +48,7 @@ def test_lists_come_back_whatever_their_order(output):
 
 def test_a_file_is_there_only_when_it_is_whole(tmp_path):
     with pytest.raises(KeyError), BlockFile(str(tmp_path)) as file:
-        file.write([1])
+        file.write("a", [1])
         raise KeyError
     assert not list((tmp_path / ".build" / "text").iterdir())
 
