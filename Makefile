@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO := build/demo
 
-.PHONY: setup demo test test-slow bench docs lint clean
+.PHONY: setup demo test test-slow test-oldest test-newest bench docs lint clean
 
 setup: .venv/installed
 
@@ -25,6 +25,12 @@ test: setup
 # Real processes, and real photos and weights where TFCAP_DATA has them.
 test-slow: setup
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "slow or real_data" -rs
+
+# Every stage once, with the oldest or newest libraries of .ci/*.txt.
+test-oldest test-newest: test-%:
+	$(PYTHON) -m venv build/$*
+	build/$*/bin/python -m pip install -qq -c .ci/$*.txt --editable . pytest
+	build/$*/bin/python -m pytest tests/test_whole_path.py
 
 bench: setup
 	$(BIN)/python -m tests.benchmarks.run --output build/bench.json

@@ -1,5 +1,6 @@
 """Folders of data named like our packages, in the current directory."""
 
+import os
 import subprocess
 import sys
 
@@ -45,3 +46,20 @@ def test_a_data_folder_named_like_a_package_is_not_imported(data_folders, comman
     )
     assert not (data_folders / "harm").exists(), "install again: make setup"
     assert process.returncode == 0, process.stderr
+
+
+@pytest.mark.parametrize("package", ["tfcap.cli.main", "beam_jobs.build_records"])
+def test_pypis_package_of_the_name_records_is_refused(tmp_path, package):
+    (tmp_path / "records.py").write_text("import sqlalchemy\n")
+    process = subprocess.run(
+        [sys.executable, "-m", package, "--help"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert process.returncode != 0
+    assert process.stderr.splitlines()[-1] == (
+        f"ImportError: `import records` finds {tmp_path / 'records.py'}, another "
+        "package than tfcap's own `records`; remove it: pip uninstall records"
+    )

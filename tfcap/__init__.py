@@ -10,8 +10,12 @@ It imports records, and never Beam. Public names are imported when they are firs
 
 from typing import TYPE_CHECKING, Any
 
-from records.errors import UserError
-from records.lazy_names import lazy_names
+from tfcap.name_clash import refuse_other_records
+
+refuse_other_records()  # before the first import of records
+
+from records.errors import UserError  # noqa: E402
+from records.lazy_names import lazy_names  # noqa: E402
 
 if TYPE_CHECKING:
     from tfcap.config.experiment import Config

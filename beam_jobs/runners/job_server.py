@@ -1,8 +1,8 @@
-"""Flink and Spark take a job from Beam's job server, a Java program that Beam starts.
+"""Flink, Spark and Prism take a job from a job server, a program that Beam starts.
 
-`deploy/job_server.sh` makes the program. Its errors have to reach the user, and Ctrl-C
-has to reach the Flink cluster behind it: the job server only stops waiting for the job,
-so the job is cancelled through the cluster's own interface (REST).
+`deploy/README.md` says how to make the programs. Their errors have to reach the user,
+and Ctrl-C has to reach the Flink cluster behind one: the job server only stops waiting
+for the job, so the job is cancelled through the cluster's own interface (REST).
 """
 
 import json
@@ -14,7 +14,9 @@ import urllib.request
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
+import apache_beam as beam
 from apache_beam.options.pipeline_options import (
     FlinkRunnerOptions,
     GoogleCloudOptions,
@@ -27,17 +29,45 @@ from beam_jobs.runners.beam_internals import silence_worker_prints
 from beam_jobs.runners.registry import runner_name
 from records.errors import UserError
 
-ENGINES = {"FlinkRunner": "flink", "SparkRunner": "spark"}
+
+class JobServer(NamedTuple):
+    """A job server.
+
+    Attributes:
+        engine: what runs the job behind it.
+        option: names the program; without it Beam fetches one.
+        make: the command that makes the program.
+    """
+
+    engine: str
+    option: str
+    make: str
+
+
+SERVERS = {
+    "FlinkRunner": JobServer(
+        "Flink", "flink_job_server_jar", "deploy/job_server.sh flink"
+    ),
+    "SparkRunner": JobServer(
+        "Spark", "spark_job_server_jar", "deploy/job_server.sh spark"
+    ),
+    "PrismRunner": JobServer(
+        "Prism",
+        "prism_location",
+        "go install github.com/apache/beam/sdks/v2/go/cmd/prism@v" + beam.__version__,
+    ),
+}
 WORKERS_STAY = 5_000  # milliseconds
 REST_SECONDS = 10.0
 GONE = ("CANCELED", "FAILED", "FINISHED")
 
 FAILED = re.compile(r"Pipeline \S+ failed in state (?P<state>\w+): (?P<why>.+)")
+NOT_FETCHED = re.compile(r"Unable to fetch remote (job server jar|prism binary)")
 
 
 @contextmanager
 def watch_job_server(options: PipelineOptions) -> Iterator[None]:
-    """Completes the options for Flink or Spark, and cancels the job at Ctrl-C.
+    """Completes the options of such a runner, and cancels the job at Ctrl-C.
 
     The log of workers in this process stays off the terminal: a failed step is raised
     in the end, with its own stack. With another runner nothing is done.
@@ -46,12 +76,12 @@ def watch_job_server(options: PipelineOptions) -> Iterator[None]:
         UserError: the cluster or the job server failed. Exceptions of a step are
             raised unchanged.
     """
-    engine = ENGINES.get(runner_name(options) or "")
-    if engine is None:
+    server = SERVERS.get(runner_name(options) or "")
+    if server is None:
         yield
         return
     complete(options)
-    jar, cluster = existing_jar(options, engine), flink_cluster(options, engine)
+    program, cluster = existing_program(options, server), flink_cluster(options)
     logging.disable(logging.ERROR)
     try:
         with silence_worker_prints():
@@ -61,7 +91,7 @@ def watch_job_server(options: PipelineOptions) -> Iterator[None]:
             cancel(cluster, job_name_options(options).job_name)
         raise
     except Exception as error:
-        raise as_user_error(error, engine, jar) or error from None
+        raise as_user_error(error, server, program) or error from None
     finally:
         logging.disable(logging.NOTSET)
 
@@ -74,47 +104,49 @@ def complete(options: PipelineOptions) -> None:
     portable.environment_cache_millis = stay
 
 
-def existing_jar(options: PipelineOptions, engine: str) -> str | None:
+def existing_program(options: PipelineOptions, server: JobServer) -> str | None:
     """Returns the job server of the options; None for the one that Beam fetches."""
-    jar = options.get_all_options()[f"{engine}_job_server_jar"]
-    if jar and "://" not in jar and not os.path.exists(jar):
+    program = options.get_all_options()[server.option]
+    if program and "://" not in program and not os.path.exists(program):
         raise UserError(
-            f"--{engine}_job_server_jar: no file {jar}; make one with "
-            f"`deploy/job_server.sh {engine}`"
+            f"--{server.option}: no file {program}; make one with `{server.make}`"
         )
-    return jar
+    return program
 
 
-def flink_cluster(options: PipelineOptions, engine: str) -> str | None:
+def flink_cluster(options: PipelineOptions) -> str | None:
     """Returns the address of the Flink cluster; None for one in the job server."""
     master = options.view_as(FlinkRunnerOptions).flink_master.strip()
-    return master if engine == "flink" and master not in MAGIC_HOST_NAMES else None
+    flink = runner_name(options) == "FlinkRunner"
+    return master if flink and master not in MAGIC_HOST_NAMES else None
 
 
 def job_name_options(options: PipelineOptions) -> GoogleCloudOptions:
-    """Returns the options that hold `job_name`, for Flink's and Spark's jobs too."""
+    """Returns the options that hold `job_name`, for every runner."""
     return options.view_as(GoogleCloudOptions)
 
 
-def as_user_error(error: Exception, engine: str, jar: str | None) -> UserError | None:
+def as_user_error(
+    error: Exception, server: JobServer, program: str | None
+) -> UserError | None:
     """Converts failures that a user can fix; returns None for a step's own failure."""
     text = str(error)
     if "Traceback (most recent call last)" in text:
         return None
     failed = FAILED.match(text)
     if failed and failed["state"] == "CANCELLED":
-        return UserError(f"the job was cancelled in {engine.title()}")
+        return UserError(f"the job was cancelled in {server.engine}")
     if failed:
-        return UserError(f"{engine.title()} gave the job up: {failed['why']}")
+        return UserError(f"{server.engine} gave the job up: {failed['why']}")
     if text.startswith("Service failed to start up"):
-        return UserError(f"{jar} does not start; `java -jar {jar}` says why")
-    if text.startswith("Unable to fetch remote job server jar"):
-        make = f"deploy/job_server.sh {engine}"
-        return UserError(f"{text}; or make one with `{make}`, and name it")
-    if isinstance(error, FileNotFoundError):
+        return UserError(f"{program} does not start; run it by hand to see why")
+    if NOT_FETCHED.match(text):
         return UserError(
-            f"no program {error.filename!r}: a job server is a Java program"
+            f"{text}; or make one with `{server.make}`, and name it by "
+            f"--{server.option}"
         )
+    if isinstance(error, FileNotFoundError):
+        return UserError(f"no program {error.filename!r} to start a job server with")
     return None
 
 

@@ -32,7 +32,7 @@ def run_pipeline(
         KeyboardInterrupt: Ctrl-C, in whatever part of the job.
     """
     registry.warn(options)
-    if registry.is_local(options):
+    if not dataflow.is_chosen(options):  # for good: threads log after the run, too
         logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
     with watch_job_server(options), new_pipeline(options) as pipeline:
         build(pipeline)

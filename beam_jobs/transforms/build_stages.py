@@ -1,7 +1,7 @@
 """The three stages of a build: read the text, join it to photos, write the records.
 
 Elements hold paths and counts only, so the graph and what a runner groups do not grow
-with the captions.
+with the captions. `no_annotations`: Beam warns of types that it does not know.
 """
 
 from collections.abc import Callable

@@ -85,7 +85,7 @@ class WriteShard(ShardStep):
         self.captions = counter("captions_written")
         self.writing = step_milliseconds("write")
 
-    def process(self, keyed: tuple[tuple[str, int], Iterable], plan: Plan):
+    def process(self, keyed: tuple[tuple[str, int], Iterable[Any]], plan: Plan):
         (split, index), blocks = keyed
         packed = read_blocks(block for block in blocks if block)
         photos = [unpack_photo(photo) for photo in packed]

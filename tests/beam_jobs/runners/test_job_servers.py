@@ -1,8 +1,9 @@
-"""The job on Flink and Spark, as processes: the same bytes as of a local run."""
+"""The job on Flink, Spark and Prism, as processes: the same bytes as of a local run."""
 
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from small_data import contents
 
+from beam_jobs.runners.job_server import SERVERS
 from tfcap.datasets.synthetic import write_data_set
 
 pytestmark = pytest.mark.slow
@@ -133,3 +135,40 @@ def test_spark_in_one_process(command, local, tmp_path):
     jar = job_server("spark")
     flags = ["--runner=SparkRunner", f"--spark_job_server_jar={jar}"]
     assert_same(command, local, tmp_path / "out", *flags)
+
+
+@pytest.fixture(scope="module")
+def prism() -> str:
+    """The program, made by Go once: Beam itself would fetch it from a web page."""
+    program = Path(JOB_SERVERS) / "prism"
+    if not program.exists():
+        command = SERVERS["PrismRunner"].make.split()
+        if not shutil.which(command[0]):
+            pytest.skip("no program go to make Prism with")
+        program.parent.mkdir(parents=True, exist_ok=True)
+        go = {**os.environ, "GOBIN": str(program.parent)}
+        made = subprocess.run(command, capture_output=True, text=True, env=go)
+        if made.returncode:
+            pytest.skip(f"Prism cannot be made: {made.stderr.strip().splitlines()[-1]}")
+    return str(program)
+
+
+def test_prism(command, local, prism, tmp_path):
+    flags = ["--runner=PrismRunner", f"--prism_location={prism}"]
+    assert_same(command, local, tmp_path / "out", *flags)
+
+
+def test_a_job_that_fails_on_prism_says_why(command, prism, tmp_path):
+    flags = ["--runner=PrismRunner", f"--prism_location={prism}"]
+    others = [flag for flag in command if not flag.startswith("--photos")]
+    (tmp_path / "empty").mkdir()
+    done = run([*others, f"--photos={tmp_path / 'empty'}"], tmp_path / "out", *flags)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out" / "dataset.json").exists()
+
+
+def test_a_program_that_is_not_there_is_named(command, tmp_path):
+    done = run(command, tmp_path / "out", "--runner=prism", "--prism_location=gone")
+    assert done.returncode == 1
+    assert "error: --prism_location: no file gone; make one with `go in" in done.stderr
