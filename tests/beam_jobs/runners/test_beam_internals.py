@@ -4,6 +4,7 @@ from pathlib import Path
 
 import apache_beam as beam
 import pytest
+from apache_beam.io.localfilesystem import LocalFileSystem
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import worker_handlers as handlers
 from apache_beam.runners.worker import data_plane, sdk_worker
@@ -35,6 +36,10 @@ def test_beams_texts_are_those_of_this_version():
     starts, reports = (Path(m.__file__).read_text() for m in (handlers, data_plane))
     assert f"name='{internals.WATCHES_WORKER}'" in starts, BEAM
     assert internals.WORKER_GONE in reports, BEAM
+
+
+def test_a_file_system_holds_its_options():
+    assert hasattr(LocalFileSystem(PipelineOptions([])), "_options"), BEAM
 
 
 def test_dataflows_version_number_is_there():
