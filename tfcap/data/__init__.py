@@ -1,4 +1,4 @@
-"""The input pipeline: records to batches.
+"""The input pipeline, which turns records into batches.
 
 pipeline.py       shards -> shuffle -> batch -> parse -> expand -> prefetch
 shuffling.py      the order of an epoch's photos

@@ -1,6 +1,6 @@
 """Reads photos that records keep as pixels, for an encoder that is trained."""
 
-from typing import Protocol
+from collections.abc import Callable
 
 import tensorflow as tf
 
@@ -12,23 +12,10 @@ from tfcap.encoders.crops import photo_side
 from tfcap.images.decoding import read_photo
 from tfcap.ops.random import first_seed, fold_in, uniform
 
+# (ids, photos), string [n] each, epoch -> float32 [n, side, side, 3] of 0 to 255.
+PixelReader = Callable[[tf.Tensor, tf.Tensor, tf.Tensor | int], tf.Tensor]
 # Traced once, not for every data set.
 traced_read = tf.function(read_photo, autograph=False)
-
-
-class PixelReader(Protocol):
-    """A function that reads photos."""
-
-    def __call__(
-        self, names: tf.Tensor, photos: tf.Tensor, epoch: tf.Tensor | int = 0
-    ) -> tf.Tensor:
-        """Reads photos into float32 [n, side, side, 3] of 0 to 255.
-
-        Args:
-            names: ids of the photos, string [n].
-            photos: bytes of their files, string [n].
-            epoch: number of the epoch, from 0, int32.
-        """
 
 
 def check_keeps_photos(records: RecordSet) -> None:
@@ -47,31 +34,25 @@ def pixel_reader(
     """Returns the function that reads photos; None if the encoder is not trained.
 
     Args:
-        encoder: of the records.
-        config: of the run.
+        encoder: encoder of the records.
+        config: configuration of the run.
         augmented: crop and flip at random, as in training.
     """
     if config.fine_tuning is None:
         return None
     if not augmented:
-        return whole_photos(encoder)
+        return lambda names, photos, epoch: whole_photos(encoder, photos)
     return augmented_photos(encoder, config.fine_tuning, config.seed)
 
 
-def whole_photos(encoder: EncoderInfo) -> PixelReader:
-    """Returns the function that reads whole photos, as the Beam job and exports do."""
+def whole_photos(encoder: EncoderInfo, photos: tf.Tensor) -> tf.Tensor:
+    """Reads whole photos, string [n], as the Beam job and exports do."""
     side = photo_side(encoder.input_size, encoder.crops)
-
-    def read(
-        names: tf.Tensor, photos: tf.Tensor, epoch: tf.Tensor | int = 0
-    ) -> tf.Tensor:
-        return tf.map_fn(
-            lambda photo: traced_read(photo, side),
-            photos,
-            fn_output_signature=pixels(side),
-        )
-
-    return read
+    return tf.map_fn(
+        lambda photo: traced_read(photo, side),
+        photos,
+        fn_output_signature=pixels(side),
+    )
 
 
 def augmented_photos(
@@ -83,17 +64,15 @@ def augmented_photos(
     """
     size = encoder.input_size
 
-    def read(
-        names: tf.Tensor, photos: tf.Tensor, epoch: tf.Tensor | int = 0
-    ) -> tf.Tensor:
+    def read(names: tf.Tensor, photos: tf.Tensor, epoch: tf.Tensor | int) -> tf.Tensor:
         numbers = tf.strings.to_hash_bucket_fast(names, 2**31 - 1)
         base = fold_in(first_seed(seed), epoch)
         seeds = fold_in(base, tf.cast(numbers, tf.int32))
         drawn = uniform(fold_in(seeds[:, tf.newaxis], tf.range(3)))
-        return tf.map_fn(read_one, (photos, drawn), fn_output_signature=pixels(size))
+        return tf.map_fn(read_crop, (photos, drawn), fn_output_signature=pixels(size))
 
-    def read_one(each: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
-        photo, drawn = each
+    def read_crop(pair: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+        photo, drawn = pair
         whole = traced_read(photo, round(size / config.crop))
         return augment(whole, size, drawn, config)
 

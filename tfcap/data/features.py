@@ -1,4 +1,4 @@
-"""Sources of the features that models caption a split by."""
+"""Reads the features of a split's photos, for each model that captions them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from tfcap.encoders import Encoder
 
 @dataclass(frozen=True)
 class FeatureSource:
-    """The source of a model's features.
+    """The records and the encoder that a model's features come from.
 
     Attributes:
         records: the record set that is captioned.
@@ -77,7 +77,7 @@ def photos_of(
     """Yields the photo ids of a batch, and its features from each source.
 
     Args:
-        sources: of the features.
+        sources: sources of the features.
         split: the split.
         size: largest number of photos of a batch.
         numbers: numbers of the photos to read, ascending; None for all.
@@ -87,10 +87,8 @@ def photos_of(
     """
     first = sources[0].records
     for source in sources:
-        expected, photos = (
-            range(records.manifest.photos(split)) for records in (first, source.records)
-        )
-        check_aligned(first, source.records, split, expected, photos)
+        counts = [records.manifest.photos(split) for records in (first, source.records)]
+        check_aligned(first, source.records, split, *map(range, counts))
     each = [source.batches(split, size, numbers) for source in sources]
     for parts in zip(*each, strict=True):
         ids, features = zip(*parts)
@@ -100,24 +98,24 @@ def photos_of(
 
 
 def check_aligned(
-    one: RecordSet,
+    first: RecordSet,
     other: RecordSet,
     split: str,
     ids: Sequence,
-    others: Sequence,
+    other_ids: Sequence,
 ) -> None:
     """Raises UserError unless both hold the same photos in the same order.
 
     Args:
-        one: a record set.
+        first: a record set.
         other: another record set.
         split: the split.
-        ids: ids of the photos in `one`, or their numbers.
-        others: ids of the photos in `other`, or their numbers.
+        ids: ids of the photos in `first`, or their numbers.
+        other_ids: ids of the photos in `other`, or their numbers.
     """
-    if ids != others:
+    if ids != other_ids:
         raise UserError(
-            f"{one.directory} and {other.directory} do not hold the same photos of "
+            f"{first.directory} and {other.directory} do not hold the same photos of "
             f"split {split} in the same order: build both from the same photos with "
             "the same records.photos_per_shard"
         )

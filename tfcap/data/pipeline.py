@@ -1,4 +1,6 @@
-"""From records to batches: shards -> shuffle -> batch -> parse -> expand -> prefetch.
+"""Turns records into batches.
+
+    shards -> shuffle -> batch -> parse -> expand -> prefetch
 
 Every step is a graph operation on a whole batch; there is no generator, no
 py_function and no data set per caption. `shuffling` gives the order of the photos,
@@ -15,7 +17,7 @@ from records.format import schema
 from records.format.numbered_records import read_numbered
 from records.format.record_set import RecordSet
 from tfcap.config.training import TrainingConfig
-from tfcap.data.augmentation import PixelReader, pixel_reader
+from tfcap.data.augmentation import pixel_reader
 from tfcap.data.expansion import EXPANSIONS, pad
 from tfcap.data.padding import RowCounts, never_empty, pad_batch
 from tfcap.data.shuffling import PhotoOrder
@@ -46,7 +48,8 @@ def training_batches(
         epoch: the first epoch, from 0.
         skip_steps: global batches of the first epoch that were trained on before.
         context: which part is this host's; None for all of it.
-        counts: rows of the split's photos; given, all batches are padded to one size.
+        counts: rows of the split's photos, to pad all batches to one size; None does
+            not pad.
         epochs: number of epochs.
 
     Returns:
@@ -56,9 +59,7 @@ def training_batches(
     context = context or tf.distribute.InputContext()
     orders = remaining_orders(records, config, range(epoch, epoch + epochs), skip_steps)
     shards = tf.constant(records.shard_paths("train"))
-    share = config.global_batch // context.num_replicas_in_sync
-    pixels = pixel_reader(records.manifest.encoder, config, augmented=True)
-    parse_and_expand = expander(records, config.expansion, counts, share, pixels)
+    expand = expander(records, config, config.expansion, counts, context, True)
 
     def shuffle_and_batch(order: PhotoOrder) -> tf.data.Dataset:
         photos = order.read(shards, config.shuffle_photos)
@@ -69,8 +70,7 @@ def training_batches(
     batches = tf.data.Dataset.from_tensor_slices(PhotoOrder.stack(orders))
     batches = batches.flat_map(shuffle_and_batch)
     batches = batches.prefetch(2)  # reads on while a batch is parsed
-    batches = batches.map(parse_and_expand, tf.data.AUTOTUNE, deterministic=True)
-    return ready(batches)
+    return ready(batches.map(expand, tf.data.AUTOTUNE, deterministic=True))
 
 
 def remaining_orders(
@@ -98,15 +98,14 @@ def scoring_batches(
         split: the split.
         config: global batch.
         context: which part is this host's; None for all of it.
-        counts: rows of the split's photos; given, all batches are padded to one size.
+        counts: rows of the split's photos, to pad all batches to one size; None does
+            not pad.
 
     Returns:
         A data set of batches as `training_batches`, of the causal expansion.
     """
     context = context or tf.distribute.InputContext()
-    share = config.global_batch // context.num_replicas_in_sync
-    pixels = pixel_reader(records.manifest.encoder, config, augmented=False)
-    expand = expander(records, "causal", counts, share, pixels)
+    expand = expander(records, config, "causal", counts, context, False)
     photos = tf.data.TFRecordDataset(records.shard_paths(split))
     count = records.manifest.photos(split)
     batches = replica_batches(photos, count, config.global_batch, context)
@@ -148,7 +147,7 @@ def ready(batches: tf.data.Dataset) -> tf.data.Dataset:
     """Prefetches batches, without TensorFlow's optimisation of the data set.
 
     Optimising the graph takes 10 ms at the start and changes nothing. Tuning of buffers
-    and threads is off as well: sizes are given, there are as many threads as cores, and
+    and threads is off as well: sizes are fixed, there are as many threads as cores, and
     the tuner sometimes delays the end of a data set by 0.2 s.
     """
     options = tf.data.Options()
@@ -192,10 +191,11 @@ def replica_batches(
 
 def expander(
     records: RecordSet,
+    config: TrainingConfig,
     expansion: str,
-    counts: RowCounts | None = None,
-    share: int = 0,
-    pixels: PixelReader | None = None,
+    counts: RowCounts | None,
+    context: tf.distribute.InputContext,
+    augmented: bool,
 ) -> Callable[..., Batch]:
     """Returns the function from serialised records to a batch.
 
@@ -203,21 +203,23 @@ def expander(
 
     Args:
         records: the record set.
+        config: global batch; whether the encoder is trained.
         expansion: `prefix` or `causal`.
-        counts: rows of the split's photos; given, batches are padded to the largest
-            that `share` photos can give.
-        share: photos of a replica.
-        pixels: reads photos; given, batches have `pixels` and no `features`.
+        counts: rows of the split's photos; batches are padded to the largest that the
+            photos of a replica can give. None does not pad.
+        context: the number of replicas.
+        augmented: whether photos are cropped and flipped at random.
     """
     spec = records.manifest.features
+    pixels = pixel_reader(records.manifest.encoder, config, augmented)
+    share = config.global_batch // context.num_replicas_in_sync
 
     def parse_and_expand(photos: tf.Tensor, epoch: tf.Tensor | int = 0) -> Batch:
         parsed = schema.parse_batch(photos, spec, with_photos=pixels is not None)
         photo = {"features": parsed["features"]}
         if pixels:
             photo = {"pixels": pixels(parsed["photo_id"], parsed["encoded"], epoch)}
-        rows = EXPANSIONS[expansion](*pad(parsed["ids"]))
-        batch = {**photo, **rows}
+        batch = photo | EXPANSIONS[expansion](*pad(parsed["ids"]))
         if counts:
             return pad_batch(batch, counts.shape(expansion, share))
         return never_empty(batch)

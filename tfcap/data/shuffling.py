@@ -1,4 +1,4 @@
-"""The order in which an epoch reads the photos, a function of (seed, epoch) alone.
+"""Orders the photos of an epoch, as a function of (seed, epoch) alone.
 
 Shards are read in random order, a window of several at a time, and the photos of a
 window are shuffled. Hashes decide which photo is in which shard, so a window is a
@@ -41,7 +41,7 @@ class PhotoOrder(NamedTuple):
         epoch: int,
         skip: int = 0,
     ) -> "PhotoOrder":
-        """Draws the order of an epoch, and leaves out its first photos.
+        """Draws the order of an epoch and leaves out its first photos.
 
         Windows before the one that holds the first remaining photo are not read.
 

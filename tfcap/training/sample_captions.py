@@ -90,9 +90,8 @@ def choose(
 
 def pixels_of(chosen: tuple[PhotoRecord, ...], records: RecordSet) -> tf.Tensor:
     """Returns the photos as encoder inputs, float32 [photos, side, side, 3]."""
-    names, photos = ([getattr(r, n) for r in chosen] for n in ("photo_id", "encoded"))
-    read = whole_photos(records.manifest.encoder)
-    return read(tf.constant(names), tf.constant(photos), 0)
+    photos = tf.constant([record.encoded for record in chosen])
+    return whole_photos(records.manifest.encoder, photos)
 
 
 def picture(record: PhotoRecord, folder: PhotoFolder) -> tf.Tensor | None:

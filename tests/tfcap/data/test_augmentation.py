@@ -39,10 +39,10 @@ def read(photo, names=NAMES, seed=0, epoch=0, **settings) -> np.ndarray:
 
 
 def test_whole_photos_are_what_the_encoder_reads(photo):
-    pixels = whole_photos(ENCODER)(tf.constant(["a"]), tf.constant([photo]))
+    pixels = whole_photos(ENCODER, tf.constant([photo]))
     np.testing.assert_array_equal(pixels[0], read_photo(tf.constant(photo), SIZE))
     five = ENCODER.model_copy(update={"crops": 5})
-    larger = whole_photos(five)(tf.constant(["a"]), tf.constant([photo]))
+    larger = whole_photos(five, tf.constant([photo]))
     assert larger.shape == [1, 37, 37, 3]
 
 
