@@ -1,4 +1,4 @@
-"""Required words of a caption, as a finite automaton over its tokens.
+"""Finite automata over tokens that require words of a caption.
 
 Source: Anderson, Fernando, Johnson and Gould, "Guided Open Vocabulary Image Captioning
 with Constrained Beam Search", EMNLP 2017. There is a beam for each state of the

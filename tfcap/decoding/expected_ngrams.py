@@ -1,4 +1,4 @@
-"""N-grams expected in the references of a photo, predicted from training captions.
+"""Predicts the n-grams of a photo's references from training captions.
 
 CIDEr-D compares a caption with references, n-gram by n-gram. A new photo has none. A
 regression on its features (`kernel_regression.py`) predicts how much of each n-gram its
@@ -92,8 +92,8 @@ class ExpectedCaptions(tf.experimental.ExtensionType):
     ) -> tf.Tensor:
         """Returns the expected CIDEr-D of captions of one photo, float32 [n].
 
-        Scores are on the scale of 0.5, not 50. Counts are not clipped, whereas CIDEr-D
-        clips them to those of the reference. Length is compared with its expectation.
+        Scores are on the scale of 0.5, not 50. Counts are not clipped to the counts of
+        the reference, unlike in CIDEr-D. Length is compared with its expectation.
 
         Args:
             captions: int32 [n, length], without `<start>`.

@@ -113,7 +113,8 @@ class Regression(tf.experimental.ExtensionType):
         They sum to 1.
 
         Args:
-            features: [batch, *shape], or a list of those of each model of an ensemble.
+            features: [batch, *shape], or a list with the features of each model of an
+                ensemble.
         """
         inputs = [features] if tf.is_tensor(features) else features
         views = [view.similarity(inputs[i]) for i, view in self.views.items()]
@@ -193,7 +194,7 @@ def check_channels(source: FeatureSource) -> None:
     channels = source.spec.shape[-1]
     if channels > MOST_CHANNELS:
         raise UserError(
-            f"decoding.consensus.regression looks at features of at most "
+            f"decoding.consensus.regression reads features of at most "
             f"{MOST_CHANNELS:,} channels; those of {source.records.directory} have "
             f"{channels:,}: build records with encoder.pooling avg or grid, or leave "
             "regression out"

@@ -1,4 +1,4 @@
-"""Tokens that must not come next, in all searches."""
+"""Bans tokens, in all searches."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -60,7 +60,7 @@ class LogitsProcessor:
         )
 
     def apply(self, logits: tf.Tensor, tokens: tf.Tensor, t: tf.Tensor) -> tf.Tensor:
-        """Returns logits with those of banned tokens far below all others.
+        """Lowers the logits of banned tokens far below all others.
 
         Args:
             logits: Logits of the token at position `t`, float32 [rows, vocabulary].

@@ -1,4 +1,4 @@
-"""The captions that a search returns, as tokens and as text."""
+"""Captions as a search returns them, and their text."""
 
 from typing import NamedTuple
 
@@ -62,7 +62,9 @@ def any_batch(loop: list) -> list:
     )
 
 
-def set_column(values: tf.Tensor, index: tf.Tensor | int, column) -> tf.Tensor:
+def set_column(
+    values: tf.Tensor, index: tf.Tensor | int, column: tf.Tensor | int
+) -> tf.Tensor:
     """Replaces `values[..., index]` by `column`."""
     is_column = tf.range(tf.shape(values)[-1]) == index
     return tf.where(

@@ -1,4 +1,4 @@
-"""Captions sampled from the model's distribution."""
+"""Samples captions from the model's distribution."""
 
 from collections.abc import Callable
 

@@ -26,7 +26,7 @@ def read_photo(photo: tf.Tensor, side: int) -> tf.Tensor:
 
     Args:
         photo: Bytes of the file, string [].
-        side: Of the result, in pixels.
+        side: Side of the result in pixels.
     """
     return upright(resize(decode_photo(photo), side), photo)
 
@@ -63,7 +63,7 @@ def decode_common(photo: tf.Tensor) -> tf.Tensor:
 def decode_rare(photo: tf.Tensor) -> tf.Tensor:
     """Decodes GIF, BMP and WebP."""
 
-    def decode_gif():
+    def decode_gif() -> tf.Tensor:
         return tf.io.decode_image(photo, channels=3, expand_animations=False)
 
     pixels = tf.case(
@@ -125,7 +125,7 @@ def read_what_can_be(photos: tf.Tensor, side: int) -> tuple[tf.Tensor, tf.Tensor
 
     Args:
         photos: Bytes of the files, string [batch].
-        side: Of the result, in pixels.
+        side: Side of the result in pixels.
 
     Returns:
         Pixels float32 [batch, side, side, 3], black where a photo cannot be read, and
@@ -137,7 +137,7 @@ def read_what_can_be(photos: tf.Tensor, side: int) -> tuple[tf.Tensor, tf.Tensor
     pixels, is_read = attempt(tf.where(never, "", photos), side, decode_common)
     rare = tf.reduce_any([begins(photos, magic) for magic in RARE], 0) & ~is_read
 
-    def add_rare():
+    def add_rare() -> tuple[tf.Tensor, tf.Tensor]:
         rare_photos = tf.where(rare, photos, "")
         rare_pixels, is_rare_read = attempt(rare_photos, side, decode_rare)
         return pixels + rare_pixels, is_read | is_rare_read
@@ -210,17 +210,17 @@ def place_in_batch(
         batch: Number of photos of the batch, int64 [].
 
     Returns:
-        Pixels float32 [batch, side, side, 3], and whether they are given, bool [batch].
+        Pixels float32 [batch, side, side, 3], and which photos have any, bool [batch].
     """
     places = indices[:, tf.newaxis]
-    is_given = tf.scatter_nd(places, tf.ones_like(indices), batch[tf.newaxis]) > 0
+    has_pixels = tf.scatter_nd(places, tf.ones_like(indices), batch[tf.newaxis]) > 0
     image = pixels.shape[1:]
     pixels = tf.cond(
         tf.size(indices, tf.int64) == batch,
         lambda: pixels,
         lambda: tf.scatter_nd(places, pixels, tf.stack([batch, *image])),
     )
-    return tf.ensure_shape(pixels, [None, *image]), is_given
+    return tf.ensure_shape(pixels, [None, *image]), has_pixels
 
 
 def problems(photos: tf.Tensor) -> tf.Tensor:

@@ -44,9 +44,9 @@ def orientation(photo: tf.Tensor) -> tf.Tensor:
     upright_code = tf.constant(1, tf.int64)
     return tf.case(
         [
-            (begins(photo, b"\xff\xd8\xff"), lambda: in_tiff(exif_of_jpeg(photo))),
-            (begins(photo, b"\x89PNG"), lambda: in_tiff(exif_of_png(photo))),
-            (begins(photo, b"RIFF"), lambda: in_tiff(exif_of_webp(photo))),
+            (begins(photo, b"\xff\xd8\xff"), lambda: in_tiff(read_exif(photo, JPEG))),
+            (begins(photo, b"\x89PNG"), lambda: in_tiff(read_exif(photo, PNG))),
+            (begins(photo, b"RIFF"), lambda: in_tiff(read_exif_of_webp(photo))),
         ],
         default=lambda: upright_code,
     )
@@ -57,7 +57,7 @@ def begins(photo: tf.Tensor, magic: bytes) -> tf.Tensor:
 
 
 class SegmentFormat(NamedTuple):
-    """How a file is cut into segments, and which of them holds the EXIF.
+    """A format of files that are a sequence of segments, one of which holds the EXIF.
 
     Attributes:
         start: Offset of the first segment in bytes.
@@ -76,66 +76,41 @@ class SegmentFormat(NamedTuple):
     size: Callable[[tf.Tensor], tf.Tensor]
 
 
-def exif_of_jpeg(photo: tf.Tensor) -> tf.Tensor:
-    """Returns the EXIF's bytes, int64 [n]; none if there is no such segment.
-
-    A segment is FF, marker, length of two bytes (themselves included), content.
-    """
-    return read_exif(
-        photo,
-        SegmentFormat(
-            start=2,
-            head_size=10,
-            exif_offset=10,
-            is_exif=lambda head: (head[1] == 0xE1) & equals(head[4:10], b"Exif\0\0"),
-            # DA: the pixels begin.
-            has_next=lambda head: (head[0] == 0xFF) & (head[1] != 0xDA),
-            size=lambda head: 2 + big_endian(head[2:4]),
-        ),
-    )
-
-
-def exif_of_png(photo: tf.Tensor) -> tf.Tensor:
-    """Returns the EXIF's bytes, int64 [n]; none if no such chunk precedes the pixels.
-
-    A chunk is length of four bytes (of the content), name, content, checksum.
-    """
-    return read_exif(
-        photo,
-        SegmentFormat(
-            start=8,
-            head_size=8,
-            exif_offset=8,
-            is_exif=lambda head: equals(head[4:8], b"eXIf"),
-            has_next=lambda head: ~equals(head[4:8], b"IDAT"),
-            size=lambda head: 12 + big_endian(head[:4]),
-        ),
-    )
+# A segment is FF, marker, length of two bytes (themselves included), content.
+JPEG = SegmentFormat(
+    start=2,
+    head_size=10,
+    exif_offset=10,
+    is_exif=lambda head: (head[1] == 0xE1) & equals(head[4:10], b"Exif\0\0"),
+    # DA: the pixels begin.
+    has_next=lambda head: (head[0] == 0xFF) & (head[1] != 0xDA),
+    size=lambda head: 2 + big_endian(head[2:4]),
+)
+# A chunk is length of four bytes (of the content), name, content, checksum.
+PNG = SegmentFormat(
+    start=8,
+    head_size=8,
+    exif_offset=8,
+    is_exif=lambda head: equals(head[4:8], b"eXIf"),
+    # The EXIF must precede the pixels.
+    has_next=lambda head: ~equals(head[4:8], b"IDAT"),
+    size=lambda head: 12 + big_endian(head[:4]),
+)
+# A chunk is name, length of four bytes in little-endian order (of the content), and
+# content, padded to an even number of bytes.
+WEBP = SegmentFormat(
+    start=12,
+    head_size=8,
+    exif_offset=8,
+    is_exif=lambda head: equals(head[:4], b"EXIF"),
+    has_next=lambda head: True,
+    size=lambda head: 8 + (big_endian(head[7:3:-1]) + 1) // 2 * 2,
+)
 
 
-def exif_of_webp(photo: tf.Tensor) -> tf.Tensor:
-    """Returns the EXIF's bytes, int64 [n]; none if there is no such chunk.
-
-    A chunk is name, length of four bytes in little-endian order (of the content), and
-    content, padded to an even number of bytes.
-    """
-
-    def size(head: tf.Tensor) -> tf.Tensor:
-        length = big_endian(head[7:3:-1])
-        return 8 + length + length % 2
-
-    content = read_exif(
-        photo,
-        SegmentFormat(
-            start=12,
-            head_size=8,
-            exif_offset=8,
-            is_exif=lambda head: equals(head[:4], b"EXIF"),
-            has_next=lambda head: True,
-            size=size,
-        ),
-    )
-    # Some programs put the name of JPEG's segment before it.
+def read_exif_of_webp(photo: tf.Tensor) -> tf.Tensor:
+    """Reads the EXIF without the name of JPEG's segment, which some programs write."""
+    content = read_exif(photo, WEBP)
     prefix = content[:6]
     name = tf.constant(list(b"Exif\0\0"), tf.int64)[: tf.size(prefix)]
     named = (tf.size(prefix) == 6) & tf.reduce_all(prefix == name)
@@ -145,7 +120,7 @@ def exif_of_webp(photo: tf.Tensor) -> tf.Tensor:
 def read_exif(photo: tf.Tensor, file_format: SegmentFormat) -> tf.Tensor:
     """Walks the segments of a file and returns the EXIF's bytes, int64 [n].
 
-    At most `SEGMENTS` are read, and 64 KiB of the EXIF.
+    At most `SEGMENTS` are read, and 64 KiB of the EXIF. Without one, n is 0.
     """
     last = tf.strings.length(photo) - file_format.head_size
 
@@ -155,15 +130,15 @@ def read_exif(photo: tf.Tensor, file_format: SegmentFormat) -> tf.Tensor:
     def is_inside(offset: tf.Tensor) -> tf.Tensor:
         return (offset > 0) & (offset <= last)
 
-    def must_continue(offset, count):
-        def check_head():
+    def must_continue(offset: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
+        def check_head() -> tf.Tensor:
             head = read_head(offset)
             return ~file_format.is_exif(head) & file_format.has_next(head)
 
         readable = is_inside(offset) & (count < SEGMENTS)
         return tf.cond(readable, check_head, lambda: False)
 
-    def advance(offset, count):
+    def advance(offset: tf.Tensor, count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         size = tf.minimum(file_format.size(read_head(offset)), 2**30)
         return offset + tf.cast(size, tf.int32), count + 1
 
@@ -203,7 +178,7 @@ def in_tiff(tiff: tf.Tensor) -> tf.Tensor:
 
 
 def equals(values: tf.Tensor, text: bytes) -> tf.Tensor:
-    """Returns whether bytes, int64 [n], are those of `text`."""
+    """Returns whether bytes, int64 [n], equal `text`."""
     return tf.reduce_all(values == tf.constant(list(text), tf.int64))
 
 

@@ -1,4 +1,4 @@
-"""The photo files that a command's arguments name: files, folders and patterns."""
+"""Finds the photo files that a command's arguments name."""
 
 import glob
 import os
@@ -9,36 +9,37 @@ from records.errors import UserError
 SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")
 
 
-def photo_paths(given: Sequence[str]) -> list[str]:
-    """Paths in the order given; of a folder the photos in it and below, by name.
+def photo_paths(arguments: Sequence[str]) -> list[str]:
+    """Returns the paths of the photos, each once, in the order of the arguments.
 
-    A file is taken whatever its name is, one that is not there as well: to say so is up
-    to who reads it.
+    The photos of a folder are those with a name of `SUFFIXES` in it and below, sorted.
+    A file may have any name. It need not exist; its reader reports that.
+
+    Args:
+        arguments: files, folders and patterns.
 
     Raises:
         UserError: a folder holds no photo, or a pattern matches nothing.
     """
-    return list(dict.fromkeys(path for one in given for path in named(one)))
+    paths = (path for argument in arguments for path in expand(argument))
+    return list(dict.fromkeys(paths))
 
 
-def named(given: str) -> list[str]:
-    if os.path.isdir(given):
-        found = sorted(in_folder(given))
-        if not found:
-            raise UserError(f"{given} holds no photo ({', '.join(SUFFIXES)})")
-        return found
-    if os.path.exists(given) or not glob.has_magic(given):
-        return [given]
-    found = sorted(filter(os.path.isfile, glob.iglob(given, recursive=True)))
-    if not found:
-        raise UserError(f"no file matches {given}")
-    return found
+def expand(argument: str) -> list[str]:
+    """Returns the paths that one argument names."""
+    if os.path.isdir(argument):
+        if paths := sorted(photos_below(argument)):
+            return paths
+        raise UserError(f"{argument} holds no photo ({', '.join(SUFFIXES)})")
+    if os.path.exists(argument) or not glob.has_magic(argument):
+        return [argument]
+    if paths := sorted(filter(os.path.isfile, glob.iglob(argument, recursive=True))):
+        return paths
+    raise UserError(f"no file matches {argument}")
 
 
-def in_folder(folder: str) -> Iterator[str]:
-    for place, _, names in os.walk(folder):
-        yield from (
-            os.path.join(place, name)
-            for name in names
-            if name.lower().endswith(SUFFIXES)
-        )
+def photos_below(folder: str) -> Iterator[str]:
+    for directory, _, names in os.walk(folder):
+        for name in names:
+            if name.lower().endswith(SUFFIXES):
+                yield os.path.join(directory, name)

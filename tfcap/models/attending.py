@@ -12,6 +12,7 @@ from tfcap.models.layers.cross_attention import Projected, over_cells
 from tfcap.models.layers.embedding import WordEmbedding
 from tfcap.models.layers.image_features import ImageFeatures
 from tfcap.ops.packed_tokens import PackedTokens
+from tfcap.ops.random import Seeds
 
 
 class AttendingModel(CaptioningModel):
@@ -62,7 +63,7 @@ class AttendingModel(CaptioningModel):
     def prepare(self, records: RecordSet) -> None:
         self.cells.prepare(records)
 
-    def encode(self, features: tf.Tensor, seed: tf.Tensor | None = None) -> Context:
+    def encode(self, features: tf.Tensor, seed: Seeds = None) -> Context:
         cells, mean = self.cells(features, seed)
         word = self.photo_word(mean) if self.config.pooled_words else None
         return Context.of_photos({"cells": self.project(cells), "word": word})

@@ -15,11 +15,12 @@ import tensorflow as tf
 
 from tfcap.config.model import AttentionConfig
 from tfcap.models.attending import AttendingModel
-from tfcap.models.base import Context
-from tfcap.models.layers.cross_attention import PhotoAttention, Projected
+from tfcap.models.base import Context, State
+from tfcap.models.layers.cross_attention import Attended, PhotoAttention, Projected
 from tfcap.models.layers.packed_lstm import read_words, zero_state
 from tfcap.ops.dropout import dropout
 from tfcap.ops.packed_tokens import PackedTokens
+from tfcap.ops.random import Seeds
 
 HIDDEN, OUTPUT = 20, 21
 
@@ -41,43 +42,47 @@ class AttentionCaptioner(AttendingModel):
     def project(self, cells: tf.Tensor) -> Projected:
         return self.look.project(cells)
 
-    def read(self, context, text, seed=None):
+    def read(
+        self, context: Context, text: PackedTokens, seed: Seeds = None
+    ) -> tf.Tensor:
         context = context.select_rows(text.row)
         hidden = self.run_lstm(context, text, seed)
         return tf.concat([hidden, self.attend(context, hidden)[0]], -1)
 
     def run_lstm(
-        self, context: Context, text: PackedTokens, seed: tf.Tensor | None = None
+        self, context: Context, text: PackedTokens, seed: Seeds = None
     ) -> tf.Tensor:
         """Returns the LSTM's output after each token, [tokens, lstm_units].
 
         Args:
             context: its rows are the tokens.
             text: the tokens.
-            seed: of the text's rows; None without dropout.
+            seed: seeds of the text's rows; None without dropout.
         """
         seeds = text.seeds(seed)
         words = self.add_photo(self.words(text.tokens, seeds), context)
         hidden = read_words(self.lstm, words, text)
         return dropout(hidden, self.config.hidden_dropout, seeds, HIDDEN)
 
-    def attend(self, context: Context, hidden: tf.Tensor):
+    def attend(self, context: Context, hidden: tf.Tensor) -> Attended:
         """Returns the attended context of each token, and the attention weights."""
         return self.look(hidden, context.photo, context.memory["cells"])
 
-    def predict_token(self, hidden, seed=None):
+    def predict_token(self, hidden: tf.Tensor, seed: Seeds = None) -> tf.Tensor:
         hidden = self.hidden(hidden)
         hidden = dropout(hidden, self.config.output_dropout, seed, OUTPUT)
         return self.words.predict(self.word(hidden))
 
-    def initial_state(self, context, length):
+    def initial_state(self, context: Context, length: int) -> State:
         return zero_state(self.lstm, context.rows)
 
-    def step(self, context, state, token):
+    def step(
+        self, context: Context, state: State, token: tf.Tensor
+    ) -> tuple[tf.Tensor, State]:
         words = self.add_photo(self.words(token), context)
         hidden, state = self.lstm.cell(words, state)
         attended, _ = self.attend(context, hidden)
         return self.predict_token(tf.concat([hidden, attended], -1)), state
 
-    def cell_weights(self, context, text):
+    def cell_weights(self, context: Context, text: PackedTokens) -> tf.Tensor:
         return self.attend(context, self.run_lstm(context, text))[1]

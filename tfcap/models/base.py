@@ -25,7 +25,7 @@ import tensorflow as tf
 from records.format.record_set import RecordSet
 from tfcap.encoders.trainable import TrainableEncoder
 from tfcap.ops.packed_tokens import PackedTokens
-from tfcap.ops.random import row_seeds
+from tfcap.ops.random import Seeds, row_seeds
 
 State = Any
 
@@ -77,7 +77,7 @@ class CaptioningModel(keras.Model):
         """Creates all weights; subclasses call it at the end of `__init__`.
 
         Args:
-            shape: of one photo's features.
+            shape: shape of one photo's features.
         """
         context = self.encode(tf.zeros([1, *shape]))
         self.predict_token(
@@ -88,19 +88,19 @@ class CaptioningModel(keras.Model):
     def prepare(self, records: RecordSet) -> None:
         """Computes fixed weights from the training photos, before the first step."""
 
-    def encode(self, features: tf.Tensor, seed: tf.Tensor | None = None) -> Context:
+    def encode(self, features: tf.Tensor, seed: Seeds = None) -> Context:
         """Encodes features [photos, *shape] to a context with a row for each photo."""
         raise NotImplementedError
 
     def read(
-        self, context: Context, text: PackedTokens, seed: tf.Tensor | None = None
+        self, context: Context, text: PackedTokens, seed: Seeds = None
     ) -> tf.Tensor:
         """Runs the decoder over whole rows.
 
         Args:
-            context: of n rows.
+            context: a context of n rows.
             text: the tokens of these rows.
-            seed: of the rows, int32 [n]; None without dropout.
+            seed: seeds of the rows, int32 [n]; None without dropout.
 
         Returns:
             Hidden values [tokens, h], which include the photo. Values at padding, where
@@ -108,9 +108,7 @@ class CaptioningModel(keras.Model):
         """
         raise NotImplementedError
 
-    def predict_token(
-        self, hidden: tf.Tensor, seed: tf.Tensor | None = None
-    ) -> tf.Tensor:
+    def predict_token(self, hidden: tf.Tensor, seed: Seeds = None) -> tf.Tensor:
         """Returns float32 logits [n, vocabulary] of hidden values [n, h]."""
         raise NotImplementedError
 
@@ -144,7 +142,7 @@ class CaptioningModel(keras.Model):
         """Returns the logits of the token that follows each token.
 
         Args:
-            context: of n rows.
+            context: a context of n rows.
             tokens: int32 [n, length].
 
         Returns:
@@ -157,7 +155,7 @@ class CaptioningModel(keras.Model):
         """Returns the decoder's state before `<start>`, a nest of tensors [n, ...].
 
         Args:
-            context: of n rows.
+            context: a context of n rows.
             length: largest number of tokens of a caption, `<start>` included.
         """
         raise NotImplementedError
@@ -168,8 +166,8 @@ class CaptioningModel(keras.Model):
         """Reads one token of each row.
 
         Args:
-            context: of n rows.
-            state: of the rows, as `initial_state` or the last step returned it.
+            context: a context of n rows.
+            state: the state that `initial_state` or the last step returned.
             token: int32 [n].
 
         Returns:
@@ -181,12 +179,12 @@ class CaptioningModel(keras.Model):
         """Returns the attention weights over cells; None if the model does not attend.
 
         Args:
-            context: of n rows.
+            context: a context of n rows.
             tokens: int32 [n, length].
 
         Returns:
-            float32 [n, length, cells]; those of a position sum to 1. Position t belongs
-            to the token that follows `tokens[:, t]`. Cells are those of the features,
-            row by row; a vector is one cell.
+            float32 [n, length, cells]; the weights of a position sum to 1. Position t
+            belongs to the token that follows `tokens[:, t]`. The cells are in the
+            order of the features, row by row; a vector is one cell.
         """
         return None

@@ -26,8 +26,8 @@ def build_model(
 
     Args:
         config: the experiment.
-        manifest: of the records that the model reads.
-        vocabulary: of these records.
+        manifest: manifest of the records that the model reads.
+        vocabulary: vocabulary of these records.
         restored: the weights will come from a checkpoint and are not trained. No file
             of weights is read, and layers compute in float32.
 

@@ -20,10 +20,12 @@ import tensorflow as tf
 from records.format.manifest import FeatureStatistics
 from records.format.schema import FeatureSpec
 from tfcap.config.model import MergeConfig
-from tfcap.models.base import CaptioningModel, Context
+from tfcap.models.base import CaptioningModel, Context, State
 from tfcap.models.layers.packed_lstm import read_words, zero_state
 from tfcap.models.layers.standardization import standardizer
 from tfcap.ops.dropout import dropout
+from tfcap.ops.packed_tokens import PackedTokens
+from tfcap.ops.random import Seeds
 
 IMAGE, TEXT, OUTPUT = range(3)
 
@@ -65,7 +67,9 @@ class MergeCaptioner(CaptioningModel):
             vocabulary_size,
             config.embedding_units,
             embeddings_initializer=(
-                "uniform" if embedding is None else initial(embedding)
+                "uniform"
+                if embedding is None
+                else keras.initializers.Constant(embedding)
             ),
             trainable=config.embedding_trainable,
             name="embedding",
@@ -77,7 +81,7 @@ class MergeCaptioner(CaptioningModel):
         self.output_layer = keras.layers.Dense(vocabulary_size, name="output")
         self.make_weights(features.shape)
 
-    def encode(self, features, seed=None):
+    def encode(self, features: tf.Tensor, seed: Seeds = None) -> Context:
         features = tf.cast(features, tf.float32)
         if len(self.feature_shape) == 3:
             features = tf.reduce_mean(features, [1, 2])
@@ -86,7 +90,9 @@ class MergeCaptioner(CaptioningModel):
         features = dropout(features, self.config.image_dropout, seed, IMAGE)
         return Context.of_photos(self.image(features))
 
-    def read(self, context, text, seed=None):
+    def read(
+        self, context: Context, text: PackedTokens, seed: Seeds = None
+    ) -> tf.Tensor:
         words = self.embedding(text.tokens)
         words = dropout(words, self.config.text_dropout, text.seeds(seed), TEXT)
         if not self.merges:
@@ -95,24 +101,22 @@ class MergeCaptioner(CaptioningModel):
         hidden = read_words(self.lstm, words, text)
         return hidden + self.photo(context.select_rows(text.row))
 
-    def photo(self, context):
+    def photo(self, context: Context) -> tf.Tensor:
         return tf.gather(context.memory, context.photo)
 
-    def predict_token(self, hidden, seed=None):
+    def predict_token(self, hidden: tf.Tensor, seed: Seeds = None) -> tf.Tensor:
         hidden = self.hidden(hidden)
         hidden = dropout(hidden, self.config.output_dropout, seed, OUTPUT)
         return tf.cast(self.output_layer(hidden), tf.float32)
 
-    def initial_state(self, context, length):
+    def initial_state(self, context: Context, length: int) -> State:
         if not self.merges:
             return [self.photo(context)] * 2
         return zero_state(self.lstm, context.rows)
 
-    def step(self, context, state, token):
+    def step(
+        self, context: Context, state: State, token: tf.Tensor
+    ) -> tuple[tf.Tensor, State]:
         text, state = self.lstm.cell(self.embedding(token), state)
         hidden = text + self.photo(context) if self.merges else text
         return self.predict_token(hidden), state
-
-
-def initial(values: np.ndarray):
-    return lambda shape, dtype=None: tf.constant(values, dtype)

@@ -16,11 +16,12 @@ import tensorflow as tf
 
 from tfcap.config.model import TransformerConfig
 from tfcap.models.attending import AttendingModel
-from tfcap.models.base import Context
+from tfcap.models.base import Context, State
 from tfcap.models.layers.cross_attention import Projected
 from tfcap.models.layers.decoder_block import DecoderBlock
 from tfcap.ops.dropout import dropout
 from tfcap.ops.packed_tokens import PackedTokens
+from tfcap.ops.random import Seeds
 
 OUTPUT = 21
 
@@ -41,19 +42,21 @@ class TransformerCaptioner(AttendingModel):
     def project(self, cells: tf.Tensor) -> list[Projected]:
         return [block.look.project(cells) for block in self.blocks]
 
-    def read(self, context, text, seed=None):
+    def read(
+        self, context: Context, text: PackedTokens, seed: Seeds = None
+    ) -> tf.Tensor:
         hidden, _ = self.run_blocks(context.select_rows(text.row), text, seed)
         return self.norm(hidden)
 
     def run_blocks(
-        self, context: Context, text: PackedTokens, seed: tf.Tensor | None = None
+        self, context: Context, text: PackedTokens, seed: Seeds = None
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns hidden values before the last norm, and the last block's weights.
 
         Args:
             context: its rows are the tokens.
             text: the tokens.
-            seed: of the text's rows; None without dropout.
+            seed: seeds of the text's rows; None without dropout.
         """
         seeds, weights = text.seeds(seed), None
         hidden = self.embed(context, text.tokens, text.position, seeds)
@@ -66,18 +69,18 @@ class TransformerCaptioner(AttendingModel):
         context: Context,
         tokens: tf.Tensor,
         position: tf.Tensor,
-        seed: tf.Tensor | None = None,
+        seed: Seeds = None,
     ) -> tf.Tensor:
         """Returns words' vectors plus their positions and their photo's mean vector."""
         words = self.words(tokens, seed)
         words += tf.cast(sines(position, self.config.embedding_units), words.dtype)
         return self.add_photo(words, context)
 
-    def predict_token(self, hidden, seed=None):
+    def predict_token(self, hidden: tf.Tensor, seed: Seeds = None) -> tf.Tensor:
         hidden = dropout(hidden, self.config.output_dropout, seed, OUTPUT)
         return self.words.predict(hidden)
 
-    def initial_state(self, context, length):
+    def initial_state(self, context: Context, length: int) -> State:
         return {
             "position": tf.zeros([context.rows], tf.int32),
             "caches": [
@@ -85,7 +88,9 @@ class TransformerCaptioner(AttendingModel):
             ],
         }
 
-    def step(self, context, state, token):
+    def step(
+        self, context: Context, state: State, token: tf.Tensor
+    ) -> tuple[tf.Tensor, State]:
         position, caches = state["position"], []
         hidden = self.embed(context, token, position)
         each = zip(self.blocks, state["caches"], context.memory["cells"], strict=True)
@@ -95,7 +100,7 @@ class TransformerCaptioner(AttendingModel):
         logits = self.predict_token(self.norm(hidden))
         return logits, {"position": position + 1, "caches": caches}
 
-    def cell_weights(self, context, text):
+    def cell_weights(self, context: Context, text: PackedTokens) -> tf.Tensor:
         return self.run_blocks(context, text)[1]
 
 

@@ -3,6 +3,7 @@
 Source: Vaswani et al., "Attention Is All You Need", 2017, section 3.2.
 """
 
+from collections.abc import Callable
 from types import ModuleType
 
 import tensorflow as tf
@@ -84,7 +85,7 @@ def attend_to_earlier(
 def masked_attention(
     query: tf.Tensor, key: tf.Tensor, value: tf.Tensor, visible: tf.Tensor
 ) -> tf.Tensor:
-    """Attends to what is visible.
+    """Attends to the visible keys.
 
     Args:
         query: [rows, heads, n, units of a head].
@@ -130,12 +131,14 @@ def attend_native(
     """
 
     @tf.custom_gradient
-    def attend(query, key, value):
+    def attend(
+        query: tf.Tensor, key: tf.Tensor, value: tf.Tensor
+    ) -> tuple[tf.Tensor, Callable]:
         inputs = [query, key, value, group, begins]
         options = {"heads": heads, "causal": causal}
         context, log_sums = native.tfcap_attend(*inputs, **options)
 
-        def gradient(upstream):
+        def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, ...]:
             results = [context, log_sums, upstream]
             return tuple(native.tfcap_attend_gradient(*inputs, *results, **options))
 

@@ -90,10 +90,10 @@ def library(source: Path, *options: str) -> Path:
 def identity(source: Path, command: list[str]) -> str:
     """Returns a hexadecimal digest of everything that the compiled file depends on."""
     # Machines of several kinds may share a home directory.
-    described = [tf.__version__, processor(), *platform.libc_ver(), *command]
-    parts = [source, *sorted(source.parent.glob("*.h"))]
-    made_of = [*(part.read_bytes() for part in parts), *map(str.encode, described)]
-    return hashlib.sha256(b"\0".join(made_of)).hexdigest()[:16]
+    settings = [tf.__version__, processor(), *platform.libc_ver(), *command]
+    files = [source, *sorted(source.parent.glob("*.h"))]
+    contents = [*(file.read_bytes() for file in files), *map(str.encode, settings)]
+    return hashlib.sha256(b"\0".join(contents)).hexdigest()[:16]
 
 
 def private_folder() -> Path:
@@ -159,7 +159,8 @@ def compile_to(path: Path, command: list[str]) -> None:
     linked = tf.sysconfig.get_link_flags()
     for stale in (unfinished, path, digest_file(path)):
         stale.unlink(missing_ok=True)
-    run([*command, "-o", str(unfinished), *linked])
+    command = [*command, "-o", str(unfinished), *linked]
+    subprocess.run(command, check=True, capture_output=True, text=True, timeout=SECONDS)
     unfinished.chmod(0o700)
     unfinished.rename(path)
     digest_file(path).write_text(digest_of(path))
@@ -196,10 +197,6 @@ def processor() -> str:
         line for line in lines if line.startswith(("model name", "flags", "Feat"))
     }
     return "\n".join([platform.machine(), *sorted(features)])
-
-
-def run(command: list[str]) -> None:
-    subprocess.run(command, check=True, capture_output=True, text=True, timeout=SECONDS)
 
 
 def reason(error: Exception) -> str:

@@ -6,6 +6,7 @@ and a vocabulary of 2,500 that takes as long as the multiplication that makes th
 one softmax gives both the loss and its gradient.
 """
 
+from collections.abc import Callable
 from types import ModuleType
 
 import tensorflow as tf
@@ -36,18 +37,18 @@ def smoothed_cross_entropy(
     vocabulary = tf.cast(tf.shape(logits)[1], logits.dtype)
 
     @tf.custom_gradient
-    def losses(logits):
+    def losses(logits: tf.Tensor) -> tuple[tf.Tensor, Callable]:
         probabilities = tf.nn.softmax(logits)
         # The likeliest token has a probability of 1 / vocabulary at least: unlike the
         # target's, it cannot vanish.
         log_sum = tf.reduce_max(logits, 1) - tf.math.log(
             tf.reduce_max(probabilities, 1)
         )
-        of_target = (1 - smoothing) * tf.gather(logits, target, batch_dims=1)
+        expected = (1 - smoothing) * tf.gather(logits, target, batch_dims=1)
         if smoothing:
-            of_target += smoothing * tf.reduce_mean(logits, 1)
+            expected += smoothing * tf.reduce_mean(logits, 1)
 
-        def gradient(upstream):
+        def gradient(upstream: tf.Tensor) -> tf.Tensor:
             excess = (
                 probabilities - smoothing / vocabulary if smoothing else probabilities
             )
@@ -56,7 +57,7 @@ def smoothed_cross_entropy(
                 excess * upstream[:, None], places, (1 - smoothing) * upstream
             )
 
-        return log_sum - of_target, gradient
+        return log_sum - expected, gradient
 
     return losses(logits)
 
@@ -67,7 +68,7 @@ def cross_entropy_native(
     """Calls the native operation, which gives the losses and their gradient."""
 
     @tf.custom_gradient
-    def losses(logits):
+    def losses(logits: tf.Tensor) -> tuple[tf.Tensor, Callable]:
         values, excess = native.tfcap_cross_entropy(logits, target, smoothing=smoothing)
         return values, lambda upstream: excess * upstream[:, tf.newaxis]
 

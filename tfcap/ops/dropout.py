@@ -8,12 +8,10 @@ from types import ModuleType
 import tensorflow as tf
 
 from tfcap.ops.dispatch import native_ops
-from tfcap.ops.random import fold_in, hashed
+from tfcap.ops.random import Seeds, fold_in, hashed
 
 
-def dropout(
-    values: tf.Tensor, rate: float, seeds: tf.Tensor | None, site: int
-) -> tf.Tensor:
+def dropout(values: tf.Tensor, rate: float, seeds: Seeds, site: int) -> tf.Tensor:
     """Sets random values to zero and scales up the others.
 
     A row's mask does not depend on how far axis 1 is padded.
@@ -44,7 +42,7 @@ def dropout_native(
 ) -> tf.Tensor:
     """Calls the native operation, which keeps no mask for the gradient."""
 
-    def drop(values):
+    def drop(values: tf.Tensor) -> tf.Tensor:
         threshold, scale = round(rate * 2**16), 1 / (1 - rate)
         return native.tfcap_dropout(values, seeds, threshold=threshold, scale=scale)
 

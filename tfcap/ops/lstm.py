@@ -1,5 +1,6 @@
-"""The recurrence of an LSTM over rows of different lengths, without their padding."""
+"""Runs the recurrence of an LSTM over rows of different lengths without padding."""
 
+from collections.abc import Callable
 from types import ModuleType
 
 import tensorflow as tf
@@ -16,7 +17,7 @@ def packed_lstm(
 
     Args:
         gates: inputs times the kernel, plus the bias, [tokens, 4 * units], row by row.
-        lengths: of the rows, int32 [rows].
+        lengths: lengths of the rows, int32 [rows].
         recurrent: recurrent kernel [units, 4 * units].
         state: initial hidden and cell values, [rows, units] each; None for zeros.
 
@@ -26,8 +27,8 @@ def packed_lstm(
     native = native_ops(gates)
     if native:
         return packed_lstm_native(native, gates, lengths, recurrent, state)
-    # Rows side by side, the longest first: at each position those that have not ended
-    # stand at the top, and the others are cut off.
+    # The rows are sorted by falling length. At each position the rows that have not
+    # ended are then the first ones, and the others are cut off.
     order = tf.argsort(lengths, direction="DESCENDING", stable=True)
     continues = tf.transpose(tf.sequence_mask(tf.gather(lengths, order)))
     places = tf.where(continues)  # (position, row in the order), position by position
@@ -91,20 +92,22 @@ def packed_lstm_native(
     """Calls the native operation, which multiplies nothing by zeros."""
 
     @tf.custom_gradient
-    def hidden(gates, recurrent, *state):
+    def hidden(
+        gates: tf.Tensor, recurrent: tf.Tensor, *state: tf.Tensor
+    ) -> tuple[tf.Tensor, Callable]:
         none = tf.zeros([0, recurrent.shape[0]])
         first_hidden, first_cell = state or (none, none)
         values, cell, opened = native.tfcap_lstm(
             gates, lengths, recurrent, first_hidden, first_cell
         )
 
-        def gradient(upstream):
+        def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, ...]:
             results = [first_hidden, first_cell, values, cell]
-            of_gates, before, *of_state = native.tfcap_lstm_gradient(
+            d_gates, previous, *d_state = native.tfcap_lstm_gradient(
                 opened, lengths, recurrent, *results, upstream
             )
-            of_recurrent = tf.matmul(before, of_gates, transpose_a=True)
-            return (of_gates, of_recurrent, *(of_state if state else ()))
+            d_recurrent = tf.matmul(previous, d_gates, transpose_a=True)
+            return (d_gates, d_recurrent, *(d_state if state else ()))
 
         return values, gradient
 

@@ -1,15 +1,14 @@
 """Packed rows of tokens: rows of different lengths, one after another, unpadded.
 
-Layers that treat each token by itself need no padding. In a batch of Flickr8k's
-captions, padded to the longest, half of the tokens would be padding.
+Layers that treat each token by itself need no padding, whose id is 0. In a batch of
+Flickr8k's captions, padded to the longest, half of the tokens would be padding.
 """
 
 from typing import NamedTuple
 
 import tensorflow as tf
 
-from records.text.vocabulary import PAD_ID
-from tfcap.ops.random import place_seeds
+from tfcap.ops.random import Seeds, fold_in
 
 
 class PackedTokens(NamedTuple):
@@ -41,8 +40,8 @@ class PackedTokens(NamedTuple):
 
     @classmethod
     def without_padding(cls, tokens: tf.Tensor) -> "PackedTokens":
-        """Packs those of tokens int32 [rows, length] that are not padding."""
-        places = tf.cast(tf.where(tokens != PAD_ID), tf.int32)
+        """Packs tokens int32 [rows, length] and drops the padding."""
+        places = tf.cast(tf.where(tokens != 0), tf.int32)
         lengths = tf.math.count_nonzero(tokens, 1, dtype=tf.int32)
         size = tf.shape(tokens)
         return cls(tf.gather_nd(tokens, places), places, lengths, size, False)
@@ -73,9 +72,18 @@ class PackedTokens(NamedTuple):
             return tf.range(self.size[0]) * self.size[1] + self.lengths - 1
         return tf.cumsum(self.lengths) - 1
 
-    def seeds(self, of_rows: tf.Tensor | None) -> tf.Tensor | None:
-        """Derives tokens' seeds, int32 [tokens], from rows'; None if these are None."""
-        return place_seeds(of_rows, self.places)
+    def seeds(self, of_rows: Seeds) -> Seeds:
+        """Derives a token's seed from its row's seed and its position.
+
+        Args:
+            of_rows: int32 [rows]; None without random numbers.
+
+        Returns:
+            int32 [tokens]; None if `of_rows` is None.
+        """
+        if of_rows is None:
+            return None
+        return fold_in(tf.gather(of_rows, self.row), self.position)
 
     def pack(self, values: tf.Tensor) -> tf.Tensor:
         """Packs values [rows, longest, ...] to [tokens, ...]."""

@@ -11,6 +11,7 @@ TensorFlow's Philox.
 
 import tensorflow as tf
 
+Seeds = tf.Tensor | None  # int32; None draws nothing
 GOLDEN = 0x9E3779B1  # spreads small numbers over all bits
 
 
@@ -46,22 +47,6 @@ def row_seeds(seeds: tf.Tensor, photo: tf.Tensor) -> tf.Tensor:
     # Not by sorting: the padding of static shapes belongs to photo 0, too.
     first = tf.math.unsorted_segment_min(row, photo, tf.size(seeds))
     return fold_in(tf.gather(seeds, photo), row - tf.gather(first, photo))
-
-
-def place_seeds(seeds: tf.Tensor | None, places: tf.Tensor) -> tf.Tensor | None:
-    """Derives a token's seed from its row's seed and its position.
-
-    Args:
-        seeds: of rows, int32 [rows]; None without random numbers.
-        places: row and position of each token, integers [tokens, 2].
-
-    Returns:
-        int32 [tokens]; None if `seeds` is None.
-    """
-    if seeds is None:
-        return None
-    row, position = tf.unstack(places, axis=1)
-    return fold_in(tf.gather(seeds, row), tf.cast(position, tf.int32))
 
 
 def uniform(seeds: tf.Tensor) -> tf.Tensor:

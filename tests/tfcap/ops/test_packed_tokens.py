@@ -61,6 +61,7 @@ def test_a_words_seed_is_that_of_its_row_and_position():
         seeds, tf.boolean_mask(padded, TOKENS.numpy().ravel() > 0)
     )
     assert int(seeds[5]) == int(fold_in(8, 2))
+    assert len({*seeds.numpy(), *rows.numpy()}) == 8 + 3
     assert PackedTokens.of(TOKENS).seeds(None) is None
 
 

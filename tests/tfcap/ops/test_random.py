@@ -1,14 +1,14 @@
-"""Seeds of photos, rows and tokens, and the numbers drawn from them."""
+"""Seeds of photos and rows, and the numbers drawn from them."""
 
 import numpy as np
 import tensorflow as tf
 
-from tfcap.ops.random import first_seed, fold_in, place_seeds, row_seeds, uniform
+from tfcap.ops.random import first_seed, fold_in, row_seeds, uniform
 
 SEEDS = fold_in(first_seed(7), tf.range(200))
 
 
-def test_rows_and_places_have_seeds_of_their_own_wherever_they_stand():
+def test_rows_have_seeds_of_their_own_wherever_they_stand():
     photos = SEEDS[:3]
     rows = row_seeds(photos, tf.constant([0, 0, 2, 2, 2])).numpy()
     assert len(set(rows)) == 5
@@ -17,9 +17,6 @@ def test_rows_and_places_have_seeds_of_their_own_wherever_they_stand():
     padded = row_seeds(photos, tf.constant([0, 0, 2, 2, 2, 0, 0])).numpy()
     assert alone.tolist() == rows[2:].tolist()
     assert padded[:5].tolist() == rows.tolist()
-    places = place_seeds(rows, tf.constant([[1, 0], [1, 1], [4, 0]])).numpy()
-    assert len({*places, *rows}) == 8
-    assert place_seeds(None, places) is None
 
 
 def test_uniform_numbers():

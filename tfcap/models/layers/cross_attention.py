@@ -5,7 +5,8 @@ import tensorflow as tf
 
 from tfcap.ops.attention import attend_to_photo
 
-Projected = tuple[tf.Tensor, tf.Tensor]
+Projected = tuple[tf.Tensor, tf.Tensor]  # keys and values
+Attended = tuple[tf.Tensor, tf.Tensor | None]  # context and attention weights
 
 
 class PhotoAttention(keras.layers.Layer):
@@ -22,7 +23,7 @@ class PhotoAttention(keras.layers.Layer):
         """Returns keys and values [photos, cells, units] of [photos, cells, size]."""
         return self.key(cells), self.value(cells)
 
-    def call(self, text: tf.Tensor, photo: tf.Tensor, cells: Projected):
+    def call(self, text: tf.Tensor, photo: tf.Tensor, cells: Projected) -> Attended:
         """Attends from each token to the cells of its photo.
 
         Args:

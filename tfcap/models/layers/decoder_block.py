@@ -1,4 +1,4 @@
-"""A block of the transformer's decoder, for whole captions or one token at a time."""
+"""A block of the transformer's decoder."""
 
 import keras
 import tensorflow as tf
@@ -8,6 +8,7 @@ from tfcap.models.layers.cross_attention import PhotoAttention, Projected
 from tfcap.ops.attention import attend_to_earlier, masked_attention
 from tfcap.ops.dropout import dropout
 from tfcap.ops.packed_tokens import PackedTokens
+from tfcap.ops.random import Seeds
 
 # Keys and values of earlier positions, [rows, heads, length, units of a head] each.
 Cache = tuple[tf.Tensor, tf.Tensor]
@@ -44,7 +45,7 @@ class DecoderBlock(keras.layers.Layer):
         text: PackedTokens,
         photo: tf.Tensor,
         cells: Projected,
-        seed: tf.Tensor | None = None,
+        seed: Seeds = None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Runs the block over whole rows.
 
@@ -53,7 +54,7 @@ class DecoderBlock(keras.layers.Layer):
             text: the tokens.
             photo: the photo of each token, int32 [tokens].
             cells: keys and values, as `PhotoAttention.project` returns them.
-            seed: of the tokens, int32 [tokens]; None without dropout.
+            seed: seeds of the tokens, int32 [tokens]; None without dropout.
 
         Returns:
             [tokens, units]; and the weights of cells, as of `PhotoAttention`.
@@ -74,7 +75,7 @@ class DecoderBlock(keras.layers.Layer):
 
         Args:
             hidden: [rows, units].
-            position: of the token, int32 [rows].
+            position: positions of the tokens, int32 [rows].
             cache: keys and values of earlier positions.
             photo: the photo of each row, int32 [rows].
             cells: keys and values, as `PhotoAttention.project` returns them.
@@ -110,7 +111,7 @@ class DecoderBlock(keras.layers.Layer):
         mixed: tf.Tensor,
         photo: tf.Tensor,
         cells: Projected,
-        seed: tf.Tensor | None,
+        seed: Seeds,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Runs the block from the output of self-attention on."""
         hidden += self.drop(self.mixed(mixed), seed, SELF)
@@ -119,5 +120,5 @@ class DecoderBlock(keras.layers.Layer):
         inner = self.narrow(self.widen(self.norm_inner(hidden)))
         return hidden + self.drop(inner, seed, INNER), weights
 
-    def drop(self, values: tf.Tensor, seed: tf.Tensor | None, part: int) -> tf.Tensor:
+    def drop(self, values: tf.Tensor, seed: Seeds, part: int) -> tf.Tensor:
         return dropout(values, self.rate, seed, self.site + part)

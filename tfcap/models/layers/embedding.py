@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tfcap.config.model import AttendingConfig
 from tfcap.ops.dropout import dropout
+from tfcap.ops.random import Seeds
 
 TEXT, WORD = 10, 11
 
@@ -29,14 +30,14 @@ class WordEmbedding(keras.layers.Layer):
             self.output_layer = keras.layers.Dense(vocabulary_size, name="output")
         self.vocabulary_size = vocabulary_size
 
-    def build(self, tokens_shape):
+    def build(self, tokens_shape: tuple[int | None, ...]) -> None:
         self.embedding.build()
         if self.output_layer:
             self.output_layer.build([None, self.config.embedding_units])
         else:
             self.bias = self.add_weight([self.vocabulary_size], "zeros", name="bias")
 
-    def call(self, tokens, seed=None):
+    def call(self, tokens: tf.Tensor, seed: Seeds = None) -> tf.Tensor:
         """Returns the vectors [..., units] of tokens int32 [...]."""
         vectors = self.embedding(tokens) * self.config.embedding_units**0.5
         vectors = dropout(vectors, self.config.text_dropout, seed, TEXT)

@@ -1,8 +1,8 @@
-"""Word vectors from a GloVe text file, as it is published or packed by gzip or zip.
+"""Reads word vectors from a GloVe text file, plain or compressed by gzip or zip.
 
     the 0.418 0.24968 -0.41242 ...      a word and its numbers, by spaces or tabs
 
-A first line of two whole numbers, as word2vec and fastText write it, is skipped.
+A first line of two whole numbers, which word2vec and fastText write, is skipped.
 
 Source: Pennington, Socher and Manning, "GloVe: Global Vectors for Word Representation",
 EMNLP 2014; files from nlp.stanford.edu/projects/glove.
@@ -26,10 +26,10 @@ from records.text.vocabulary import END, PAD, START, UNK, Vocabulary
 
 SPECIAL = {PAD, START, END, UNK}
 LONGEST = 1 << 20  # bytes of a line; 300 numbers are 4,000
-# Not what macOS adds to an archive: __MACOSX/._glove.6B.50d.txt.
+# Leaves out the files that macOS adds to an archive: __MACOSX/._glove.6B.50d.txt.
 TEXT_FILE = re.compile(r"(^|/)[^./][^/]*\.(txt|vec)$", re.IGNORECASE)
 GAP, HEADER = re.compile("[ \t]+"), re.compile(rb"\d+[ \t]+\d+\s*")
-# The last one: an archive with a password, or packed in a way unknown to Python.
+# RuntimeError: an archive with a password, or a compression that Python lacks.
 UNREADABLE = (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError)
 REMEDY = (
     "get glove.6B.zip from nlp.stanford.edu/projects/glove, or learn the embedding "
@@ -38,38 +38,44 @@ REMEDY = (
 
 
 def load_glove(path: str, vocabulary: Vocabulary, units: int, seed: int) -> np.ndarray:
-    """Vectors of the vocabulary's words, float32 [vocabulary, units].
+    """Returns the vectors of the vocabulary's words, float32 [vocabulary, units].
 
-    Reads the file once, keeps only the words asked for and says on standard error how
-    many were found. Words it lacks, and the special tokens, get vectors drawn with the
-    mean and deviation of those found; `<pad>` gets zeros.
+    Prints how many words the file has to standard error. Other words and the special
+    tokens get random vectors with the mean and deviation of the vectors read; `<pad>`
+    gets zeros.
+
+    Args:
+        path: path of the file.
+        vocabulary: the words to read.
+        units: width of a vector.
+        seed: seed of the random vectors.
 
     Raises:
-        UserError: the file cannot be read, a line of a word that is wanted is not
-            `units` finite numbers, or not one word of the vocabulary is in it.
+        UserError: the file cannot be read, the line of a word to read does not have
+            `units` finite numbers, or the file has no word of the vocabulary.
     """
     ids = {token: i for i, token in enumerate(vocabulary.tokens)}
     table = np.zeros([len(vocabulary), units], np.float32)
-    found = np.zeros(len(vocabulary), bool)
+    is_read = np.zeros(len(vocabulary), bool)
     for number, line in read_lines(path, units):
         word, *values = GAP.split(line.strip(" \t\r\n"))
         i = None if word in SPECIAL else ids.get(word)
-        if i is None or found[i] or is_longer_token(values, units):
+        if i is None or is_read[i] or is_longer_token(values, units):
             continue
         table[i] = parse_vector(values, units, f"{path}:{number}")
-        found[i] = True
+        is_read[i] = True
     words = len(vocabulary) - len(SPECIAL.intersection(vocabulary.tokens))
-    if not found.any():
+    if not is_read.any():
         raise UserError(
             f"model.glove: {path} has none of the {words} words. {describe_start(path)}"
             f"; expected lines of a word and {units} numbers, by spaces or tabs, as "
             "UTF-8, alone or packed by gzip or zip"
         )
-    print(f"GloVe: {found.sum()} of {words} words found in {path}", file=sys.stderr)
-    drawn = np.random.default_rng(seed).normal(
-        table[found].mean(), table[found].std(), table.shape
-    )
-    table[~found] = drawn[~found]
+    print(f"GloVe: {is_read.sum()} of {words} words found in {path}", file=sys.stderr)
+    vectors = table[is_read]
+    random = np.random.default_rng(seed)
+    drawn = random.normal(vectors.mean(), vectors.std(), table.shape)
+    table[~is_read] = drawn[~is_read]
     table[ids[PAD]] = 0
     return table
 
@@ -81,12 +87,11 @@ def describe_start(path: str) -> str:
 
 
 def read_lines(path: str, units: int) -> Iterator[tuple[int, str]]:
-    """Yields (line number, line); the header of word2vec is left out."""
+    """Yields number and text of each line; leaves out the header of word2vec."""
     try:
         with opened(path, units) as file:
-            number = 0
-            while line := file.readline(LONGEST):
-                number += 1
+            lines = iter(lambda: file.readline(LONGEST), b"")
+            for number, line in enumerate(lines, start=1):
                 if len(line) == LONGEST:
                     raise UserError(
                         f"model.glove: {path}:{number} is longer than {LONGEST:,} "
@@ -94,9 +99,8 @@ def read_lines(path: str, units: int) -> Iterator[tuple[int, str]]:
                     )
                 if number == 1:
                     line = line.removeprefix(codecs.BOM_UTF8)
-                    if HEADER.fullmatch(line):
-                        continue
-                yield number, line.decode("utf-8", "replace")
+                if number > 1 or not HEADER.fullmatch(line):
+                    yield number, line.decode("utf-8", "replace")
     except UNREADABLE as error:
         why = getattr(error, "strerror", None) or error
         raise UserError(f"model.glove: cannot read {path} ({why}); {REMEDY}") from None
@@ -104,7 +108,7 @@ def read_lines(path: str, units: int) -> Iterator[tuple[int, str]]:
 
 @contextmanager
 def opened(path: str, units: int) -> Iterator[IO[bytes] | gzip.GzipFile]:
-    """Opens a file, or what is packed in it, by its first bytes."""
+    """Opens a file, or the file compressed in it; its first bytes say which."""
     with open_file(path) as file:
         start = file.read(2)
         file.seek(0)
@@ -123,9 +127,9 @@ def choose_member(archive: zipfile.ZipFile, path: str, units: int) -> str:
     fitting = [name for name in names if f".{units}d." in name.lower()]
     chosen = fitting if len(names) > 1 else names
     if len(chosen) != 1:
-        held = ", ".join(names[:8]) or "no text file"
+        listed = ", ".join(names[:8]) or "no text file"
         raise UserError(
-            f"model.glove: {path} holds {held}; expected one text file, or one named "
+            f"model.glove: {path} holds {listed}; expected one text file, or one named "
             f"*.{units}d.txt (model.embedding_units is {units}). Unpack it, and name "
             "the file"
         )
@@ -133,16 +137,14 @@ def choose_member(archive: zipfile.ZipFile, path: str, units: int) -> str:
 
 
 def is_longer_token(values: list[str], units: int) -> bool:
-    """Tells a token with spaces in it (glove.840B has some) from a single word."""
-    return len(values) > units and not is_number(values[0])
-
-
-def is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
+    """Returns whether a line's token has spaces, as some of glove.840B have."""
+    if len(values) <= units:
         return False
-    return True
+    try:
+        float(values[0])
+    except ValueError:
+        return True
+    return False
 
 
 def parse_vector(values: list[str], units: int, where: str) -> np.ndarray:

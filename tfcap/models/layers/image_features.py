@@ -1,10 +1,11 @@
-"""The photo's cells, which attending models attend to.
+"""Makes a photo's cells, which attending models attend to, from its features.
 
     features -> standardise -> principal components -> mirror ─┬─ and ─ cells + places
                                                                └─ mean
 
-A grid [rows, columns, channels] has rows x columns cells; [cells, channels], such as
-the patches of a vision transformer, has no mirror image; a pooled vector is one cell.
+A grid [rows, columns, channels] has rows x columns cells. Features [cells, channels],
+such as the patches of a vision transformer, have no mirror image. A pooled vector is
+one cell.
 """
 
 from math import prod
@@ -20,7 +21,7 @@ from tfcap.config.model import AttendingConfig
 from tfcap.models.layers.pca import principal_components
 from tfcap.models.layers.standardization import MOST_CHANNELS, standardizer
 from tfcap.ops.dropout import dropout
-from tfcap.ops.random import fold_in, uniform
+from tfcap.ops.random import Seeds, fold_in, uniform
 
 CELLS, MEAN, FLIP = range(3)
 
@@ -71,7 +72,9 @@ class ImageFeatures(keras.layers.Layer):
         if self.principal:
             self.principal.kernel.assign(principal_components(records, self.units))
 
-    def call(self, features, seed=None):
+    def call(
+        self, features: tf.Tensor, seed: Seeds = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         cells = self.standardize(features)
         if self.principal:
             cells = self.principal(cells)
@@ -86,7 +89,7 @@ class ImageFeatures(keras.layers.Layer):
             cells += self.positions
         return cells, dropout(mean, rate, seed, MEAN)
 
-    def mirrored(self, cells: tf.Tensor, seed: tf.Tensor | None) -> tf.Tensor:
+    def mirrored(self, cells: tf.Tensor, seed: Seeds) -> tf.Tensor:
         """Mirrors half of the grids left to right; seeds decide which."""
         if seed is None or not self.config.flip or len(self.shape) != 3:
             return cells
@@ -99,6 +102,6 @@ def check_shape(shape: tuple[int, ...], config: AttendingConfig) -> None:
     if len(shape) > 3 or shape[-1] > MOST_CHANNELS:
         raise UserError(
             f"model.name {config.name} attends to cells, but features of shape "
-            f"{list(shape)} have none that could be told apart; build records with "
+            f"{list(shape)} have no separate cells; build records with "
             "encoder.pooling grid (or avg), or use model.name merge"
         )

@@ -34,7 +34,7 @@ def read_words(
         The hidden values after each token, [tokens, units].
     """
     if text.padded or cudnn_allowed():
-        # Keras takes cuDNN's wherever there is a GPU, for exports and XLA too.
+        # By default Keras uses cuDNN wherever there is a GPU, for exports and XLA too.
         lstm.use_cudnn = "auto" if cudnn_allowed() else False
         hidden = lstm(text.unpack(words), initial_state=state)
         return tf.ensure_shape(text.pack(hidden), [None, lstm.units])
