@@ -62,7 +62,7 @@ class BoundedLoader(yaml.SafeLoader):
 
     def __init__(self, stream):
         super().__init__(stream)
-        self._aliases, self._unfinished = 0, []
+        self._aliases = 0
 
     def get_single_data(self):
         try:
@@ -87,21 +87,10 @@ class BoundedLoader(yaml.SafeLoader):
             anchor = self.peek_event().anchor
             if self._aliases > MOST_ALIASES:
                 raise yaml.YAMLError(f"it has more than {MOST_ALIASES} aliases (*name)")
-            if anchor in self._unfinished:
+            # A list or mapping has its end mark only after its content.
+            if anchor in self.anchors and self.anchors[anchor].end_mark is None:
                 raise yaml.YAMLError(f"&{anchor} holds itself")
         return super().compose_node(parent, index)
-
-    def compose_sequence_node(self, anchor):
-        return self._compose(super().compose_sequence_node, anchor)
-
-    def compose_mapping_node(self, anchor):
-        return self._compose(super().compose_mapping_node, anchor)
-
-    def _compose(self, compose, anchor):
-        self._unfinished.append(anchor)
-        node = compose(anchor)
-        self._unfinished.pop()
-        return node
 
 
 BoundedLoader.yaml_implicit_resolvers = {

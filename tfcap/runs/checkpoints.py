@@ -13,7 +13,6 @@ import os
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
-from typing import Protocol
 
 import tensorflow as tf
 
@@ -33,16 +32,6 @@ from records.tensorflow_logging import without_operation
 
 STATE, DIGESTS = "state", "digests.json"
 FORMAT = 1  # of a checkpoint
-
-
-class CheckpointStore(Protocol):
-    """Checkpoints that a worker saves to and resumes from."""
-
-    def save(self, checkpoint: tf.train.Checkpoint) -> str | None:
-        """Writes a new checkpoint; returns its directory, None if none is kept."""
-
-    def newest(self) -> str | None:
-        """Returns the newest valid checkpoint; None if there is none."""
 
 
 class Checkpoints:
@@ -148,16 +137,6 @@ class Checkpoints:
 
     def path(self, number: int) -> str:
         return os.path.join(self.folder, str(number))
-
-
-class NullCheckpoints:
-    """The stand-in for `Checkpoints` in workers that save none."""
-
-    def save(self, checkpoint: tf.train.Checkpoint) -> None:
-        return None
-
-    def newest(self) -> None:
-        return None
 
 
 def read(checkpoint: tf.train.Checkpoint, folder: str, partly: bool = False) -> None:

@@ -40,17 +40,8 @@ from tfcap.runs.average_file import load_average
 from tfcap.runs.checkpoints import Checkpoints
 
 CONFIG = "config.yaml"
-# Keys of the encoder that decide the features.
-ENCODER_KEYS = {
-    "encoder.name",
-    "encoder.layer",
-    "encoder.pooling",
-    "encoder.input_size",
-    "encoder.signature",
-    "encoder.preprocessing",
-    "encoder.crops",
-    "encoder.flip",
-}
+# Keys of the encoder that a digest of the weights stands for; all others are compared.
+WEIGHTS_KEYS = {"encoder.weights", "encoder.model", "encoder.seed"}
 # Keys that may change when a run is resumed: earlier steps did not depend on them.
 CHANGEABLE = {
     "decoding",
@@ -266,12 +257,12 @@ def resolve_config(config: Config, records: RecordSet) -> Config:
     recipe = recipe_of(records)
     old, new = flatten(recipe.model_dump()), flatten(config.model_dump())
     for key in sorted(old):
-        fixed = key.startswith("tokenizer.") or key in ENCODER_KEYS
+        fixed = key.startswith(("encoder.", "tokenizer.")) and key not in WEIGHTS_KEYS
         if fixed and old[key] != new.get(key):
             raise UserError(
                 f"the records in {records.directory} were made with {key}: "
-                f"{old[key]!r}, but the configuration says {new.get(key)!r}; use the "
-                "configuration they were made with, or build them again"
+                f"{old[key]!r}, but the configuration says {new.get(key)!r}; leave the "
+                "key out of the configuration, or build the records again"
             )
     sections = {name: getattr(recipe, name) for name in RecipeOfRecords.model_fields}
     if config.training.fine_tuning:

@@ -67,7 +67,8 @@ class GradientComputer:
     def sum_over_parts(self, batch: Batch, count: tf.Tensor) -> LossAndGradients:
         """Adds up losses and gradients of a batch's parts, one part after another.
 
-        A loop in the graph holds the activations of only one part at a time.
+        A loop in the graph holds the activations of only one part at a time. Keras'
+        `gradient_accumulation_steps` joins whole batches and does not cut one.
         """
 
         def add(number, loss, gradients):

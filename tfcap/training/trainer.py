@@ -19,7 +19,7 @@ from tfcap.data.padding import RowCounts
 from tfcap.data.pipeline import scoring_batches, training_batches
 from tfcap.memory import is_out_of_memory
 from tfcap.runs import checkpoints
-from tfcap.runs.checkpoints import CheckpointStore, NullCheckpoints
+from tfcap.runs.checkpoints import Checkpoints
 from tfcap.runs.workdir import Progress, Workdir, resolve_config
 from tfcap.training.diagnostics import (
     explain_damage,
@@ -120,12 +120,11 @@ class Trainer:
         self.state, self.checkpoint = state, state.checkpoint()
         self.model, self.optimizer = state.model, state.optimizer
         self.steps_per_epoch = state.steps_per_epoch
-        self.last: CheckpointStore
-        self.best: CheckpointStore
-        self.last = self.best = NullCheckpoints()
+        self.last: Checkpoints | None = None
+        self.best: Checkpoints | None = None
         if self.workdir:
             self.last, self.best = self.workdir.last_and_best()
-        self.last_saved = self.last.newest()
+        self.last_saved = self.last.newest() if self.last else None
         if self.workdir and self.last_saved:
             checkpoints.read(self.checkpoint, self.last_saved)
             print(f"resuming {self.workdir.path} at {self.where()}", file=sys.stderr)
@@ -253,7 +252,8 @@ class Trainer:
     def save(self) -> None:
         """Saves the state, after all results were found finite."""
         self.flush_metrics()
-        self.last_saved = self.last.save(self.checkpoint)
+        if self.last:
+            self.last_saved = self.last.save(self.checkpoint)
 
     def flush_metrics(self) -> None:
         """Fetches the results since the last call and logs them; waits for the device.
@@ -283,7 +283,8 @@ class Trainer:
             if better:
                 self.progress.best_loss.assign(loss)
                 self.progress.best_epoch.assign(epoch + 1)
-                self.best.save(self.checkpoint)
+                if self.best:
+                    self.best.save(self.checkpoint)
             if self.cluster.is_chief:
                 self.metrics.show_samples(self.steps, self.samples)
         self.save()
