@@ -31,7 +31,7 @@ from beam_jobs.sources.flickr8k import SPLIT_FILES
 from records.errors import UserError
 from records.format import schema
 from records.format.manifest import load_manifest
-from records.format.record_set import RecordSet, read_shard
+from records.format.record_set import RecordSet
 
 BAD_PHOTOS = {
     "bad_corrupt.jpg": (corrupt_jpeg("x"), "corrupt_photo"),
@@ -89,13 +89,8 @@ def rejects(records: RecordSet) -> list[dict]:
 
 
 def all_records(records: RecordSet) -> dict[str, schema.PhotoRecord]:
-    held = [
-        schema.decode(one, records.manifest.features)
-        for shards in records.manifest.shards.values()
-        for shard in shards
-        for one in read_shard(os.path.join(records.directory, shard.name))
-    ]
-    return {record.photo_id: record for record in held}
+    splits = filter(records.manifest.photos, records.manifest.shards)
+    return {r.photo_id: r for split in splits for r in records.records(split)}
 
 
 EXPECTED_REJECTS = {name: reason for name, (_, reason) in BAD_PHOTOS.items()} | {

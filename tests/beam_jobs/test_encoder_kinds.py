@@ -6,8 +6,7 @@ import pytest
 from small_data import build, small_config
 
 from beam_jobs.build_job import Job
-from records.format import schema
-from records.format.record_set import RecordSet, read_shard
+from records.format.record_set import RecordSet
 from records.format.schema import FeatureSpec
 from records.verification.verifier import verify
 from tfcap.config.loading import parse_config
@@ -58,9 +57,7 @@ def assert_whole(records: RecordSet, data, shape: tuple[int, ...], config) -> No
     """The set verifies, and a record's features are those of its photo."""
     assert verify(records.directory).problems == ()
     assert records.manifest.features.shape == shape
-    (path,) = records.shard_paths("dev")[:1]
-    for serialized in read_shard(path):
-        record = schema.decode(serialized, records.manifest.features)
+    for record in records.records("dev"):
         photo = (data.photos / record.photo_id).read_bytes()
         expected, _ = load_encoder(config).encode([photo])
         np.testing.assert_allclose(record.features, expected[0], 1e-4, 1e-7)

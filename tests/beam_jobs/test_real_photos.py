@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from beam_jobs.build_records import main
-from records.format import schema
-from records.format.record_set import RecordSet, read_shard
+from records.format.record_set import RecordSet
 from records.verification.feature_check import SampleRequest
 from records.verification.verifier import verify
 
@@ -81,9 +80,7 @@ def test_weights_of_another_network_are_found_out(built):
 
 
 def test_features_tell_photos_apart(built):
-    (path,) = built.shard_paths("dev")
-    rows = [schema.decode(r, built.manifest.features) for r in read_shard(path)]
-    features = np.stack([row.features for row in rows])
+    features = np.stack([record.features for record in built.records("dev")])
     assert features.shape == (16, 1024)
     unit = features / np.linalg.norm(features, axis=1, keepdims=True)
     alike = unit @ unit.T - np.eye(16)

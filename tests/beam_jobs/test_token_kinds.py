@@ -1,7 +1,6 @@
 """Records of pieces and of characters: builds, and all that comes after them."""
 
 import json
-import os
 import random
 import subprocess
 import sys
@@ -21,8 +20,7 @@ from small_data import (
 
 from beam_jobs import build_records
 from records.errors import UserError
-from records.format import schema
-from records.format.record_set import RecordSet, read_shard
+from records.format.record_set import RecordSet
 from records.text.tokenizer import Tokenizer
 from records.verification.verifier import verify
 from tfcap.cli import main
@@ -54,10 +52,8 @@ def captions(records: RecordSet) -> dict[str, tuple[str, tuple[int, ...]]]:
     """Caption as in the source -> its ids."""
     return {
         text: ids
-        for shards in records.manifest.shards.values()
-        for shard in shards
-        for one in read_shard(os.path.join(records.directory, shard.name))
-        for record in [schema.decode(one, records.manifest.features)]
+        for split in filter(records.manifest.photos, records.manifest.shards)
+        for record in records.records(split)
         for text, ids in zip(record.captions, record.ids, strict=True)
     }
 

@@ -5,6 +5,7 @@ course T81-558 (module 10.4), itself after Brownlee's tutorial; the `flat_map` p
 is the one that comes to mind first in tf.data.
 """
 
+import itertools
 from collections.abc import Iterator
 
 import keras
@@ -13,7 +14,7 @@ import tensorflow as tf
 from keras.utils import pad_sequences, to_categorical
 
 from records.format import schema
-from records.format.record_set import RecordSet, read_shard
+from records.format.record_set import RecordSet
 from records.text.vocabulary import START
 from tfcap.config.model import MergeConfig
 
@@ -31,15 +32,11 @@ def load(records: RecordSet, photos: int) -> tuple[Descriptions, Photos]:
     up word by word.
     """
     descriptions, features = {}, {}
-    tokens, spec = records.vocabulary.tokens, records.manifest.features
-    for path in records.shard_paths("train"):
-        for serialized in read_shard(path):
-            if len(features) == photos:
-                return descriptions, features
-            photo = schema.decode(serialized, spec)
-            features[photo.photo_id] = photo.features
-            texts = [" ".join(tokens[i] for i in caption) for caption in photo.ids]
-            descriptions[photo.photo_id] = texts
+    tokens = records.vocabulary.tokens
+    for photo in itertools.islice(records.records("train"), photos):
+        features[photo.photo_id] = photo.features
+        texts = [" ".join(tokens[i] for i in caption) for caption in photo.ids]
+        descriptions[photo.photo_id] = texts
     return descriptions, features
 
 

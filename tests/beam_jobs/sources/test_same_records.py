@@ -9,9 +9,8 @@ from small_data import SmallData, build, contents
 
 from beam_jobs.build_job import Job
 from beam_jobs.sources.options import SOURCES
-from records.format import schema
 from records.format.manifest import load_manifest
-from records.format.record_set import read_shard
+from records.format.record_set import RecordSet
 
 SPLITS = {"train": ["1000.jpg", "1002.jpg", "1003.jpg"], "dev": ["1001.jpg"]}
 SPLITS["test"] = ["1004.jpg"]
@@ -231,10 +230,7 @@ def test_every_form_that_names_folders_gives_the_same_bytes(tmp_path):
             manifest_without_sources(job),
         )
     assert found["coco"] == found["karpathy"] == found["jsonl"]
-    ids = {
-        schema.decode(one, job.features).photo_id
-        for one in read_shard(f"{job.output}/dev-00000-of-00001.tfrecord")
-    }
+    ids = {record.photo_id for record in RecordSet.open(job.output).records("dev")}
     assert ids == {"dev2017/1001.jpg"}
 
 
@@ -243,10 +239,7 @@ def test_lines_may_name_folders(tmp_path):
     source = SOURCES["flickr8k"].open(*flickr8k(tmp_path, f"{data.photos.name}/"))
     job = replace(data.job(tmp_path / "out"), source=source)
     build(replace(job, photos=str(data.photos.parent)))
-    ids = {
-        schema.decode(one, job.features).photo_id
-        for one in read_shard(f"{job.output}/dev-00000-of-00001.tfrecord")
-    }
+    ids = {record.photo_id for record in RecordSet.open(job.output).records("dev")}
     assert ids == {f"{data.photos.name}/1001.jpg"}
     assert load_manifest(job.output).statistics.photos_written == 5
 
