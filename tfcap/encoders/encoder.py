@@ -1,5 +1,6 @@
 """The encoder: photo bytes to features, and the digest that identifies it."""
 
+import contextlib
 import functools
 import hashlib
 import json
@@ -68,19 +69,12 @@ class Encoder:
             Features float32 [readable photos, *shape] in order, and (index, reason) of
             each photo that could not be decoded.
         """
-        if any(map(refusal, photos)):
-            return self._encode_readable(photos)
-        try:
-            return self.graph(tf.constant(photos, tf.string)).numpy(), []
-        except tf.errors.InvalidArgumentError:
-            return self._encode_readable(photos)
-
-    def _encode_readable(
-        self, photos: Sequence[bytes]
-    ) -> tuple[np.ndarray, list[tuple[int, str]]]:
-        reasons = [(i, unreadable(photo, self.side)) for i, photo in enumerate(photos)]
-        bad = [(i, reason) for i, reason in reasons if reason]
-        good = [photo for photo, (_, reason) in zip(photos, reasons) if not reason]
+        if not any(map(refusal, photos)):
+            with contextlib.suppress(tf.errors.InvalidArgumentError):
+                return self.graph(tf.constant(photos, tf.string)).numpy(), []
+        reasons = [unreadable(photo, self.side) for photo in photos]
+        bad = [(i, reason) for i, reason in enumerate(reasons) if reason]
+        good = [photo for photo, reason in zip(photos, reasons) if not reason]
         if not good:
             return np.zeros([0, *self.shape], np.float32), bad
         return self.graph(tf.constant(good, tf.string)).numpy(), bad

@@ -14,7 +14,6 @@ import keras
 import tensorflow as tf
 
 from records.errors import UserError
-from records.storage.base import BLOCK
 from tfcap.config.encoder import CustomModelConfig
 from tfcap.encoders.backbone import Backbone, cut, on_one_line, scaling_of
 from tfcap.encoders.custom_model import photo_size
@@ -82,9 +81,7 @@ def digest_of(archive: zipfile.ZipFile) -> bytes:
     for name in sorted(archive.namelist()):
         if name != METADATA:
             digest.update(name.encode() + b"\0")
-            with archive.open(name) as file:
-                while block := file.read(BLOCK):
-                    digest.update(block)
+            digest.update(archive.read(name))
     return digest.digest()
 
 

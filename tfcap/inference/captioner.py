@@ -26,7 +26,7 @@ from records.errors import UserError
 from records.format.versions import refuse_newer
 from records.photo_header import MAX_PIXELS
 from records.storage.base import is_remote
-from records.storage.files import check_utf8
+from records.storage.files import check_utf8, read_file, reason
 from tfcap.inference.photo_limits import Row, screen
 
 FORMAT = 1
@@ -120,9 +120,9 @@ class Captioner:
         try:
             model = tf.saved_model.load(path)
         except (OSError, ValueError, tf.errors.OpError) as error:
-            reason = f"{type(error).__name__}: {str(error).strip()}".splitlines()[0]
+            message = f"{type(error).__name__}: {str(error).strip()}".splitlines()[0]
             raise UserError(
-                f"cannot load the SavedModel in {path} ({reason}); {_EXPORT}"
+                f"cannot load the SavedModel in {path} ({message}); {_EXPORT}"
             ) from None
         _check_signature(model, path)
         return cls(model, version)
@@ -227,20 +227,16 @@ def _within(
 def _find(directory: str) -> tuple[str, str]:
     """Returns the path of the SavedModel to load, and its version."""
     check_utf8(directory)
-    if _is_saved_model(directory):
+    if tf.saved_model.contains_saved_model(directory):
         return directory, "1"
     for version in sorted(_versions(directory), key=int, reverse=True):
         path = os.path.join(directory, version)
-        if _is_saved_model(path):
+        if tf.saved_model.contains_saved_model(path):
             return path, version
     raise UserError(
         f"no SavedModel in {directory} (looked for saved_model.pb there and in "
         f"numbered directories such as {os.path.join(directory, '1')}); {_EXPORT}"
     )
-
-
-def _is_saved_model(path: str) -> bool:
-    return tf.io.gfile.exists(os.path.join(path, "saved_model.pb"))
 
 
 def _versions(directory: str) -> list[str]:
@@ -253,13 +249,12 @@ def _versions(directory: str) -> list[str]:
 
 
 def _check_format(path: str) -> None:
-    if not tf.io.gfile.exists(path):
-        return
     try:
-        with tf.io.gfile.GFile(path, "rb") as file:
-            version = json.loads(file.read())["format"]
-    except tf.errors.OpError as error:
-        raise UserError(f"cannot read {path}: {error.message}; {_EXPORT}") from None
+        version = json.loads(read_file(path))["format"]
+    except FileNotFoundError:
+        return  # an older export
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {reason(error)}; {_EXPORT}") from None
     except (ValueError, LookupError, TypeError, RecursionError):
         raise UserError(f"{path} is damaged: it says no format; {_EXPORT}") from None
     refuse_newer(version, FORMAT, path, f", or {_EXPORT}")

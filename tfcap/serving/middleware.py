@@ -64,7 +64,7 @@ class RequestLimit:
         if scope["type"] != "http" or scope["method"] != "POST":
             return await self._app(scope, receive, send)
         if self._count >= self._most:
-            return await refuse(503, BUSY, scope, receive, send, RETRY_AFTER)
+            return await refusal(503, BUSY, RETRY_AFTER)(scope, receive, send)
         self._count += 1
         try:
             await self._app(scope, receive, send)
@@ -94,16 +94,9 @@ class Token:
         if scheme.lower() != b"bearer" or not is_right:
             challenge = {"WWW-Authenticate": "Bearer"}
             text = "this server asks for a token: Authorization: Bearer TOKEN"
-            return await refuse(401, text, scope, receive, send, challenge)
+            return await refusal(401, text, challenge)(scope, receive, send)
         await self._app(scope, receive, send)
 
 
-async def refuse(
-    status: int,
-    text: str,
-    scope: Scope,
-    receive: Receive,
-    send: Send,
-    headers: dict[str, str],
-) -> None:
-    await JSONResponse({"error": text}, status, headers)(scope, receive, send)
+def refusal(status: int, text: str, headers: dict[str, str]) -> JSONResponse:
+    return JSONResponse({"error": text}, status, headers)
