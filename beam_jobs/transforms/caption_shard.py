@@ -108,7 +108,7 @@ class Summary(FrozenModel):
 @functools.lru_cache(maxsize=1)
 def load_captioner(model: str) -> Captioner:
     """Loads the export, once per process; TensorFlow reads none that is elsewhere."""
-    return Captioner.load(lasting_local_copy(model))
+    return Captioner(lasting_local_copy(model))
 
 
 def model_digest(model: str) -> str:

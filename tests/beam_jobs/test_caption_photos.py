@@ -124,11 +124,11 @@ class Breaking:
 
     photos, at = 0, None
 
-    def caption(self, photos):
+    def caption_batch(self, photos):
         Breaking.photos += len(photos)
         if Breaking.at is not None and Breaking.photos > Breaking.at:
             raise RuntimeError("the machine is switched off")
-        return load_captioner(Breaking.model).caption(photos)
+        return load_captioner(Breaking.model).caption_batch(photos)
 
 
 def run(flags: list[str], breaks_at: int | None = None) -> int:
@@ -204,7 +204,7 @@ def test_a_changed_photo_is_captioned_again(step, photos, tmp_path):
 
 def test_a_model_without_memory_names_the_batch(step, photos):
     class Small:
-        def caption(self, photos):
+        def caption_batch(self, photos):
             raise MemoryError
 
     step.captioner = Small()

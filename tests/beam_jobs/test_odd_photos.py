@@ -111,7 +111,7 @@ class Colours(tf.Module):
 def captioner() -> Captioner:
     module = Colours()
     module.signatures = {"serving_default": module.caption.get_concrete_function()}
-    return Captioner(module)
+    return Captioner.from_model(module)
 
 
 @pytest.fixture(scope="module")

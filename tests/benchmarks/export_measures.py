@@ -159,4 +159,4 @@ def same_batches(paths: list[str], count: int, size: int) -> list[list[str]]:
 def caption_in_batches(batches: list[list[str]], captioner: Captioner) -> None:
     """The bare loop: photos read and captioned, nothing kept."""
     for batch in batches:
-        captioner.caption([Path(path).read_bytes() for path in batch])
+        captioner.caption_batch([Path(path).read_bytes() for path in batch])

@@ -55,7 +55,7 @@ def caption(args: argparse.Namespace) -> int:
     pictures = places(paths, args.explain) if args.explain else {}
     rows = []
     with named_memory_errors(FREE_SOME):
-        captioner = Captioner.load(args.model)
+        captioner = Captioner(args.model)
         for row in caption_files(captioner, paths, args.best, pictures):
             rows.append(row)
             if row["error"]:

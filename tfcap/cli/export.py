@@ -118,7 +118,7 @@ def check_export(captioner, photos: list[str], args: argparse.Namespace) -> int:
     from tfcap.export.parity import compare, comparison, in_words
     from tfcap.inference.captioner import Captioner
 
-    pairs = compare(captioner, Captioner.load(args.output), photos)
+    pairs = compare(captioner, Captioner(args.output), photos)
     console = plain_console()
     console.print(comparison(pairs))
     console.print(in_words(pairs))

@@ -1,4 +1,4 @@
-"""Captions from an exported model: photo bytes in, captions out. Needs TensorFlow.
+"""Captions from an exported model: photos in, captions out. Needs TensorFlow.
 
 Needs no Keras, no tensorflow_text and no model of tfcap. The export it reads:
 
@@ -16,15 +16,16 @@ Needs no Keras, no tensorflow_text and no model of tfcap. The export it reads:
 import itertools
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import tensorflow as tf
 
+from records.batching import batched
 from records.errors import UserError
 from records.format.versions import refuse_newer
-from records.photo_header import MAX_PIXELS
+from records.photo_header import MAX_BYTES, MAX_PIXELS
 from records.storage.base import is_remote
 from records.storage.files import check_utf8, read_file, reason
 from tfcap.inference.photo_limits import Row, screen
@@ -35,6 +36,9 @@ SIGNATURE = "serving_default"
 INPUT = "image_bytes"
 CAPTION, SCORE, ERROR = "caption", "score", "error"
 EXPLAIN = "explain"
+BATCH = 32  # photos that are read and run at a time
+
+Photo = bytes | str | os.PathLike[str]  # the content of a file, or its path
 
 _EXPORT = "export one with: tfcap export --workdir DIR --output DIR"
 
@@ -88,18 +92,37 @@ class Explained:
 
 
 class Captioner:
-    """An exported model, loaded.
+    """An exported model, loaded. Needs TensorFlow alone.
 
-    >>> Captioner.load("export").caption([open("dog.jpg", "rb").read()])
+    >>> captioner = Captioner("export/flickr8k")
+    >>> captioner.caption(["dog.jpg"])
     [Captioned(caption='a dog runs on grass', score=-0.41, error=None)]
+
+    Args:
+        directory: what `tfcap export` wrote, or a SavedModel itself. The newest version
+            is loaded.
 
     Attributes:
         version: Number of the version directory, "1" if there is none.
         explains: Whether the export has the signature `explain`.
+
+    Raises:
+        UserError: There is no SavedModel, a newer version wrote it, it cannot be
+            loaded, or it lacks the signature described above.
     """
 
-    def __init__(self, model: Any, version: str = "1"):
-        """Takes a model that `tf.saved_model.load` returned; see `load`."""
+    def __init__(self, directory: str | os.PathLike[str]):
+        path, version = _find(os.fspath(directory))
+        self._take(_load(path), version)
+
+    @classmethod
+    def from_model(cls, model: Any, version: str = "1") -> "Captioner":
+        """Returns the captioner of a model that `tf.saved_model.load` returned."""
+        captioner = cls.__new__(cls)
+        captioner._take(model, version)
+        return captioner
+
+    def _take(self, model: Any, version: str) -> None:
         self.version = version
         # A signature holds its variables weakly: the model must be kept.
         self._model = model
@@ -107,35 +130,49 @@ class Captioner:
         self._explain = model.signatures.get(EXPLAIN)
         self.explains = self._explain is not None
 
-    @classmethod
-    def load(cls, directory: str) -> "Captioner":
-        """Loads the newest version in `directory`, or `directory` itself.
-
-        Raises:
-            UserError: There is no SavedModel, a newer version wrote it, it cannot be
-                loaded, or it lacks the signature described above.
-        """
-        path, version = _find(os.fspath(directory))
-        _check_format(os.path.join(path, FORMAT_FILE))
-        try:
-            model = tf.saved_model.load(path)
-        except (OSError, ValueError, tf.errors.OpError) as error:
-            message = f"{type(error).__name__}: {str(error).strip()}".splitlines()[0]
-            raise UserError(
-                f"cannot load the SavedModel in {path} ({message}); {_EXPORT}"
-            ) from None
-        _check_signature(model, path)
-        return cls(model, version)
-
-    def caption(self, photos: Sequence[bytes]) -> list[Captioned]:
-        """Captions photos in one batch. Memory grows with their number.
+    def caption(
+        self, photos: Iterable[Photo], max_pixels: int = MAX_PIXELS
+    ) -> list[Captioned]:
+        """Captions any number of photos; their headers are checked first.
 
         Args:
-            photos: Encoded JPEG, PNG, GIF, BMP or WebP files. Those that cannot be
-                decoded get an error.
+            photos: Paths, or contents, of JPEG, PNG, GIF, BMP or WebP files.
+            max_pixels: Largest number of pixels of a photo, and of a batch.
 
         Returns:
-            One `Captioned` per photo, in the same order.
+            One `Captioned` per photo, in the same order. A photo that cannot be read
+            has an error, and the others are captioned.
+        """
+
+        def run(batch: Sequence[bytes]) -> list[Captioned]:
+            return caption_within(self, batch, max_pixels)
+
+        return _each(photos, run, Captioned.failed)
+
+    def explain(
+        self, photos: Iterable[Photo], max_pixels: int = MAX_PIXELS
+    ) -> list[Explained]:
+        """Captions photos, with the other beams and the words of the best one.
+
+        Args:
+            photos: As in `caption`.
+            max_pixels: As in `caption`.
+
+        Raises:
+            UserError: The export has no signature `explain`.
+        """
+        self._check_explains()
+
+        def run(batch: Sequence[bytes]) -> list[Explained]:
+            return explain_within(self, batch, max_pixels)
+
+        return _each(photos, run, Explained.failed)
+
+    def caption_batch(self, photos: Sequence[bytes]) -> list[Captioned]:
+        """Captions photos in one batch, unchecked. Memory grows with their number.
+
+        Args:
+            photos: Contents of photo files. Those that cannot be decoded get an error.
         """
         if not photos:
             return []
@@ -146,14 +183,13 @@ class Captioner:
             for caption, score, error in zip(*columns, strict=True)
         ]
 
-    def explain(self, photos: Sequence[bytes]) -> list[Explained]:
-        """Captions photos, with the other beams and the words of the best one.
+    def explain_batch(self, photos: Sequence[bytes]) -> list[Explained]:
+        """Explains photos in one batch, as `caption_batch` captions them.
 
         Raises:
             UserError: The export has no signature `explain`.
         """
-        if not self.explains:
-            raise UserError(f"this export has no signature {EXPLAIN!r}; {_EXPORT}")
+        self._check_explains()
         if not photos:
             return []
         outputs = self._explain(**{INPUT: tf.constant(list(photos), tf.string)})
@@ -163,12 +199,16 @@ class Captioner:
             for i in range(len(photos))
         ]
 
+    def _check_explains(self) -> None:
+        if not self.explains:
+            raise UserError(f"this export has no signature {EXPLAIN!r}; {_EXPORT}")
+
     def warm_up(self) -> None:
         """Runs each signature once, since its first run takes seconds longer."""
         black = tf.io.encode_jpeg(tf.zeros([32, 32, 3], tf.uint8)).numpy()
-        self.caption([black])
+        self.caption_batch([black])
         if self.explains:
-            self.explain([black])
+            self.explain_batch([black])
 
 
 def text(content: bytes) -> str:
@@ -203,14 +243,40 @@ def caption_within(
     Returns:
         One `Captioned` per photo, in the same order.
     """
-    return _within(captioner.caption, Captioned.failed, photos, max_pixels)
+    return _within(captioner.caption_batch, Captioned.failed, photos, max_pixels)
 
 
 def explain_within(
     captioner: Captioner, photos: Sequence[bytes], max_pixels: int = MAX_PIXELS
 ) -> list[Explained]:
     """Explains the captions of photos from strangers, as `caption_within` does."""
-    return _within(captioner.explain, Explained.failed, photos, max_pixels)
+    return _within(captioner.explain_batch, Explained.failed, photos, max_pixels)
+
+
+def _each(
+    photos: Iterable[Photo],
+    run: Callable[[Sequence[bytes]], list[Row]],
+    failed: Callable[[str], Row],
+) -> list[Row]:
+    """Reads and runs photos, BATCH at a time; a file that cannot be read is a row."""
+    rows: list[Row] = []
+    for batch in batched(photos, BATCH):
+        contents = [_read(photo) for photo in batch]
+        results = iter(run([c for c in contents if isinstance(c, bytes)]))
+        rows += [
+            next(results) if isinstance(content, bytes) else failed(reason(content))
+            for content in contents
+        ]
+    return rows
+
+
+def _read(photo: Photo) -> bytes | OSError:
+    if isinstance(photo, bytes):
+        return photo
+    try:
+        return read_file(os.fspath(photo), MAX_BYTES)
+    except OSError as error:
+        return error
 
 
 def _within(
@@ -222,6 +288,19 @@ def _within(
     screened = screen(photos, max_pixels)
     results = map(run, screened.batches(max_pixels))
     return screened.merge(itertools.chain.from_iterable(results), failed)
+
+
+def _load(path: str) -> Any:
+    _check_format(os.path.join(path, FORMAT_FILE))
+    try:
+        model = tf.saved_model.load(path)
+    except (OSError, ValueError, tf.errors.OpError) as error:
+        cause = f"{type(error).__name__}: {str(error).strip()}".splitlines()[0]
+        raise UserError(
+            f"cannot load the SavedModel in {path} ({cause}); {_EXPORT}"
+        ) from None
+    _check_signature(model, path)
+    return model
 
 
 def _find(directory: str) -> tuple[str, str]:

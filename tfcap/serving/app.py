@@ -164,13 +164,13 @@ class _Service:
     async def _captioned(
         self, request: Request, photos: Sequence[bytes]
     ) -> list[Captioned]:
-        run = self._captioner.caption
+        run = self._captioner.caption_batch
         return await self._results(request, photos, run, Captioned.failed)
 
     async def _explained(
         self, request: Request, photos: Sequence[bytes]
     ) -> list[Explained]:
-        run = self._captioner.explain
+        run = self._captioner.explain_batch
         return await self._results(request, photos, run, Explained.failed)
 
     async def _results(

@@ -42,7 +42,7 @@ def serve(
     config, token = config or ServingConfig(), read_token(token_file)
     # The address comes first, so that a taken one is reported before TensorFlow loads.
     with listen(host, port) as listener:
-        app = create_app(Captioner.load(model_directory), config, token)
+        app = create_app(Captioner(model_directory), config, token)
         shown = f"[{host}]" if ":" in host else host
         address = f"http://{shown}:{listener.getsockname()[1]}"
         print(f"captions at {address} (Ctrl-C stops)", file=sys.stderr, flush=True)

@@ -18,7 +18,7 @@ LARGE = b"GIF89a" + struct.pack("<HHBBB", 30_000, 30_000, 0, 0, 0)
 class FakeCaptioner:
     """Says how long a photo is; cannot read photos that end with `bad`."""
 
-    def caption(self, photos):
+    def caption_batch(self, photos):
         from tfcap.inference.captioner import Captioned
 
         return [
@@ -32,7 +32,7 @@ class FakeCaptioner:
 @pytest.fixture
 def photos(tmp_path, monkeypatch):
     monkeypatch.setattr(
-        "tfcap.inference.captioner.Captioner.load", lambda _: FakeCaptioner()
+        "tfcap.inference.captioner.Captioner", lambda _: FakeCaptioner()
     )
     (tmp_path / "a.jpg").write_bytes(GOOD)
     (tmp_path / "b.jpg").write_bytes(BAD)
@@ -119,7 +119,7 @@ def explaining(photos, monkeypatch):
         bad = Explained(error="not a photo")
         return [bad if c.endswith(b"bad") else explained for c in contents]
 
-    monkeypatch.setattr(FakeCaptioner, "explain", explain, raising=False)
+    monkeypatch.setattr(FakeCaptioner, "explain_batch", explain, raising=False)
     return photos
 
 

@@ -78,7 +78,7 @@ def test_records_that_are_none(tmp_path, capsys):
     [
         (
             ["caption", "--model", "m", "a.jpg"],
-            "tfcap.inference.captioner.Captioner.load",
+            "tfcap.inference.captioner.Captioner",
         ),
         (
             ["evaluate", "--workdir", "w", "--records", "r"],

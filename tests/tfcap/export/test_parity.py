@@ -27,7 +27,9 @@ def test_photos_are_compared_a_few_at_a_time(captioner, model, tmp_path, monkeyp
     paths = [tmp_path / f"{i}.jpg" for i in range(3)]
     for i, path in enumerate(paths):
         path.write_bytes(jpeg(i))
-    pairs = parity.compare(captioner, Captioner(model), [str(p) for p in paths])
+    pairs = parity.compare(
+        captioner, Captioner.from_model(model), [str(p) for p in paths]
+    )
     assert [pair.photo for pair in pairs] == [str(path) for path in paths]
     assert all(pair.agrees() for pair in pairs)
     assert parity.in_words(pairs).startswith("3 of 3 captions are the same; ")

@@ -24,7 +24,7 @@ from tfcap.training.trainer import Trainer
 
 def test_the_export_says_what_the_model_says(trained, saved):
     photos = [jpeg(seed) for seed in range(5)]
-    captioned = Captioner.load(str(saved)).caption(photos)
+    captioned = Captioner(str(saved)).caption(photos)
 
     model, _ = trained.restore_best()
     features, _ = load_encoder(trained.config.encoder).encode(photos)
@@ -54,7 +54,7 @@ def test_consensus_is_exported_with_what_it_compares_by(start, tmp_path):
         photo_captioner([trained], decoding)
     captioner = photo_captioner([trained], decoding, records=records.directory)
     path = export(captioner, str(tmp_path / "out"))
-    exported = Captioner.load(path).caption(photos)
+    exported = Captioner(path).caption(photos)
     live = live_captions(captioner, photos)
     assert [e.caption for e in exported] == [one.caption for one in live]
     kept = [variable.numpy() for variable in captioner.weights.variables]

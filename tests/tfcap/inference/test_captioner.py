@@ -36,7 +36,7 @@ class SizeModel(tf.Module):
         self.scale = tf.Variable(-1.0 / 255)
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "image_bytes")])
-    def caption(self, image_bytes):
+    def caption_batch(self, image_bytes):
         good = tf.strings.length(image_bytes) > 40
         signature = (tf.TensorSpec([], tf.string), tf.TensorSpec([], tf.float32))
         caption, score = tf.map_fn(
@@ -76,7 +76,7 @@ def export(tmp_path_factory) -> str:
 
 @pytest.fixture(scope="module")
 def captioner(export) -> Captioner:
-    return Captioner.load(export)
+    return Captioner(export)
 
 
 def test_captions_every_format_in_order(captioner):
@@ -88,7 +88,7 @@ def test_captions_every_format_in_order(captioner):
 
 
 def test_bad_photos_cost_only_themselves(captioner):
-    captions = captioner.caption([b"", photo(), b"no photo", photo()[:40]])
+    captions = captioner.caption_batch([b"", photo(), b"no photo", photo()[:40]])
     bad = Captioned("", 0.0, UNREADABLE)
     assert captions == [bad, Captioned("größe 4 3", -1.0), bad, bad]
 
@@ -111,12 +111,12 @@ def test_warm_up_runs_every_signature(captioner):
 
     names = ["serving_default", "explain"]
     model = SimpleNamespace(signatures={name: run_as(name) for name in names})
-    Captioner(model).warm_up()
+    Captioner.from_model(model).warm_up()
     assert runs == [("serving_default", 1), ("explain", 1)]
 
 
 def test_a_saved_model_without_a_version_directory(export):
-    captioner = Captioner.load(os.path.join(export, "1"))
+    captioner = Captioner(os.path.join(export, "1"))
     assert captioner.version == "1"
     assert captioner.caption([photo()])[0].caption == "größe 4 3"
 
@@ -126,7 +126,7 @@ def test_the_highest_complete_version_wins(export, tmp_path):
         shutil.copytree(os.path.join(export, "1"), tmp_path / version)
     for other in ("11", ".12.tmp", "latest", os.fsdecode(b"13\xff")):
         (tmp_path / other).mkdir()
-    assert Captioner.load(tmp_path).version == "10"
+    assert Captioner(tmp_path).version == "10"
 
 
 @pytest.mark.parametrize("name", ["nowhere", "empty", "file"])
@@ -134,7 +134,7 @@ def test_no_saved_model_says_where_and_what_to_do(tmp_path, name):
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError) as error:
-        Captioner.load(str(tmp_path / name))
+        Captioner(str(tmp_path / name))
     assert f"no SavedModel in {tmp_path / name} " in str(error.value)
     assert "tfcap export --workdir DIR --output DIR" in str(error.value)
 
@@ -142,7 +142,7 @@ def test_no_saved_model_says_where_and_what_to_do(tmp_path, name):
 def test_a_damaged_saved_model(tmp_path):
     (tmp_path / "saved_model.pb").write_bytes(b"\xff damaged")
     with pytest.raises(UserError, match=r"cannot load the SavedModel in .*tfcap expor"):
-        Captioner.load(str(tmp_path))
+        Captioner(str(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_an_export_of_this_version(export, tmp_path):
     path = tmp_path / "1" / FORMAT_FILE
     path.parent.mkdir(exist_ok=True)
     path.write_text('{"format": 1}')
-    assert Captioner.load(tmp_path).version == "1"
+    assert Captioner(tmp_path).version == "1"
 
 
 def test_a_model_that_is_no_captioner(tmp_path):
@@ -183,7 +183,7 @@ def test_a_model_that_is_no_captioner(tmp_path):
         with pytest.raises(
             UserError, match="must take image_bytes and give caption, s"
         ):
-            Captioner.load(str(tmp_path / name))
+            Captioner(str(tmp_path / name))
 
 
 def test_captioning_needs_tensorflow_alone(export, tmp_path):
@@ -194,7 +194,7 @@ for name in ("keras", "tensorflow_text", "PIL", "tfcap.config.experiment"):
     sys.modules[name] = None  # importing it fails
 from tfcap.inference.captioner import Captioner
 photo = pathlib.Path({str(tmp_path / "white.png")!r}).read_bytes()
-assert Captioner.load({export!r}).caption([photo])[0].error is None
+assert Captioner({export!r}).caption([photo])[0].error is None
 """
     subprocess.run([sys.executable, "-c", code], check=True)
 
@@ -233,16 +233,39 @@ def test_a_gif_frame_larger_than_its_screen_counts():
     assert read_header(bytes(gif)).cost >= 65_535**2
 
 
+def test_paths_and_contents_are_captioned_alike(captioner, tmp_path):
+    path = tmp_path / "a.jpg"
+    path.write_bytes(photo())
+    alone = captioner.caption([photo()])
+    photos = [path, str(path), photo(), tmp_path / "none.jpg", b"no photo"]
+    *captions, missing, refused = captioner.caption(photos)
+    assert captions == alone * 3
+    assert missing.error == "No such file or directory"
+    assert refused.error.startswith("not an image")
+
+
+def test_any_number_of_photos_runs_in_batches(captioner, monkeypatch):
+    sizes = []
+    run = captioner.caption_batch
+    monkeypatch.setattr(
+        captioner,
+        "caption_batch",
+        lambda photos: sizes.append(len(photos)) or run(photos),
+    )
+    assert len(captioner.caption(photo() for _ in range(70))) == 70
+    assert sizes == [32, 32, 6]
+
+
 class CountingCaptioner:
     def __init__(self):
         self.batches = []
 
-    def caption(self, photos):
+    def caption_batch(self, photos):
         self.batches.append(list(photos))
         return [Captioned(str(len(photo)), -1.0) for photo in photos]
 
-    def explain(self, photos):
-        return [Explained((one,)) for one in self.caption(photos)]
+    def explain_batch(self, photos):
+        return [Explained((one,)) for one in self.caption_batch(photos)]
 
 
 @pytest.mark.parametrize("within", [caption_within, explain_within])

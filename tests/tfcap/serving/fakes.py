@@ -35,13 +35,13 @@ class FakeCaptioner:
     def warm_up(self):
         self.threads.add(threading.current_thread().name)
 
-    def caption(self, photos):
+    def caption_batch(self, photos):
         self.photos.extend(photos)
         self.threads.add(threading.current_thread().name)
         return [self._one(photo) for photo in photos]
 
-    def explain(self, photos):
-        return [explained(found) for found in self.caption(photos)]
+    def explain_batch(self, photos):
+        return [explained(found) for found in self.caption_batch(photos)]
 
     def _one(self, photo):
         if photo == BROKEN:

@@ -63,9 +63,9 @@ class Gate:
         self._captioner, self.open = captioner, threading.Event()
         self.open.set()
 
-    def explain(self, photos):
+    def explain_batch(self, photos):
         self.open.wait(60)
-        return self._captioner.explain(photos)
+        return self._captioner.explain_batch(photos)
 
 
 class Blind:
@@ -76,7 +76,7 @@ class Blind:
     def warm_up(self):
         pass
 
-    def explain(self, photos):
+    def explain_batch(self, photos):
         beams = Captioned("a dog", -0.5), Captioned("a cat", -1.5)
         return [Explained(beams, ("a", "dog", "."), (0.9, 0.5, 0.001)) for _ in photos]
 
@@ -86,7 +86,7 @@ class Terse(Blind):
 
     explains = False
 
-    def caption(self, photos):
+    def caption_batch(self, photos):
         return [Captioned("a dog", -0.5) for _ in photos]
 
 
@@ -109,7 +109,7 @@ def captioner(tmp_path_factory) -> Captioner:
     tokenizer = TokenizerSettings(kind="word", min_letters=1, min_count=1, oov="unk")
     parts = encoder, model, vocabulary, tokenizer, DECODING, "float32"
     export(PhotoCaptioner(*parts), str(folder / "export"))
-    return Captioner.load(str(folder / "export"))
+    return Captioner(str(folder / "export"))
 
 
 @pytest.fixture(scope="module")

@@ -193,7 +193,7 @@ def test_scores_and_export_are_of_the_tuned_encoder(records, trained, tmp_path):
     assert result.settings["encoders"][0]["weights"] == "own.keras, fine-tuned"
     assert source.info.digest != records.manifest.encoder.digest
     path = export(photo_captioner([trained], decoding), str(tmp_path / "export"))
-    for name, captioned in zip(ids, Captioner.load(path).caption(photos), strict=True):
+    for name, captioned in zip(ids, Captioner(path).caption(photos), strict=True):
         assert captioned.caption == result.captions[name]
         assert captioned.score == pytest.approx(result.likelihoods[name], abs=1e-4)
     card = model_card.describe([trained], decoding)
