@@ -11,7 +11,7 @@ setup: .venv/installed
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install -qq --editable '.[dev,serve]'
+	$(BIN)/python -m pip install -qq --editable '.[dev]'
 	touch $@
 
 # Every command a user would type, on drawings of our own.
@@ -29,7 +29,7 @@ test-slow: setup
 # Every stage once, with the oldest or newest libraries of .ci/*.txt.
 test-oldest test-newest: test-%:
 	$(PYTHON) -m venv build/$*
-	build/$*/bin/python -m pip install -qq -c .ci/$*.txt --editable . pytest
+	build/$*/bin/python -m pip install -qq -c .ci/$*.txt --editable '.[all]' pytest
 	build/$*/bin/python -m pytest tests/test_whole_path.py
 
 bench: setup

@@ -15,8 +15,8 @@ from records.storage.files import check_utf8
 
 # Scheme -> what must be importable, and what brings it.
 LIBRARIES = {
-    "s3": ("boto3", "tfcap[aws]"),
-    "gs": ("google.cloud.storage", "tfcap[gcp]"),
+    "s3": ("boto3", "apache-beam[aws]"),
+    "gs": ("google.cloud.storage", "apache-beam[gcp]"),
     "hdfs": ("hdfs", "apache-beam[hadoop]"),
     "azfs": ("azure.storage.blob", "apache-beam[azure]"),
 }

@@ -18,6 +18,7 @@ from apache_beam.options.pipeline_options_validator import PipelineOptionsValida
 from beam_jobs.runners.registry import runner_name
 from beam_jobs.runners.resource_hints import encoder_hints
 from records.errors import UserError
+from records.extras import install_command
 
 RUNNER = "DataflowRunner"
 CONSOLE = (
@@ -60,8 +61,8 @@ def missing_clients() -> Iterator[str]:
         from apache_beam.runners.dataflow.internal import apiclient  # noqa: F401
     except ImportError:
         yield (
-            f"--runner={RUNNER} needs Beam's clients for Google Cloud; install the "
-            "extra `gcp`: pip install 'tfcap[gcp]'"
+            f"--runner={RUNNER} needs Beam's clients for Google Cloud: "
+            f"{install_command('gcp')}"
         )
 
 

@@ -15,10 +15,9 @@ all connections are captioned in common batches in one thread, which keeps the e
 loop free. The package needs the extra `serve`.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from records.lazy_names import lazy_names
-from tfcap.serving.requirements import check_installed
 
 if TYPE_CHECKING:
     from tfcap.serving.app import create_app
@@ -26,10 +25,4 @@ if TYPE_CHECKING:
 
 __all__ = ["create_app", "serve"]
 
-_load = lazy_names(__name__, {"create_app": "app", "serve": "server"})
-
-
-def __getattr__(name: str) -> Any:
-    if name in __all__:
-        check_installed()
-    return _load(name)
+__getattr__ = lazy_names(__name__, {"create_app": "app", "serve": "server"})

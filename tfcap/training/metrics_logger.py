@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import tensorboard  # noqa: F401 - tf.summary.scalar is its
 import tensorflow as tf
 from rich.console import Console
 from rich.progress import (

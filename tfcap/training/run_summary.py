@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from records.extras import install_command
 from records.wording import counted
 from tfcap.training.state import TrainingState
 
@@ -98,5 +99,5 @@ def unused_gpus() -> str | None:
     number = len(os.listdir(NVIDIA_GPUS))
     return (
         f"{counted(number, 'NVIDIA GPU')} in this machine, and TensorFlow can use "
-        "none. Install CUDA's libraries: pip install 'tfcap[cuda]'"
+        f"none. Install CUDA's libraries: {install_command('cuda')}"
     )

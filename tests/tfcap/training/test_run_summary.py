@@ -59,7 +59,7 @@ def test_gpus_that_tensorflow_cannot_use(
     assert bool(hint) == has_hint
     if has_hint:
         assert hint.startswith("1 NVIDIA GPU in this machine")
-        assert "pip install 'tfcap[cuda]'" in hint
+        assert "pip install 'tensorflow[and-cuda]'" in hint
 
 
 def test_a_machine_without_gpus_gets_no_hint(monkeypatch, tmp_path):
