@@ -27,8 +27,8 @@ def load_recorded(manifest: Manifest, files: Mapping[str, str]) -> Encoder:
     Raises:
         UserError: There is no such encoder or file. The message says how to name it.
     """
-    made = parse_recipe(manifest.configuration, f"configuration in {FILE_NAME}")
-    config = moved(made.encoder, files)
+    recipe = parse_recipe(manifest.configuration, f"configuration in {FILE_NAME}")
+    config = moved(recipe.encoder, files)
     try:
         return load_encoder(config)
     except UserError as error:

@@ -60,7 +60,7 @@ def read_archive(path: str, name: str) -> tuple[Any, bytes]:
         raise UserError(
             f"encoder.model: {name} is neither a .keras file nor the directory of a "
             "SavedModel; weights of a network by name go to encoder.weights, an older "
-            "model file (.h5) must be saved anew: model.save('FILE.keras')"
+            "model file (.h5) must be saved again: model.save('FILE.keras')"
         )
     try:
         with zipfile.ZipFile(path) as archive:

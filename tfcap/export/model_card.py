@@ -47,12 +47,12 @@ def describe(
     workdir = members[0]
     configuration = workdir.config.model_dump(mode="json")
     template = resources.files("tfcap.export").joinpath("model_card.md")
-    found = [scores_of(members, split) for split in sharding.SPLITS]
+    scores = [scores_of(members, split) for split in sharding.SPLITS]
     return template.read_text("utf-8").format(
         tensorflow=".".join(tf.__version__.split(".")[:2]),
         data=data_of(workdir.manifest),
         licence=licence or NO_LICENCE,
-        scores="\n\n".join(filter(None, found))
+        scores="\n\n".join(filter(None, scores))
         or "None: `tfcap evaluate` had not been run when this was exported.",
         weights=weights_of(members, half),
         decoding=", ".join(f"{k} {v}" for k, v in decoding.model_dump().items()),

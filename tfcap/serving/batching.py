@@ -21,7 +21,7 @@ Run = Callable[[Sequence[bytes]], list]  # photos -> one result per photo
 
 @dataclass(eq=False)
 class Waiting:
-    """A photo in the queue, the function to run on it, and the future of its result."""
+    """A queued photo with the function to run on it and the future of its result."""
 
     run: Run
     photo: bytes
