@@ -51,10 +51,9 @@ from beam_jobs.sources import options as source_options
 from beam_jobs.transforms.build_stages import JoinAndPlan, ReadFacts, WriteRecords
 from beam_jobs.transforms.reuse_features import open_earlier
 from records import console
-from records.errors import UserError
 from records.format import manifest
 from records.format.schema import FeatureSpec
-from records.storage.files import is_directory
+from records.storage.photo_directory import check_directory
 from tfcap.config.encoder import EncoderConfig
 from tfcap.config.loading import load_config
 from tfcap.encoders import Encoder, load_encoder
@@ -134,8 +133,8 @@ def make_job(args: argparse.Namespace, check_inputs: bool = True) -> Job:
     """
     config = load_config(args.config, args.set)
     source = source_options.open_source(args, check_inputs)
-    if check_inputs and not is_directory(args.photos):
-        raise UserError(f"--photos: no directory {args.photos}")
+    if check_inputs:
+        check_directory(args.photos)
     encoder = load_encoder(config.encoder)
     job = Job(
         photos=args.photos,

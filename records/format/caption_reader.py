@@ -1,5 +1,6 @@
 """Reads a split's captions without its features and photos."""
 
+import functools
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ from records.batching import batched
 from records.errors import UserError
 from records.format import schema
 from records.format.column_reader import read_columns
-from records.format.record_set import RecordSet
+from records.format.record_set import RecordSet, decode_each
 from records.text.vocabulary import PAD_ID
 
 AT_ONCE = 1024  # records parsed at a time
@@ -83,14 +84,8 @@ def read_texts(records: RecordSet, split: str) -> Iterator[tuple[str, tuple[str,
     Raises:
         UserError: names shard and record number where the file is damaged.
     """
-    for path in records.shard_paths(split):
-        columns = schema.PHOTO_ID, schema.TEXT
-        for number, serialized in enumerate(read_columns(path, columns)):
-            try:
-                photo_id, captions = schema.decode_texts(serialized)
-            except UserError as error:
-                raise UserError(f"{path}: record {number}: {error}") from None
-            yield photo_id, captions
+    read = functools.partial(read_columns, columns=(schema.PHOTO_ID, schema.TEXT))
+    return decode_each(records.shard_paths(split), read, schema.decode_texts)
 
 
 def read_ids(records: RecordSet, split: str) -> CaptionIds:

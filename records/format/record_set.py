@@ -1,8 +1,9 @@
 """Opens a record set after checking its files against its manifest."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from records.console import short_digest
 from records.errors import UserError
@@ -13,6 +14,8 @@ from records.storage.base import BLOCK
 from records.storage.files import file_sizes
 from records.text import vocabulary as vocabulary_module
 from records.text.vocabulary import Vocabulary
+
+Decoded = TypeVar("Decoded")
 
 
 @dataclass(frozen=True)
@@ -67,12 +70,9 @@ class RecordSet:
             UserError: the split holds no photo, or a record is damaged; names its shard
                 and its number.
         """
-        for path in self.shard_paths(split):
-            for number, serialized in enumerate(read_shard(path)):
-                try:
-                    yield decode(serialized, self.manifest.features)
-                except UserError as error:
-                    raise UserError(f"{path}: record {number}: {error}") from None
+        features = self.manifest.features
+        paths = self.shard_paths(split)
+        return decode_each(paths, read_shard, lambda record: decode(record, features))
 
 
 def check_vocabulary(directory: str, manifest: Manifest) -> Vocabulary:
@@ -96,6 +96,30 @@ def check_size(directory: str, shard: ShardInfo, size: int | None) -> None:
             f"shard {path} has {size} bytes; the manifest says {shard.bytes}. "
             "It is truncated or from another build."
         )
+
+
+def decode_each(
+    paths: Iterable[str],
+    read: Callable[[str], Iterable[bytes]],
+    decode_one: Callable[[bytes], Decoded],
+) -> Iterator[Decoded]:
+    """Yields what shards hold.
+
+    Args:
+        paths: of the shards.
+        read: yields the serialised records of a shard, by its path.
+        decode_one: decodes a record.
+
+    Raises:
+        UserError: a record cannot be read or decoded; names its shard and its number.
+    """
+    for path in paths:
+        for number, serialized in enumerate(read(path)):
+            try:
+                decoded = decode_one(serialized)
+            except UserError as error:
+                raise UserError(f"{path}: record {number}: {error}") from None
+            yield decoded
 
 
 def read_shard(path: str) -> Iterator[bytes]:
