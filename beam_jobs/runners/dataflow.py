@@ -85,7 +85,7 @@ def missing_options(options: PipelineOptions) -> Iterator[str]:
     if not (image or setup.setup_file or setup.extra_packages):
         yield (
             f"--sdk_container_image: {RUNNER}'s own image has neither tfcap nor "
-            "TensorFlow; build one as deploy/dataflow/README.md says, and name it"
+            "TensorFlow; build one as docs/guides/dataflow.md says, and name it"
         )
 
 

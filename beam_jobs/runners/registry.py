@@ -11,7 +11,7 @@ from apache_beam.options.pipeline_options import PipelineOptions, StandardOption
 from records.console import suggest
 from records.errors import UserError
 
-# In this process. `DirectRunner` stands for `FnApiRunner`: `beam_jobs/README.md`.
+# In this process. `DirectRunner` stands for `FnApiRunner`: `docs/guides/build.md`.
 LOCAL = (None, "DirectRunner", "FnApiRunner")
 # A test compares every byte of the output with that of a local run.
 TESTED = ("DirectRunner", "FnApiRunner", "PrismRunner", "FlinkRunner", "SparkRunner")

@@ -32,7 +32,7 @@ def search(
 
     Args:
         model: A model, or an `Ensemble` of several.
-        features: Features of the photos, float32 [photos, *shape]; or a list of those
+        features: Features of the photos, float32 [photos, ...]; or a list of those
             of each model of an ensemble.
         config: Settings of the search.
         vocabulary: The model's vocabulary.
