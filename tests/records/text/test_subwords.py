@@ -102,7 +102,7 @@ def test_a_word_of_any_length_is_cut():
 
 
 ROOT = Path(__file__).parents[3]
-DATA = Path(os.environ.get("TFCAP_DATA", ROOT.parent / "shared" / "data"))
+DATA = Path(os.environ.get("TFCAP_DATA", "no TFCAP_DATA"))
 TEXT = DATA / "flickr8k" / "text"
 
 
