@@ -12,7 +12,7 @@ from records.verification.feature_check import SampleRequest
 from records.verification.verifier import verify
 
 ROOT = Path(__file__).parents[2]
-DATA = Path(os.environ.get("TFCAP_DATA", "no TFCAP_DATA"))
+DATA = Path(os.environ.get("TFCAP_DATA", "TFCAP_DATA"))
 TEXT = DATA / "flickr8k" / "text"
 WEIGHTS = DATA / "encoders" / "mobilenet_1_0_224_no_top.weights.h5"
 

@@ -10,8 +10,7 @@ import pytest
 from records.text.tokenizer import Tokenizer, TokenizerSettings
 from records.text.vocabulary import Vocabulary
 
-ROOT = Path(__file__).parents[3]
-DATA = Path(os.environ.get("TFCAP_DATA", "no TFCAP_DATA"))
+DATA = Path(os.environ.get("TFCAP_DATA", "TFCAP_DATA"))
 TEXT = DATA / "flickr8k" / "text"
 CAPTIONS = TEXT / "Flickr8k.token.txt"
 ODD = "2258277193_586949ec62.jpg.1"

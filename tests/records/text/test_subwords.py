@@ -101,8 +101,7 @@ def test_a_word_of_any_length_is_cut():
     assert row == ["d", *["##o"] * 5000]
 
 
-ROOT = Path(__file__).parents[3]
-DATA = Path(os.environ.get("TFCAP_DATA", "no TFCAP_DATA"))
+DATA = Path(os.environ.get("TFCAP_DATA", "TFCAP_DATA"))
 TEXT = DATA / "flickr8k" / "text"
 
 

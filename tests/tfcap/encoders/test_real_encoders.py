@@ -12,8 +12,7 @@ from own_models import own
 from tfcap.config.encoder import NetworkConfig
 from tfcap.encoders import load_encoder
 
-ROOT = Path(__file__).parents[3]
-DATA = Path(os.environ.get("TFCAP_DATA", "no TFCAP_DATA"))
+DATA = Path(os.environ.get("TFCAP_DATA", "TFCAP_DATA"))
 PHOTOS, WEIGHTS = DATA / "flickr8k" / "images", DATA / "encoders"
 MOBILENET = WEIGHTS / "mobilenet_1_0_224_no_top.weights.h5"
 INCEPTION = WEIGHTS / "inception_v3_to_mixed8.weights.h5"

@@ -12,7 +12,7 @@ from records.errors import UserError
 from tfcap.metrics import ptb_tables
 from tfcap.metrics.ptb_tokenizer import LINE_ENDS, tokenize
 
-DATA = Path(os.environ.get("TFCAP_DATA", "no TFCAP_DATA"))
+DATA = Path(os.environ.get("TFCAP_DATA", "TFCAP_DATA"))
 FLICKR8K = DATA / "flickr8k" / "text" / "Flickr8k.token.txt"
 needs_java = pytest.mark.skipif(not shutil.which("java"), reason="there is no java")
 # What PTBTokenizer 3.4.1 makes of each, punctuation dropped.
