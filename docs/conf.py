@@ -25,7 +25,7 @@ extensions = [
 ]
 html_theme = "furo"
 html_title = "tfcap"
-exclude_patterns = ["_build", "**/.ipynb_checkpoints"]
+exclude_patterns = ["reference/generated/recipes.md", "**/.ipynb_checkpoints"]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 nb_execution_mode = "off"  # `make notebooks` runs them

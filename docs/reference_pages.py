@@ -19,6 +19,7 @@ from pydantic.fields import FieldInfo
 
 from tfcap.cli.main import make_parser
 from tfcap.config.experiment import Config
+from tfcap.config.recipes import list_recipes
 from tfcap.config.serving import ServingConfig
 
 NAMES = {
@@ -41,7 +42,11 @@ codes: 0 finished, 1 failed, 2 wrong usage, 75 stopped and resumable, 130 Ctrl-C
 
 def write_pages(directory: Path) -> None:
     directory.mkdir(parents=True, exist_ok=True)
-    pages = {"configuration.md": configuration_page(), "commands.md": commands_page()}
+    pages = {
+        "configuration.md": configuration_page(),
+        "commands.md": commands_page(),
+        "recipes.md": recipes_table(),
+    }
     for name, text in pages.items():
         (directory / name).write_text(text, encoding="utf-8")
 
@@ -121,6 +126,17 @@ def default(field: FieldInfo) -> str:
         return "required"
     value = field.get_default(call_default_factory=True)
     return "" if isinstance(value, BaseModel) else f"`{json.dumps(value)}`"
+
+
+def recipes_table() -> str:
+    names = ("trains", "cider", "minutes", "disk", "weights")
+    lines = ["| recipe | trains | CIDEr, percent | minutes | disk | weights |"]
+    lines += ["|---|---|---|---|---|---|"]
+    for name, recipe in list_recipes().items():
+        figures = (getattr(recipe, field) for field in names)
+        cells = ("-" if figure is None else str(figure) for figure in figures)
+        lines.append(f"| `{name}` | " + " | ".join(cells) + " |")
+    return "\n".join([*lines, ""])
 
 
 def commands_page() -> str:

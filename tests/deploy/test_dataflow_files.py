@@ -25,6 +25,7 @@ except ImportError:  # Python 3.10
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deploy" / "dataflow"
+PAGE = ROOT / "docs/guides/dataflow.md"
 METADATA = json.loads((FOLDER / "metadata.json").read_text())
 PARAMETERS = {parameter["name"]: parameter for parameter in METADATA["parameters"]}
 DOCKERFILE = (FOLDER / "Dockerfile").read_text()
@@ -166,7 +167,7 @@ def test_beam_has_every_option_of_the_files(path):
     assert "--experiments=no_use_multiple_sdk_containers" in read_flags(str(path))
 
 
-@pytest.mark.parametrize("path", [FOLDER / "README.md", ROOT / "configs/dataflow.yaml"])
+@pytest.mark.parametrize("path", [PAGE, ROOT / "configs/dataflow.yaml"])
 def test_the_commands_that_are_shown_are_right_usage(path):
     shown = commands(path.read_text())
     assert shown
@@ -179,7 +180,7 @@ def test_the_commands_that_are_shown_are_right_usage(path):
 
 
 def test_the_template_shown_is_given_its_parameters():
-    text = (FOLDER / "README.md").read_text()
+    text = PAGE.read_text()
     shown = re.findall(r"--parameters (\S+)", re.sub(r"\\\n\s*", "", text))
     given = dict(pair.split("=", 1) for one in shown for pair in one.split(","))
     needed = {name for name, p in PARAMETERS.items() if not p["isOptional"]}
@@ -204,7 +205,7 @@ def test_the_image_has_one_python_that_the_project_supports():
 
 def test_the_image_installs_extras_that_there_are():
     extras = PROJECT["optional-dependencies"]
-    text = DOCKERFILE + (FOLDER / "README.md").read_text()
+    text = DOCKERFILE + PAGE.read_text()
     for named in re.findall(r"EXTRAS=(\S+)", text):
         assert set(named.strip("`").split(",")) <= set(extras)
 
