@@ -18,7 +18,9 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from tfcap.cli.main import make_parser
+from tfcap.config.encoder import ENCODERS
 from tfcap.config.experiment import Config
+from tfcap.config.model import MODELS
 from tfcap.config.recipes import list_recipes
 from tfcap.config.serving import ServingConfig
 
@@ -26,6 +28,8 @@ NAMES = {
     str: "text", int: "whole number", float: "number", bool: "true or false",
     list: "list", tuple: "list", dict: "mapping", NoneType: "null",
 }  # fmt: skip
+FORMS = {model: f"name: {name}" for name, model in MODELS.items()}
+FORMS |= {model: name for name, model in ENCODERS.items()}
 CONFIGURATION = """# Configuration keys
 
 A configuration is a YAML file of these sections. `--set` sets a key on the command
@@ -66,9 +70,8 @@ def walk(path: str, model: type[BaseModel]) -> Iterator[tuple[str, type[BaseMode
         below = models_of(field.annotation)
         for section in below:
             label = f"{path}.{name}".strip(".")
-            kind = section.model_fields.get("name")
-            if len(below) > 1 and kind is not None:
-                label += f" (name: {kind.default})"
+            if len(below) > 1:
+                label += f", {FORMS[section]}"
             yield from walk(label, section)
 
 
@@ -84,6 +87,8 @@ def section_text(path: str, model: type[BaseModel]) -> str:
     lines += ["| key | type | default | meaning |", "|---|---|---|---|"]
     described = meanings(model)
     for name, field in model.model_fields.items():
+        if field.annotation is NoneType:
+            continue  # a key of another form
         cells = (f"`{name}`", type_name(field.annotation), default(field))
         lines.append("| " + " | ".join(map(cell, (*cells, described.get(name)))) + " |")
     return "\n".join([*lines, ""])
