@@ -191,8 +191,7 @@ def test_the_image_has_the_beam_that_is_tested():
     version = argument("BEAM_VERSION")
     assert version == apache_beam.__version__
     (range_,) = (
-        Requirement(line).specifier
-        for line in PROJECT["optional-dependencies"]["beam"]
+        Requirement(line).specifier for line in PROJECT["optional-dependencies"]["beam"]
     )
     assert version in range_
 

@@ -11,9 +11,6 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.python.framework.convert_to_constants import (
-    convert_variables_to_constants_v2,
-)
 
 from records.errors import UserError
 from records.format.manifest import EncoderInfo
@@ -31,6 +28,7 @@ from tfcap.encoders import (
 )
 from tfcap.encoders.backbone import Backbone, on_one_line
 from tfcap.images.decoding import read_photo
+from tfcap.tensorflow_internals import convert_variables_to_constants_v2
 
 # This text is part of the digest and must not change, or all records would have to be
 # built again. It does not name GIFs of several frames, BMP and EXIF orientation, which

@@ -15,7 +15,8 @@ from tensorflow.core.framework.graph_pb2 import GraphDef
 from tensorflow.core.framework.node_def_pb2 import NodeDef
 from tensorflow.core.protobuf.config_pb2 import ConfigProto
 from tensorflow.core.protobuf.meta_graph_pb2 import CollectionDef
-from tensorflow.python.grappler.tf_optimizer import OptimizeGraph
+
+from tfcap.tensorflow_internals import OptimizeGraph
 
 LARGE = 1024  # numbers; smaller constants are settings as often as weights
 LARGEST = 65504.0  # of float16

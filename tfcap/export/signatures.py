@@ -18,9 +18,6 @@ says why; the error of every other photo is empty.
 from collections.abc import Callable
 
 import tensorflow as tf
-from tensorflow.python.framework.convert_to_constants import (
-    convert_variables_to_constants_v2,
-)
 
 from records.text.tokenizer_config import TokenizerSettings
 from records.text.vocabulary import END_ID, PAD_ID, Vocabulary
@@ -30,6 +27,7 @@ from tfcap.encoders import Encoder
 from tfcap.export.shared_weights import SharedWeights
 from tfcap.images.decoding import read_what_can_be
 from tfcap.models.base import CaptioningModel
+from tfcap.tensorflow_internals import convert_variables_to_constants_v2
 
 Outputs = dict[str, tf.Tensor]
 PHOTOS = tf.TensorSpec([None], tf.string, "image_bytes")

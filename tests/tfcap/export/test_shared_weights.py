@@ -5,9 +5,6 @@ import pytest
 import tensorflow as tf
 from graphs import nodes_of
 from small_encoders import DECODING, jpeg
-from tensorflow.python.framework.convert_to_constants import (
-    convert_variables_to_constants_v2,
-)
 
 from tfcap.export import (
     export,
@@ -15,6 +12,7 @@ from tfcap.export import (
     shared_weights,
 )
 from tfcap.export.shared_weights import SharedWeights
+from tfcap.tensorflow_internals import convert_variables_to_constants_v2
 
 
 def test_half_weights_move_scores_but_little(trained, captioner, monkeypatch):
