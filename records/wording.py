@@ -1,6 +1,6 @@
 """Numbers and values as a person reads them, on pages and in tables."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -13,13 +13,14 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" + "s" * (number != 1)
 
 
-def percent(fraction: float) -> str:
-    """Returns a fraction in percent, without the sign.
+def percent(fraction: float, interval: Sequence[float] | None = None) -> str:
+    """Returns a fraction in percent, without the sign, and its interval if it has one.
 
-    >>> percent(0.5)
-    '50.0'
+    >>> percent(0.5), percent(0.636, (0.619, 0.652))
+    ('50.0', '63.6 (61.9 to 65.2)')
     """
-    return f"{100 * fraction:.1f}"
+    text = f"{100 * fraction:.1f}"
+    return f"{text} ({' to '.join(map(percent, interval))})" if interval else text
 
 
 def mebibytes(size: int) -> str:

@@ -31,4 +31,5 @@ def test_values_are_read_without_brackets(value, expected):
 
 
 def test_units():
+    assert percent(0.636, (0.619, 0.652)) == "63.6 (61.9 to 65.2)"
     assert percent(0.1234) == "12.3" and mebibytes(3 << 30) == "3,072.0"

@@ -9,9 +9,10 @@ from rich.table import Table
 from records.console import number_table
 from records.errors import UserError
 from records.wording import percent
-from tfcap.metrics import bootstrap
-from tfcap.metrics.bootstrap import Difference, Result, check_same_photos
+from tfcap.metrics import bootstrap, scoring
+from tfcap.metrics.bootstrap import Difference, check_same_photos
 from tfcap.metrics.coco_format import Captions, References, read_results
+from tfcap.metrics.scoring import Scores
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Comparison:
     differences: dict[str, Difference]
 
     @classmethod
-    def of(cls, this: Result, references: References, earlier: Earlier) -> "Comparison":
+    def of(cls, this: Scores, references: References, earlier: Earlier) -> "Comparison":
         """Compares two results.
 
         Raises:
@@ -59,7 +60,7 @@ class Comparison:
         """
         check_same_photos(set(references), set(earlier.captions))
         check_same_references(references, earlier)
-        other = Result.of(earlier.captions, references)
+        other = scoring.score(earlier.captions, references)
         return cls(earlier.path, bootstrap.compare(this, other))
 
     def summary(self) -> dict[str, Any]:

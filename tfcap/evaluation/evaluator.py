@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from importlib.metadata import version
 from typing import Any
 
@@ -25,7 +26,7 @@ from tfcap.decoding.ensemble import Ensemble
 from tfcap.evaluation.comparison import Comparison, Earlier
 from tfcap.evaluation.gallery import Entry, write_gallery
 from tfcap.metrics import java, scoring
-from tfcap.metrics.bootstrap import Result
+from tfcap.metrics.bootstrap import Interval, intervals
 from tfcap.metrics.coco_format import (
     REFERENCES,
     RESULTS,
@@ -66,10 +67,16 @@ class Evaluation:
     java: JavaScores = field(default_factory=JavaScores)
     comparison: Comparison | None = None
 
+    @cached_property
+    def intervals(self) -> dict[str, Interval]:
+        """The 95 % confidence interval of each score, those by Java excluded."""
+        return intervals(self.scores)
+
     def summary(self) -> dict[str, Any]:
         """Returns the object that `tfcap evaluate --json` prints."""
         summary = {
             "scores": self.scores.corpus,
+            "intervals": self.intervals,
             "shuffled_photos": self.mismatched_scores.corpus,
             "java": self.java.summary(),
             "captions": scoring.describe(self.captions),
@@ -97,8 +104,7 @@ class Evaluation:
         Raises:
             UserError: The earlier result has other photos or references.
         """
-        this = Result.of(self.captions, self.references, self.scores)
-        comparison = Comparison.of(this, self.references, earlier)
+        comparison = Comparison.of(self.scores, self.references, earlier)
         return replace(self, comparison=comparison)
 
 
@@ -307,7 +313,8 @@ def save_gallery(evaluation: Evaluation, photos: str, folder: str) -> str:
 
 def score_table(evaluation: Evaluation) -> Table:
     """Returns a table of the scores beside those of the control, in percent."""
-    table = number_table("percent", "photos in order", "photos shuffled")
-    for name, pair in evaluation.rows().items():
-        table.add_row(name, *map(percent, pair))
+    table = number_table("percent", "photos in order (95 %)", "photos shuffled")
+    for name, (score, control) in evaluation.rows().items():
+        interval = evaluation.intervals.get(name)
+        table.add_row(name, percent(score, interval), percent(control))
     return table

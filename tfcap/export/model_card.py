@@ -16,6 +16,7 @@ from records.errors import UserError
 from records.format import sharding
 from records.format.manifest import Manifest
 from records.storage.files import exists, read_file
+from records.wording import percent
 from tfcap.config.decoding import DecodingConfig
 from tfcap.runs.ensemble import SCORES, results_folder
 from tfcap.runs.workdir import Workdir
@@ -109,17 +110,19 @@ def scores_of(members: Sequence[Workdir], split: str) -> str:
 
 def table(split: str, results: dict[str, Any]) -> str:
     settings = results["settings"]
-    controls = results["shuffled_photos"]
-    rows = [
-        f"| {name} | {100 * value:.1f} | {100 * controls[name]:.1f} |"
+    controls, intervals = results["shuffled_photos"], results.get("intervals", {})
+    cells = [
+        (name, percent(value, intervals.get(name)), percent(controls[name]))
         for name, value in results["scores"].items()
     ]
+    rows = [f"| {' | '.join(row)} |" for row in cells]
     text = (
         f"Split {split}, {settings['photos']:,} photos with {settings['references']:,} "
         f"references, in percent, by `tfcap evaluate`: beam width "
         f"{settings['beam_width']}, length exponent {settings['length_exponent']}, "
         f"seed {listed(settings['seeds'])}, {listed(settings['checkpoints'])}. Scorer: "
-        f"{settings['scorer']}. Beside them, the same captions on other photos."
+        f"{settings['scorer']}. In brackets, 95 % intervals. Beside them, the same "
+        "captions on other photos."
     )
     head = ["| | photos in order | photos shuffled |", "|---|---|---|"]
     return "\n".join([text, "", *head, *rows])

@@ -1,15 +1,15 @@
-"""Paired bootstrap test of the difference of two results over the same photos.
+"""Bootstrap over photos: intervals of scores, and of the difference of two results.
 
-Photos are drawn with replacement, the same ones for both results, and the difference of
-the scores is computed for each sample. CIDEr and ROUGE-L are means over the photos of
-the sample (IDF weights are kept from the full set); BLEU is recomputed as corpus BLEU
-of each sample.
+Photos are drawn with replacement, and the scores are computed for each sample. CIDEr
+and ROUGE-L are means over the photos of the sample (IDF weights are kept from the full
+set); BLEU is recomputed as corpus BLEU of each sample. Two results are compared on the
+same samples.
 
 Source: Koehn, "Statistical Significance Tests for Machine Translation Evaluation",
 EMNLP 2004.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,9 +19,12 @@ from tfcap.metrics import scoring
 from tfcap.metrics.scoring import Scores
 
 RESAMPLES, SEED, AT_A_TIME = 10_000, 0, 500
+ENDS = (0.025, 0.975)  # of a 95 % interval
 ORDERS = 4
 BLEUS, MEANS = scoring.NAMES[:ORDERS], scoring.NAMES[ORDERS:]
 TINY, SMALL = 1e-15, 1e-9  # coco-caption's guards against 0 / 0
+
+Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class Difference:
 
     this: float
     other: float
-    interval: tuple[float, float]
+    interval: Interval
     p: float
 
     @property
@@ -45,47 +48,63 @@ class Difference:
         return self.this - self.other
 
 
-@dataclass(frozen=True)
-class Result:
-    """The scores of a result and the counts behind its BLEU, by photo.
+def intervals(scores: Scores) -> dict[str, Interval]:
+    """Returns the 95 % confidence interval of each score, as fractions, by name."""
+    (samples,) = resample(scores)
+    return {name: interval_of(samples[name]) for name in scoring.NAMES}
 
-    Attributes:
-        scores: The scores.
-        statistics: Counts (`bleu_statistics`), float64 [photos, 2 * 4 + 2].
+
+def interval_of(samples: np.ndarray) -> Interval:
+    """Returns the interval that holds 95 % of the samples, float64 [samples]."""
+    low, high = np.quantile(samples, ENDS).tolist()
+    return low, high
+
+
+def resample(*results: Scores) -> list[dict[str, np.ndarray]]:
+    """Returns the scores of each result on `RESAMPLES` samples of its photos.
+
+    The samples are a function of the number of photos, and are the same for all
+    results.
+
+    Returns:
+        For each result the scores of the samples, float64 [samples], by name.
     """
+    tables = [photo_table(scores) for scores in results]
+    batches = [
+        [scores_of(counts, table) for table in tables]
+        for counts in draw(len(tables[0]))
+    ]
+    return [
+        dict(zip(scoring.NAMES, np.concatenate(parts, 1))) for parts in zip(*batches)
+    ]
 
-    scores: Scores
-    statistics: np.ndarray
 
-    @classmethod
-    def of(
-        cls,
-        captions: Mapping[str, str],
-        references: Mapping[str, Sequence[str]],
-        scores: Scores | None = None,
-    ) -> "Result":
-        """Returns the result of captions and references of the same photos.
+def draw(photos: int) -> Iterator[np.ndarray]:
+    """Yields how often each photo is in each sample, float64 [AT_A_TIME, photos]."""
+    random, share = np.random.default_rng(SEED), np.full(photos, 1 / photos)
+    for _ in range(0, RESAMPLES, AT_A_TIME):
+        yield random.multinomial(photos, share, AT_A_TIME).astype(np.float64)
 
-        Args:
-            captions: Photo id -> caption.
-            references: Photo id -> references.
-            scores: Scores of the captions, if they are known.
-        """
-        return cls(
-            scores or scoring.score(captions, references),
-            scoring.bleu_statistics(captions, references).astype(np.float64),
-        )
 
-    def resampled(self, counts: np.ndarray) -> dict[str, np.ndarray]:
-        """Returns the scores of samples, float64 [samples], by name.
+def photo_table(scores: Scores) -> np.ndarray:
+    """Returns BLEU's counts and the other scores of each photo, float64 [photos, 12].
 
-        Args:
-            counts: How often each photo is in each sample, float64 [samples, photos].
-        """
-        each = [[row[name] for name in MEANS] for row in self.scores.per_photo.values()]
-        sums = counts @ np.hstack([self.statistics, each])
-        means = sums[:, -len(MEANS) :].T / counts.shape[1]
-        return dict(zip(BLEUS, bleu(sums[:, : -len(MEANS)]))) | dict(zip(MEANS, means))
+    The scores of a sample follow from the sums of its columns.
+    """
+    means = [[row[name] for name in MEANS] for row in scores.per_photo.values()]
+    return np.hstack([scores.bleu_counts, means])
+
+
+def scores_of(counts: np.ndarray, table: np.ndarray) -> np.ndarray:
+    """Returns the scores of samples, in the order of `NAMES`, float64 [6, samples].
+
+    Args:
+        counts: How often each photo is in each sample, float64 [samples, photos].
+        table: The photos (`photo_table`), float64 [photos, 12].
+    """
+    sums = counts @ table
+    means = sums[:, -len(MEANS) :].T / counts.shape[1]
+    return np.stack([*bleu(sums[:, : -len(MEANS)]), *means])
 
 
 def bleu(statistics: np.ndarray) -> list[np.ndarray]:
@@ -98,33 +117,20 @@ def bleu(statistics: np.ndarray) -> list[np.ndarray]:
     return [np.exp(logs[:, n] / (n + 1) + brevity) for n in range(ORDERS)]
 
 
-def compare(this: Result, other: Result) -> dict[str, Difference]:
+def compare(this: Scores, other: Scores) -> dict[str, Difference]:
     """Returns the difference between two results, by name of the score.
 
     Raises:
         UserError: The results have different photos.
     """
-    check_same_photos(set(this.scores.per_photo), set(other.scores.per_photo))
-    batches = list(differences(this, other, photos=len(this.statistics)))
+    check_same_photos(set(this.per_photo), set(other.per_photo))
+    these, others = resample(this, other)
     return {
         name: difference_of(
-            np.concatenate([batch[name] for batch in batches]),
-            this.scores.corpus[name],
-            other.scores.corpus[name],
+            these[name] - others[name], this.corpus[name], other.corpus[name]
         )
         for name in scoring.NAMES
     }
-
-
-def differences(
-    this: Result, other: Result, photos: int
-) -> Iterator[dict[str, np.ndarray]]:
-    """Yields the differences of all samples, some at a time, from a fixed seed."""
-    random, share = np.random.default_rng(SEED), np.full(photos, 1 / photos)
-    for _ in range(0, RESAMPLES, AT_A_TIME):
-        counts = random.multinomial(photos, share, AT_A_TIME).astype(np.float64)
-        scores, others = this.resampled(counts), other.resampled(counts)
-        yield {name: scores[name] - others[name] for name in scores}
 
 
 def difference_of(samples: np.ndarray, this: float, other: float) -> Difference:
@@ -135,10 +141,10 @@ def difference_of(samples: np.ndarray, this: float, other: float) -> Difference:
         this: Score of this result.
         other: Score of the other result.
     """
-    low, high = np.quantile(samples, [0.025, 0.975]).tolist()
     # The result itself counts as one more sample, so that no p is 0.
     tails = [(np.sum(t) + 1) / (len(samples) + 1) for t in (samples <= 0, samples >= 0)]
-    return Difference(this, other, (low, high), float(min(1, 2 * min(tails))))
+    p = float(min(1, 2 * min(tails)))
+    return Difference(this, other, interval_of(samples), p)
 
 
 def check_same_photos(this: set[str], other: set[str]) -> None:

@@ -11,17 +11,17 @@ letters of the references belong to such a script, each character counts as a wo
 import random
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
-from pycocoevalcap.bleu.bleu import Bleu
 from pycocoevalcap.bleu.bleu_scorer import BleuScorer
 from pycocoevalcap.cider.cider import Cider
 from pycocoevalcap.rouge.rouge import Rouge
 
 from records.errors import UserError
 from records.text.scripts import unspaced_fraction
+from records.wording import counted
 from tfcap.metrics.ptb_tokenizer import tokenize
 
 WORD, CHARACTER = "word", "character"
@@ -39,12 +39,17 @@ class Scores:
             common n-gram is small, not zero, because coco-caption smooths it.
         unit: Unit of the n-grams, `word` or `character`.
         differs: Why coco-caption would compute other scores from the same files.
+        bleu_counts: The counts behind BLEU (`count_for_bleu`), int64 [photos, 10], in
+            the order of `per_photo`.
     """
 
     corpus: dict[str, float]
     per_photo: dict[str, dict[str, float]]
     unit: str = WORD
     differs: tuple[str, ...] = ()
+    bleu_counts: np.ndarray = field(
+        default_factory=lambda: np.empty([0, 10], int), compare=False, repr=False
+    )
 
 
 class Texts(NamedTuple):
@@ -115,29 +120,34 @@ def score(
     """
     texts = normalized(captions, references)
     pair = texts.references, texts.captions
-    bleu, bleu_each = Bleu(4).compute_score(*pair, verbose=0)
+    bleu_scorer = make_bleu_scorer(texts)
+    bleu, bleu_each = bleu_scorer.compute_score("closest")
     rouge, rouge_each = Rouge().compute_score(*pair)
     cider, cider_each = Cider().compute_score(*pair)
     each = zip(*bleu_each, rouge_each, cider_each)
     per_photo = {photo: _named(row) for photo, row in zip(texts.captions, each)}
     corpus = _named([*bleu, rouge, cider])
-    return Scores(corpus, per_photo, texts.unit, texts.differs)
+    bleu_counts = count_for_bleu(bleu_scorer)
+    return Scores(corpus, per_photo, texts.unit, texts.differs, bleu_counts)
 
 
-def bleu_statistics(
-    captions: Mapping[str, str], references: Mapping[str, Sequence[str]]
-) -> np.ndarray:
+def make_bleu_scorer(texts: Texts) -> BleuScorer:
+    """Returns coco-caption's scorer with every caption and its references."""
+    scorer = BleuScorer(n=4)
+    for photo, (caption,) in texts.captions.items():
+        scorer += (caption, texts.references[photo])
+    return scorer
+
+
+def count_for_bleu(scorer: BleuScorer) -> np.ndarray:
     """Returns the counts behind BLEU, int64 [photos, 10], in the order of photo ids.
 
     They are the matching n-grams of 1 to 4 words, all n-grams, the words of the
     caption, and the words of the reference of the closest length. Corpus BLEU is
     computed from their sums over photos.
     """
-    texts = normalized(captions, references)
-    scorer, rows = BleuScorer(n=4), []
-    for photo, (caption,) in texts.captions.items():
-        scorer += (caption, texts.references[photo])
-        counts = scorer.ctest[-1]
+    rows = []
+    for counts in scorer.ctest:
         words = counts["testlen"]
         nearest = min((abs(length - words), length) for length in counts["reflen"])[1]
         rows.append([*counts["correct"], *counts["guess"], words, nearest])
@@ -201,7 +211,7 @@ def normalized(
     )
     reasons = [reason for reason in dict.fromkeys((differs, captions_differ)) if reason]
     if wordless := rows.count(""):
-        reasons.append(f"{wordless} reference(s) without a word are left out here")
+        reasons.append(f"{counted(wordless, 'wordless reference')} left out here")
     return Texts(
         split_references,
         {photo: [text] for photo, text in zip(split_references, split_captions)},
@@ -232,7 +242,9 @@ def _require_same_photos(captioned: set[str], referenced: set[str]) -> None:
     ):
         if missing := sorted(photos - others):
             raise UserError(
-                f"{len(missing)} photo(s) with {problem}, the first {missing[0]!r}; "
-                f"{len(captioned)} photos have a caption, {len(referenced)} have "
-                "references. Score captions against the split they were made for."
+                f"{counted(len(missing), 'photo')} with {problem}, the first "
+                f"{missing[0]!r}; there are captions of "
+                f"{counted(len(captioned), 'photo')} and references of "
+                f"{counted(len(referenced), 'photo')}. Score captions against the "
+                "split they were made for."
             )

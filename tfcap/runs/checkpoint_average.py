@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from records.errors import UserError
 from records.storage.files import is_empty
+from records.wording import counted
 from tfcap.models import build_model
 from tfcap.models.base import CaptioningModel
 from tfcap.runs import checkpoints
@@ -58,7 +59,7 @@ def newest_states(run: Workdir, count: int, kind: Kind) -> dict[int, str]:
         if len(taken) == count:
             return taken
     raise UserError(
-        f"{store.folder} holds {len(taken)} checkpoint(s) that can be averaged, not "
+        f"{store.folder} holds {counted(len(taken), 'checkpoint')} to average, not "
         f"{count}. Train with --set training.keep_checkpoints={count}, or average fewer"
     )
 

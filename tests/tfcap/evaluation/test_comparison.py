@@ -7,11 +7,11 @@ import pytest
 from records.errors import UserError
 from tfcap.cli import main
 from tfcap.evaluation.comparison import Comparison, Earlier
-from tfcap.metrics.bootstrap import Result
+from tfcap.metrics import scoring
 
 REFERENCES = {"a": ("a dog runs", "a dog"), "b": ("two cats sleep", "cats")}
 CAPTIONS = {"a": "a dog runs", "b": "two cats"}
-THIS = Result.of(CAPTIONS, REFERENCES)
+THIS = scoring.score(CAPTIONS, REFERENCES)
 
 
 def test_its_table_and_summary():

@@ -139,6 +139,9 @@ def test_json_is_one_object_and_nothing_else(trained, capsys, tmp_path):
         "cider",
     }
     assert content["settings"]["beam_width"] == 1
+    assert set(content["intervals"]) == set(content["scores"])
+    for name, (low, high) in content["intervals"].items():
+        assert low <= content["scores"][name] <= high
     assert "gallery: " in err
     page = (tmp_path / "gallery/index.html").read_text()
     assert 'alt="Photo dev0.jpg"' in page  # found in a folder below
@@ -168,6 +171,7 @@ def test_the_table_names_what_was_scored(trained, capsys):
         "empty_captions: 0",
     ):
         assert text in out
+    assert re.search(r"cider +│ +\d+\.\d \(\d+\.\d to \d+\.\d\) │ +\d+\.\d │", out)
     assert not re.search(r"[\[({]['\"]|None|\(\)", out)
 
 

@@ -17,6 +17,9 @@ def test_scores_on_the_model_card():
     found = {"scores": {"cider": 0.5}, "shuffled_photos": {"cider": 0.125}}
     text = model_card.table("dev", {**found, "settings": settings})
     assert "| cider | 50.0 | 12.5 |" in text and "7 photos with 14 ref" in text
+    found["intervals"] = {"cider": [0.4, 0.6]}
+    text = model_card.table("dev", {**found, "settings": settings})
+    assert "| cider | 50.0 (40.0 to 60.0) | 12.5 |" in text
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"settings": {"photos": 7}}'])
