@@ -3,10 +3,10 @@
 import argparse
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from records.console import add_command
+from records.console import add_command, print_plain
 from records.tensorflow_logging import silence_startup
 from records.wording import as_text, counted
 from tfcap.cli.options import add_set, decoding_config
@@ -14,7 +14,9 @@ from tfcap.cli.options import add_set, decoding_config
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from records.format.record_set import RecordSet
     from tfcap.evaluation.evaluator import Evaluation
+    from tfcap.runs.workdir import Workdir
 
 
 def add_evaluate(commands: Any) -> None:
@@ -50,6 +52,12 @@ def add_evaluate(commands: Any) -> None:
     )
     parser.add_argument("--split", default="test", choices=["train", "dev", "test"])
     parser.add_argument(
+        "--final",
+        action="store_true",
+        help="score the photos of the split test for good: WORKDIR/final.json records "
+        "it, and every later scoring of them warns",
+    )
+    parser.add_argument(
         "--output",
         metavar="DIR",
         help="directory of the results (default: WORKDIR/evaluation/SPLIT)",
@@ -73,6 +81,7 @@ def add_evaluate(commands: Any) -> None:
         "--photos", metavar="DIR", help="photo files for the gallery, if they moved"
     )
     add_set(parser, "decoding.")
+    parser.set_defaults(wrong_usage=parser.error)
 
 
 def evaluate(args: argparse.Namespace) -> int:
@@ -81,6 +90,11 @@ def evaluate(args: argparse.Namespace) -> int:
     from tfcap.memory import FREE_SOME, named_memory_errors
     from tfcap.runs.seeds import find_seeds
 
+    if args.final and args.split != "test":
+        args.wrong_usage(
+            f"--final scores the split test; received --split {args.split}: leave one "
+            "of them out"
+        )
     check_directory(args.photos)
     seeds = find_seeds(args.workdir[0]) if len(args.workdir) == 1 else {}
     fewer = f"lower the search's beams, --set decoding.beam_width=N; or {FREE_SOME}"
@@ -101,9 +115,7 @@ def evaluate_together(args: argparse.Namespace) -> int:
     members = open_members(find_runs(args.workdir), one_encoder=len(args.records) == 1)
     record_sets = [RecordSet.open(path) for path in args.records]
     earlier = Earlier.read(args.against) if args.against else None
-    decoding = decoding_config(members[0], args)
-    result = evaluator.evaluate(members, record_sets, args.split, decoding)
-    result = result if args.no_java else result.with_java()
+    result = evaluate_split(args, members, record_sets)
     result = result.beside(earlier) if earlier else result
     folder = args.output or results_folder([run.path for run in members], args.split)
     evaluator.save(result, folder)
@@ -123,7 +135,7 @@ def evaluate_seeds(args: argparse.Namespace, seeds: dict[int, str]) -> int:
     """Evaluates each run of several seeds, and their mean."""
     from records.console import plain_console
     from records.format.record_set import RecordSet
-    from tfcap.evaluation.evaluator import evaluate, save
+    from tfcap.evaluation.evaluator import save
     from tfcap.evaluation.seed_summary import SeedScores
     from tfcap.runs.ensemble import results_folder
     from tfcap.runs.seeds import seed_folder
@@ -132,10 +144,7 @@ def evaluate_seeds(args: argparse.Namespace, seeds: dict[int, str]) -> int:
     check_one_result(args)
     record_sets, results = [RecordSet.open(path) for path in args.records], {}
     for seed, path in seeds.items():
-        run = Workdir.open(path)
-        decoding = decoding_config(run, args)
-        result = evaluate([run], record_sets, args.split, decoding)
-        results[seed] = result if args.no_java else result.with_java()
+        results[seed] = evaluate_split(args, [Workdir.open(path)], record_sets)
         seed_output = args.output and seed_folder(args.output, seed)
         save(results[seed], seed_output or results_folder([path], args.split))
     summary = SeedScores(results)
@@ -151,6 +160,26 @@ def evaluate_seeds(args: argparse.Namespace, seeds: dict[int, str]) -> int:
     print_settings(console, {**summary.settings, **summary.captions})
     console.print(f"results: {folder}", soft_wrap=True)
     return 0
+
+
+def evaluate_split(
+    args: argparse.Namespace,
+    members: "Sequence[Workdir]",
+    record_sets: "Sequence[RecordSet]",
+) -> "Evaluation":
+    """Evaluates one model; warns if final photos are scored again."""
+    from tfcap.evaluation.evaluator import evaluate
+    from tfcap.evaluation.final_scores import add_final_scores, warn_of_earlier
+
+    decoding = decoding_config(members[0], args)
+    if args.split == "test":
+        for warning in warn_of_earlier(members, record_sets):
+            print_plain(warning, file=sys.stderr)
+    result = evaluate(members, record_sets, args.split, decoding)
+    result = result if args.no_java else result.with_java()
+    if args.final:
+        add_final_scores(members, record_sets, decoding, result)
+    return result
 
 
 def check_one_result(args: argparse.Namespace) -> None:

@@ -8,6 +8,7 @@ checkpoints/last  the newest states, for resuming; see `tfcap.runs.checkpoints`
 checkpoints/best  those with the lowest dev loss, for captions
 tensorboard/      curves
 evaluation/       captions and scores
+final.json        each time the final photos were scored: `tfcap evaluate --final`
 average.json      which checkpoints of another run were averaged, if this is an average
 """
 
