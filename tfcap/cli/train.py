@@ -148,7 +148,8 @@ def print_outcome(outcome: "Outcome", args: argparse.Namespace) -> None:
         return
     print(
         f"{counted(outcome.epochs, 'epoch')}, {counted(outcome.steps, 'step')}; lowest "
-        f"dev loss {outcome.best_loss:.3f} in epoch {outcome.best_epoch}\n"
+        f"dev loss{outcome.loss_note} {outcome.best_loss:.3f} in epoch "
+        f"{outcome.best_epoch}\n"
         f"curves: tensorboard --logdir {shlex.quote(f'{args.workdir}/tensorboard')}\n"
         f"scores: {evaluate_command(args)}"
     )
@@ -224,7 +225,8 @@ def changed(args: argparse.Namespace, **options) -> argparse.Namespace:
 def print_seeds(outcomes: "dict[int, Outcome]", args: argparse.Namespace) -> None:
     from records.console import number_table, plain_console
 
-    table = number_table("seed", "epochs", "lowest dev loss", "in epoch")
+    note = next(iter(outcomes.values())).loss_note
+    table = number_table("seed", "epochs", f"lowest dev loss{note}", "in epoch")
     for seed, outcome in outcomes.items():
         loss = f"{outcome.best_loss:.3f}"
         table.add_row(str(seed), str(outcome.epochs), loss, str(outcome.best_epoch))

@@ -153,6 +153,11 @@ class TrainingConfig(Section):
     self_critical: SelfCriticalConfig | None = None
     fine_tuning: FineTuningConfig | None = None
 
+    @property
+    def loss_note(self) -> str:
+        """The text after the word "loss" where a loss is printed."""
+        return " (minus CIDEr-D)" if self.self_critical else ""
+
     def steps_per_epoch(self, photos: int) -> int:
         """Returns the number of global batches of an epoch; the last may be smaller."""
         return math.ceil(photos / self.global_batch)

@@ -45,6 +45,7 @@ class MetricsLogger:
     ):
         self.folder = workdir and workdir.folder("tensorboard")
         self.steps_per_epoch, self.epochs = steps_per_epoch, config.epochs
+        self.note = config.loss_note
         self.pending: list[StepResult] = []
         self.monotony = ""
         self.console = Console(stderr=True, quiet=workdir is None)
@@ -133,7 +134,8 @@ class MetricsLogger:
                 tf.summary.scalar(name, value, step)
         self.loss, self.count = self.loss + loss, self.count + count
         self.rows, self.seconds = self.rows + rows, self.seconds + seconds
-        status = f"loss {loss / count:.3f}, {self.rows / self.seconds:,.0f} rows/s"
+        rate = self.rows / self.seconds
+        status = f"loss{self.note} {loss / count:.3f}, {rate:,.0f} rows/s"
         self.bar.update(self.task, status=status)
 
     def show_samples(self, step: int, samples: Samples) -> None:
@@ -147,9 +149,10 @@ class MetricsLogger:
             tf.summary.scalar("loss", dev_loss, step)
         self.console.print(
             f"epoch {self.epoch}/{self.epochs}: {self.trained()}"
-            f"dev {dev_loss:.3f}{' (best)' if better else ''}"
+            f"dev{self.note} {dev_loss:.3f}{' (best)' if better else ''}"
             f"{', ' * bool(self.monotony)}{self.monotony}",
             highlight=False,
+            soft_wrap=True,
         )
 
     def trained(self) -> str:
@@ -159,5 +162,5 @@ class MetricsLogger:
         rate = self.rows / self.seconds
         return (
             f"{self.seconds:.0f} s, {rate:,.0f} rows/s, "
-            f"loss {self.loss / self.count:.3f}, "
+            f"loss{self.note} {self.loss / self.count:.3f}, "
         )

@@ -51,7 +51,9 @@ class Outcome:
         epochs: number of finished epochs.
         steps: number of global batches trained on.
         best_epoch: the epoch with the lowest dev loss, from 1.
-        best_loss: dev loss of that epoch, nats per token.
+        best_loss: dev loss of that epoch, nats per token; in self-critical training
+            minus the mean CIDEr-D.
+        loss_note: the text after the word "loss" where it is printed.
         stopped: the signal that stopped the run; None if it finished.
     """
 
@@ -59,6 +61,7 @@ class Outcome:
     steps: int
     best_epoch: int
     best_loss: float
+    loss_note: str
     stopped: signal.Signals | None
 
 
@@ -181,6 +184,7 @@ class Trainer:
             steps=self.steps,
             best_epoch=int(self.progress.best_epoch),
             best_loss=float(self.progress.best_loss),
+            loss_note=self.settings.loss_note,
             stopped=stopped,
         )
 

@@ -30,6 +30,21 @@ def test_the_line_of_an_epoch(workdir, capsys, captions, end):
     assert capsys.readouterr().err == f"epoch 1/20: {end}"
 
 
+def test_a_reward_is_no_cross_entropy(workdir, capsys):
+    """The line says what the loss is, for training and for dev."""
+    config = TrainingConfig(expansion="causal", self_critical={"samples": 2})
+    with MetricsLogger(workdir, 1, config) as metrics:
+        metrics.start_epoch(0, 0)
+        metrics.draw(1, 0.1, [StepResult(-1.5, 3, 9, 1.0, 1.0, 0.0)])
+        (task,) = metrics.bar.tasks
+        assert task.fields["status"].startswith("loss (minus CIDEr-D) -0.500, ")
+        metrics.end_epoch(1, -0.25, True)
+    line = capsys.readouterr().err
+    assert line.endswith(
+        "loss (minus CIDEr-D) -0.500, dev (minus CIDEr-D) -0.250 (best)\n"
+    )
+
+
 def test_the_bar_says_compiling_until_the_first_result(workdir):
     with MetricsLogger(workdir, 2, TrainingConfig()) as metrics:
         metrics.start_epoch(0, 0)

@@ -211,7 +211,9 @@ def test_the_command_takes_the_model_of_the_first_run(first, tmp_path, capsys):
             *("--workdir", str(tmp_path / "run")),
         ]
     )
-    assert code == 0, capsys.readouterr().err
+    out, err = capsys.readouterr()
+    assert code == 0, err
+    assert "lowest dev loss (minus CIDEr-D) -" in out
     config = Workdir.open(str(tmp_path / "run")).config
     assert config.model == trainer.config.model
     assert config.training.self_critical.samples == 2
