@@ -51,6 +51,7 @@ CHANGEABLE = {
     "training.checkpoint_steps",
     "training.keep_checkpoints",
     "training.log_steps",
+    "training.score_photos",
     "training.strategy",
     # Paths of the encoder's weights; a digest identifies the weights themselves.
     "encoder.weights",

@@ -8,6 +8,7 @@ tensorboard/train   every `log_steps` steps:
     rows_per_second  rows are (prefix, next token) pairs, in either expansion
     input_wait       fraction of the time in which the step had no batch yet
 tensorboard/dev     after every epoch: loss, sample captions and their photos
+    cider, bleu_4    of greedy captions of `score_photos` photos, as fractions
 """
 
 import sys
@@ -143,6 +144,12 @@ class MetricsLogger:
         self.monotony = describe_monotony(captions)
         with self.writing(), self.dev.as_default():
             samples.draw(step, captions)
+
+    def show_scores(self, step: int, scores: dict[str, float]) -> None:
+        """Adds a point to the curve of each score of the dev photos."""
+        with self.writing(), self.dev.as_default():
+            for name, value in scores.items():
+                tf.summary.scalar(name, value, step)
 
     def end_epoch(self, step: int, dev_loss: float, better: bool) -> None:
         with self.writing(), self.dev.as_default():

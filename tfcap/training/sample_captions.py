@@ -1,5 +1,6 @@
 """Writes captions of a few dev photos and the photos to TensorBoard, every epoch."""
 
+from collections.abc import Callable
 from html import escape
 
 import numpy as np
@@ -12,8 +13,10 @@ from records.format.schema import PhotoRecord
 from records.photo_header import MAX_BYTES, PhotoProblem, check_header
 from records.storage.files import read_file
 from records.storage.photo_directory import PhotoFolder, named_folder
+from tfcap.config.decoding import ResolvedDecoding
 from tfcap.config.experiment import Config
 from tfcap.data.augmentation import whole_photos
+from tfcap.data.pipeline import Batch
 from tfcap.decoding import detokenize, search
 from tfcap.images.decoding import decode_photo
 from tfcap.models.base import CaptioningModel
@@ -45,27 +48,21 @@ class Samples:
         self.chosen = choose(records, "dev", COUNT, config.training.seed)
         folder = named_folder(records.manifest.sources, photos)
         self.pictures = {r.photo_id: picture(r, folder) for r in self.chosen}
-        inputs = {"features": tf.stack([record.features for record in self.chosen])}
+        self.inputs = {
+            "features": tf.stack([record.features for record in self.chosen])
+        }
         if model.encoder is not None:
-            inputs = {"pixels": pixels_of(self.chosen, records)}
+            self.inputs = {"pixels": pixels_of(self.chosen, records)}
 
         # Without reranking, so that each epoch spends the same few seconds on it.
         longest = records.manifest.longest_training_caption
         decoding = config.decoding.resolve_max_length(longest)
         decoding = decoding.model_copy(update={"consensus": None})
-
-        @tf.function(autograph=False)
-        def write() -> tf.Tensor:
-            features = with_features(model, inputs, False)["features"]
-            words, tokenizer = records.vocabulary, records.manifest.tokenizer
-            hypotheses = search(model, features, decoding, words, tokenizer)
-            return detokenize(hypotheses.tokens[:, 0], words, tokenizer)
-
-        self.write = write
+        self.write = make_caption_function(model, records, decoding)
 
     def captions(self) -> list[str]:
         """Returns the model's captions of the photos."""
-        return [caption.decode() for caption in self.write().numpy()]
+        return [caption.decode() for caption in self.write(self.inputs).numpy()]
 
     def draw(self, step: int, captions: list[str]) -> None:
         """Adds captions, references and photos to the default summary writer."""
@@ -73,6 +70,26 @@ class Samples:
         for name, pixels in self.pictures.items():
             if pixels is not None:
                 tf.summary.image(f"photos/{name}", pixels[tf.newaxis], step)
+
+
+def make_caption_function(
+    model: CaptioningModel, records: RecordSet, decoding: ResolvedDecoding
+) -> Callable[[Batch], tf.Tensor]:
+    """Returns a graph that captions photos by the model's current weights.
+
+    Returns:
+        A batch of `features`, or of `pixels` for a model with an encoder -> captions,
+        string [photos].
+    """
+
+    @tf.function(autograph=False, reduce_retracing=True)
+    def write(batch: Batch) -> tf.Tensor:
+        features = with_features(model, batch, False)["features"]
+        words, tokenizer = records.vocabulary, records.manifest.tokenizer
+        captions = search(model, features, decoding, words, tokenizer)
+        return detokenize(captions.tokens[:, 0], words, tokenizer)
+
+    return write
 
 
 def choose(

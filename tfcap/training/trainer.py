@@ -21,6 +21,7 @@ from tfcap.memory import is_out_of_memory
 from tfcap.runs import checkpoints
 from tfcap.runs.checkpoints import Checkpoints
 from tfcap.runs.workdir import Progress, Workdir, resolve_config
+from tfcap.training.dev_scores import DevScores
 from tfcap.training.diagnostics import (
     explain_damage,
     explain_dev_loss,
@@ -112,6 +113,7 @@ class Trainer:
         self.metrics = MetricsLogger(self.workdir, self.steps_per_epoch, self.settings)
         if cluster.is_chief:
             self.samples = Samples(self.model, records, config, photos)
+            self.dev_scores = DevScores.of(self.model, records, config)
 
     def restore(self) -> None:
         """Builds the state, and sets it to the newest checkpoint if there is one."""
@@ -291,6 +293,8 @@ class Trainer:
                     self.best.save(self.checkpoint)
             if self.cluster.is_chief:
                 self.metrics.show_samples(self.steps, self.samples)
+                if self.dev_scores:
+                    self.metrics.show_scores(self.steps, self.dev_scores.compute())
         self.save()
         self.metrics.end_epoch(self.steps, loss, better)
 

@@ -24,6 +24,7 @@ from tfcap.images.decoding import read_photo
 from tfcap.inference.captioner import Captioner
 from tfcap.runs.ensemble import feature_sources, open_members
 from tfcap.runs.workdir import Workdir
+from tfcap.training.dev_scores import DevScores
 from tfcap.training.sample_captions import choose
 from tfcap.training.trainer import Trainer
 
@@ -198,6 +199,16 @@ def test_scores_and_export_are_of_the_tuned_encoder(records, trained, tmp_path):
         assert captioned.score == pytest.approx(result.likelihoods[name], abs=1e-4)
     card = model_card.describe([trained], decoding)
     assert "trained further with the captioner" in card
+
+
+def test_scores_of_dev_photos_are_of_the_tuned_encoder(records, trained):
+    model, _ = trained.restore_best()
+    training = trained.config.training.model_copy(update={"score_photos": 7})
+    config = trained.config.model_copy(update={"training": training})
+    scores = DevScores(model, records, config).compute()
+    decoding = trained.config.decoding.model_copy(update={"beam_width": 1})
+    expected = evaluate([trained], [records], "dev", decoding).scores.corpus
+    assert scores == pytest.approx({name: expected[name] for name in scores})
 
 
 def test_the_captioner_may_come_from_a_run_without(records, model, write_run, trainer):
