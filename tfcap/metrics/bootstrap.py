@@ -71,7 +71,7 @@ def resample(*results: Scores) -> list[dict[str, np.ndarray]]:
     """
     tables = [photo_table(scores) for scores in results]
     batches = [
-        [scores_of(counts, table) for table in tables]
+        [compute_scores(counts, table) for table in tables]
         for counts in draw(len(tables[0]))
     ]
     return [
@@ -95,7 +95,7 @@ def photo_table(scores: Scores) -> np.ndarray:
     return np.hstack([scores.bleu_counts, means])
 
 
-def scores_of(counts: np.ndarray, table: np.ndarray) -> np.ndarray:
+def compute_scores(counts: np.ndarray, table: np.ndarray) -> np.ndarray:
     """Returns the scores of samples, in the order of `NAMES`, float64 [6, samples].
 
     Args:

@@ -30,7 +30,7 @@ def test_a_sample_of_every_photo_once_has_the_scores_of_all():
     mixed = GOOD | dict(list(POOR.items())[::3]) | {"04.jpg": "dog", "07.jpg": ""}
     scores = score(mixed)
     once = np.ones([1, len(mixed)])
-    sampled = bootstrap.scores_of(once, bootstrap.photo_table(scores))[:, 0]
+    sampled = bootstrap.compute_scores(once, bootstrap.photo_table(scores))[:, 0]
     assert sampled == pytest.approx(list(scores.corpus.values()), rel=1e-9)
 
 
