@@ -1,8 +1,9 @@
 """Flink, Spark and Prism take a job from a job server, a program that Beam starts.
 
 `docs/guides/flink_spark.md` says how to make the programs. Their errors have to reach
-the user, and Ctrl-C has to reach the Flink cluster behind one: the job server only stops waiting
-for the job, so the job is cancelled through the cluster's own interface (REST).
+the user, and Ctrl-C has to reach the Flink cluster behind one: the job server only
+stops waiting for the job, so the job is cancelled through the cluster's own interface
+(REST).
 """
 
 import json

@@ -62,5 +62,5 @@ class DevScores:
         """Returns features; or pixels, if the model has an encoder."""
         if self.model.encoder is None:
             return {"features": batch["features"]}
-        read = whole_photos(self.records.manifest.encoder)
-        return {"pixels": read(batch["photo_id"], batch["encoded"])}
+        encoder = self.records.manifest.encoder
+        return {"pixels": whole_photos(encoder, batch["encoded"])}
