@@ -17,13 +17,14 @@ Source: Chen et al., "Microsoft COCO Captions: Data Collection and Evaluation Se
 2015.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from beam_jobs.elements import Caption, Item, Named, SplitAssignment
 from beam_jobs.sources.base import Source
+from beam_jobs.sources.item_error import ItemError
 from beam_jobs.sources.json_source import (
-    ItemError,
     check_starts_an_object,
     entries,
     field,
@@ -33,6 +34,7 @@ from beam_jobs.sources.json_source import (
     shown,
     text,
 )
+from beam_jobs.sources.lines import NUMBER
 from records.errors import UserError
 from records.format.rejects import Reject
 
@@ -133,7 +135,7 @@ def read_annotation(
 
 def annotation_number(annotation: dict[str, Any], index: int) -> int:
     key = id_text(annotation.get("id", index), "id")
-    return int(key) if key.isascii() and key.isdigit() else index
+    return int(key) if key.isascii() and re.fullmatch(NUMBER, key) else index
 
 
 def id_text(value: Any, key: str) -> str:

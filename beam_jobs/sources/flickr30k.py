@@ -16,10 +16,11 @@ from typing import ClassVar
 
 from beam_jobs.elements import Caption
 from beam_jobs.sources.line_source import LineSource, parse_line
+from beam_jobs.sources.lines import NUMBER
 from records.format.rejects import Reject
 
 CSV_LINE = re.compile(
-    r"(?P<photo>[^|]*[^|\s]\s*)\|\s*(?P<number>\d+)\s*\|(?P<text>.*\S.*)"
+    rf"(?P<photo>[^|]*[^|\s]\s*)\|\s*(?P<number>{NUMBER})\s*\|(?P<text>.*\S.*)"
 )
 
 

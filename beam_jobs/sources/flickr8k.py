@@ -16,7 +16,9 @@ import re
 from typing import ClassVar
 
 from beam_jobs.elements import Caption
+from beam_jobs.sources.item_error import ItemError
 from beam_jobs.sources.line_source import LineSource
+from beam_jobs.sources.lines import decode_line
 from records.format.rejects import Reject
 from records.storage.photo_ids import photo_id
 
@@ -48,9 +50,9 @@ class Flickr8k(LineSource):
         'A dog , it runs .'
         """
         try:
-            fields = next(csv.reader([line.decode()], strict=True), [])
-        except UnicodeDecodeError as error:
-            return Reject("caption", where, "not_utf8", str(error), 1)
+            fields = next(csv.reader([decode_line(line)], strict=True), [])
+        except ItemError as bad:
+            return bad.reject("caption", where, 1)
         except csv.Error as error:
             detail = f"{error}: {line[:80]!r}"
             return Reject("caption", where, "malformed_line", detail, 1)

@@ -7,24 +7,20 @@ Any value in the place of a caption counts as one caption in.
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from typing import Any, Literal
+from typing import Any
 
 from beam_jobs.elements import Caption, Item, Named, SplitAssignment
 from beam_jobs.sources.base import ANY_FORM
-from beam_jobs.sources.lines import (
-    UNREADABLE,
-    open_unpacked,
-    read_start,
-    why,
-    without_mark,
-)
+from beam_jobs.sources.item_error import ItemError
+from beam_jobs.sources.lines import open_unpacked, read_start, without_mark
 from records.errors import UserError
 from records.format.rejects import Reject
 from records.format.sharding import SPLITS
-from records.storage.files import as_utf8
+from records.storage.files import as_utf8, read_stream
 from records.storage.photo_ids import base_name, photo_id, split_name
 
 MOST = 1 << 16  # captions of an entry: numbers of those of the next one follow
+LARGEST = 4 << 30  # bytes of a document, unpacked
 
 
 def check_starts_an_object(path: str) -> None:
@@ -75,12 +71,10 @@ def load_document(path: str) -> Any:
     Raises:
         UserError: it cannot be read; names the position.
     """
+    with open_unpacked(path) as file:
+        content = read_stream(file, path, LARGEST)
     try:
-        with open_unpacked(path) as file:
-            content = file.read()
         return json.loads(without_mark(content, path))
-    except UNREADABLE as error:
-        raise UserError(f"cannot read {path}: {why(error)}") from None
     except UnicodeDecodeError as error:
         raise UserError(
             f"{path} is not UTF-8 at byte {error.start}: {error.reason}"
@@ -110,19 +104,6 @@ def entries(content: dict[str, Any], path: str, key: str) -> Iterator[tuple[str,
         )
     for index, entry in enumerate(values):
         yield f"{path}:{key}[{index}]", entry
-
-
-class ItemError(Exception):
-    """A value that cannot be used; becomes a Reject where its place is known."""
-
-    def __init__(self, reason: str, detail: str):
-        super().__init__(detail)
-        self.reason = reason
-
-    def reject(
-        self, what: Literal["photo", "caption"], where: str, captions: int
-    ) -> Reject:
-        return Reject(what, where, self.reason, str(self), captions)
 
 
 def photo_items(

@@ -20,6 +20,7 @@ from typing import Any
 
 from beam_jobs.elements import Item
 from beam_jobs.sources.base import Source, refuse_if_none_is_read
+from beam_jobs.sources.item_error import ItemError
 from beam_jobs.sources.json_source import (
     first_field,
     load_document,
@@ -28,7 +29,12 @@ from beam_jobs.sources.json_source import (
     photo_items,
     text,
 )
-from beam_jobs.sources.lines import read_lines, read_start, start_of_captions
+from beam_jobs.sources.lines import (
+    decode_line,
+    read_lines,
+    read_start,
+    start_of_captions,
+)
 from records.format.rejects import Reject
 
 PHOTO_KEYS = ("photo", "image", "file_name", "filename")
@@ -88,9 +94,9 @@ def line_items(
     [Caption(photo_id='a.jpg', number=0, where='f:1.caption[0]', text='A dog .', ...)]
     """
     try:
-        entry = json.loads(line.decode())
-    except UnicodeDecodeError as error:
-        yield Reject("photo", where, "not_utf8", str(error), 0)
+        entry = json.loads(decode_line(line))
+    except ItemError as bad:
+        yield bad.reject("photo", where, 0)
     except (ValueError, RecursionError) as error:
         detail = f"expected a JSON object; received {line[:80]!r} ({error})"
         yield Reject("photo", where, "malformed_line", detail, 0)

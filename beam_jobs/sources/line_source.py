@@ -10,12 +10,19 @@ from apache_beam.io.filesystems import FileSystems
 
 from beam_jobs.elements import Caption
 from beam_jobs.sources.base import Source, refuse_if_none_is_read
-from beam_jobs.sources.lines import first_lines, read_lines, start_of_captions
+from beam_jobs.sources.item_error import ItemError
+from beam_jobs.sources.lines import (
+    NUMBER,
+    decode_line,
+    first_lines,
+    read_lines,
+    start_of_captions,
+)
 from records.errors import UserError
 from records.format.rejects import Reject
 from records.storage.photo_ids import photo_id
 
-TOKEN_LINE = re.compile(r"(?P<photo>[^\t#]+)#(?P<number>\d+)\t(?P<text>.*\S.*)")
+TOKEN_LINE = re.compile(rf"(?P<photo>[^\t#]+)#(?P<number>{NUMBER})\t(?P<text>.*\S.*)")
 
 
 @dataclass(frozen=True)
@@ -103,9 +110,9 @@ def parse_line(
 ) -> Caption | Reject:
     """Reads a line by a pattern with groups `photo`, `number` and `text`."""
     try:
-        text = line.decode("utf-8")
-    except UnicodeDecodeError as error:
-        return Reject("caption", where, "not_utf8", str(error), 1)
+        text = decode_line(line)
+    except ItemError as bad:
+        return bad.reject("caption", where, 1)
     match = form.fullmatch(text)
     if not match:
         detail = f"expected {expected}; received {text[:80]!r}"

@@ -3,20 +3,24 @@
 import codecs
 import itertools
 import os
-import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import BinaryIO
 
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
 from beam_jobs.elements import SplitAssignment
+from beam_jobs.sources.archives import unpack
+from beam_jobs.sources.item_error import ItemError
 from records.errors import UserError
 from records.storage.base import check_regular, is_remote
+from records.storage.files import named_errors
 from records.storage.photo_ids import photo_id
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")
-UNREADABLE = (OSError, EOFError, zlib.error)  # the last two: damaged archives
+LONGEST = 1 << 20  # bytes of a line
+NUMBER = r"\d{1,640}"  # Python may refuse to read a number of more digits
 
 
 def read_split(split: str, path: str, suffix: str = "") -> Iterator[SplitAssignment]:
@@ -29,10 +33,10 @@ def read_split(split: str, path: str, suffix: str = "") -> Iterator[SplitAssignm
     """
     for number, line in read_lines(path):
         try:
-            name = line.decode().strip()
-        except UnicodeDecodeError as error:
+            name = decode_line(line).strip()
+        except ItemError as bad:
             raise UserError(
-                f"{path}:{number} is not UTF-8 ({error.reason}); convert the list"
+                f"{path}:{number}: {bad}. Expected a photo file name a line, in UTF-8"
             ) from None
         yield SplitAssignment(photo_id(with_suffix(name, suffix)), split)
 
@@ -46,33 +50,70 @@ def with_suffix(name: str, suffix: str) -> str:
     return name if name.lower().endswith(PHOTO_SUFFIXES) else name + suffix
 
 
-def read_lines(path: str) -> Iterator[tuple[int, bytes]]:
+def read_lines(path: str, option: str = "") -> Iterator[tuple[int, bytes]]:
     """Yields (line number from 1, line without its end); blank lines are skipped.
 
-    A byte-order mark before UTF-8 text is skipped too.
+    A byte-order mark before UTF-8 text is skipped too. A line that is too long is cut,
+    and `decode_line` refuses it.
+
+    Args:
+        path: of the file.
+        option: that names the file, for messages.
 
     Raises:
-        UserError: the file is UTF-16.
+        UserError: the file cannot be read, or is UTF-16.
     """
-    with open_unpacked(path) as file:
-        number = 0
-        while line := file.readline():
-            number += 1
+    with open_unpacked(path, option) as file:
+        for number, line in enumerate(bounded_lines(file), 1):
             if number == 1:
                 line = without_mark(line, path)
-            if line.strip():
-                yield number, line.rstrip(b"\r\n")
+            line = line.rstrip(b"\r\n")
+            if line.strip() or len(line) > LONGEST:
+                yield number, line
 
 
-def open_unpacked(path: str) -> BinaryIO:
-    """Opens a file of captions or a list, unpacked.
+def bounded_lines(file: BinaryIO) -> Iterator[bytes]:
+    """Yields lines; a long one is cut to one byte more than `LONGEST`."""
+    while line := file.readline(LONGEST + 1):
+        yield line
+        while len(line) > LONGEST and not line.endswith(b"\n"):
+            line = file.readline(LONGEST + 1)
+
+
+def decode_line(line: bytes) -> str:
+    """Returns the text of a line.
 
     Raises:
-        StorageUserError: it is a pipe or a device, which may have no end.
+        ItemError: the line is too long, or not UTF-8.
     """
-    if not is_remote(path):
-        check_regular(path, os.stat(path).st_mode)
-    return FileSystems.open(path, compression_type=CompressionTypes.AUTO)
+    if len(line) > LONGEST:
+        raise ItemError(
+            "line_too_long",
+            f"expected at most {LONGEST:,} bytes a line; it begins with {line[:80]!r}",
+        )
+    try:
+        return line.decode()
+    except UnicodeDecodeError as error:
+        raise ItemError("not_utf8", str(error)) from None
+
+
+@contextmanager
+def open_unpacked(path: str, option: str = "") -> Iterator[BinaryIO]:
+    """Opens a file of captions or a list, unpacked, until the body ends.
+
+    Args:
+        path: of the file.
+        option: that names the file, for messages.
+
+    Raises:
+        UserError: it cannot be read, or is a pipe or a device, which may have no end.
+    """
+    with named_errors("read", path, option):
+        if not is_remote(path):
+            check_regular(path, os.stat(path).st_mode)
+        packed = FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+        with packed as file:
+            yield unpack(file, path)
 
 
 def without_mark(start: bytes, path: str) -> bytes:
@@ -90,15 +131,7 @@ def without_mark(start: bytes, path: str) -> bytes:
 
 
 def first_lines(flag: str, path: str, count: int) -> list[tuple[int, bytes]]:
-    try:
-        return list(itertools.islice(read_lines(path), count))
-    except UNREADABLE as error:
-        raise UserError(f"{flag}: cannot read {path}: {why(error)}") from None
-
-
-def why(error: Exception) -> str:
-    """Returns the cause of an error, without the name of the file if possible."""
-    return getattr(error, "strerror", None) or str(error)
+    return list(itertools.islice(read_lines(path, flag), count))
 
 
 def start_of_captions(path: str, count: int = 10) -> list[tuple[int, bytes]]:
@@ -119,9 +152,6 @@ def read_start(path: str) -> bytes:
     """Returns the first bytes of a document, without white space before it."""
     if not FileSystems.exists(path):
         raise UserError(f"--captions: no file {path}")
-    try:
-        with open_unpacked(path) as file:
-            start = file.read(4096)
-    except UNREADABLE as error:
-        raise UserError(f"--captions: cannot read {path}: {why(error)}") from None
+    with open_unpacked(path, "--captions") as file:
+        start = file.read(4096)
     return without_mark(start, path).lstrip()

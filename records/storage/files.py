@@ -35,15 +35,22 @@ def read_file(path: str, most: int | None = None) -> bytes:
         StorageUserError: the file is larger.
     """
     with open_file(path) as file:
-        if most is None:
-            return file.read()
-        blocks, left = [], most
-        while block := file.read(BLOCK):
-            blocks.append(block)
-            left -= len(block)
-            if left < 0:
-                problem = f"it is larger than {most:,} bytes, the most that is read"
-                raise StorageUserError.about(path, problem, refused=True)
+        return file.read() if most is None else read_stream(file, path, most)
+
+
+def read_stream(file: BinaryIO, path: str, most: int) -> bytes:
+    """Reads the rest of an open file.
+
+    Raises:
+        StorageUserError: it is larger than `most` bytes; names `path`.
+    """
+    blocks, left = [], most
+    while block := file.read(BLOCK):
+        blocks.append(block)
+        left -= len(block)
+        if left < 0:
+            problem = f"it is larger than {most:,} bytes, the most that is read"
+            raise StorageUserError.about(path, problem, refused=True)
     return b"".join(blocks)
 
 
@@ -93,12 +100,19 @@ def check_utf8(path: str, option: str = "") -> None:
 
 
 @contextmanager
-def named_errors(verb: str, path: str) -> Iterator[None]:
-    """Turns an OSError into a UserError: `cannot write PATH: No space left`."""
+def named_errors(verb: str, path: str, option: str = "") -> Iterator[None]:
+    """Turns an OSError into a UserError: `cannot write PATH: No space left`.
+
+    Args:
+        verb: names what fails.
+        path: of the file.
+        option: that names the path, for the message.
+    """
     try:
         yield
     except OSError as error:
-        raise UserError(f"cannot {verb} {path}: {reason(error)}") from None
+        where = f"{option}: " if option else ""
+        raise UserError(f"{where}cannot {verb} {path}: {reason(error)}") from None
 
 
 def exists(path: str) -> bool:
@@ -148,10 +162,8 @@ def make_output(path: str, option: str) -> None:
     Raises:
         UserError: the directory cannot be made; names the option.
     """
-    try:
+    with named_errors("make", path, option):
         make_directory(path)
-    except OSError as error:
-        raise UserError(f"{option}: cannot make {path}: {reason(error)}") from None
 
 
 def remove_if_there(path: str) -> None:

@@ -351,7 +351,7 @@ def test_shards_that_no_photo_falls_into(data, tmp_path):
 
 def test_a_list_that_is_not_utf8_is_named(data, tmp_path):
     data.append(data.splits / SPLIT_FILES["dev"], [b"caf\xe9.jpg"])
-    with pytest.raises(UserError, match=r"devImages\.txt:3 is not UTF-8"):
+    with pytest.raises(UserError, match=r"devImages\.txt:3: 'utf-8' codec .*in UTF-8"):
         build(data.job(tmp_path / "out"))
 
 

@@ -5,6 +5,7 @@ import gzip
 import pytest
 
 from beam_jobs.elements import Caption, SplitAssignment
+from beam_jobs.sources import lines
 from beam_jobs.sources.flickr8k import SPLIT_FILES, Flickr8k
 from beam_jobs.sources.line_source import parse_token_line
 from beam_jobs.sources.lines import read_lines, read_split
@@ -24,6 +25,7 @@ def test_a_caption_line():
         (b"1.jpg#0 no tab", "malformed_line"),
         (b"1.jpg\tno number", "malformed_line"),
         (b"1.jpg#x\tno number", "malformed_line"),
+        (b"1.jpg#" + b"9" * 5000 + b"\ttoo many digits", "malformed_line"),
         (b"#0\tno photo", "malformed_line"),
         (b"1.jpg#0\t   ", "malformed_line"),
         (b"1.jpg#0\tcaf\xe9", "not_utf8"),
@@ -41,6 +43,30 @@ def test_blank_lines_count_but_are_not_read(tmp_path):
     path = tmp_path / "lines.txt"
     path.write_bytes(b"a\r\n\n  \nb")
     assert list(read_lines(str(path))) == [(1, b"a"), (4, b"b")]
+
+
+@pytest.fixture
+def short_lines(monkeypatch):
+    monkeypatch.setattr(lines, "LONGEST", 20)
+
+
+def test_a_line_that_is_too_long_is_one_reject(tmp_path, short_lines):
+    path = tmp_path / "captions.txt"
+    content = ["1.jpg#0\t" + "a" * 12, "1.jpg#1\t" + "b" * 13, " " * 99, "1.jpg#2\tcd"]
+    path.write_text("\n".join([*content, "x" * 1000]))
+    first, second, third, fourth, fifth = Flickr8k.read(str(path))
+    assert (first.text, first.where) == ("a" * 12, f"{path}:1")
+    assert (fourth.text, fourth.where) == ("cd", f"{path}:4")
+    for reject, number in ((second, 2), (third, 3), (fifth, 5)):
+        assert reject[:3] == ("caption", f"{path}:{number}", "line_too_long")
+        assert "at most 20 bytes" in reject.detail
+
+
+def test_a_line_of_a_list_that_is_too_long(tmp_path, short_lines):
+    path = tmp_path / "list.txt"
+    path.write_text("1.jpg\n" + "x" * 30)
+    with pytest.raises(UserError, match=rf"{path}:2: expected at most 20 bytes a line"):
+        list(read_split("dev", str(path)))
 
 
 def test_captions_and_rejects_in_order(tmp_path):
@@ -69,7 +95,7 @@ def test_a_split_list(tmp_path):
 def test_a_split_list_that_is_not_utf8(tmp_path):
     path = tmp_path / "list.txt"
     path.write_bytes(b"1.jpg\ncaf\xe9.jpg\n")
-    with pytest.raises(UserError, match=rf"{path}:2 is not UTF-8"):
+    with pytest.raises(UserError, match=rf"{path}:2: 'utf-8' codec .*in UTF-8"):
         list(read_split("train", str(path)))
 
 
@@ -111,7 +137,7 @@ def test_a_list_that_is_a_directory(data):
         ("captions.txt", b"image,caption\n", "has a header and no caption"),
         ("captions.txt", b"1.jpg#0\tcaf\xe9", r"not_utf8: .*iconv -f LATIN1 -t UTF-8 "),
         ("captions.txt", b"\xff\xfe1\0.\0", r"is UTF-16; .* iconv -f UTF-16"),
-        ("captions.txt.gz", b"no archive", "cannot read"),
+        ("captions.txt.gz", b"no archive", "--captions: cannot read"),
     ],
 )
 def test_a_caption_file_that_is_refused(tmp_path, name, content, message):

@@ -8,7 +8,10 @@ import pytest
 from small_data import SmallData, build, photo_bytes
 
 from beam_jobs.elements import Caption, Named, SplitAssignment
+from beam_jobs.sources import json_source, lines
+from beam_jobs.sources.coco import Coco
 from beam_jobs.sources.json_source import load_object
+from beam_jobs.sources.jsonl import Jsonl
 from beam_jobs.sources.options import SOURCES
 from records.errors import UserError
 from records.format.manifest import load_manifest
@@ -287,6 +290,32 @@ def test_coco_ids_may_be_strings_and_annotations_may_have_none(tmp_path):
         ("b.jpg", 2),
     ]
     assert found["rejected"] == []
+
+
+def test_ids_of_too_many_digits_give_no_order(tmp_path):
+    content = {
+        "images": [{"id": "9" * 5000, "file_name": "1.jpg"}],
+        "annotations": [
+            {"id": "9" * 5000, "image_id": "9" * 5000, "caption": text}
+            for text in ("A dog", "A cat")
+        ],
+    }
+    (tmp_path / "a").write_text(json.dumps(content))
+    captions = list(Coco.read(str(tmp_path / "a")))[1:]
+    assert [(c.number, c.text) for c in captions] == [(0, "A dog"), (1, "A cat")]
+
+
+def test_a_line_and_a_document_that_are_too_long(tmp_path, monkeypatch):
+    monkeypatch.setattr(lines, "LONGEST", 60)
+    monkeypatch.setattr(json_source, "LARGEST", 60)
+    entries = [json.dumps({"photo": "1.jpg", "text": "a" * n}) for n in (9, 99)]
+    (tmp_path / "a").write_text("\n".join(entries))
+    caption, reject = Jsonl.read(str(tmp_path / "a"))
+    assert caption.text == "a" * 9
+    assert reject[:3] == ("photo", f"{tmp_path}/a:2", "line_too_long")
+    (tmp_path / "a").write_text(f"[{','.join(entries)}]")
+    with pytest.raises(UserError, match=r"cannot read .*: it is larger than 60 bytes"):
+        list(Jsonl.read(str(tmp_path / "a")))
 
 
 def test_a_file_of_objects_is_refused(tmp_path):
