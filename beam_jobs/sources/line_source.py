@@ -1,7 +1,6 @@
 """The base of sources with one caption a line, and split lists."""
 
 import re
-from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -10,6 +9,7 @@ from apache_beam.io.filesystems import FileSystems
 
 from beam_jobs.elements import Caption
 from beam_jobs.sources.base import Source, refuse_if_none_is_read
+from beam_jobs.sources.caption_table import CaptionTable
 from beam_jobs.sources.item_error import ItemError
 from beam_jobs.sources.lines import (
     NUMBER,
@@ -29,16 +29,14 @@ TOKEN_LINE = re.compile(rf"(?P<photo>[^\t#]+)#(?P<number>{NUMBER})\t(?P<text>.*\
 class LineSource(Source):
     """A file with a caption a line, and a list of photos for each split.
 
-    The file has one of two forms: Flickr8k's `photo.jpg#number<TAB>caption`, or a CSV,
-    which begins with a header.
+    The file has one of two forms: Flickr8k's `photo.jpg#number<TAB>caption`, or a
+    table, which begins with a header.
 
     Attributes:
-        header: pattern of the CSV's first line.
         list_names: split -> names that its list may have.
     """
 
     takes_splits: ClassVar[bool] = True
-    header: ClassVar[re.Pattern[bytes]]
     list_names: ClassVar[Mapping[str, Sequence[str]]]
 
     @classmethod
@@ -56,32 +54,15 @@ class LineSource(Source):
 
     @classmethod
     def check_start(cls, option: str) -> None:
-        parsed = list(cls.parse(option, start_of_captions(option)))
+        parsed = list(parse_lines(option, start_of_captions(option)))
         if not parsed:
             raise UserError(f"--captions: {option} has a header and no caption")
         refuse_if_none_is_read(option, parsed)
 
-    @classmethod
-    def read(cls, option: str) -> Iterator[Caption | Reject]:
-        """Reads a caption file from end to end, so that a reject can name its line."""
-        return cls.parse(option, read_lines(option))
-
-    @classmethod
-    def parse(
-        cls, path: str, lines: Iterable[tuple[int, bytes]]
-    ) -> Iterator[Caption | Reject]:
-        """Reads numbered lines of either form; the header is no caption."""
-        parse = parse_token_line
-        for index, (number, line) in enumerate(lines):
-            if index == 0 and cls.header.fullmatch(line):
-                parse = cls.parse_csv_line
-            else:
-                yield parse(line, f"{path}:{number}")
-
     @staticmethod
-    @abstractmethod
-    def parse_csv_line(line: bytes, where: str) -> Caption | Reject:
-        """Reads one line of the CSV."""
+    def read(option: str) -> Iterator[Caption | Reject]:
+        """Reads a caption file from end to end, so that a reject can name its line."""
+        return parse_lines(option, read_lines(option))
 
     @classmethod
     def find_lists(cls, directory: str) -> dict[str, str]:
@@ -96,26 +77,32 @@ class LineSource(Source):
         }
 
 
+def parse_lines(
+    path: str, lines: Iterable[tuple[int, bytes]]
+) -> Iterator[Caption | Reject]:
+    """Reads numbered lines of either form; the header of a table is no caption."""
+    parse = parse_token_line
+    for index, (number, line) in enumerate(lines):
+        table = CaptionTable.from_header(line) if index == 0 else None
+        if table:
+            parse = table.parse
+        else:
+            yield parse(line, f"{path}:{number}")
+
+
 def parse_token_line(line: bytes, where: str) -> Caption | Reject:
     r"""Reads one line of a file of tokens.
 
     >>> parse_token_line(b"1.jpg#0\tA dog runs .", "captions.txt:1").text
     'A dog runs .'
     """
-    return parse_line(line, where, TOKEN_LINE, "photo.jpg#number<TAB>caption")
-
-
-def parse_line(
-    line: bytes, where: str, form: re.Pattern, expected: str
-) -> Caption | Reject:
-    """Reads a line by a pattern with groups `photo`, `number` and `text`."""
     try:
         text = decode_line(line)
     except ItemError as bad:
         return bad.reject("caption", where, 1)
-    match = form.fullmatch(text)
+    match = TOKEN_LINE.fullmatch(text)
     if not match:
-        detail = f"expected {expected}; received {text[:80]!r}"
+        detail = f"expected photo.jpg#number<TAB>caption; received {text[:80]!r}"
         return Reject("caption", where, "malformed_line", detail, 1)
     text = match["text"].strip()
     return Caption(photo_id(match["photo"]), int(match["number"]), where, text)

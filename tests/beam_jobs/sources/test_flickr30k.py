@@ -43,29 +43,11 @@ def test_the_header_is_one_only_at_the_top(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("line", "reason"),
-    [
-        (b"2199200615.jpg| 4   A dog runs across the grass .", "malformed_line"),
-        (b"1.jpg| x| A dog .", "malformed_line"),
-        (b" | 0| A dog .", "malformed_line"),
-        (b"1.jpg| 0|  ", "malformed_line"),
-        (b"1.jpg#0\tA dog .", "malformed_line"),
-        (b"1.jpg| 0| caf\xe9", "not_utf8"),
-    ],
-)
-def test_a_line_that_is_no_caption(line, reason):
-    reject = Flickr30k.parse_csv_line(line, "f:7")
-    assert (reject.what, reject.where, reject.reason, reject.captions) == (
-        ("caption", "f:7", reason, 1)
-    )
-
-
-@pytest.mark.parametrize(
     ("content", "message"),
     [
         (HEADER, "has a header and no caption"),
         (HEADER + b"1.jpg,0,A dog .\n", "no caption at the head of .*/a:2, mal"),
-        (b"image,caption\n1.jpg,A dog .\n", "no caption at the head of .*/a:1, mal"),
+        (b"image;caption\n1.jpg;A dog .\n", "no caption at the head of .*/a:1, mal"),
     ],
 )
 def test_a_file_of_another_form_is_refused(tmp_path, content, message):
@@ -80,12 +62,24 @@ def test_lists_name_photos_with_and_without_their_ending(tmp_path):
     assert [photo for photo, _ in found] == ["1.jpg", "2.jpg", "3.JPG", "4.png"]
 
 
-@pytest.mark.parametrize("names", list(zip(*Flickr30k.list_names.values())))
+LISTS = Flickr30k.list_names
+NAMES = [
+    *zip(*(names[:3] for names in LISTS.values())),
+    *(("train.txt", dev, "test.txt") for dev in LISTS["dev"][3:]),
+]
+
+
+@pytest.mark.parametrize("names", NAMES)
 def test_lists_under_any_of_their_names(tmp_path, names):
     for name in names:
         (tmp_path / name).write_text("1\n")
     found = Flickr30k.find_lists(str(tmp_path))
     assert list(found.values()) == [str(tmp_path / name) for name in names]
+
+
+def test_the_names_of_the_dev_list():
+    names = {"dev.txt", "val.txt", "valid.txt", "validation.txt"}
+    assert names < set(LISTS["dev"])
 
 
 def test_two_lists_of_one_split(tmp_path):

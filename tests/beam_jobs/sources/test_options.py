@@ -97,7 +97,7 @@ def test_a_directory_is_refused(flags, tmp_path, monkeypatch):
 @pytest.mark.parametrize("flags", RIGHT)
 def test_another_form_is_refused(flags, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "a").write_bytes(b"photo,caption\na.jpg,A dog .\n")
+    (tmp_path / "a").write_bytes(b"photo;caption\na.jpg;A dog .\n")
     with pytest.raises(UserError, match=r"--captions: (a is no|.* head of a) "):
         options.open_source(parse(*flags))
 
