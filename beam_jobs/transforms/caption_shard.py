@@ -24,6 +24,7 @@ from records.format import rejects
 from records.format.rejects import Reject
 from records.frozen_model import FrozenModel
 from records.storage.files import (
+    as_utf8,
     file_digest,
     file_sizes,
     read_file,
@@ -116,7 +117,7 @@ def model_digest(model: str) -> str:
     digest, model = hashlib.sha256(), lasting_local_copy(model)
     for name in file_sizes(model, nested=True):
         path = os.path.join(model, name)
-        digest.update(f"{name}\0{file_digest(path)}\n".encode())
+        digest.update(f"{as_utf8(name)}\0{file_digest(path)}\n".encode())
     return digest.hexdigest()
 
 

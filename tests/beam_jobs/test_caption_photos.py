@@ -239,6 +239,14 @@ def test_another_model_has_another_digest(model, tmp_path):
     assert model_digest(model) != model_digest(str(tmp_path / "other"))
 
 
+def test_a_model_that_holds_a_name_that_is_not_utf8(tmp_path):
+    (tmp_path / "a").write_bytes(b"a")
+    before = model_digest(str(tmp_path))
+    with open(os.fsencode(tmp_path) + b"/caf\xe9", "wb") as file:
+        file.write(b"b")
+    assert model_digest(str(tmp_path)) != before
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [

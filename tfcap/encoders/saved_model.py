@@ -11,7 +11,7 @@ from typing import Any
 import tensorflow as tf
 
 from records.errors import UserError
-from records.storage.files import exists, file_digest, file_sizes
+from records.storage.files import as_utf8, exists, file_digest, file_sizes
 from tfcap.config.encoder import CustomModelConfig
 from tfcap.encoders.backbone import Backbone, on_one_line, scaling_of
 from tfcap.encoders.custom_model import photo_size
@@ -109,5 +109,6 @@ def digest_of(path: str) -> bytes:
     digest = hashlib.sha256()
     for name in file_sizes(path, nested=True):
         if name in GRAPH or name.split(os.sep)[0] in ("variables", "assets"):
-            digest.update(f"{name} {file_digest(os.path.join(path, name))}\n".encode())
+            line = f"{as_utf8(name)} {file_digest(os.path.join(path, name))}\n"
+            digest.update(line.encode())
     return digest.digest()

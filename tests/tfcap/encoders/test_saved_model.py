@@ -1,5 +1,6 @@
 """A SavedModel as the encoder."""
 
+import os
 import shutil
 
 import numpy as np
@@ -11,7 +12,7 @@ from own_models import SIZE, network, own, save, save_function
 from records.errors import UserError
 from tfcap.encoders import load_encoder
 from tfcap.encoders.encoder import describe, loaded
-from tfcap.encoders.saved_model import load
+from tfcap.encoders.saved_model import digest_of, load
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +82,15 @@ def test_the_digest_is_that_of_graph_and_weights(path, tmp_path):
         info(path, flip=True),
     ]
     assert len({one.digest for one in [info(path), *others]}) == 6
+
+
+def test_a_file_beside_the_weights_may_have_any_name(tmp_path):
+    (tmp_path / "assets").mkdir()
+    (tmp_path / "saved_model.pb").write_bytes(b"graph")
+    before = digest_of(str(tmp_path))
+    with open(os.fsencode(tmp_path) + b"/assets/caf\xe9", "wb"):
+        pass
+    assert digest_of(str(tmp_path)) != before
 
 
 @pytest.mark.usefixtures("without_beam")
