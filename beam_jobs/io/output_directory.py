@@ -30,7 +30,6 @@ from records.format.versions import refuse_newer
 from records.frozen_model import FrozenModel
 from records.storage.base import is_temporary
 from records.storage.files import (
-    as_utf8,
     exists,
     file_size,
     file_sizes,
@@ -197,12 +196,9 @@ def finished_report(
 
 def write_rejects(output: str, rejected: Iterable[Reject]) -> None:
     """Writes `rejects.jsonl`, sorted, so that its bytes do not depend on the order."""
-    lines = (
-        as_utf8(json.dumps(reject._asdict(), ensure_ascii=False)) for reject in rejected
-    )
     path = os.path.join(output, rejects.FILE_NAME)
     with named_errors("write", path), new_file(path) as file:
-        for line in sorted_lines(f"{line}\n" for line in lines):
+        for line in sorted_lines(map(rejects.format_line, rejected)):
             file.write(line.encode())
         file.finish()
 

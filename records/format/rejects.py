@@ -1,5 +1,6 @@
 """The file `rejects.jsonl`, with a line for each input that was rejected."""
 
+import json
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -8,10 +9,11 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import Field, TypeAdapter, ValidationError
 
 from records.errors import UserError
-from records.storage.files import open_file, reason
+from records.storage.files import as_utf8, open_file, reason
 
 FILE_NAME = "rejects.jsonl"
 LONGEST = 1 << 20  # bytes of a line
+LONGEST_TEXT = 1 << 16  # characters of a field: JSON writes some as six bytes
 
 
 class Reject(NamedTuple):
@@ -30,6 +32,14 @@ class Reject(NamedTuple):
     reason: str
     detail: str
     captions: Annotated[int, Field(ge=0)]
+
+
+def format_line(reject: Reject) -> str:
+    """Returns the line of a reject; its texts are cut and spelled to be readable."""
+    fields = reject._asdict()
+    for name in ("where", "detail"):
+        fields[name] = as_utf8(fields[name][:LONGEST_TEXT])
+    return json.dumps(fields, ensure_ascii=False) + "\n"
 
 
 _line = TypeAdapter(dict[str, Any])

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from records.errors import UserError
-from records.format.rejects import FILE_NAME, count_rejects
+from records.format.rejects import FILE_NAME, Reject, count_rejects, format_line
 
 LINE = {"what": "photo", "where": "a.jpg", "reason": "x", "detail": "", "captions": 2}
 
@@ -23,6 +23,14 @@ def test_a_line_may_hold_any_character(tmp_path):
     line = json.dumps({**LINE, "detail": "a\u2028b\x85"}, ensure_ascii=False)
     (tmp_path / FILE_NAME).write_text(line + "\n", encoding="utf-8")
     assert count_rejects(str(tmp_path)) == ({"x": 1}, {"x": 2})
+
+
+@pytest.mark.parametrize("character", ["x", "\x00", "犬", "🐕", "\udce9"])
+def test_a_long_text_can_be_read_back(tmp_path, character):
+    long = character * (1 << 20)
+    line = format_line(Reject("caption", long, "no_word_left", long, 1))
+    (tmp_path / FILE_NAME).write_text(line, encoding="utf-8")
+    assert +count_rejects(str(tmp_path))[1] == {"no_word_left": 1}
 
 
 @pytest.mark.parametrize(
