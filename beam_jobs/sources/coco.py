@@ -11,7 +11,7 @@ The option names the split of a file: `--captions train=captions_train2017.json
 `file_name`. If that names a folder, the photo must be in it; otherwise the photo is
 found by its name in any folder of the photo directory, such as `train2017/`. A record
 lists captions by annotation id; without ids, in the order of the file. Ids may be
-numbers or strings.
+whole numbers or strings.
 
 Source: Chen et al., "Microsoft COCO Captions: Data Collection and Evaluation Server",
 2015.
@@ -139,10 +139,13 @@ def annotation_number(annotation: dict[str, Any], index: int) -> int:
 
 
 def id_text(value: Any, key: str) -> str:
-    """Returns an id as text: `7` and `"7"` are equal."""
+    """Returns an id as text: `7`, `7.0` and `"7"` are equal."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise ItemError(
             "not_an_id",
-            f"expected {key!r} to be a number or a string; received {shown(value)}",
+            f"expected {key!r} to be a whole number or a string; received "
+            f"{shown(value)}",
         )
     return str(value)

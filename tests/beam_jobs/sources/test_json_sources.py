@@ -292,6 +292,16 @@ def test_coco_ids_may_be_strings_and_annotations_may_have_none(tmp_path):
     assert found["rejected"] == []
 
 
+def test_coco_ids_may_be_whole_numbers_of_any_kind(tmp_path):
+    images = [{"id": 1.0, "file_name": "1.jpg"}, {"id": 1.5, "file_name": "2.jpg"}]
+    annotation = {"id": 7.0, "image_id": "1", "caption": "A dog"}
+    content = {"images": images, "annotations": [annotation]}
+    (tmp_path / "a").write_text(json.dumps(content))
+    named, reject, caption = Coco.read(str(tmp_path / "a"))
+    assert (named.photo_id, caption.number) == ("1.jpg", 7)
+    assert reject[:3] == ("photo", f"{tmp_path}/a:images[1]", "not_an_id")
+
+
 def test_ids_of_too_many_digits_give_no_order(tmp_path):
     content = {
         "images": [{"id": "9" * 5000, "file_name": "1.jpg"}],
