@@ -43,11 +43,15 @@ def list_photos(directory: str) -> Iterator[SourceFile]:
 
 def list_local(directory: str) -> Iterator[SourceFile]:
     """Yields the files of a local directory; Beam would hold all of them at once."""
-    with named_errors("list", directory):
+    try:
         for entry in local_files(directory, nested=True):
             name, status = os.path.relpath(entry.path, directory), entry.stat()
             size, modified = status.st_size, status.st_mtime
             yield SourceFile(photo_id(name), entry.path, size, modified)
+    except OSError as error:
+        # A link to itself is named, not the directory that it lies in.
+        with named_errors("list", error.filename or directory):
+            raise
 
 
 def match_photos(pattern: str) -> Iterator[SourceFile]:

@@ -25,6 +25,7 @@ from records.wording import counted
 
 TRAIN = "train"
 SHOWN = 120  # characters of an example's detail
+UNMATCHED = ("in_no_split", "no_caption")  # photos in captions or in splits only
 
 
 class MakePlan(FileDoFn):
@@ -151,6 +152,12 @@ def remedy(rejected: Rejected, job: Job) -> str:
     reasons = rejected.rejects
     if job.split_fractions and not reasons:
         return "take more photos, or a larger part for train in --split_fractions"
+    names = [one_line(rejected.first[r].where) for r in UNMATCHED if r in reasons]
+    if len({"/" in name for name in names}) > 1:
+        return (
+            "captions name photos as {}, splits as {}; name them in both with the "
+            "folder, or in both without".format(*names)
+        )
     if not reasons or "in_no_split" in reasons:
         return (
             "name the photos of split train, or leave splits out everywhere and add "

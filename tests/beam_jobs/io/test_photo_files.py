@@ -54,6 +54,12 @@ def test_a_link_that_leads_back_is_named(tmp_path):
         list_photos(tmp_path)
 
 
+def test_a_link_to_itself_is_named(tmp_path):
+    (tmp_path / "again").symlink_to("again")
+    with pytest.raises(UserError, match=r"cannot list .*/again: Too many levels of sy"):
+        list_photos(tmp_path)
+
+
 def test_names_have_one_spelling(tmp_path):
     for name in ("cafe\u0301.jpg", " a.jpg "):
         (tmp_path / name).write_bytes(b"")

@@ -143,6 +143,24 @@ def test_a_build_of_other_splits_alone(build_jsonl, split, fractions, remedy):
     assert rejects == []
 
 
+@pytest.mark.parametrize("folders_in", ["captions", "lists"])
+def test_lists_that_name_photos_otherwise_than_captions(data, tmp_path, folders_in):
+    captions, lists = data.captions.read_text(), data.splits.glob("*Images.txt")
+    if folders_in == "captions":
+        data.captions.write_text("".join(f"x/{c}\n" for c in captions.splitlines()))
+    else:
+        for path in lists:
+            names = path.read_text().split()
+            path.write_text("".join(f"x/{name}\n" for name in names))
+    with pytest.raises(UserError) as error:
+        build(data.job(tmp_path / "out"))
+    names = ["x/a.jpg", "a.jpg"] if folders_in == "captions" else ["a.jpg", "x/a.jpg"]
+    assert str(error.value).endswith(
+        f"captions name photos as {names[0]}, splits as {names[1]}; name them in both "
+        "with the folder, or in both without"
+    )
+
+
 def test_words_that_are_all_rare_are_no_matter_of_rejects(data, tmp_path):
     job = data.job(tmp_path / "out", tokenizer={"min_count": 1000})
     with pytest.raises(UserError, match=r"lower tokenizer\.min_count"):
@@ -170,7 +188,7 @@ def test_a_build_that_fails_early_leaves_its_own_rejects(data, tmp_path):
     rejects = Path(job.output, "rejects.jsonl")
     assert rejects.read_bytes()
     data.append(data.splits / SPLIT_FILES["dev"], [b"caf\xe9.jpg"])
-    with pytest.raises(UserError, match="not UTF-8"):
+    with pytest.raises(UserError, match="in UTF-8"):
         build(job)
     assert rejects.read_bytes() == b""
 
