@@ -10,6 +10,7 @@ EMNLP 2014; files from nlp.stanford.edu/projects/glove.
 
 import codecs
 import gzip
+import lzma
 import re
 import sys
 import zipfile
@@ -29,8 +30,9 @@ LONGEST = 1 << 20  # bytes of a line; 300 numbers are 4,000
 # Leaves out the files that macOS adds to an archive: __MACOSX/._glove.6B.50d.txt.
 TEXT_FILE = re.compile(r"(^|/)[^./][^/]*\.(txt|vec)$", re.IGNORECASE)
 GAP, HEADER = re.compile("[ \t]+"), re.compile(rb"\d+[ \t]+\d+\s*")
+DAMAGED = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
 # RuntimeError: an archive with a password, or a compression that Python lacks.
-UNREADABLE = (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError)
+UNREADABLE = (OSError, *DAMAGED, RuntimeError)
 REMEDY = (
     "get glove.6B.zip from nlp.stanford.edu/projects/glove, or learn the embedding "
     "with --set model.glove=null --set model.embedding_trainable=true"

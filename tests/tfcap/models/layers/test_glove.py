@@ -72,9 +72,9 @@ def test_a_missing_file_says_where_to_get_it():
 VECTORS = b"the 9 9\ndog 1 2\na -1 .5\n"
 
 
-def packed(members: dict[str, bytes]) -> bytes:
+def packed(members: dict[str, bytes], kind: int = zipfile.ZIP_STORED) -> bytes:
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
+    with zipfile.ZipFile(file, "w", kind) as archive:
         for name, content in members.items():
             archive.writestr(name, content)
     return file.getvalue()
@@ -84,6 +84,14 @@ def marked(offset: int, value: int) -> bytes:
     """A zip with a byte of its member's entry in the directory changed."""
     content = bytearray(packed({"a.txt": VECTORS}))
     content[content.index(b"PK\x01\x02") + offset] = value
+    return bytes(content)
+
+
+def harmed(kind: int) -> bytes:
+    """A packed zip with zeros in the middle of its only member."""
+    lines = b"".join(b"%d %d %d\n" % (i, i * 7919, i * 104729) for i in range(999))
+    content = bytearray(packed({"a.txt": lines}, kind))
+    content[2000:2100] = bytes(100)
     return bytes(content)
 
 
@@ -121,6 +129,9 @@ def test_forms_of_the_file(tmp_path, form):
         (packed({"a.md": b""}), "holds no text file; expected one"),
         (gzip.compress(bytes(1 << 22)), r":1 is longer than 1,048,576 bytes"),
         (marked(8, 1), r"cannot read .*is encrypted, password required"),
+        (harmed(zipfile.ZIP_DEFLATED), r"cannot read .*; get glove"),
+        (harmed(zipfile.ZIP_BZIP2), r"cannot read .*\(Invalid data stream\)"),
+        (harmed(zipfile.ZIP_LZMA), r"cannot read .*\(Corrupt input data\)"),
         (marked(10, 99), r"cannot read .*compression method is not supported"),
         (b"", r"none of the 3 words\. The file is empty; expected lines of a word"),
         (VECTORS.decode().encode("utf-16"), r"The file begins with b'\\xff\\xfet"),
