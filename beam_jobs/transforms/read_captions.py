@@ -22,7 +22,6 @@ from beam_jobs.io.beam_storage import FileDoFn
 from beam_jobs.io.photo_files import list_photos
 from beam_jobs.transforms.spill import Block, BlockFile, pack_captions
 from beam_jobs.transforms.tokenize import TextCounts, split_captions
-from records.batching import batched
 from records.format.rejects import Reject
 from records.storage.photo_ids import base_name
 from records.text.tokenizer import Tokenizer
@@ -38,7 +37,9 @@ PhotoAttribute = tuple[str, str, Any]
 # for every shard: at a million photos both are some tens of megabytes.
 PARTITIONS = 32
 ITEMS = 2048  # tokenized at once
+CHARACTERS = 1 << 20  # of captions tokenized at once: their words take 130 MB
 FACTS = 1 << 15  # held until they are written
+TEXT = 1 << 26  # characters in them, at most
 
 # The output of (`photos`, `captions`, `words` or `words_kept`, how many).
 INPUT_COUNT = "taken"
@@ -51,19 +52,21 @@ class FactFile(BlockFile):
     def __init__(self, output: str):
         super().__init__(output)
         self.waiting: dict[int, list[PhotoAttribute]] = defaultdict(list)
-        self.count = 0
+        self.facts = self.characters = 0
 
     def add(self, photo_id: str, kind: str, value: Any) -> None:
         partition = zlib.crc32(photo_id.encode()) % PARTITIONS
         self.waiting[partition].append((photo_id, kind, value))
-        self.count += 1
-        if self.count % FACTS == 0:
+        self.facts += 1
+        self.characters += len(value) if isinstance(value, str) else 0
+        if self.facts == FACTS or self.characters > TEXT:
             self.flush()
 
     def flush(self) -> None:
         for partition, facts in self.waiting.items():
             self.write(partition, facts)
         self.waiting.clear()
+        self.facts = self.characters = 0
 
     def close(self) -> list[tuple[int, Block]]:
         """Completes the file; returns (partition, Block) of all facts."""
@@ -97,7 +100,7 @@ class ReadText(FileDoFn):
     Also outputs `rejected`, `taken` and `dropped`.
 
     One step reads an input from end to end, so that a reject can name its line. It
-    holds `FACTS` facts in memory.
+    holds `FACTS` facts and `TEXT` characters of them in memory, at most.
     """
 
     def __init__(self, job: Job):
@@ -109,15 +112,30 @@ class ReadText(FileDoFn):
         self.tokenizer = Tokenizer(self.settings)
 
     def process(self, part: Any):
-        items, counts = iter(self.source.items(part)), TextCounts()
+        items, counts = self.source.items(part), TextCounts()
         with FactFile(self.output) as file:
-            for some in batched(items, ITEMS):
+            for some in batched_by_text(items):
                 count_taken(some, counts.taken)
                 rejects = add_facts(some, file, self.tokenizer, counts)
                 yield from tagged(REJECTED, rejects)
             yield from file.close()
         yield from tagged(INPUT_COUNT, counts.taken.items())
         yield from tagged(DROPPED, counts.dropped.items())
+
+
+def batched_by_text(items: Iterable[Item]) -> Iterator[list[Item]]:
+    """Yields lists of at most `ITEMS` items and `CHARACTERS`, or of one longer text."""
+    batch: list[Item] = []
+    characters = 0
+    for item in items:
+        length = len(item.text) if isinstance(item, Caption) else 0
+        if batch and (len(batch) == ITEMS or characters + length > CHARACTERS):
+            yield batch
+            batch, characters = [], 0
+        batch.append(item)
+        characters += length
+    if batch:
+        yield batch
 
 
 def tagged(tag: str, values: Iterable[Any]) -> Iterator[beam.pvalue.TaggedOutput]:

@@ -54,6 +54,16 @@ def test_facts_are_written_as_they_come(tmp_path, monkeypatch):
     assert list(read_blocks(blocks)) == given
 
 
+def test_long_captions_are_written_sooner(tmp_path, monkeypatch):
+    monkeypatch.setattr(read_captions, "TEXT", 10)
+    with FactFile(str(tmp_path)) as file:
+        for text in ("x" * 11, "x" * 6, "x" * 6, "x"):
+            file.add("a.jpg", CAPTIONS, text)
+        file.add("a.jpg", FILES, ("x" * 99,))
+        blocks = [block for _, block in file.close()]
+    assert [len(list(read_blocks([block]))) for block in blocks] == [1, 2, 2]
+
+
 def test_files_of_the_photo_directory(data, tmp_path):
     step = WriteFacts(str(tmp_path), file_facts)
     blocks = [block for _, block in step.process(str(data.photos))]
@@ -106,6 +116,18 @@ def break_off(_):
 
 def one_fact(_):
     yield "a.jpg", SPLITS, "train"
+
+
+def test_batches_are_small_in_number_and_in_text(monkeypatch):
+    monkeypatch.setattr(read_captions, "ITEMS", 3)
+    monkeypatch.setattr(read_captions, "CHARACTERS", 10)
+    lengths = [1, 1, 1, 1, 9, 1, 30, 4, 4, 4]
+    captions = [Caption("a.jpg", i, "f", "x" * n) for i, n in enumerate(lengths)]
+    items = [*captions, *[SplitAssignment("a.jpg", "train")] * 4]
+    batches = [*read_captions.batched_by_text(items)]
+    assert [len(batch) for batch in batches] == [3, 2, 1, 1, 2, 3, 2]
+    assert [item for batch in batches for item in batch] == items
+    assert [*read_captions.batched_by_text([])] == []
 
 
 def test_tries_of_one_step_do_not_meet(tmp_path):
