@@ -3,9 +3,11 @@
 import argparse
 import difflib
 import io
+import logging
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from records.errors import UserError
@@ -16,6 +18,7 @@ if TYPE_CHECKING:  # rich is imported by the commands that print tables
     from rich.table import Table
     from rich.text import Text
 
+PACKAGES = ("beam_jobs", "records", "tfcap")
 INTERRUPTED = 130
 DIGEST_SHOWN = 12
 NEAR = 0.5  # the ratio of difflib from which on a name is suggested
@@ -35,13 +38,14 @@ def run_command(main: Callable[[], int | None]) -> int:
     """Returns a command's exit code; 1 after a UserError, 130 after Ctrl-C.
 
     Output that the terminal's encoding lacks is printed as escapes, because names of
-    files need not be UTF-8.
+    files need not be UTF-8. Messages of our packages are printed on standard error.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        return main() or 0
+        with log_to_stderr():
+            return main() or 0
     except UserError as error:
         print_plain(f"error: {error}", file=sys.stderr)
         return 1
@@ -59,6 +63,41 @@ def run_command(main: Callable[[], int | None]) -> int:
         # more when it exits, and must not fail then.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+class StderrHandler(logging.Handler):
+    """A handler that prints messages alone on standard error.
+
+    Rich and tests replace `sys.stderr`, so the stream is looked up for each message.
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print_plain(self.format(record), file=sys.stderr)
+
+
+@contextmanager
+def log_to_stderr() -> Iterator[None]:
+    """Prints messages of our packages, from level INFO on, while the body runs.
+
+    They do not reach the root logger, to which Beam and absl may add handlers that
+    would print them a second time.
+    """
+    loggers = [logging.getLogger(name) for name in PACKAGES]
+    before = [(logger.handlers, logger.level, logger.propagate) for logger in loggers]
+    for logger in loggers:
+        configure_logger(logger, [StderrHandler()], logging.INFO, propagate=False)
+    try:
+        yield
+    finally:
+        for logger, (handlers, level, propagate) in zip(loggers, before):
+            configure_logger(logger, handlers, level, propagate)
+
+
+def configure_logger(
+    logger: logging.Logger, handlers: list[logging.Handler], level: int, propagate: bool
+) -> None:
+    logger.handlers, logger.propagate = handlers, propagate
+    logger.setLevel(level)
 
 
 def visible(text: str) -> str:

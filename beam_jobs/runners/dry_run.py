@@ -23,7 +23,7 @@ from beam_jobs.runners import dataflow
 from beam_jobs.runners.beam_internals import dataflow_job
 from beam_jobs.runners.registry import is_local, runner_name
 from beam_jobs.runners.run import new_pipeline
-from records.console import plain_console
+from records.console import plain_console, print_plain
 from records.storage.files import make_output, write_atomically, write_text
 
 NOT_LOOKED_AT = "not looked at"
@@ -97,7 +97,8 @@ def show(
     plain_console().print(table)
     if folder:
         write(submission, folder)
-    print("nothing was submitted" + (f"; all of it is in {folder}" if folder else ""))
+    where = f"; all of it is in {folder}" if folder else ""
+    print_plain(f"nothing was submitted{where}")
     return 0
 
 

@@ -10,7 +10,6 @@ import json
 import logging
 import os
 import re
-import sys
 import urllib.request
 import uuid
 from collections.abc import Iterator
@@ -58,6 +57,7 @@ SERVERS = {
         "go install github.com/apache/beam/sdks/v2/go/cmd/prism@v" + beam.__version__,
     ),
 }
+LOGGER = logging.getLogger(__name__)
 WORKERS_STAY = 5_000  # milliseconds
 REST_SECONDS = 10.0
 GONE = ("CANCELED", "FAILED", "FINISHED")
@@ -83,9 +83,8 @@ def watch_job_server(options: PipelineOptions) -> Iterator[None]:
         return
     complete(options)
     program, cluster = existing_program(options, server), flink_cluster(options)
-    logging.disable(logging.ERROR)
     try:
-        with silence_worker_prints():
+        with silence_workers():
             yield
     except KeyboardInterrupt:
         if cluster:
@@ -93,6 +92,15 @@ def watch_job_server(options: PipelineOptions) -> Iterator[None]:
         raise
     except Exception as error:
         raise as_user_error(error, server, program) or error from None
+
+
+@contextmanager
+def silence_workers() -> Iterator[None]:
+    """Keeps the log of workers in this process off the terminal."""
+    logging.disable(logging.ERROR)
+    try:
+        with silence_worker_prints():
+            yield
     finally:
         logging.disable(logging.NOTSET)
 
@@ -165,9 +173,8 @@ def cancel(master: str, name: str) -> None:
         for job in sorted(ours, key=lambda job: job["start-time"])[-1:]:
             call("PATCH", f"{base}/jobs/{job['jid']}?mode=cancel")
     except (OSError, ValueError, KeyError) as error:
-        print(
-            f"{name} may still run at {base}; cancel it there ({error})",
-            file=sys.stderr,
+        LOGGER.warning(
+            "%s may still run at %s; cancel it there (%s)", name, base, error
         )
 
 

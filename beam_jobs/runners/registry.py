@@ -4,13 +4,14 @@ A runner that loses elements, or reports success without running a step, makes r
 that look finished. So each is tested, used with a warning, or refused.
 """
 
-import sys
+import logging
 
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 
 from records.console import suggest
 from records.errors import UserError
 
+LOGGER = logging.getLogger(__name__)
 # In this process. `DirectRunner` stands for `FnApiRunner`: `docs/guides/build.md`.
 LOCAL = (None, "DirectRunner", "FnApiRunner")
 # A test compares every byte of the output with that of a local run.
@@ -51,14 +52,15 @@ def resolve_runner(options: PipelineOptions) -> None:
 
 
 def warn(options: PipelineOptions) -> None:
-    """Warns on standard error about a runner that is not tested."""
+    """Warns about a runner that is not tested."""
     name = runner_name(options)
     if name is not None and name not in TESTED:
-        print(
-            f"warning: {name}: {DOUBTS.get(name, UNTRIED)} (tested: "
-            f"{', '.join(TESTED)}); compare its output with that of a local run before "
-            "you rely on it",
-            file=sys.stderr,
+        LOGGER.warning(
+            "warning: %s: %s (tested: %s); compare its output with that of a local run "
+            "before you rely on it",
+            name,
+            DOUBTS.get(name, UNTRIED),
+            ", ".join(TESTED),
         )
 
 

@@ -8,8 +8,8 @@ remote directories see `remote_locks`.
 """
 
 import fcntl
+import logging
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -20,6 +20,7 @@ from records.storage import remote_locks
 from records.storage.base import is_remote
 from records.storage.remote_locks import LockOwner
 
+LOGGER = logging.getLogger(__name__)
 FILE_NAME = "lock"
 
 
@@ -84,7 +85,7 @@ def lock(file: int, path: str, output: str, option: str) -> None:
             "it, or choose another directory"
         ) from None
     except OSError as error:
-        print(f"{path} cannot be locked: {error.strerror}", file=sys.stderr)
+        LOGGER.warning("%s cannot be locked: %s", path, error.strerror)
 
 
 def replace_holder(file: int, path: str, output: str, option: str) -> None:
@@ -97,7 +98,7 @@ def replace_holder(file: int, path: str, output: str, option: str) -> None:
             f"gone, remove {path}"
         )
     if old:
-        print(f"taking over {output}: {old} is gone", file=sys.stderr)
+        LOGGER.info("taking over %s: %s is gone", output, old)
     try:
         os.ftruncate(file, 0)
         os.pwrite(file, new.model_dump_json().encode(), 0)

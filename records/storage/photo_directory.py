@@ -2,18 +2,20 @@
 
 import functools
 import hashlib
+import logging
 import os
-import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import NamedTuple
 
-from records.console import print_plain
+from records.console import visible
 from records.errors import UserError
 from records.photo_header import MAX_BYTES
 from records.storage.files import file_sizes, is_directory, is_file, read_file
 from records.storage.photo_ids import base_name, is_below, photo_id
+
+LOGGER = logging.getLogger(__name__)
 
 
 class PhotoFile(NamedTuple):
@@ -98,7 +100,7 @@ def is_readable(path: str) -> bool:
 def named_folder(sources: Mapping[str, str], option: str | None) -> PhotoFolder:
     """Returns the folder that `--photos` names, else the one that the manifest names.
 
-    Anyone may have made the manifest, so its folder is reported on standard error.
+    Anyone may have made the manifest, so a warning names its folder.
 
     Args:
         sources: of the manifest.
@@ -106,10 +108,10 @@ def named_folder(sources: Mapping[str, str], option: str | None) -> PhotoFolder:
     """
     named = sources.get("photos", "")
     if named and not option:
-        print_plain(
-            f"photos are read from {named}, which dataset.json names; --photos DIR "
-            "names another folder",
-            file=sys.stderr,
+        LOGGER.warning(
+            "photos are read from %s, which dataset.json names; --photos DIR names "
+            "another folder",
+            visible(named),
         )
     return PhotoFolder(option or named)
 

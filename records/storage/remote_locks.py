@@ -10,9 +10,9 @@ Clocks of two hosts must not differ by more than a few minutes. The lock is no
 guarantee: a process that is suspended for ten minutes and then resumes still writes.
 """
 
+import logging
 import os
 import socket
-import sys
 import threading
 import time
 import uuid
@@ -27,6 +27,7 @@ from records.errors import UserError
 from records.frozen_model import FrozenModel
 from records.storage.files import read_file, remove_if_there, write_atomically
 
+LOGGER = logging.getLogger(__name__)
 SETTLING = 1.0  # seconds
 RENEWAL = 60.0
 STALE = 600.0
@@ -116,7 +117,7 @@ def refuse_if_held(path: str, output: str, option: str, key: str | None = None) 
     if holder is None or holder.key == key:
         return
     if holder.gone:
-        print(f"taking over {output}: {holder} is gone", file=sys.stderr)
+        LOGGER.info("taking over %s: %s is gone", output, holder)
         return
     minutes = STALE / 60
     raise UserError(

@@ -1,3 +1,5 @@
+import io
+import logging
 import os
 import subprocess
 import sys
@@ -88,6 +90,63 @@ def test_a_name_that_is_not_utf8_is_spelled_out(capsys):
     assert console.run_command(say) == 1
     seen = "caf\\udce9.jpg\n"
     assert capsys.readouterr() == (3 * seen, f"{seen}error: {seen}")
+
+
+def log(text=HOSTILE):
+    logging.getLogger("records.storage.locks").info(text)
+    logging.getLogger("another.library").info("of another library")
+
+
+def test_a_command_prints_messages_of_our_packages_once(capsys, caplog):
+    root_handler = logging.StreamHandler(sys.stderr)
+    caplog.set_level("INFO")
+    logging.getLogger().addHandler(root_handler)
+    try:
+        assert console.run_command(log) == 0
+    finally:
+        logging.getLogger().removeHandler(root_handler)
+    assert capsys.readouterr() == ("", f"{SEEN}\nof another library\n")
+
+
+def test_a_command_within_a_command_prints_messages_once(capsys):
+    def run_twice():
+        console.run_command(lambda: log("inner"))
+        log("outer")
+
+    assert console.run_command(run_twice) == 0
+    assert capsys.readouterr().err == "inner\nouter\n"
+
+
+def test_messages_go_to_the_standard_error_of_the_moment(capsys, monkeypatch):
+    stream = io.StringIO()
+
+    def replace():
+        monkeypatch.setattr(sys, "stderr", stream)
+        log("shown")
+
+    assert console.run_command(replace) == 0
+    assert stream.getvalue() == "shown\n"
+
+
+@pytest.mark.parametrize("error", [None, UserError("wrong"), KeyboardInterrupt()])
+def test_loggers_are_after_a_command_as_before(error, caplog):
+    loggers = [logging.getLogger(name) for name in console.PACKAGES]
+    before = [(logger.handlers[:], logger.level) for logger in loggers]
+    console.run_command(fail(error) if error else log)
+    assert [(logger.handlers, logger.level) for logger in loggers] == before
+    caplog.set_level("INFO")
+    log("after")
+    assert "after" in caplog.messages
+
+
+def test_a_program_without_logging_sees_warnings_alone():
+    code = (
+        "import logging, records.console\n"
+        "logger = logging.getLogger('records.storage.locks')\n"
+        "logger.info('not shown'); logger.warning('shown')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("", "shown\n")
 
 
 @pytest.mark.parametrize("text", ["a\nb\tc", "שלום\u200f", "👩\u200d🚀", "é"])

@@ -1,8 +1,14 @@
 """The subcommand `tfcap download`."""
 
 import argparse
+import os
+import shlex
+from typing import TYPE_CHECKING
 
-from records.console import add_command
+from records.console import add_command, number_table, plain_console
+
+if TYPE_CHECKING:
+    from tfcap.datasets.catalog import DataSet
 
 
 def add_download(commands) -> None:
@@ -38,5 +44,21 @@ def download(args: argparse.Namespace) -> int:
     fetched = downloading.download(
         data_set, args.output, args.origin, args.keep_archives
     )
-    downloading.print_summary(data_set, args.output, fetched)
+    print_summary(data_set, args.output, fetched)
     return 0
+
+
+def print_summary(data_set: "DataSet", output: str, fetched: bool) -> None:
+    """Prints what is there, and the command to run next."""
+    from tfcap.datasets.download import count
+
+    end = f"is in {output}, each file checked"
+    print(data_set.name, end if fetched else f"is complete in {output}; nothing to do")
+    table = number_table("", "found", "expected")
+    for archive in data_set.archives:
+        for expected in archive.counts:
+            number = count(expected, os.path.join(output, archive.folder))
+            table.add_row(expected.what, f"{number:,}", f"{expected.number:,}")
+    plain_console().print(table)
+    print(data_set.terms, "next:", sep="\n")
+    print(data_set.next.format(output=shlex.quote(output)))

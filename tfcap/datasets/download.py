@@ -8,22 +8,22 @@ The same command resumes where it stopped, and does nothing once all is there.
 """
 
 import contextlib
+import logging
 import os
 import re
-import shlex
 import shutil
 import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from records.console import number_table, plain_console
 from records.errors import UserError
 from records.storage.files import make_output, named_errors
 from records.storage.locks import locked
 from tfcap.datasets.catalog import Archive, DataSet, ExpectedCount
 from tfcap.datasets.http import digest_problem, fetch, size_of
 
+LOGGER = logging.getLogger(__name__)
 ARCHIVES = "archives"
 SPARE = 64 << 20  # bytes of disk that are left free
 
@@ -159,10 +159,11 @@ def obtain(archive: Archive, output: str, origin: str) -> str:
             url = f"{origin}/{archive.name}"
             fetch(url, path, archive.length, archive.digest, shown)
     except KeyboardInterrupt:
-        print(
-            f"Partial download kept ({size_of(path + '.part'):,} of "
-            f"{archive.length:,} bytes). Run the same command again to resume.",
-            file=sys.stderr,
+        LOGGER.warning(
+            "Partial download kept (%s of %s bytes). Run the same command again to "
+            "resume.",
+            f"{size_of(path + '.part'):,}",
+            f"{archive.length:,}",
         )
         raise
     return path
@@ -195,17 +196,3 @@ def progress_bar(doing: str, total: int) -> Iterator[Callable[[int], None]]:
     with rich.Progress(*columns, console=console, disable=quiet) as progress:
         task = progress.add_task(doing, total=total)
         yield lambda size: progress.update(task, completed=size)
-
-
-def print_summary(data_set: DataSet, output: str, fetched: bool) -> None:
-    """Prints what is there, and the command to run next."""
-    end = f"is in {output}, each file checked"
-    print(data_set.name, end if fetched else f"is complete in {output}; nothing to do")
-    table = number_table("", "found", "expected")
-    for archive in data_set.archives:
-        for expected in archive.counts:
-            number = count(expected, os.path.join(output, archive.folder))
-            table.add_row(expected.what, f"{number:,}", f"{expected.number:,}")
-    plain_console().print(table)
-    print(data_set.terms, "next:", sep="\n")
-    print(data_set.next.format(output=shlex.quote(output)))

@@ -16,12 +16,12 @@ Source: https://www.tensorflow.org/guide/create_op
 import fcntl
 import functools
 import hashlib
+import logging
 import os
 import platform
 import shlex
 import stat
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +29,7 @@ from types import ModuleType
 
 import tensorflow as tf
 
+LOGGER = logging.getLogger(__name__)
 VARIABLE = "TFCAP_COMPILE"
 SECONDS = 600
 # RuntimeError: the home directory cannot be determined.
@@ -43,7 +44,7 @@ def operations(source: Path, *options: str) -> ModuleType | None:
         options: for the compiler, besides those of TensorFlow.
 
     Returns:
-        None if they cannot be compiled or loaded; standard error says why, once. None
+        None if they cannot be compiled or loaded; a warning says why, once. None
         as well if `TFCAP_COMPILE=0` is in the environment.
     """
     return None if os.environ.get(VARIABLE) == "0" else load(source, *options)
@@ -54,10 +55,12 @@ def load(source: Path, *options: str) -> ModuleType | None:
     try:
         return tf.load_op_library(str(library(source, *options)))
     except FAILURES as error:
-        print(
-            f"{source.name} is not compiled: {reason(error)}. TensorFlow's own "
-            f"operations do the same, slower; {VARIABLE}=0 chooses them",
-            file=sys.stderr,
+        LOGGER.warning(
+            "%s is not compiled: %s. TensorFlow's own operations do the same, slower; "
+            "%s=0 chooses them",
+            source.name,
+            reason(error),
+            VARIABLE,
         )
         return None
 
@@ -82,7 +85,7 @@ def library(source: Path, *options: str) -> Path:
     path = private_folder() / f"{source.stem}-{identity(source, command)}.so"
     with locked(path.with_suffix(".so.lock")):  # others wait, and find it there
         if not is_whole(path):
-            print(f"compiling {source.name}, once for this TensorFlow", file=sys.stderr)
+            LOGGER.info("compiling %s, once for this TensorFlow", source.name)
             compile_to(path, [*command, str(source)])
     return path
 

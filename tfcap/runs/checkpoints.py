@@ -9,8 +9,8 @@ an error. There is no index of checkpoints that could disagree with the files.
 """
 
 import json
+import logging
 import os
-import sys
 from collections import defaultdict
 from collections.abc import Iterator
 
@@ -30,6 +30,7 @@ from records.storage.files import (
 )
 from records.tensorflow_logging import without_operation
 
+LOGGER = logging.getLogger(__name__)
 STATE, DIGESTS = "state", "digests.json"
 FORMAT = 1  # of a checkpoint
 
@@ -85,7 +86,7 @@ class Checkpoints:
     def valid_checkpoints(self) -> Iterator[str]:
         """Yields the directories of valid checkpoints, the newest first.
 
-        Each is checked when it is its turn. Standard error says which are skipped.
+        Each is checked when it is its turn. Warnings name those that are skipped.
 
         Raises:
             UserError: all are corrupt, or a newer version wrote one.
@@ -93,12 +94,12 @@ class Checkpoints:
         problems: list[str] = []
         finished, any_valid = self.finished(), False
         for number in sorted(set(self.files_by_number()) - set(finished)):
-            print(f"{self.path(number)} was not finished: passed over", file=sys.stderr)
+            LOGGER.warning("%s was not finished: passed over", self.path(number))
         for number in reversed(finished):
             problem = find_problem(self.path(number))
             if problem is None:
                 for passed_over in problems:
-                    print(f"{passed_over}; taking the one before it", file=sys.stderr)
+                    LOGGER.warning("%s; taking the one before it", passed_over)
                 problems, any_valid = [], True
                 yield self.path(number)
                 continue

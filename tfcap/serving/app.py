@@ -25,6 +25,7 @@ from tfcap.serving.metrics import Measured, Metrics
 from tfcap.serving.middleware import BUSY, RETRY_AFTER, BodyLimit, RequestLimit, Token
 from tfcap.serving.tf_serving_api import MODEL
 
+LOGGER = logging.getLogger(__name__)
 READERS = 2  # threads that read bodies and photo headers
 GONE = 499  # nginx's status for a client that closed the connection
 TOO_LARGE = {"too_many_pixels", "too_costly"}  # reasons of a PhotoProblem
@@ -274,7 +275,7 @@ def _row(name: str, result: Captioned | Explained) -> dict[str, Any]:
 
 def _log_failure(future: Future) -> None:
     if not future.cancelled() and (error := future.exception()):
-        logging.error("the model does not run", exc_info=error)
+        LOGGER.error("the model does not run", exc_info=error)
 
 
 async def _on_http_error(request: Request, error: Exception) -> Response:

@@ -1,9 +1,9 @@
 """Starts the server, and shuts it down gracefully."""
 
 import contextlib
+import logging
 import signal
 import socket
-import sys
 
 import uvicorn
 from starlette.applications import Starlette
@@ -15,6 +15,7 @@ from tfcap.inference.captioner import Captioner
 from tfcap.serving.app import create_app
 from tfcap.serving.idle_connections import IdleConnectionCloser
 
+LOGGER = logging.getLogger(__name__)
 AFTER_LAST_ANSWER = 5  # seconds beyond a request's time limit, at shutdown
 
 
@@ -45,7 +46,7 @@ def serve(
         app = create_app(Captioner(model_directory), config, token)
         shown = f"[{host}]" if ":" in host else host
         address = f"http://{shown}:{listener.getsockname()[1]}"
-        print(f"captions at {address} (Ctrl-C stops)", file=sys.stderr, flush=True)
+        LOGGER.info("captions at %s (Ctrl-C stops)", address)
         server = make_server(app, config)
         # uvicorn raises the signal again at its end, which would look like a failure.
         signal.signal(signal.SIGTERM, lambda *_: None)

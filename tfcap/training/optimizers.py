@@ -10,7 +10,7 @@ Schedules and Adam are Keras'. These parts of Keras do not fit:
   it is a schedule like all others instead.
 """
 
-import sys
+import logging
 from collections.abc import Iterator
 
 import keras
@@ -20,6 +20,8 @@ from keras.optimizers.schedules import LearningRateSchedule
 from records.wording import counted
 from tfcap.config.training import ScheduleConfig, TrainingConfig
 from tfcap.models.base import CaptioningModel
+
+LOGGER = logging.getLogger(__name__)
 
 
 class WarmUp(LearningRateSchedule):
@@ -70,7 +72,7 @@ def make_schedule(
     """
     schedules, total = keras.optimizers.schedules, steps_per_epoch * epochs
     for problem in beyond_training(config, steps_per_epoch, epochs):
-        print(f"warning: training.schedule.{problem}", file=sys.stderr)
+        LOGGER.warning("warning: training.schedule.%s", problem)
     if config.kind == "step":
         rates = [config.rate, *(rate for _, rate in config.steps)]
         # Keras changes the rate after the boundary; here an epoch's first step does.

@@ -1,7 +1,7 @@
 """Describes a run at its start: devices, precision, photos and parameters."""
 
+import logging
 import os
-import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -13,14 +13,15 @@ from records.extras import install_command
 from records.wording import counted
 from tfcap.training.state import TrainingState
 
+LOGGER = logging.getLogger(__name__)
 # The directory in which Linux's driver lists NVIDIA GPUs, usable or not.
 NVIDIA_GPUS = "/proc/driver/nvidia/gpus"
 
 
-def print_summary(lines: Mapping[str, str]) -> None:
-    """Prints a named line each on standard error, since they are no result."""
+def log_summary(lines: Mapping[str, str]) -> None:
+    """Logs each line behind its name."""
     for name, value in lines.items():
-        print(f"{name:<10}  {value}", file=sys.stderr)
+        LOGGER.info("%-10s  %s", name, value)
 
 
 def describe(

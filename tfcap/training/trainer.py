@@ -4,9 +4,9 @@ Keras 3's `fit` fails under MultiWorkerMirroredStrategy (keras-team/keras 20585)
 Therefore the loop is written out; models and optimizers are Keras'.
 """
 
+import logging
 import math
 import signal
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -33,13 +33,14 @@ from tfcap.training.distributed.cluster import ALONE, Cluster
 from tfcap.training.distributed.collectives import Workers
 from tfcap.training.distributed.strategies import check_global_batch, make_strategy
 from tfcap.training.metrics_logger import MetricsLogger
-from tfcap.training.run_summary import describe, print_summary
+from tfcap.training.run_summary import describe, log_summary
 from tfcap.training.sample_captions import Samples
 from tfcap.training.self_critical import SelfCritical
 from tfcap.training.signals import StopRequest, StopTraining, handled_by
 from tfcap.training.state import TrainingState
 from tfcap.training.train_step import make_score_step, make_train_step
 
+LOGGER = logging.getLogger(__name__)
 # Epochs that are read as one data set. The order of shards of each is held in memory.
 EPOCHS_AT_ONCE = 32
 
@@ -132,7 +133,7 @@ class Trainer:
         self.last_saved = self.last.newest() if self.last else None
         if self.workdir and self.last_saved:
             checkpoints.read(self.checkpoint, self.last_saved)
-            print(f"resuming {self.workdir.path} at {self.where()}", file=sys.stderr)
+            LOGGER.info("resuming %s at %s", self.workdir.path, self.where())
         else:
             state.start()
         self.workers.copy_from_chief(state.variables)
@@ -169,7 +170,7 @@ class Trainer:
         stopped = None
         if self.cluster.is_chief:
             workers = len(self.cluster.addresses)
-            print_summary(describe(self.state, self.strategy, workers))
+            log_summary(describe(self.state, self.strategy, workers))
         with handled_by(self.stop.note), self.metrics:
             try:
                 for epoch, batches in self.epochs_left():

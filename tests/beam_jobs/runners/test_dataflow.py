@@ -178,7 +178,7 @@ class Buckets:
         return False
 
 
-def test_the_command_submits_and_does_not_wait(monkeypatch, capsys):
+def test_the_command_submits_and_does_not_wait(monkeypatch, capsys, caplog):
     job = Job(
         photos="gs://bucket/photos",
         source=Jsonl.named(["gs://bucket/captions.jsonl"], None),
@@ -196,6 +196,6 @@ def test_the_command_submits_and_does_not_wait(monkeypatch, capsys):
     flags = [*(f"--{name}={value}" for name, value in GIVEN.items()), "--source=jsonl"]
     flags += [f"--{name}=gs://bucket/x" for name in ("photos", "captions", "output")]
     assert build_records.main([*flags, "--config=any.yaml"]) == 0
-    out, err = capsys.readouterr()
+    out, _ = capsys.readouterr()
     assert out.startswith(f"submitted as job {Submitted.id}: https://console.cloud")
-    assert "not on Google's machines" in err
+    assert "not on Google's machines" in caplog.text

@@ -71,15 +71,17 @@ def test_the_lock_is_gone_at_the_end(tmp_path, error):
         pass
 
 
-def test_a_stale_lock_is_taken_over_with_a_note(tmp_path, gone, capsys):
+def test_a_stale_lock_is_taken_over_with_a_note(tmp_path, gone, caplog):
+    caplog.set_level("INFO")
     leave(tmp_path, socket.gethostname(), gone)
     with lock(tmp_path):
         assert (
             LockOwner.model_validate_json((tmp_path / FILE_NAME).read_text()).pid
             == os.getpid()
         )
-    said = capsys.readouterr().err
-    assert f"taking over {tmp_path}: process {gone} on " in said and "is gone" in said
+    (message,) = caplog.messages
+    assert message.startswith(f"taking over {tmp_path}: process {gone} on ")
+    assert message.endswith(" is gone")
     assert not (tmp_path / FILE_NAME).exists()
 
 
@@ -90,11 +92,12 @@ def test_a_process_id_used_again_keeps_no_lock(tmp_path):
 
 
 @pytest.mark.parametrize("content", ["", "{", "{}"])
-def test_a_lock_file_that_says_nothing_is_stale(tmp_path, content, capsys):
+def test_a_lock_file_that_says_nothing_is_stale(tmp_path, content, caplog):
+    caplog.set_level("INFO")
     (tmp_path / FILE_NAME).write_text(content)
     with lock(tmp_path):
         pass
-    assert capsys.readouterr().err == ""
+    assert caplog.messages == []
 
 
 def test_a_lock_of_another_host_is_left_to_a_person(tmp_path, gone):
@@ -121,14 +124,15 @@ def test_a_folder_that_is_gone_at_the_end(tmp_path):
         (tmp_path / "reports").rmdir()
 
 
-def test_a_file_system_without_locks_is_no_hindrance(tmp_path, monkeypatch, capsys):
+def test_a_file_system_without_locks_is_no_hindrance(tmp_path, monkeypatch, caplog):
     def refuse(*_):
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr(fcntl, "flock", refuse)
     with lock(tmp_path):
         pass
-    assert "lock cannot be locked: No locks available" in capsys.readouterr().err
+    (message,) = caplog.messages
+    assert message.endswith("lock cannot be locked: No locks available")
 
 
 def test_a_lock_that_cannot_be_made(tmp_path):

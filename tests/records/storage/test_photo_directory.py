@@ -143,11 +143,10 @@ def test_a_folder_that_is_none(directory):
     assert PhotoFolder(directory).read("a.jpg", digest(b"a")) is None
 
 
-def test_a_folder_that_a_manifest_names_is_said(capsys):
+def test_a_folder_that_a_manifest_names_is_said(caplog):
     sources = {"photos": "/photos\x1b[2J"}
     assert named_folder(sources, "given").directory == "given"
-    assert capsys.readouterr().err == ""
+    assert named_folder({}, None).directory == "" and caplog.messages == []
     assert named_folder(sources, None).directory == sources["photos"]
-    said = capsys.readouterr().err
-    assert said.startswith("photos are read from /photos\\x1b[2J, which dataset.json")
-    assert named_folder({}, None).directory == "" and capsys.readouterr().err == ""
+    (message,) = caplog.messages
+    assert message.startswith("photos are read from /photos\\x1b[2J, which dataset")

@@ -57,12 +57,12 @@ def compiler(monkeypatch, tmp_path):
 
 
 @pytest.mark.slow
-def test_operations_are_compiled_once(make_source, monkeypatch, capfd, own_compiler):
+def test_operations_are_compiled_once(make_source, monkeypatch, caplog, own_compiler):
+    caplog.set_level("INFO")
     source = make_source(ANSWER)
     assert compilation.operations(source).tfcap_answer() == 42
-    assert "compiling answer.cc, once for this TensorFlow" in capfd.readouterr().err
     assert compilation.library(source).exists()  # the compiler is not asked again
-    assert capfd.readouterr().err == ""
+    assert caplog.messages == ["compiling answer.cc, once for this TensorFlow"]
 
 
 @pytest.fixture
@@ -96,33 +96,32 @@ def test_other_headers_options_and_processors_are_compiled_anew(
     assert len(set(found)) == 5
 
 
-def test_the_environment_can_refuse_them(make_source, monkeypatch, capfd):
+def test_the_environment_can_refuse_them(make_source, monkeypatch, caplog):
+    caplog.set_level("INFO")
     monkeypatch.setenv("TFCAP_COMPILE", "0")
     assert compilation.operations(make_source()) is None
-    assert capfd.readouterr().err == ""
+    assert caplog.messages == []
 
 
-def said_without(source, capfd) -> str:
-    """What is said, once, where a file cannot be compiled."""
+def warning_without(source, caplog) -> str:
+    """Returns the warning, given once, about a file that cannot be compiled."""
     assert compilation.operations(source) is None
     assert compilation.operations(source) is None
-    lines = capfd.readouterr().err.splitlines()
-    told = [line for line in lines if not line.startswith("compiling ")]
-    assert len(told) == 1
-    assert "TensorFlow's own operations do the same, slower" in told[0]
-    return told[0]
+    (warning,) = caplog.messages
+    assert "TensorFlow's own operations do the same, slower" in warning
+    return warning
 
 
-def test_no_compiler_is_said(make_source, monkeypatch, capfd):
+def test_no_compiler_is_said(make_source, monkeypatch, caplog):
     monkeypatch.setenv("CXX", "no-such-compiler --fast")
-    said = said_without(make_source(), capfd)
-    assert "answer.cc is not compiled: there is no C++ compiler 'no-such" in said
+    warning = warning_without(make_source(), caplog)
+    assert "answer.cc is not compiled: there is no C++ compiler 'no-such" in warning
 
 
-def test_a_compiler_that_is_no_command_is_said(make_source, monkeypatch, capfd):
+def test_a_compiler_that_is_no_command_is_said(make_source, monkeypatch, caplog):
     monkeypatch.setenv("CXX", "g++ 'unbalanced")
-    said = said_without(make_source(), capfd)
-    assert 'not compiled: CXX="g++ \'unbalanced" is no command (No closing' in said
+    warning = warning_without(make_source(), caplog)
+    assert 'not compiled: CXX="g++ \'unbalanced" is no command (No closing' in warning
 
 
 @pytest.mark.parametrize("given", ["", "  "])
@@ -131,25 +130,25 @@ def test_an_empty_compiler_is_the_usual_one(monkeypatch, given):
     assert compilation.compiler() == ["c++"]
 
 
-def test_the_compilers_first_error_is_said(make_source, compiler, capfd):
+def test_the_compilers_first_error_is_said(make_source, compiler, caplog):
     compiler("echo In file included from here >&2; echo a.cc:1: error: odd >&2; exit 1")
-    assert "not compiled: a.cc:1: error: odd." in said_without(make_source(), capfd)
+    assert "not compiled: a.cc:1: error: odd." in warning_without(make_source(), caplog)
 
 
-def test_a_compiler_that_says_nothing_is_named(make_source, compiler, capfd):
+def test_a_compiler_that_says_nothing_is_named(make_source, compiler, caplog):
     compiler("exit 3")
-    assert "non-zero exit status 3" in said_without(make_source(), capfd)
+    assert "non-zero exit status 3" in warning_without(make_source(), caplog)
 
 
-def test_what_is_no_library_is_not_loaded(make_source, compiler, capfd):
+def test_what_is_no_library_is_not_loaded(make_source, compiler, caplog):
     compiler('while [ "$1" != -o ]; do shift; done; echo nonsense > "$2"')
-    assert "not compiled: " in said_without(make_source(), capfd)
+    assert "not compiled: " in warning_without(make_source(), caplog)
 
 
-def test_no_place_to_write_to_is_said(make_source, monkeypatch, tmp_path, capfd):
+def test_no_place_to_write_to_is_said(make_source, monkeypatch, tmp_path, caplog):
     source = make_source()
     monkeypatch.setenv("XDG_CACHE_HOME", str(source))
-    assert "Not a directory" in said_without(source, capfd)
+    assert "Not a directory" in warning_without(source, caplog)
 
 
 @pytest.mark.slow
@@ -201,35 +200,35 @@ def test_the_folder_is_this_users_alone(make_source, compiler, folder):
 
 @pytest.mark.parametrize("mode", [0o777, 0o770, 0o1777])
 def test_a_folder_that_others_can_write_to_is_refused(
-    make_source, compiler, folder, mode, capfd
+    make_source, compiler, folder, mode, caplog
 ):
     compiler(WRITES_CODE)
     folder.mkdir(parents=True)
     folder.chmod(mode)
-    said = said_without(make_source(), capfd)
-    assert f"others can write to it (mode {mode:o}); remove it, or set XDG" in said
+    warning = warning_without(make_source(), caplog)
+    assert f"others can write to it (mode {mode:o}); remove it, or set XDG" in warning
     assert list(folder.iterdir()) == []
 
 
 def test_another_users_folder_is_refused(
-    make_source, compiler, folder, capfd, monkeypatch
+    make_source, compiler, folder, caplog, monkeypatch
 ):
     compiler(WRITES_CODE)
     folder.mkdir(parents=True)
     owner = folder.stat().st_uid
     monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
-    said = said_without(make_source(), capfd)
-    assert f"{folder} holds libraries that would be loaded" in said
-    assert f"belongs to another user (uid {owner})" in said
+    warning = warning_without(make_source(), caplog)
+    assert f"{folder} holds libraries that would be loaded" in warning
+    assert f"belongs to another user (uid {owner})" in warning
 
 
-def test_a_folder_that_is_a_link_is_refused(make_source, compiler, folder, capfd):
+def test_a_folder_that_is_a_link_is_refused(make_source, compiler, folder, caplog):
     compiler(WRITES_CODE)
     elsewhere = folder.parent.parent / "elsewhere"
     elsewhere.mkdir()
     folder.parent.mkdir()
     folder.symlink_to(elsewhere)
-    assert "is a symbolic link" in said_without(make_source(), capfd)
+    assert "is a symbolic link" in warning_without(make_source(), caplog)
     assert list(elsewhere.iterdir()) == []
 
 
@@ -273,12 +272,12 @@ def test_a_file_that_is_not_as_it_was_compiled_is_compiled_again(
     assert compilation.library(source) == path
 
 
-def test_a_lock_that_is_a_link_is_not_followed(make_source, compiler, capfd):
+def test_a_lock_that_is_a_link_is_not_followed(make_source, compiler, caplog):
     compiler(WRITES_CODE)
     source = make_source()
     path = compilation.library(source)
     lock = path.with_suffix(".so.lock")
     lock.unlink()
     lock.symlink_to(source.with_name("victim"))
-    assert "symbolic link" in said_without(source, capfd)
+    assert "symbolic link" in warning_without(source, caplog)
     assert not source.with_name("victim").exists()

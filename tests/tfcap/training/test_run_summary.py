@@ -11,11 +11,12 @@ from tfcap.training.distributed.strategies import make_strategy, mirrored
 from tfcap.training.trainer import Trainer
 
 
-def test_a_run_says_what_trains_on_what(make_records, tmp_path, capsys):
+def test_a_run_says_what_trains_on_what(make_records, tmp_path, caplog):
+    caplog.set_level("INFO")
     records = make_records()
     trainer = Trainer(settings(epochs=1), records, str(tmp_path / "run"))
     trainer.run()
-    lines = capsys.readouterr().err.splitlines()
+    lines = caplog.messages
     lines = lines[[line.split()[0] for line in lines].index("devices") :]
     photos, steps = records.manifest.photos("train"), trainer.steps_per_epoch
     trained = sum(variable.numpy().size for variable in trainer.state.weights)

@@ -10,9 +10,9 @@ EMNLP 2014; files from nlp.stanford.edu/projects/glove.
 
 import codecs
 import gzip
+import logging
 import lzma
 import re
-import sys
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -25,6 +25,7 @@ from records.errors import UserError
 from records.storage.files import open_file
 from records.text.vocabulary import END, PAD, START, UNK, Vocabulary
 
+LOGGER = logging.getLogger(__name__)
 SPECIAL = {PAD, START, END, UNK}
 LONGEST = 1 << 20  # bytes of a line; 300 numbers are 4,000
 # Leaves out the files that macOS adds to an archive: __MACOSX/._glove.6B.50d.txt.
@@ -73,7 +74,7 @@ def load_glove(path: str, vocabulary: Vocabulary, units: int, seed: int) -> np.n
             f"; expected lines of a word and {units} numbers, by spaces or tabs, as "
             "UTF-8, alone or packed by gzip or zip"
         )
-    print(f"GloVe: {is_read.sum()} of {words} words found in {path}", file=sys.stderr)
+    LOGGER.info("GloVe: %d of %d words found in %s", is_read.sum(), words, path)
     vectors = table[is_read]
     random = np.random.default_rng(seed)
     drawn = random.normal(vectors.mean(), vectors.std(), table.shape)

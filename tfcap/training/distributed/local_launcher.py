@@ -106,7 +106,7 @@ def end_with_parent() -> Callable[[], None] | None:
 
 def copy_lines(worker: subprocess.Popen, number: int) -> None:
     for line in worker.stdout or ():
-        print(f"[worker {number}] {line}", end="", file=sys.stderr, flush=True)
+        sys.stderr.write(f"[worker {number}] {line}")
 
 
 def wait(workers: list[subprocess.Popen]) -> int | None:

@@ -1,12 +1,14 @@
 """Chooses the strategy of tf.distribute, by configuration or available devices."""
 
+import logging
 import os
-import sys
 
 import tensorflow as tf
 
 from records.errors import UserError
 from tfcap.training.distributed.cluster import ALONE, Cluster
+
+LOGGER = logging.getLogger(__name__)
 
 
 def make_strategy(name: str, cluster: Cluster = ALONE) -> tf.distribute.Strategy:
@@ -44,7 +46,7 @@ def multi_worker(cluster: Cluster) -> tf.distribute.Strategy:
         address for n, address in enumerate(cluster.addresses.values())
         if n != cluster.number
     ]  # fmt: skip
-    print(f"{this_worker} waits for {', '.join(others)}", file=sys.stderr)
+    LOGGER.info("%s waits for %s", this_worker, ", ".join(others))
     try:
         return tf.distribute.MultiWorkerMirroredStrategy()
     except tf.errors.OpError as error:

@@ -25,7 +25,8 @@ def write(tmp_path):
     return write
 
 
-def test_vectors_of_the_words_found(write, capsys):
+def test_vectors_of_the_words_found(write, caplog):
+    caplog.set_level("INFO")
     path = write("the 9 9\ndog 1 2\na -1 .5\ndog 8 8\n")
     table = load_glove(path, WORDS, 2, seed=0)
     assert table.shape == (7, 2) and table.dtype == np.float32
@@ -33,7 +34,7 @@ def test_vectors_of_the_words_found(write, capsys):
     assert table[5].tolist() == [1, 2]  # the first of two
     assert table[0].tolist() == [0, 0]
     assert table[6].any()  # drawn
-    assert f"GloVe: 2 of 3 words found in {path}" in capsys.readouterr().err
+    assert caplog.messages == [f"GloVe: 2 of 3 words found in {path}"]
 
 
 def test_what_is_drawn_is_a_function_of_the_seed(write):
