@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.table import Table
 
-from records.console import number_table, plain_console
+from records.console import number_table, plain_console, short_digest
 from records.format.manifest import EncoderInfo, Manifest
 from records.format.record_set import RecordSet
 from records.format.split_summary import describe_splits, split_table
@@ -14,7 +14,6 @@ from records.inspection.samples import Sample
 from records.wording import as_text, counted
 
 BAR = 50
-SHORT = 12
 
 
 def describe(
@@ -117,12 +116,12 @@ def facts(manifest: Manifest) -> dict[str, str]:
     return {
         "format": str(manifest.format),
         "encoder": network(encoder),
-        "weights": f"{encoder.weights}, digest {encoder.digest[:SHORT]}",
+        "weights": f"{encoder.weights}, digest {short_digest(encoder.digest)}",
         "features": f"{' x '.join(map(str, features.shape))} {features.dtype}, "
         f"{counted(features.bytes, 'byte')} a photo",
         "tokenizer": as_text(manifest.tokenizer.model_dump()),
         "vocabulary": f"{size}, {unknown} of tokens outside it, SHA-256 "
-        f"{manifest.vocabulary_sha256[:SHORT]}",
+        f"{short_digest(manifest.vocabulary_sha256)}",
         "longest caption": counted(manifest.longest_caption, "token"),
         "photo formats": counts(manifest.statistics.photo_formats),
     }

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from records.console import short_digest
 from records.errors import UserError
 from records.format.manifest import EncoderInfo
 from tfcap.config.encoder import EncoderConfig, NetworkConfig
@@ -108,7 +109,8 @@ def load_tuned(
         raise UserError(
             f"training.fine_tuning: encoder.{key} {config.file} is not what "
             f"the records were made with, which was {made_with.weights} (digest "
-            f"{made_with.digest[:12]}…); say where that is: --set encoder.{key}=PATH"
+            f"{short_digest(made_with.digest)}); say where that is: --set "
+            f"encoder.{key}=PATH"
         )
     return TrainableEncoder(network, config, made_with, first)
 

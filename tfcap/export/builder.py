@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from records.console import short_digest
 from records.errors import UserError
 from records.format.record_set import RecordSet
 from tfcap.config.decoding import ResolvedDecoding
@@ -13,8 +14,6 @@ from tfcap.encoders.from_manifest import moved
 from tfcap.export.signatures import PhotoCaptioner
 from tfcap.runs.ensemble import restore, tuned_encoders
 from tfcap.runs.workdir import Workdir, check_fits
-
-SHORT = 12  # of a digest, shown
 
 
 def photo_captioner(
@@ -91,10 +90,10 @@ def encoder_of_records(workdir: Workdir, paths: dict[str, str]) -> Encoder:
     expected = workdir.manifest.encoder.digest
     if encoder.info.digest != expected:
         what = config.model or f"{config.name} with weights {config.weights}"
-        digests = encoder.info.digest[:SHORT], expected[:SHORT]
         raise UserError(
             f"the encoder {what} is not the one the records were made with: its digest "
-            f"is {digests[0]}…, theirs {digests[1]}…. Pass theirs with "
+            f"is {short_digest(encoder.info.digest)}, theirs "
+            f"{short_digest(expected)}. Pass theirs with "
             f"--encoder_{config.file_key}"
         )
     return encoder

@@ -21,6 +21,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from records.console import short_digest
 from records.errors import UserError
 from records.format import manifest as manifest_module
 from records.format.manifest import Manifest, load_manifest
@@ -328,12 +329,13 @@ def encoder_name(manifest: Manifest) -> str:
     layer = f" at {encoder.layer}" if encoder.layer else ""
     pixels = f"{encoder.input_size} x {encoder.input_size} pixels"
     views = [f"{encoder.crops} crops"] * (encoder.crops > 1) + ["flip"] * encoder.flip
-    known = ", ".join([pixels, *views, encoder.pooling, encoder.digest[:12]])
+    digest = short_digest(encoder.digest)
+    known = ", ".join([pixels, *views, encoder.pooling, digest])
     return f"{encoder.name}{layer} ({known})"
 
 
 def vocabulary_name(manifest: Manifest) -> str:
-    digest = manifest.vocabulary_sha256[:12]
+    digest = short_digest(manifest.vocabulary_sha256)
     return f"a vocabulary of {manifest.vocabulary_size} tokens ({digest})"
 
 

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from records.console import short_digest
 from records.errors import UserError
 from records.format.record_set import RecordSet
 from records.text.vocabulary import FILE_NAME as VOCABULARY
@@ -100,8 +101,8 @@ def test_another_encoder_is_shown_beside_the_one_it_was(make_records, tmp_path):
         encoder__crops=5,
         encoder__flip=True,
     )
-    old = r"fake \(8 x 8 pixels, avg, d{12}\)"
-    new = r"fake \(9 x 9 pixels, 5 crops, flip, grid, e{12}\)"
+    old = r"fake \(8 x 8 pixels, avg, d{12}…\)"
+    new = r"fake \(9 x 9 pixels, 5 crops, flip, grid, e{12}…\)"
     message = f"encoder {old} then, {new} now"
     with pytest.raises(UserError, match=rf"{message}\. Use another --workdir"):
         start(tmp_path / "run", other)
@@ -112,8 +113,8 @@ def test_another_encoder_is_shown_beside_the_one_it_was(make_records, tmp_path):
 def test_another_vocabulary_is_shown_beside_the_one_it_was(make_records, tmp_path):
     records = make_records()
     start(tmp_path / "run", records)
-    old, other = records.vocabulary.digest[:12], with_other_words(records)
-    new = other.vocabulary.digest[:12]
+    other = with_other_words(records)
+    old, new = (short_digest(r.vocabulary.digest) for r in (records, other))
     message = rf"of 12 tokens \({old}\) then, a vocabulary of 12 tokens \({new}\) now"
     with pytest.raises(UserError, match=message):
         start(tmp_path / "run", other)
