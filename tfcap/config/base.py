@@ -2,13 +2,15 @@
 
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validator
+from pydantic import ConfigDict, Field, ValidationInfo, model_validator
+
+from records.frozen_model import FrozenModel
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 SAVED = "saved"  # context of reading a configuration that tfcap has written
 
 
-class Section(BaseModel):
+class Section(FrozenModel):
     """A frozen, strict section: `"64"` is no number, an unknown key is an error.
 
     A saved configuration has every key. A key that it lacks was introduced later, or
@@ -19,7 +21,7 @@ class Section(BaseModel):
             what was done before they were introduced; defaults may differ.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(strict=True)
     came_later: ClassVar[dict[str, Any]] = {}
 
     @model_validator(mode="after")

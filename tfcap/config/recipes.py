@@ -7,16 +7,16 @@
 from pathlib import Path
 
 import yaml
-from pydantic import BaseModel, ConfigDict
 
 from records.console import suggest
 from records.errors import UserError
+from records.frozen_model import FrozenModel
 
 DIRECTORY = Path(__file__).with_name("packaged")
 INDEX = "index.yaml"
 
 
-class Recipe(BaseModel):
+class Recipe(FrozenModel):
     """A packaged configuration, as `tfcap recipes` shows it.
 
     Attributes:
@@ -27,8 +27,6 @@ class Recipe(BaseModel):
         disk: size of the features of Flickr8k's 8,091 photos.
         weights: the encoder weights of these figures.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     trains: str
     cider: float | None = None

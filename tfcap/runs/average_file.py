@@ -4,10 +4,11 @@ import json
 from contextlib import suppress
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from records.errors import UserError
 from records.format.versions import refuse_newer
+from records.frozen_model import FrozenModel
 from records.storage.files import named_errors, read_file, write_atomically
 
 FILE_NAME = "average.json"
@@ -16,7 +17,7 @@ FORMAT: Final = 1
 Kind = Literal["last", "best"]
 
 
-class Average(BaseModel):
+class Average(FrozenModel):
     """The checkpoints that were averaged.
 
     Attributes:
@@ -25,8 +26,6 @@ class Average(BaseModel):
         kind: `last`, the newest states; `best`, those with the lowest dev loss.
         steps: number of global batches of each checkpoint, ascending.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: Literal[1] = FORMAT
     run: str
