@@ -174,7 +174,7 @@ def test_a_model_that_does_not_attend(explaining, capsys, monkeypatch, tmp_path)
 
     for look in (None, [[[1.0]]]):
         explained = Explained((Captioned("a", -1.0),), ("a",), (0.5,), look)
-        monkeypatch.setattr(FakeCaptioner, "explain", lambda *_, f=explained: [f])
+        monkeypatch.setattr(FakeCaptioner, "explain_batch", lambda *_, f=explained: [f])
         argv = ["caption", "--model", "m", "--explain", str(tmp_path / "x.png")]
         assert main.main([*argv, explaining[0]]) == 1
         assert "does not attend to places of a photo" in capsys.readouterr().err

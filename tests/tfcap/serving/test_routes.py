@@ -225,7 +225,7 @@ def test_a_bug_tells_the_client_nothing(client, captioner, monkeypatch):
     def fails(photos):
         raise RuntimeError("/secret/path")
 
-    monkeypatch.setattr(captioner, "caption", fails)
+    monkeypatch.setattr(captioner, "caption_batch", fails)
     response = client.post(PREDICT, json={"instances": [GOOD]})
     assert error_of(response, 500) == "internal error"
 
