@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 import apache_beam as beam
 from apache_beam.pvalue import AsSingleton
+from apache_beam.typehints.decorators import no_annotations
 
 from beam_jobs.build_job import Job
 from beam_jobs.elements import REJECTED, Plan
@@ -38,6 +39,7 @@ class WriteShards(beam.PTransform):
         self.job, self.plan = job, plan
         self.step = WriteShard(job, encoder_for)
 
+    @no_annotations  # Beam warns of a tuple of collections
     def expand(
         self, photos: beam.PCollection
     ) -> tuple[beam.PCollection, beam.PCollection]:
