@@ -367,7 +367,8 @@ def test_the_graph_does_not_grow_with_the_photos(data, tmp_path):
         data.write_lines(data.captions, [c for n in names for c in caption_lines(n)])
         data.write_split("train", names)
         job, options = data.job(tmp_path / "out"), PipelineOptions([])
-        return prepare(lambda p: build_records.construct(p, job), options).size
+        submission = prepare(lambda p: build_records.construct(p, job), options)
+        return submission.graph.ByteSize()
 
     few, many = size(10), size(1000)
     assert many < 300_000
