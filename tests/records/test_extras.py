@@ -28,6 +28,18 @@ def test_the_remedy_names_the_packages_of_the_extra():
     assert "'uvicorn>=" in str(error) and "apache-beam" not in str(error)
 
 
+@pytest.mark.parametrize(
+    "missing", ["starlette", "uvicorn", "python_multipart", "prometheus_client"]
+)
+def test_each_package_of_the_server_brings_all_of_them(missing):
+    error = extras.missing_extra(ModuleNotFoundError(name=missing))
+    assert f"needs the package {missing}, which" in str(error)
+    assert all(
+        f"'{package}>=" in str(error)
+        for package in ("starlette", "uvicorn", "python-multipart", "prometheus-client")
+    )
+
+
 def test_another_missing_module_is_no_users_mistake():
     assert extras.missing_extra(ModuleNotFoundError(name="numpy")) is None
     with pytest.raises(ModuleNotFoundError):

@@ -110,7 +110,7 @@ def test_without_credentials_only_a_dry_run_goes_on(monkeypatch):
 
 def test_without_the_extra_it_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "apache_beam.runners.dataflow.internal", None)
-    with pytest.raises(UserError, match=r"pip install 'tfcap\[gcp\]'"):
+    with pytest.raises(UserError, match=r"pip install 'apache-beam\[gcp\]"):
         dataflow.check(options(), PLACES)
 
 
