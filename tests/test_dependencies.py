@@ -13,7 +13,13 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 OURS = ("records", "tfcap", "beam_jobs")
-EXTRAS = {"tfcap/serving": "serve"}
+EXTRAS = {
+    "beam_jobs": "beam",
+    "tfcap/evaluation": "evaluate",
+    "tfcap/metrics": "evaluate",
+    "tfcap/serving": "serve",
+    "tfcap/training": "train",
+}
 MODULES = [path for name in OURS for path in sorted((ROOT / name).rglob("*.py"))]
 
 pytestmark = pytest.mark.skipif(

@@ -122,7 +122,7 @@ def test_the_order_of_lines_and_the_runner_change_no_byte(
     shuffled = tmp_path / "Flickr8k.token.txt"
     small.write_lines(shuffled, random.Random(1).sample(lines, len(lines)))
     job = small.job(tmp_path / "out", tokenizer=TOKENIZERS[kind])
-    job = replace(job, source=replace(job.source, captions=str(shuffled)))
+    job = replace(job, source=replace(job.source, captions=(str(shuffled),)))
     build(job, "--direct_running_mode=multi_threading", "--direct_num_workers=2")
     expected = contents(built[kind].directory, "dataset.json")
     assert contents(tmp_path / "out", "dataset.json") == expected

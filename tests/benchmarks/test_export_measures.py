@@ -11,7 +11,7 @@ class Noting:
 
     batches: list = []  # noqa: RUF012
 
-    def caption(self, photos):
+    def caption_batch(self, photos):
         Noting.batches.append(tuple(photos))
         return [Captioned("a photo", -1.0) for _ in photos]
 

@@ -99,7 +99,7 @@ def test_parts_of_a_batch_are_refused():
 
 def test_a_model_that_attends_is_refused():
     content = {"model": {"name": "attention"}, "training": {"jit_compile": True}}
-    with pytest.raises(UserError, match=r"jit_compile needs model\.name: merge; "):
+    with pytest.raises(UserError, match=r"jit_compile needs model\.name: merge\. "):
         parse_config(content, "test")
 
 

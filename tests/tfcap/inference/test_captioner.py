@@ -36,7 +36,7 @@ class SizeModel(tf.Module):
         self.scale = tf.Variable(-1.0 / 255)
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "image_bytes")])
-    def caption_batch(self, image_bytes):
+    def caption(self, image_bytes):
         good = tf.strings.length(image_bytes) > 40
         signature = (tf.TensorSpec([], tf.string), tf.TensorSpec([], tf.float32))
         caption, score = tf.map_fn(

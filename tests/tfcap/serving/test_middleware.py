@@ -73,7 +73,7 @@ def test_bodies_that_are_too_much_together(captioner, monkeypatch):
         assert going.wait(10)
         return [Captioned("two", -1.0) for _ in photos]
 
-    monkeypatch.setattr(captioner, "caption", waits)
+    monkeypatch.setattr(captioner, "caption_batch", waits)
     body = json.dumps({"instances": [GOOD]}).encode()
     config = ServingConfig(max_waiting_bytes=2 * len(body) - 1)
     app = serving.create_app(captioner, config)
