@@ -10,8 +10,9 @@ It imports records, and never Beam. Public names are imported when they are firs
 
 from typing import TYPE_CHECKING, Any
 
-from tfcap.name_clash import refuse_other_records
+from tfcap.start_checks import refuse_other_records, refuse_windows
 
+refuse_windows()
 refuse_other_records()  # before the first import of records
 
 from records.errors import UserError  # noqa: E402

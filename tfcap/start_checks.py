@@ -1,7 +1,17 @@
-"""Another distribution with a package of our names."""
+"""Checks of the system that come before any other import."""
 
+import sys
 from importlib.util import find_spec
 from pathlib import Path
+
+
+def refuse_windows() -> None:
+    """Raises ImportError on Windows, which has neither fcntl nor tensorflow-text."""
+    if sys.platform == "win32":
+        raise ImportError(
+            "tfcap does not run on Windows; run it on Linux, or in WSL 2 "
+            "(https://learn.microsoft.com/windows/wsl)"
+        )
 
 
 def refuse_other_records() -> None:
