@@ -22,7 +22,7 @@ from records.text.tokenizer import TokenizerSettings
 from records.text.vocabulary import Vocabulary
 from tfcap import serving
 from tfcap.config.decoding import ResolvedDecoding
-from tfcap.config.encoder import NetworkConfig
+from tfcap.config.encoder import CustomModelConfig
 from tfcap.config.model import AttentionConfig
 from tfcap.config.serving import ServingConfig
 from tfcap.encoders import load_encoder
@@ -98,7 +98,7 @@ def captioner(tmp_path_factory) -> Captioner:
     cells = keras.layers.Conv2D(6, 3, 4, "same")
     keras.Sequential([keras.Input([32, 32, 3]), cells]).save(folder / "encoder.keras")
     settings = {"model": str(folder / "encoder.keras"), "preprocessing": "unit"}
-    encoder = load_encoder(NetworkConfig(**settings, pooling="grid"))
+    encoder = load_encoder(CustomModelConfig(**settings, pooling="grid"))
     channels = encoder.shape[-1]
     spec = FeatureSpec(shape=encoder.shape, dtype="float32")
     moments = FeatureStatistics(mean=[0.0] * channels, deviation=[0.1] * channels)
