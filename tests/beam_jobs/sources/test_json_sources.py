@@ -2,52 +2,17 @@
 
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from small_data import SmallData, build, photo_bytes
+from json_captions import as_bytes, given, read, read_content
+from small_data import SmallData, build
 
-from beam_jobs.elements import Caption, Named, SplitAssignment
-from beam_jobs.sources import json_source, lines
-from beam_jobs.sources.coco import Coco
+from beam_jobs.elements import Caption
 from beam_jobs.sources.json_source import load_object
-from beam_jobs.sources.jsonl import Jsonl
 from beam_jobs.sources.options import SOURCES
 from records.errors import UserError
 from records.format.manifest import load_manifest
 from records.format.rejects import Reject
-
-NAMES = {
-    Caption: "captions",
-    Reject: "rejected",
-    SplitAssignment: "splits",
-    Named: "named",
-}
-
-
-def as_bytes(source: str, content) -> bytes:
-    if source == "jsonl":
-        lines = (x if isinstance(x, bytes) else json.dumps(x).encode() for x in content)
-        return b"".join(line + b"\n" for line in lines)
-    return json.dumps(content).encode()
-
-
-def given(source: str, path: Path) -> str:
-    return f"train={path}" if source == "coco" else str(path)
-
-
-def read(source: str, path: Path) -> dict[str, list]:
-    """What a reader yields, by kind."""
-    found = {"captions": [], "rejected": [], "splits": []}
-    for item in SOURCES[source].read(given(source, path)):
-        found.setdefault(NAMES[type(item)], []).append(item)
-    return found
-
-
-def read_content(source: str, path: Path, content) -> dict[str, list]:
-    path.write_bytes(as_bytes(source, content))
-    return read(source, path)
-
 
 # Each with one good caption "A dog ." of a.jpg, and all that can be wrong beside it.
 WORST = {
@@ -101,6 +66,8 @@ WORST = {
         b"[]",
     ],
 }
+
+
 REJECTS = {
     "coco": [
         ("photo", "images[1]", "missing_field", 0),
@@ -172,22 +139,6 @@ def test_in_is_written_and_rejected(source, tmp_path):
     assert numbers.photos_rejected == numbers.photos_in - 1
 
 
-def test_what_coco_says(tmp_path):
-    content = {
-        "images": [
-            {"id": 8, "file_name": "val/b.jpg"},
-            {"id": 9, "file_name": "a.jpg"},
-        ],
-        "annotations": [{"id": 70, "image_id": 8, "caption": " A dog .\n"}],
-    }
-    path = tmp_path / "file"
-    assert read_content("coco", path, content) == {
-        "captions": [Caption("val/b.jpg", 70, f"{path}:annotations[0]", "A dog .")],
-        "rejected": [],
-        "splits": [("val/b.jpg", "train"), ("a.jpg", "train")],
-    }
-
-
 def test_what_karpathy_says(tmp_path):
     content = {
         "images": [
@@ -208,143 +159,6 @@ def test_what_karpathy_says(tmp_path):
         "rejected": [],
         "splits": [("val2014/b.jpg", "train"), ("a.jpg", "dev")],
     }
-
-
-def test_what_json_lines_say(tmp_path):
-    content = [{"photo": "./x/b.jpg", "captions": ["A", "B"], "split": "val"}]
-    path = tmp_path / "file"
-    assert read_content("jsonl", path, content) == {
-        "captions": [
-            Caption("x/b.jpg", 0, f"{path}:1.captions[0]", "A"),
-            Caption("x/b.jpg", 1, f"{path}:1.captions[1]", "B"),
-        ],
-        "rejected": [],
-        "splits": [("x/b.jpg", "dev")],
-    }
-
-
-# BLIP's, Hugging Face's image folders, and both as they come.
-OTHERS = [
-    {"image": "coco/1.jpg", "caption": ["A dog .", "A cat ."]},
-    {"image": "coco/1.jpg", "caption": "Two dogs ."},
-    {"file_name": "2.png", "text": "A horse ."},
-    {"filename": "3.jpg", "text": "A cow .", "split": "Validation"},
-]
-
-
-@pytest.mark.parametrize("form", ["lines", "array"])
-@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
-def test_other_names_of_the_fields(tmp_path, form, mark):
-    path = tmp_path / "file"
-    lines = as_bytes("jsonl", OTHERS)
-    path.write_bytes(mark + (lines if form == "lines" else json.dumps(OTHERS).encode()))
-    found = read("jsonl", path)
-    assert [(c.photo_id, c.text) for c in found["captions"]] == [
-        ("coco/1.jpg", "A dog ."),
-        ("coco/1.jpg", "A cat ."),
-        ("coco/1.jpg", "Two dogs ."),
-        ("2.png", "A horse ."),
-        ("3.jpg", "A cow ."),
-    ]
-    assert (found["splits"], found["rejected"]) == ([("3.jpg", "dev")], [])
-    SOURCES["jsonl"].open([str(path)], None)
-
-
-def test_a_file_of_one_split(tmp_path):
-    (tmp_path / "file").write_bytes(as_bytes("jsonl", OTHERS[:3]))
-    found = list(SOURCES["jsonl"].read(f"train={tmp_path / 'file'}"))
-    assert {item for item in found if isinstance(item, SplitAssignment)} == {
-        ("coco/1.jpg", "train"),
-        ("2.png", "train"),
-    }
-
-
-@pytest.mark.parametrize("content", [{"img": "a.jpg", "captions": ["A"]}, {"a": 1}])
-def test_fields_of_other_names_are_refused_with_those_that_are_read(tmp_path, content):
-    (tmp_path / "file").write_bytes(as_bytes("jsonl", [content]))
-    message = "'photo' or 'image' or 'file_name' or 'filename'.*--source jsonl"
-    with pytest.raises(UserError, match=message):
-        SOURCES["jsonl"].open([str(tmp_path / "file")], None)
-
-
-def test_a_photo_without_captions_and_split_is_not_lost(tmp_path):
-    content = [{"photo": "a.jpg", "captions": []}]
-    found = read_content("jsonl", tmp_path / "file", content)
-    assert found.pop("named") == [("a.jpg",)]
-    assert not any(found.values())
-
-
-def test_coco_ids_may_be_strings_and_annotations_may_have_none(tmp_path):
-    content = {
-        "images": [{"id": "x1", "file_name": "a.jpg"}, {"id": 2, "file_name": "b.jpg"}],
-        "annotations": [
-            {"image_id": "x1", "caption": "A dog ."},
-            {"image_id": "2", "caption": "A cat .", "id": "70"},
-            {"image_id": 2, "caption": "A cow .", "id": "seven"},
-        ],
-    }
-    found = read_content("coco", tmp_path / "file", content)
-    assert [(c.photo_id, c.number) for c in found["captions"]] == [
-        ("a.jpg", 0),
-        ("b.jpg", 70),
-        ("b.jpg", 2),
-    ]
-    assert found["rejected"] == []
-
-
-def test_coco_ids_may_be_whole_numbers_of_any_kind(tmp_path):
-    images = [{"id": 1.0, "file_name": "1.jpg"}, {"id": 1.5, "file_name": "2.jpg"}]
-    annotation = {"id": 7.0, "image_id": "1", "caption": "A dog"}
-    content = {"images": images, "annotations": [annotation]}
-    (tmp_path / "a").write_text(json.dumps(content))
-    named, reject, caption = Coco.read(str(tmp_path / "a"))
-    assert (named.photo_id, caption.number) == ("1.jpg", 7)
-    assert reject[:3] == ("photo", f"{tmp_path}/a:images[1]", "not_an_id")
-
-
-def test_ids_of_too_many_digits_give_no_order(tmp_path):
-    content = {
-        "images": [{"id": "9" * 5000, "file_name": "1.jpg"}],
-        "annotations": [
-            {"id": "9" * 5000, "image_id": "9" * 5000, "caption": text}
-            for text in ("A dog", "A cat")
-        ],
-    }
-    (tmp_path / "a").write_text(json.dumps(content))
-    captions = list(Coco.read(str(tmp_path / "a")))[1:]
-    assert [(c.number, c.text) for c in captions] == [(0, "A dog"), (1, "A cat")]
-
-
-def test_a_line_and_a_document_that_are_too_long(tmp_path, monkeypatch):
-    monkeypatch.setattr(lines, "LONGEST", 60)
-    monkeypatch.setattr(json_source, "LARGEST", 60)
-    entries = [json.dumps({"photo": "1.jpg", "text": "a" * n}) for n in (9, 99)]
-    (tmp_path / "a").write_text("\n".join(entries))
-    caption, reject = Jsonl.read(str(tmp_path / "a"))
-    assert caption.text == "a" * 9
-    assert reject[:3] == ("photo", f"{tmp_path}/a:2", "line_too_long")
-    (tmp_path / "a").write_text(f"[{','.join(entries)}]")
-    with pytest.raises(UserError, match=r"cannot read .*: it is larger than 60 bytes"):
-        list(Jsonl.read(str(tmp_path / "a")))
-
-
-def test_a_file_of_objects_is_refused(tmp_path):
-    content = {
-        "images": [{"id": 1, "file_name": "a.jpg"}],
-        "annotations": [{"id": 1, "image_id": 1, "category_id": 3, "bbox": [0] * 4}],
-    }
-    message = "holds objects and their places, no captions; take captions_"
-    with pytest.raises(UserError, match=message):
-        read_content("coco", tmp_path / "file", content)
-
-
-@pytest.mark.parametrize(
-    ("split", "found"),
-    [("tset", [("a.jpg", "tset")]), (3, [("a.jpg", "3")]), (None, [])],
-)
-def test_a_split_of_an_unknown_name_is_passed_on(split, found, tmp_path):
-    content = [{"photo": "a.jpg", "captions": [], "split": split}]
-    assert read_content("jsonl", tmp_path / "file", content)["splits"] == found
 
 
 def test_half_a_surrogate_pair_anywhere(tmp_path):
@@ -378,12 +192,6 @@ def test_a_file_that_is_refused_as_a_whole(source, content, message, tmp_path):
     with pytest.raises(UserError, match=message) as error:
         read(source, tmp_path / "file")
     assert "\n" not in str(error.value)
-
-
-def test_coco_without_annotations(tmp_path):
-    content = {"images": [{"id": 1, "file_name": "a.jpg"}]}
-    with pytest.raises(UserError, match="expected an array 'annotations'"):
-        read_content("coco", tmp_path / "file", content)
 
 
 def test_a_file_that_cannot_be_opened(tmp_path):
@@ -426,26 +234,3 @@ def test_a_photo_in_two_files_of_two_splits(tmp_path):
     assert Reject(**line) == Reject(
         "photo", "a.jpg", "in_two_splits", "listed in dev and train", 2
     )
-
-
-def test_photos_of_coco_without_captions_are_no_photos_in(tmp_path):
-    """`unlabeled2017` lies beside `train2017`."""
-    data = SmallData(tmp_path / "data", [])
-    inputs = []
-    for split, name in {"train": "000001.jpg", "dev": "000002.jpg"}.items():
-        content = {
-            "images": [{"id": 1, "file_name": name}],
-            "annotations": [{"id": 1, "image_id": 1, "caption": "A dog ."}],
-        }
-        inputs.append(f"{split}={tmp_path / split}")
-        (tmp_path / split).write_bytes(as_bytes("coco", content))
-        (data.photos / f"{split}2017").mkdir()
-        (data.photos / f"{split}2017" / name).write_bytes(photo_bytes(name))
-    (data.photos / "unlabeled2017").mkdir()
-    for number in range(3, 9):
-        (data.photos / "unlabeled2017" / f"{number:06d}.jpg").write_bytes(b"")
-    job = data.job(tmp_path / "out", max_reject_fraction=0.0)
-    build(replace(job, source=SOURCES["coco"].open(inputs, None)))
-    numbers = load_manifest(str(tmp_path / "out")).statistics
-    assert (numbers.photos_in, numbers.photos_written) == (2, 2)
-    assert (numbers.rejected_photos, numbers.uncaptioned_files) == ({}, 6)
