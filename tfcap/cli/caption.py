@@ -12,6 +12,11 @@ from records.tensorflow_logging import silence_startup
 from records.wording import counted
 
 BATCH = 32
+NO_PICTURES = (
+    "--explain: no pictures, because this model does not attend to places of a photo; "
+    "train one with model.name attention or transformer on records of encoder.pooling "
+    "grid"
+)
 
 
 def add_caption(commands) -> None:
@@ -64,6 +69,9 @@ def caption(args: argparse.Namespace) -> int:
                 print_captions(row)
     if args.json:
         print(json.dumps({"captions": rows}))
+    captioned = [row for row in rows if not row["error"]]
+    if pictures and captioned and not any("picture" in row for row in captioned):
+        print(NO_PICTURES, file=sys.stderr)
     return int(any(row["error"] for row in rows))
 
 
@@ -155,7 +163,7 @@ def described(
             rows[path] = {"caption": "", "score": 0.0, "error": explained.error}
             continue
         rows[path] = {**vars(explained.beams[0]), "best": best(explained, count)}
-        if path in pictures:
+        if path in pictures and explained.looks_at_places():
             draw(photos[path], explained, pictures[path])
             rows[path]["picture"] = pictures[path]
     return rows
@@ -178,19 +186,11 @@ def draw(photo: bytes, explained, path: str) -> None:
     """Writes the picture of a photo's attention weights.
 
     Raises:
-        UserError: The model has no attention weights over several cells, or the file
-            cannot be written.
+        UserError: The file cannot be written.
     """
-    from records.errors import UserError
     from records.storage.files import make_output, write_atomically
     from tfcap.inference.attention_plot import attention_picture
 
-    if not explained.looks_at_places():
-        raise UserError(
-            "--explain: this model does not attend to places of a photo; train one "
-            "with model.name attention or transformer on records of encoder.pooling "
-            "grid"
-        )
     make_output(os.path.dirname(path) or ".", "--explain")
     write_atomically(path, attention_picture(photo, explained))
 

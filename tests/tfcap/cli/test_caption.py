@@ -176,5 +176,8 @@ def test_a_model_that_does_not_attend(explaining, capsys, monkeypatch, tmp_path)
         explained = Explained((Captioned("a", -1.0),), ("a",), (0.5,), look)
         monkeypatch.setattr(FakeCaptioner, "explain_batch", lambda *_, f=explained: [f])
         argv = ["caption", "--model", "m", "--explain", str(tmp_path / "x.png")]
-        assert main.main([*argv, explaining[0]]) == 1
-        assert "does not attend to places of a photo" in capsys.readouterr().err
+        assert main.main([*argv, explaining[0]]) == 0
+        out, err = capsys.readouterr()
+        assert out == f" -1.000  {explaining[0]}  a\n"
+        assert "does not attend to places of a photo" in err
+        assert not (tmp_path / "x.png").exists()
