@@ -7,7 +7,7 @@ from records.console import add_command, plain_console
 
 NOTES = """
 CIDEr in percent, on the photos that the recipe's head names; minutes of training on
-2 CPU cores; most memory of training; disk of the features of Flickr8k's 8,091 photos.
+2 CPU cores; disk of the features of Flickr8k's 8,091 photos.
 Use one by name: tfcap train --config NAME ... Copy one: tfcap recipes copy NAME.
 Its head has the commands, the encoder weights and how the figures were measured."""
 
@@ -50,11 +50,11 @@ def print_recipes(recipes) -> None:
     from rich.table import Table
 
     table = Table("recipe", "trains", box=None, pad_edge=False)
-    for column in ("CIDEr", "min", "memory", "disk"):
+    for column in ("CIDEr", "min", "disk"):
         table.add_column(column, justify="right", no_wrap=True)
     table.columns[0].no_wrap = True
     for name, recipe in recipes.items():
-        figures = (recipe.cider, recipe.minutes, recipe.memory, recipe.disk)
+        figures = (recipe.cider, recipe.minutes, recipe.disk)
         cells = ("-" if figure is None else str(figure) for figure in figures)
         table.add_row(name, recipe.trains, *cells)
     console = plain_console()
