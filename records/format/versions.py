@@ -5,9 +5,27 @@ number rises when an older tfcap would misread the file. A file of a newer tfcap
 error of its own, because it is not damaged and has another remedy.
 """
 
+import json
+from contextlib import suppress
 from typing import Any
 
 from records.errors import UserError
+from records.storage.files import named_errors, read_file
+
+
+def read_versioned(path: str, reads: int) -> bytes:
+    """Reads a JSON file that names its `format`.
+
+    The caller refuses a file without a format, or that is no JSON.
+
+    Raises:
+        UserError: it cannot be read, or a newer version wrote it.
+    """
+    with named_errors("read", path):
+        content = read_file(path)
+    with suppress(ValueError, LookupError, TypeError, RecursionError):
+        refuse_newer(json.loads(content)["format"], reads, path)
+    return content
 
 
 def refuse_newer(version: Any, reads: int, path: str, otherwise: str = "") -> None:

@@ -5,10 +5,8 @@ therefore scored once, at the end (`tfcap evaluate --final`). The file shows how
 that was.
 """
 
-import json
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from datetime import datetime, timezone
 from typing import Any, Final, Literal
 
@@ -16,15 +14,9 @@ from pydantic import AwareDatetime, ValidationError
 
 from records.errors import UserError
 from records.format.record_set import RecordSet
-from records.format.versions import refuse_newer
+from records.format.versions import read_versioned
 from records.frozen_model import FrozenModel, explain
-from records.storage.files import (
-    exists,
-    file_digest,
-    named_errors,
-    read_file,
-    write_atomically,
-)
+from records.storage.files import exists, file_digest, write_atomically
 from records.wording import counted
 from tfcap.config.decoding import ResolvedDecoding
 from tfcap.evaluation.evaluator import Evaluation
@@ -78,11 +70,7 @@ def load_final_scores(run: Workdir) -> FinalScores:
     path = run.folder(FILE_NAME)
     if not exists(path):
         return FinalScores()
-    with named_errors("read", path):
-        content = read_file(path)
-    # A file without a format, or that is no JSON, is refused below.
-    with suppress(ValueError, LookupError, TypeError, RecursionError):
-        refuse_newer(json.loads(content)["format"], FORMAT, path)
+    content = read_versioned(path, FORMAT)
     try:
         return FinalScores.model_validate_json(content)
     except ValidationError as error:

@@ -1,15 +1,13 @@
 """The file `average.json` of a work directory that averages checkpoints."""
 
-import json
-from contextlib import suppress
 from typing import Final, Literal
 
 from pydantic import ValidationError
 
 from records.errors import UserError
-from records.format.versions import refuse_newer
+from records.format.versions import read_versioned
 from records.frozen_model import FrozenModel
-from records.storage.files import named_errors, read_file, write_atomically
+from records.storage.files import write_atomically
 
 FILE_NAME = "average.json"
 FORMAT: Final = 1
@@ -46,11 +44,7 @@ def load_average(path: str) -> Average:
     Raises:
         UserError: a newer version wrote it, it has an unknown key, or it is damaged.
     """
-    with named_errors("read", path):
-        content = read_file(path)
-    # A file without a format, or that is no JSON, is refused below.
-    with suppress(ValueError, LookupError, TypeError, RecursionError):
-        refuse_newer(json.loads(content)["format"], FORMAT, path)
+    content = read_versioned(path, FORMAT)
     try:
         return Average.model_validate_json(content)
     except ValidationError as error:
