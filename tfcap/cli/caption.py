@@ -120,53 +120,29 @@ def caption_files(
         count: Captions per photo.
         pictures: Path of a photo -> path of the picture to draw.
     """
-    from tfcap.inference.captioner import caption_within
-
     for batch in batched(paths, BATCH):
-        photos, rows = read(batch)
         if count > 1 or pictures:
-            rows |= described(captioner, photos, count, pictures)
+            rows = described(captioner, batch, count, pictures)
         else:
-            results = caption_within(captioner, list(photos.values()))
-            rows |= {path: vars(result) for path, result in zip(photos, results)}
-        yield from ({"photo": path, **rows[path]} for path in batch)
-
-
-def read(paths: Sequence[str]) -> tuple[dict[str, bytes], dict[str, dict]]:
-    """Reads files.
-
-    Returns:
-        Path -> bytes, and path -> row of the files that cannot be read.
-    """
-    from records.photo_header import MAX_BYTES
-    from records.storage.files import read_file, reason
-
-    photos, errors = {}, {}
-    for path in paths:
-        try:
-            photos[path] = read_file(path, MAX_BYTES)
-        except OSError as error:
-            errors[path] = {"caption": "", "score": 0.0, "error": reason(error)}
-    return photos, errors
+            rows = map(vars, captioner.caption(batch))
+        yield from ({"photo": path, **row} for path, row in zip(batch, rows))
 
 
 def described(
-    captioner, photos: dict[str, bytes], count: int, pictures: dict[str, str]
-) -> dict[str, dict]:
-    """Returns rows with the other captions; draws the pictures asked for."""
-    from tfcap.inference.captioner import explain_within
+    captioner, paths: Sequence[str], count: int, pictures: dict[str, str]
+) -> Iterator[dict]:
+    """Yields rows with the other captions; draws the pictures asked for."""
+    from tfcap.inference.captioner import Captioned
 
-    rows = {}
-    results = explain_within(captioner, list(photos.values()))
-    for path, explained in zip(photos, results):
+    for path, explained in zip(paths, captioner.explain(paths)):
         if explained.error:
-            rows[path] = {"caption": "", "score": 0.0, "error": explained.error}
+            yield vars(Captioned.failed(explained.error))
             continue
-        rows[path] = {**vars(explained.beams[0]), "best": best(explained, count)}
+        row = {**vars(explained.beams[0]), "best": best(explained, count)}
         if path in pictures and explained.looks_at_places():
-            draw(photos[path], explained, pictures[path])
-            rows[path]["picture"] = pictures[path]
-    return rows
+            draw(path, explained, pictures[path])
+            row["picture"] = pictures[path]
+        yield row
 
 
 def best(explained, count: int) -> list[dict]:
@@ -182,17 +158,19 @@ def best(explained, count: int) -> list[dict]:
     return [{"caption": beam.caption, "score": beam.score} for beam in beams[:count]]
 
 
-def draw(photo: bytes, explained, path: str) -> None:
-    """Writes the picture of a photo's attention weights.
+def draw(photo: str, explained, path: str) -> None:
+    """Writes the picture of a photo's attention weights to a path.
 
     Raises:
         UserError: The file cannot be written.
     """
-    from records.storage.files import make_output, write_atomically
+    from records.photo_header import MAX_BYTES
+    from records.storage.files import make_output, read_file, write_atomically
     from tfcap.inference.attention_plot import attention_picture
 
     make_output(os.path.dirname(path) or ".", "--explain")
-    write_atomically(path, attention_picture(photo, explained))
+    content = read_file(photo, MAX_BYTES)
+    write_atomically(path, attention_picture(content, explained))
 
 
 def is_picture(path: str | None) -> bool:

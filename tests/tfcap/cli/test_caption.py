@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tfcap.cli import main
+from tfcap.inference.captioner import Captioned, Captioner, Explained
 
 # Headers of photos of one pixel, which is all that is read here.
 GOOD = b"GIF89a" + struct.pack("<HHBBB", 1, 1, 0, 0, 0)
@@ -15,12 +16,13 @@ BAD = GOOD + b";bad"
 LARGE = b"GIF89a" + struct.pack("<HHBBB", 30_000, 30_000, 0, 0, 0)
 
 
-class FakeCaptioner:
+class FakeCaptioner(Captioner):
     """Says how long a photo is; cannot read photos that end with `bad`."""
 
-    def caption_batch(self, photos):
-        from tfcap.inference.captioner import Captioned
+    def __init__(self):
+        self.explains = True
 
+    def caption_batch(self, photos):
         return [
             Captioned("", 0.0, "not a photo")
             if photo.endswith(b"bad")
@@ -110,7 +112,6 @@ def test_a_file_too_large_for_a_photo_is_not_read(photos, capsys):
 @pytest.fixture
 def explaining(photos, monkeypatch):
     """The same with three beams, and where it looked."""
-    from tfcap.inference.captioner import Captioned, Explained
 
     def explain(self, contents):
         beams = tuple(Captioned(f"caption {n}", -float(n)) for n in range(3))
@@ -170,8 +171,6 @@ def test_a_picture_of_each_photo(explaining, tmp_path, capsys, monkeypatch):
 
 
 def test_a_model_that_does_not_attend(explaining, capsys, monkeypatch, tmp_path):
-    from tfcap.inference.captioner import Captioned, Explained
-
     for look in (None, [[[1.0]]]):
         explained = Explained((Captioned("a", -1.0),), ("a",), (0.5,), look)
         monkeypatch.setattr(FakeCaptioner, "explain_batch", lambda *_, f=explained: [f])
