@@ -14,7 +14,7 @@ setup: .venv/installed
 	$(BIN)/python -m pip install -qq --editable '.[dev]'
 	touch $@
 
-# Every command a user would type, on drawings of our own.
+# Every command that a user would type, on generated drawings.
 demo: setup
 	rm -rf $(DEMO)
 	$(BIN)/tfcap demo --output $(DEMO)
