@@ -97,10 +97,10 @@ def watch_job_server(options: PipelineOptions) -> Iterator[None]:
 @contextmanager
 def silence_workers() -> Iterator[None]:
     """Keeps the log of workers in this process off the terminal."""
+    silence_worker_prints()
     logging.disable(logging.ERROR)
     try:
-        with silence_worker_prints():
-            yield
+        yield
     finally:
         logging.disable(logging.NOTSET)
 

@@ -1,10 +1,12 @@
 """What Beam has no public name for is there, in the Beam that is installed."""
 
+import queue
 from pathlib import Path
 
 import apache_beam as beam
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.portability.api import beam_fn_api_pb2
 from apache_beam.runners.portability.fn_api_runner import worker_handlers as handlers
 from apache_beam.runners.worker import data_plane, sdk_worker
 
@@ -25,10 +27,15 @@ def test_the_local_runner_passes_options_on():
     assert "s3_region_name" in str(info.pipeline_options), BEAM
 
 
-def test_the_worker_prints_again_afterwards():
-    with internals.silence_worker_prints():
-        assert vars(sdk_worker)["print"]("x") is None
-    assert "print" not in vars(sdk_worker)
+def test_a_failed_step_is_not_printed_by_the_worker(monkeypatch, capfd):
+    monkeypatch.setitem(vars(sdk_worker), "print", print)
+    internals.silence_worker_prints()
+    worker = sdk_worker.SdkHarness.__new__(sdk_worker.SdkHarness)
+    worker._responses = queue.Queue()
+    request = beam_fn_api_pb2.InstructionRequest(instruction_id="1")
+    worker._execute(lambda: 1 / 0, request)
+    assert "ZeroDivisionError" in worker._responses.get().error, BEAM
+    assert not capfd.readouterr().err, BEAM
 
 
 def test_beams_texts_are_those_of_this_version():
