@@ -7,6 +7,7 @@ import sys
 import pytest
 
 NAMES = {
+    "beam_jobs": ("Source", "register_source"),
     "tfcap": ("Captioner", "Config", "UserError", "__version__", "load_config"),
     "tfcap.data": ("scoring_batches", "training_batches"),
     "tfcap.decoding": ("search",),

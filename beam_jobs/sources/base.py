@@ -6,6 +6,7 @@ the source gives it (`records.storage.photo_ids.photo_id`). A name without a fol
 means the file of that name, in any folder of the photo directory.
 """
 
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from beam_jobs.elements import Item, Named
 from beam_jobs.sources.lines import read_split
 from records.errors import UserError
 from records.format.rejects import Reject
+from records.storage.files import named_errors
 
 JSONL_LINE = '{"photo": "a.jpg", "captions": ["A dog runs ."], "split": "train"}'
 ANY_FORM = (
@@ -32,6 +34,9 @@ Part = tuple[str, str]  # CAPTIONS or a split, and a file
 @dataclass(frozen=True)
 class Source(ABC):
     """One form of captions and splits; it holds the paths of its files only.
+
+    A subclass defines `name`, `needs` and `read`; `beam_jobs.register_source` makes it
+    a value of `--source`.
 
     Attributes:
         name: after `--source`.
@@ -109,13 +114,17 @@ class Source(ABC):
         """
 
     @classmethod
-    @abstractmethod
     def check_start(cls, option: str) -> None:
         """Checks the beginning of a file, so that a wrong one stops the job at once.
+
+        A source overrides this where the first items that `read` yields do not come
+        from the beginning alone.
 
         Raises:
             UserError: the file is missing, empty or of another form.
         """
+        with named_errors("read", option, "--captions"):
+            refuse_if_none_is_read(option, list(itertools.islice(cls.read(option), 10)))
 
     def files(self) -> dict[str, str]:
         """Returns the paths of its files, for the manifest."""

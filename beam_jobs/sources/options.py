@@ -4,24 +4,18 @@ import argparse
 import math
 
 from beam_jobs.sources.base import Source
-from beam_jobs.sources.coco import Coco
 from beam_jobs.sources.flickr8k import Flickr8k
-from beam_jobs.sources.flickr30k import Flickr30k
 from beam_jobs.sources.json_source import parse_option
-from beam_jobs.sources.jsonl import Jsonl
-from beam_jobs.sources.karpathy import Karpathy
+from beam_jobs.sources.registry import describe_source, find_source, source_names
 from records.errors import UserError
-
-SOURCES: dict[str, type[Source]] = {
-    source.name: source for source in (Flickr8k, Flickr30k, Coco, Karpathy, Jsonl)
-}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    needs = "; ".join(f"{name}: {source.needs}" for name, source in SOURCES.items())
+    names = source_names()
+    needs = "; ".join(map(describe_source, names)).replace("%", "%%")
     parser.add_argument(
         "--source",
-        choices=SOURCES,
+        choices=names,
         default=Flickr8k.name,
         help=f"form of the captions (default {Flickr8k.name}), and what it needs. "
         f"{needs}",
@@ -67,14 +61,14 @@ def check_options(parser: argparse.ArgumentParser, args: argparse.Namespace) -> 
     """Exits with 2 where the options do not suit the source."""
     try:
         drawn = args.split_fractions is not None
-        SOURCES[args.source].check_options(args.captions, args.splits, drawn)
+        find_source(args.source).check_options(args.captions, args.splits, drawn)
     except UserError as error:
         parser.error(str(error))
 
 
 def open_source(args: argparse.Namespace, check_inputs: bool = True) -> Source:
     """Returns the source that the options name; checks its files for mistakes first."""
-    source = SOURCES[args.source]
+    source = find_source(args.source)
     create = source.open if check_inputs else source.named
     return create(args.captions, args.splits)
 

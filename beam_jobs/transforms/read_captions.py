@@ -11,8 +11,8 @@ one Beam element per caption is slow and held in memory by the local runner.
 
 import zlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, get_args
 
 import apache_beam as beam
 
@@ -22,6 +22,7 @@ from beam_jobs.io.beam_storage import FileDoFn
 from beam_jobs.io.photo_files import list_photos
 from beam_jobs.transforms.spill import Block, BlockFile, pack_captions
 from beam_jobs.transforms.tokenize import TextCounts, split_captions
+from records.errors import UserError
 from records.format.rejects import Reject
 from records.storage.photo_ids import base_name
 from records.text.tokenizer import Tokenizer
@@ -159,6 +160,7 @@ def add_facts(
     by_type: dict[type, list[Any]] = defaultdict(list)
     for item in items:
         by_type[type(item)].append(item)
+    refuse_unknown(by_type)
     for photo_id, split in by_type[SplitAssignment]:
         file.add(photo_id, SPLITS, split)
     captions, rejects = split_captions(by_type[Caption], tokenizer, counts)
@@ -167,6 +169,20 @@ def add_facts(
     for photo_id, of_photo in captions.items():
         file.add(photo_id, CAPTIONS, pack_captions(of_photo))
     return by_type[Reject] + rejects
+
+
+def refuse_unknown(by_type: Mapping[type, Sequence[Any]]) -> None:
+    """Refuses what a source may not yield: nothing is dropped in silence.
+
+    Raises:
+        UserError: shows the first such item.
+    """
+    for unknown in by_type.keys() - set(get_args(Item)):
+        expected = ", ".join(kind.__name__ for kind in get_args(Item))
+        raise UserError(
+            f"the source yielded {by_type[unknown][0]!r}; expected one of {expected}, "
+            "of the package beam_jobs"
+        )
 
 
 def file_facts(directory: str) -> Iterator[PhotoAttribute]:

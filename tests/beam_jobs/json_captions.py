@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from beam_jobs.elements import Caption, Named, SplitAssignment
-from beam_jobs.sources.options import SOURCES
+from beam_jobs.sources.registry import SOURCES
 from records.format.rejects import Reject
 
 NAMES = {

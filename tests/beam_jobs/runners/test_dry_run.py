@@ -14,7 +14,7 @@ from beam_jobs.runners import dry_run
 from beam_jobs.runners.dry_run import prepare
 from beam_jobs.runners.options import parse_beam_options
 from beam_jobs.sources.flickr8k import Flickr8k
-from beam_jobs.sources.options import SOURCES
+from beam_jobs.sources.registry import SOURCES
 from beam_jobs.transforms.caption_shard import CaptionJob
 from records.errors import UserError
 from records.format.schema import FeatureSpec

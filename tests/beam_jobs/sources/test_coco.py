@@ -9,7 +9,7 @@ from small_data import SmallData, build, photo_bytes
 
 from beam_jobs.elements import Caption
 from beam_jobs.sources.coco import Coco
-from beam_jobs.sources.options import SOURCES
+from beam_jobs.sources.registry import SOURCES
 from records.errors import UserError
 from records.format.manifest import load_manifest
 

@@ -9,7 +9,7 @@ from small_data import SmallData, build
 
 from beam_jobs.elements import Caption
 from beam_jobs.sources.json_source import load_object
-from beam_jobs.sources.options import SOURCES
+from beam_jobs.sources.registry import SOURCES
 from records.errors import UserError
 from records.format.manifest import load_manifest
 from records.format.rejects import Reject

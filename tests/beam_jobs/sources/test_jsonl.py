@@ -8,7 +8,7 @@ from json_captions import as_bytes, read, read_content
 from beam_jobs.elements import Caption, SplitAssignment
 from beam_jobs.sources import json_source, lines
 from beam_jobs.sources.jsonl import Jsonl
-from beam_jobs.sources.options import SOURCES
+from beam_jobs.sources.registry import SOURCES
 from records.errors import UserError
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from beam_jobs.sources import options
 from beam_jobs.sources.coco import Coco
+from beam_jobs.sources.registry import SOURCES
 from records.errors import UserError
 
 
@@ -115,10 +116,10 @@ def test_names_of_a_split_are_one(tmp_path):
     assert source.captions == (f"dev={tmp_path}/a",) * 2
 
 
-@pytest.mark.parametrize("name", sorted(options.SOURCES))
+@pytest.mark.parametrize("name", sorted(SOURCES))
 def test_a_pipe_is_no_caption_file(tmp_path, name):
     os.mkfifo(tmp_path / "captions")
     path = str(tmp_path / "captions")
     option = f"train={path}" if name == "coco" else path
     with pytest.raises(UserError, match=r"cannot read .*captions: it is a pipe; exp"):
-        options.SOURCES[name].open([option], None)
+        SOURCES[name].open([option], None)

@@ -8,7 +8,7 @@ import pytest
 from small_data import SmallData, build, contents
 
 from beam_jobs.build_job import Job
-from beam_jobs.sources.options import SOURCES
+from beam_jobs.sources.registry import SOURCES
 from records.format.manifest import load_manifest
 from records.format.record_set import RecordSet
 

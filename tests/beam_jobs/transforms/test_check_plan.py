@@ -8,7 +8,7 @@ import pytest
 from small_data import PHOTOS, build, counting
 
 from beam_jobs.sources.flickr8k import SPLIT_FILES
-from beam_jobs.sources.options import SOURCES
+from beam_jobs.sources.registry import SOURCES
 from beam_jobs.transforms.check_plan import Rejected, after, describe, make_plan
 from records.errors import UserError
 from records.format.rejects import Reject
