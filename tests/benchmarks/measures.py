@@ -25,7 +25,7 @@ from tests.benchmarks.pipeline_measures import Grids, ManyPhotos, Pipelines
 from tests.benchmarks.training_measures import Training
 from tfcap.config.decoding import ResolvedDecoding
 from tfcap.data.pipeline import photo_batches
-from tfcap.decoding import search
+from tfcap.decoding.searching import search
 from tfcap.models import build_model
 from tfcap.models.base import CaptioningModel
 

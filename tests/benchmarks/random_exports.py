@@ -10,7 +10,8 @@ from tests.benchmarks.record_set import make_record_set
 from tfcap.config.decoding import ResolvedDecoding
 from tfcap.config.encoder import NetworkConfig
 from tfcap.encoders import Encoder, load_encoder
-from tfcap.export import PhotoCaptioner, export
+from tfcap.export.saved_model import export
+from tfcap.export.signatures import PhotoCaptioner
 from tfcap.models import build_model
 from tfcap.models.base import CaptioningModel
 

@@ -71,9 +71,10 @@ def export(args: argparse.Namespace) -> int:
 
 
 def write_export(args: argparse.Namespace) -> int:
-    from tfcap.export import export as write
-    from tfcap.export import model_card, photo_captioner
+    from tfcap.export import model_card
+    from tfcap.export.builder import photo_captioner
     from tfcap.export.saved_model import check_output, size
+    from tfcap.export.saved_model import export as write
     from tfcap.runs.ensemble import open_members
     from tfcap.runs.seeds import find_runs
 

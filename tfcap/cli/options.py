@@ -64,7 +64,7 @@ def decoding_config(workdir: "Workdir", args: argparse.Namespace) -> "ResolvedDe
     """Returns the run's decoding settings with this command's overrides."""
     from records.errors import UserError
     from tfcap.config.loading import override
-    from tfcap.decoding import check_words
+    from tfcap.decoding.searching import check_words
     from tfcap.runs.workdir import CONFIG
 
     for override_text in args.set:

@@ -20,19 +20,8 @@ from typing import TYPE_CHECKING
 from records.lazy_names import lazy_names
 
 if TYPE_CHECKING:
-    from tfcap.decoding.mbr import MbrScorer
-    from tfcap.decoding.output import Captions, detokenize
-    from tfcap.decoding.searching import check_words, search
+    from tfcap.decoding.searching import search
 
-__all__ = ["Captions", "MbrScorer", "check_words", "detokenize", "search"]
+__all__ = ["search"]
 
-__getattr__ = lazy_names(
-    __name__,
-    {
-        "Captions": "output",
-        "MbrScorer": "mbr",
-        "check_words": "searching",
-        "detokenize": "output",
-        "search": "searching",
-    },
-)
+__getattr__ = lazy_names(__name__, {"search": "searching"})

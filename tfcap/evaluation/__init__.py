@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 from records.lazy_names import lazy_names
 
 if TYPE_CHECKING:
-    from tfcap.evaluation.evaluator import Evaluation, evaluate
+    from tfcap.evaluation.evaluator import evaluate
 
-__all__ = ["Evaluation", "evaluate"]
+__all__ = ["evaluate"]
 
-__getattr__ = lazy_names(__name__, {"Evaluation": "evaluator", "evaluate": "evaluator"})
+__getattr__ = lazy_names(__name__, {"evaluate": "evaluator"})

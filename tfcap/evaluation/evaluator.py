@@ -21,10 +21,13 @@ from records.storage.photo_directory import PhotoFolder
 from records.wording import counted, percent
 from tfcap.config.decoding import ResolvedDecoding
 from tfcap.data.features import FeatureSource, distinct, photos_of
-from tfcap.decoding import MbrScorer, detokenize, search
 from tfcap.decoding.ensemble import Ensemble
+from tfcap.decoding.mbr import MbrScorer
+from tfcap.decoding.output import detokenize
+from tfcap.decoding.searching import search
 from tfcap.evaluation.comparison import Comparison, Earlier
-from tfcap.evaluation.gallery import Entry, write_gallery
+from tfcap.evaluation.gallery.entries import Entry
+from tfcap.evaluation.gallery.page import write_gallery
 from tfcap.metrics import java, scoring
 from tfcap.metrics.bootstrap import Interval, intervals
 from tfcap.metrics.coco_format import (

@@ -15,21 +15,8 @@ from typing import TYPE_CHECKING
 from records.lazy_names import lazy_names
 
 if TYPE_CHECKING:
-    from tfcap.export.builder import encoder_of_records, photo_captioner
-    from tfcap.export.saved_model import VERSION, export
-    from tfcap.export.signatures import PhotoCaptioner
+    from tfcap.export.saved_model import export
 
-__all__ = [
-    "VERSION", "PhotoCaptioner", "encoder_of_records", "export", "photo_captioner",
-]  # fmt: skip
+__all__ = ["export"]
 
-__getattr__ = lazy_names(
-    __name__,
-    {
-        "VERSION": "saved_model",
-        "PhotoCaptioner": "signatures",
-        "encoder_of_records": "builder",
-        "export": "saved_model",
-        "photo_captioner": "builder",
-    },
-)
+__getattr__ = lazy_names(__name__, {"export": "saved_model"})

@@ -8,7 +8,7 @@ from records.errors import UserError
 from records.format.record_set import RecordSet
 from tfcap.config.decoding import ResolvedDecoding
 from tfcap.data.features import FeatureSource
-from tfcap.decoding import MbrScorer
+from tfcap.decoding.mbr import MbrScorer
 from tfcap.encoders import Encoder, load_encoder
 from tfcap.encoders.from_manifest import moved
 from tfcap.export.signatures import PhotoCaptioner

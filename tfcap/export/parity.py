@@ -10,7 +10,7 @@ from records.batching import batched
 from records.console import number_table
 from records.photo_header import MAX_BYTES
 from records.storage.files import read_file
-from tfcap.decoding import detokenize
+from tfcap.decoding.output import detokenize
 from tfcap.export.signatures import PhotoCaptioner
 from tfcap.inference import captioner
 from tfcap.inference.captioner import Captioned, caption_within

@@ -22,7 +22,9 @@ import tensorflow as tf
 from records.text.tokenizer_config import TokenizerSettings
 from records.text.vocabulary import END_ID, PAD_ID, Vocabulary
 from tfcap.config.decoding import ResolvedDecoding
-from tfcap.decoding import Captions, MbrScorer, detokenize, search
+from tfcap.decoding.mbr import MbrScorer
+from tfcap.decoding.output import Captions, detokenize
+from tfcap.decoding.searching import search
 from tfcap.encoders import Encoder
 from tfcap.export.shared_weights import SharedWeights
 from tfcap.images.decoding import read_what_can_be

@@ -33,7 +33,7 @@ from records.text.vocabulary import Vocabulary
 from tfcap.config.experiment import Config, RecipeOfRecords
 from tfcap.config.saved import load_saved, parse_recipe, save_config
 from tfcap.data.augmentation import check_keeps_photos
-from tfcap.decoding import check_words
+from tfcap.decoding.searching import check_words
 from tfcap.models import build_model
 from tfcap.models.base import CaptioningModel
 from tfcap.runs import checkpoints

@@ -17,7 +17,8 @@ from tfcap.config.decoding import ResolvedDecoding
 from tfcap.config.experiment import Config
 from tfcap.data.augmentation import whole_photos
 from tfcap.data.pipeline import Batch
-from tfcap.decoding import detokenize, search
+from tfcap.decoding.output import detokenize
+from tfcap.decoding.searching import search
 from tfcap.images.decoding import decode_photo
 from tfcap.models.base import CaptioningModel
 from tfcap.training.gradients import with_features

@@ -8,9 +8,9 @@ from test_searches import run, settings
 
 from records.errors import UserError
 from records.text.vocabulary import Vocabulary
-from tfcap.decoding import search
 from tfcap.decoding.beam import beam_search
 from tfcap.decoding.ensemble import Ensemble, check_same_vocabulary
+from tfcap.decoding.searching import search
 
 
 def write_together(members):

@@ -10,11 +10,11 @@ from records.errors import UserError
 from records.text.tokenizer_config import TokenizerSettings
 from records.text.vocabulary import Vocabulary
 from tfcap.config.decoding import ResolvedDecoding
-from tfcap.decoding import check_words
 from tfcap.decoding.beam import beam_search
 from tfcap.decoding.constraints import ConstraintAutomaton, build_word_table
 from tfcap.decoding.greedy import greedy_search
 from tfcap.decoding.logits_processors import LogitsProcessor
+from tfcap.decoding.searching import check_words
 
 A, DOG, RUNS = 4, 5, 6
 PIECES = TokenizerSettings(kind="wordpiece", vocabulary_size=9, min_count=1, oov="unk")

@@ -9,7 +9,7 @@ from table_model import WORDS
 from records.text.tokenizer import Tokenizer
 from records.text.vocabulary import Vocabulary
 from tfcap.config.records import TokenizerConfig
-from tfcap.decoding import detokenize
+from tfcap.decoding.output import detokenize
 from tfcap.metrics.scoring import normalize
 
 # Tokens after the special ones; ids of a caption after `<start>`; its text.

@@ -10,12 +10,10 @@ from records.format.record_set import RecordSet
 from records.format.schema import FeatureSpec
 from tfcap.config.loading import parse_config
 from tfcap.encoders import load_encoder
-from tfcap.export import (
-    PhotoCaptioner,
-    export,
-    model_card,
-    photo_captioner,
-)
+from tfcap.export import model_card
+from tfcap.export.builder import photo_captioner
+from tfcap.export.saved_model import export
+from tfcap.export.signatures import PhotoCaptioner
 from tfcap.runs.workdir import Workdir
 from tfcap.training.trainer import Trainer
 

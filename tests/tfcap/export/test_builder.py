@@ -5,9 +5,7 @@ from small_encoders import ENCODER, custom_model
 
 from records.errors import UserError
 from tfcap.encoders.encoder import loaded
-from tfcap.export import (
-    encoder_of_records,
-)
+from tfcap.export.builder import encoder_of_records
 
 
 def test_another_encoder_is_refused(start):

@@ -16,8 +16,9 @@ from records.format.schema import FeatureSpec
 from tfcap.config.loading import parse_config
 from tfcap.decoding.ensemble import Ensemble
 from tfcap.encoders import load_encoder
-from tfcap.export import PhotoCaptioner, export
 from tfcap.export.parity import live_captions
+from tfcap.export.saved_model import export
+from tfcap.export.signatures import PhotoCaptioner
 from tfcap.models import build_model
 
 MERGE = {"image_units": 8, "lstm_units": 8, "embedding_units": 4}

@@ -9,9 +9,7 @@ import tensorflow as tf
 from records.errors import UserError
 from records.storage.files import file_sizes
 from tfcap.cli import main
-from tfcap.export import (
-    export,
-)
+from tfcap.export.saved_model import export
 
 
 def test_an_export_is_not_replaced_unasked(captioner, saved, tmp_path):

@@ -6,11 +6,9 @@ import tensorflow as tf
 from graphs import nodes_of
 from small_encoders import DECODING, jpeg
 
-from tfcap.export import (
-    export,
-    photo_captioner,
-    shared_weights,
-)
+from tfcap.export import shared_weights
+from tfcap.export.builder import photo_captioner
+from tfcap.export.saved_model import export
 from tfcap.export.shared_weights import SharedWeights
 from tfcap.tensorflow_internals import convert_variables_to_constants_v2
 

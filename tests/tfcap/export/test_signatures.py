@@ -8,14 +8,13 @@ from small_encoders import DECODING, ENCODER, jpeg
 
 from records.errors import UserError
 from tfcap.config.decoding import ResolvedDecoding
-from tfcap.decoding import detokenize, search
+from tfcap.decoding.output import detokenize
+from tfcap.decoding.searching import search
 from tfcap.encoders import load_encoder
-from tfcap.export import (
-    PhotoCaptioner,
-    export,
-    photo_captioner,
-)
+from tfcap.export.builder import photo_captioner
 from tfcap.export.parity import live_captions
+from tfcap.export.saved_model import export
+from tfcap.export.signatures import PhotoCaptioner
 from tfcap.inference.captioner import Captioner
 from tfcap.models.merge import MergeCaptioner
 from tfcap.runs.workdir import Workdir

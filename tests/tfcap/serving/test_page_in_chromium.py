@@ -26,7 +26,8 @@ from tfcap.config.encoder import CustomModelConfig
 from tfcap.config.model import AttentionConfig
 from tfcap.config.serving import ServingConfig
 from tfcap.encoders import load_encoder
-from tfcap.export import PhotoCaptioner, export
+from tfcap.export.saved_model import export
+from tfcap.export.signatures import PhotoCaptioner
 from tfcap.inference.captioner import Captioned, Captioner, Explained
 from tfcap.models.attention import AttentionCaptioner
 from tfcap.serving.server import listen

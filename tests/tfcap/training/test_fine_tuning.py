@@ -19,7 +19,9 @@ from tfcap.data.pipeline import training_batches
 from tfcap.decoding.kernel_regression import View, mean_features
 from tfcap.encoders import load_encoder
 from tfcap.evaluation.evaluator import evaluate
-from tfcap.export import export, model_card, photo_captioner
+from tfcap.export import model_card
+from tfcap.export.builder import photo_captioner
+from tfcap.export.saved_model import export
 from tfcap.images.decoding import read_photo
 from tfcap.inference.captioner import Captioner
 from tfcap.runs.ensemble import feature_sources, open_members

@@ -8,7 +8,8 @@ from PIL import Image
 
 from records.errors import UserError
 from records.html.page import csp_hash
-from tfcap.evaluation.gallery import Entry, select, write_gallery
+from tfcap.evaluation.gallery.entries import Entry, select
+from tfcap.evaluation.gallery.page import write_gallery
 
 SCORES = {"bleu_4": (0.2, 0.04), "cider": (0.5, 0.06)}
 SETTINGS = {

@@ -8,7 +8,8 @@ from chromium import faint_texts, is_too_wide, show_as
 from PIL import Image
 from selenium.webdriver.common.by import By
 
-from tfcap.evaluation.gallery import Entry, write_gallery
+from tfcap.evaluation.gallery.entries import Entry
+from tfcap.evaluation.gallery.page import write_gallery
 
 pytestmark = pytest.mark.slow
 
