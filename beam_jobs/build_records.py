@@ -32,9 +32,11 @@ import sys
 from collections.abc import Callable, Sequence
 
 from beam_jobs.runners.beam_logging import import_beam_quietly
+from records.interrupts import exit_on_ctrl_c
 from records.tensorflow_logging import silence_startup
 
 if __name__ == "__main__":
+    exit_on_ctrl_c()
     silence_startup()
     import_beam_quietly()
 

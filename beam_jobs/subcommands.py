@@ -7,6 +7,7 @@ import importlib
 from collections.abc import Sequence
 
 from beam_jobs.runners.beam_logging import import_beam_quietly
+from records.status_line import status_line
 from records.tensorflow_logging import silence_startup
 
 
@@ -24,4 +25,6 @@ def run(module: str, prog: str, argv: Sequence[str]) -> int:
     """Runs a job's command; `prog` is its name in usage lines."""
     silence_startup()
     import_beam_quietly()
-    return importlib.import_module(f"beam_jobs.{module}").main(argv, prog)
+    with status_line("loading Keras, some seconds"):
+        command = importlib.import_module(f"beam_jobs.{module}")
+    return command.main(argv, prog)

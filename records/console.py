@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from records.errors import UserError
 from records.extras import missing_extra
+from records.interrupts import INTERRUPTED, MESSAGE, note_ctrl_c
+from records.status_line import erase
 
 if TYPE_CHECKING:  # rich is imported by the commands that print tables
     from rich.console import Console
@@ -19,7 +21,6 @@ if TYPE_CHECKING:  # rich is imported by the commands that print tables
     from rich.text import Text
 
 PACKAGES = ("beam_jobs", "records", "tfcap")
-INTERRUPTED = 130
 DIGEST_SHOWN = 12
 NEAR = 0.5  # the ratio of difflib from which on a name is suggested
 # Characters that control a terminal (C0 except tab and newline, C1), and those that
@@ -43,26 +44,33 @@ def run_command(main: Callable[[], int | None]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    try:
-        with log_to_stderr():
-            return main() or 0
-    except UserError as error:
-        print_plain(f"error: {error}", file=sys.stderr)
-        return 1
-    except ModuleNotFoundError as error:
-        missing = missing_extra(error)
-        if missing is None:
-            raise
-        print_plain(f"error: {missing}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return INTERRUPTED
-    except BrokenPipeError:
+    with note_ctrl_c() as noted:
+        try:
+            with log_to_stderr():
+                return main() or 0
+        except (KeyboardInterrupt, Exception) as error:
+            interrupted = noted or isinstance(error, KeyboardInterrupt)
+            return end_interrupted() if interrupted else end_failed(error)
+
+
+def end_interrupted() -> int:
+    print(MESSAGE, file=sys.stderr)
+    return INTERRUPTED
+
+
+def end_failed(error: Exception) -> int:
+    """Returns the exit code of an error that a user can correct; raises others."""
+    if isinstance(error, BrokenPipeError):
         # The reader of our output has ended (`| head`). The interpreter flushes once
         # more when it exits, and must not fail then.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    if isinstance(error, ModuleNotFoundError):
+        error = missing_extra(error) or error
+    if not isinstance(error, UserError):
+        raise error
+    print_plain(f"error: {error}", file=sys.stderr)
+    return 1
 
 
 class StderrHandler(logging.Handler):
@@ -72,6 +80,7 @@ class StderrHandler(logging.Handler):
     """
 
     def emit(self, record: logging.LogRecord) -> None:
+        erase()
         print_plain(self.format(record), file=sys.stderr)
 
 

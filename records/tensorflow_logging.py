@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from records.status_line import STDERR, status_line
+
 LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 ERRORS_ONLY = "3"
-STDERR = 2
 # The operation that failed, which TensorFlow adds to a message at both ends.
 OPERATION = re.compile(r"\{\{.*?\}\} | \[Op:.*", re.DOTALL)
 
@@ -22,7 +23,7 @@ def silence_startup() -> None:
     nothing is silenced.
     """
     if os.environ.setdefault(LEVEL, ERRORS_ONLY) == ERRORS_ONLY:
-        with discard_stderr():
+        with status_line("loading TensorFlow, some seconds"), discard_stderr():
             importlib.import_module("tensorflow")
 
 

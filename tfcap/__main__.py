@@ -1,8 +1,16 @@
-"""`python -m tfcap`, the same as `tfcap`."""
+"""The command `tfcap`, and `python -m tfcap`, the same."""
 
 import sys
 
-from tfcap.cli.main import main
+from records.interrupts import exit_on_ctrl_c
+
+
+def main() -> int:
+    exit_on_ctrl_c()
+    from tfcap.cli.main import main as run
+
+    return run()
+
 
 if __name__ == "__main__":
     sys.exit(main())

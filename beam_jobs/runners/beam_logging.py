@@ -6,13 +6,13 @@ that extra out on purpose.
 
 import importlib
 import logging
-import sys
+
+from records.status_line import status_line
 
 
 def import_beam_quietly() -> None:
     """Imports Beam without that warning; commands call it before they import Beam."""
-    if sys.stderr.isatty():  # several seconds, before a command can say anything else
-        sys.stderr.write("loading Beam and TensorFlow\n")
     logging.disable(logging.WARNING)
-    importlib.import_module("apache_beam")
+    with status_line("loading Apache Beam, some seconds"):
+        importlib.import_module("apache_beam")
     logging.disable(logging.NOTSET)

@@ -4,7 +4,6 @@ import gc
 import logging
 import re
 import shutil
-import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from beam_jobs.runners import dataflow, registry
 from beam_jobs.runners.beam_internals import WATCHES_WORKER, WORKER_GONE, local_runner
 from beam_jobs.runners.job_server import watch_job_server
 from records.errors import UserError
+from records.interrupts import note_ctrl_c
 
 USER_ERROR = re.compile(r"UserError: (?P<message>.+?)(?: \[while running|\n|\\n|$)")
 
@@ -113,27 +113,6 @@ def freeze_garbage() -> Iterator[None]:
         yield
     finally:
         gc.unfreeze()
-
-
-@contextmanager
-def note_ctrl_c() -> Iterator[list[int]]:
-    """Records Ctrl-C before it is raised; yields the list of records.
-
-    Beam and TensorFlow may replace the exception by another one.
-    """
-    noted: list[int] = []
-
-    def note(number: int, frame) -> None:
-        noted.append(number)
-        signal.default_int_handler(number, frame)
-
-    in_charge = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGINT, note) if in_charge else None
-    try:
-        yield noted
-    finally:
-        if in_charge:
-            signal.signal(signal.SIGINT, before)
 
 
 def as_raised(error: Exception) -> Exception:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 
 from records.console import add_command
+from records.interrupts import handle_ctrl_c
 
 PHOTOS = {"train": 1000, "dev": 100, "test": 200}
 CAPTIONED = 5  # held-out photos that the exported model captions at the end
@@ -87,9 +88,14 @@ def held_out(photos: str) -> list[str]:
 
 
 def run_step(step: list[str]) -> int:
+    """Runs a step as a process; returns its exit code.
+
+    Ctrl-C comes to both processes. The step ends by itself, and training saves first.
+    """
     program, *rest = step
     module = rest if program == "python" else ["-m", "tfcap", *rest]
-    return subprocess.run([sys.executable, *module], check=False).returncode
+    with handle_ctrl_c(lambda *_: None):
+        return subprocess.run([sys.executable, *module], check=False).returncode
 
 
 def print_results(output: str) -> None:

@@ -9,7 +9,8 @@ import sys
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from records.console import INTERRUPTED, add_command
+from records.console import add_command
+from records.interrupts import INTERRUPTED
 from records.tensorflow_logging import silence_startup
 from tfcap.cli.options import add_set, command_line
 

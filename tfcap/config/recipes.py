@@ -62,6 +62,6 @@ def resolve_path(config: str) -> str:
     A name is a recipe's if it has neither a suffix nor a directory and is no file.
     """
     path = Path(config)
-    if path.suffix or path.name != config or path.exists():
+    if path.suffix or path.name != config or path.is_file():
         return config
     return str(find_recipe(config))

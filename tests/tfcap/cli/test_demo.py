@@ -56,3 +56,9 @@ def test_what_is_there_is_kept(run, tmp_path, capsys):
     assert main(["demo", "--output", str(tmp_path)]) == 1
     assert not done
     assert "is not empty" in capsys.readouterr().err
+
+
+def test_ctrl_c_is_left_to_the_step():
+    """It comes to both processes, and only the step knows what it must save."""
+    code = "import os, signal; os.kill(os.getppid(), signal.SIGINT); print('saved')"
+    assert demo.run_step(["python", "-c", code]) == 0

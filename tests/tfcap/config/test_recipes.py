@@ -24,6 +24,12 @@ def test_a_mistyped_name_is_suggested():
         resolve_path("flickr8")
 
 
+def test_a_directory_of_the_same_name_hides_no_recipe(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("demo").mkdir()
+    assert resolve_path("demo") == str(find_recipe("demo"))
+
+
 def test_a_path_stays_a_path(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("demo").write_text("training: {epochs: 1}")

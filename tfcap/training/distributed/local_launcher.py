@@ -18,8 +18,8 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from threading import Thread
 
-from records.console import INTERRUPTED
 from records.errors import UserError
+from records.interrupts import INTERRUPTED
 from tfcap.training.signals import handled_by
 
 LOCALHOST = "127.0.0.1"
