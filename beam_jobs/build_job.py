@@ -13,7 +13,7 @@ class Job:
     """The settings of one build; every worker gets them.
 
     Attributes:
-        photos: directory of the photos.
+        photos: directory of the photos, or a pattern of the files that hold them.
         source: the captions and their splits.
         output: directory of the records.
         config: the experiment.

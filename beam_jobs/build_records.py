@@ -46,6 +46,7 @@ from apache_beam.runners.runner import PipelineResult
 
 from beam_jobs.build_job import Job
 from beam_jobs.command import JobCommand, run_job
+from beam_jobs.io.photo_files import check_photos
 from beam_jobs.monitoring import progress
 from beam_jobs.monitoring.summary import print_summary
 from beam_jobs.runners.run import run_pipeline
@@ -55,7 +56,6 @@ from beam_jobs.transforms.reuse_features import open_earlier
 from records import console
 from records.format import manifest
 from records.format.schema import FeatureSpec
-from records.storage.photo_directory import check_directory
 from tfcap.config.encoder import EncoderConfig
 from tfcap.config.loading import load_config
 from tfcap.encoders import Encoder, load_encoder
@@ -87,7 +87,9 @@ def make_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("--config", required=True, help="e.g. configs/flickr8k.yaml")
-    parser.add_argument("--photos", required=True, help="directory of the photos")
+    parser.add_argument(
+        "--photos", required=True, help="directory of the photos, or a zip file of them"
+    )
     source_options.add_options(parser)
     parser.add_argument("--output", required=True, help="directory for the records")
     parser.add_argument(
@@ -136,7 +138,7 @@ def make_job(args: argparse.Namespace, check_inputs: bool = True) -> Job:
     config = load_config(args.config, args.set)
     source = source_options.open_source(args, check_inputs)
     if check_inputs:
-        check_directory(args.photos)
+        check_photos(args.photos)
     encoder = load_encoder(config.encoder)
     job = Job(
         photos=args.photos,

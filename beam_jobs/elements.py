@@ -1,5 +1,6 @@
 """The elements that the steps of the pipelines pass on; they hold no pixels."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from records.format.rejects import Reject
@@ -42,15 +43,37 @@ Item = Caption | SplitAssignment | Named | Reject  # what a source yields
 
 
 class SourceFile(NamedTuple):
-    """A file of the photo directory; a changed photo has another size or time.
+    """A photo's file, or its place in a container: a zip, a tar or a Parquet file.
 
-    Its id is its path below the directory (`records.storage.photo_ids`).
+    A changed photo has another size or time. The id of a file is its path below the
+    photo directory (`records.storage.photo_ids`), that of a member is its name.
+
+    Attributes:
+        path: of the file, or of the container.
+        size: of the photo, in bytes.
+        modified: time of the file or container, in seconds.
+        place: of a member, its first byte or its row in the container.
+        extent: of the container, in bytes or rows; 0 for a file of its own.
+        column: of a Parquet file that holds the photo.
     """
 
     photo_id: str
     path: str
     size: int
     modified: float
+    place: int = 0
+    extent: int = 0
+    column: str = ""
+
+    @property
+    def container(self) -> str:
+        """The path of its container; empty for a file of its own."""
+        return self.path if self.extent else ""
+
+    @property
+    def name(self) -> str:
+        """The path, and of a member its place, for messages."""
+        return f"{self.path} at {self.place}" if self.extent else self.path
 
 
 class RecordLocation(NamedTuple):
@@ -74,10 +97,27 @@ class Photo(NamedTuple):
     earlier: RecordLocation | None = None
 
 
+class ShardRange(NamedTuple):
+    """The shards that the photos of one container go to: the first, and how many."""
+
+    first: int
+    shards: int
+
+
 class Plan(NamedTuple):
-    """The vocabulary and the number of shards; both depend on the whole text."""
+    """The vocabulary and the number of shards; both depend on the whole text.
+
+    Attributes:
+        tokens: of the vocabulary.
+        shards: split -> number of shards.
+        photos: how many there are in all splits.
+        unspaced_fraction: of the training words, see `Statistics`.
+        ranges: split -> container -> its shards; those before them hold the photos
+            that are files of their own.
+    """
 
     tokens: tuple[str, ...]
     shards: dict[str, int]
     photos: int
-    unspaced_fraction: float = 0.0  # of the training words, see `Statistics`
+    unspaced_fraction: float = 0.0
+    ranges: Mapping[str, Mapping[str, ShardRange]] = {}

@@ -6,6 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 from apache_beam.io.filesystems import FileSystems
 
+from beam_jobs.containers.members import Container
+from beam_jobs.containers.patterns import expand, is_zip
+from beam_jobs.containers.zip_files import check_zip, list_zip
 from beam_jobs.elements import Photo, SourceFile
 from beam_jobs.io.beam_storage import escape, match
 from records.errors import UserError
@@ -13,26 +16,38 @@ from records.format.rejects import Reject
 from records.photo_header import MAX_BYTES, PhotoProblem, check_header
 from records.storage.base import StorageUserError, is_remote, local_files
 from records.storage.files import as_utf8, named_errors, read_file, reason
+from records.storage.photo_directory import check_directory
 from records.storage.photo_ids import photo_id
 
 AT_A_TIME = 16
 UNREADABLE = "unreadable_file"
 
-ReadPhoto = tuple[Photo, bytes, str]  # photo, its bytes, their format
+
+def check_photos(path: str) -> None:
+    """Raises UserError if `--photos` names neither a directory nor a zip file."""
+    if is_zip(path):
+        for zip_path in expand(path):
+            check_zip(Container.at(zip_path))
+    else:
+        check_directory(path)
 
 
 def list_photos(directory: str) -> Iterator[SourceFile]:
-    """Yields the files of a photo directory; the id is the path below it.
+    """Yields the files of a photo directory or of zips; the id is the path below it.
 
     Files of its folders are listed too; links are followed.
 
     Args:
-        directory: on any file system.
+        directory: on any file system; or a zip file, or a pattern of them.
 
     Raises:
         UserError: the directory cannot be listed, or a link leads back to a directory
             that contains it.
     """
+    if is_zip(directory):
+        for path in expand(directory):
+            yield from list_zip(Container.at(path))
+        return
     if not is_remote(directory):
         yield from list_local(directory)
         return
@@ -67,26 +82,6 @@ def match_photos(pattern: str) -> Iterator[SourceFile]:
     for file in files:
         modified = file.last_updated_in_seconds
         yield SourceFile(as_utf8(file.path), file.path, file.size_in_bytes, modified)
-
-
-def read_batch(photos: Sequence[Photo]) -> tuple[list[ReadPhoto], list[Reject]]:
-    """Reads photos, in order.
-
-    Returns:
-        (photo, bytes, format) of those worth decoding; a reject for each of the others.
-
-    Raises:
-        UserError: the file system does not answer.
-    """
-    read: list[ReadPhoto] = []
-    rejected = []
-    results = read_photos([photo.file.path for photo in photos])
-    for photo, result in zip(photos, results, strict=True):
-        if isinstance(result, PhotoProblem):
-            rejected.append(reject_photo(photo, result.reason, str(result)))
-        else:
-            read.append((photo, *result))
-    return read, rejected
 
 
 def reject_photo(photo: Photo, reason: str, detail: str) -> Reject:

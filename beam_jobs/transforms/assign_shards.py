@@ -1,19 +1,19 @@
 """Assigns photos to shards, and writes every shard once."""
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import apache_beam as beam
 from apache_beam.pvalue import AsSingleton
 from apache_beam.typehints.decorators import no_annotations
 
 from beam_jobs.build_job import Job
-from beam_jobs.elements import REJECTED, Plan
+from beam_jobs.elements import REJECTED, Plan, SourceFile
 from beam_jobs.io.beam_storage import FileDoFn
 from beam_jobs.runners.resource_hints import encoder_hints
+from beam_jobs.transforms.shard_plan import shard_of
 from beam_jobs.transforms.spill import Block, read_blocks, write_blocks
 from beam_jobs.transforms.write_shard import WriteShard
-from records.format import sharding
 from tfcap.config.encoder import EncoderConfig
 from tfcap.encoders import Encoder
 
@@ -74,14 +74,10 @@ class CutIntoShards(FileDoFn):
     def process(self, block: Block, plan: Plan):
         cut: dict[Shard, list[list]] = defaultdict(list)
         for photo in read_blocks([block]):
-            cut[shard_of(photo, plan)].append(photo)
+            photo_id, split, file, *_ = photo
+            index = shard_of(photo_id, split, SourceFile(*file), plan)
+            cut[split, index].append(photo)
         yield from write_blocks(self.output, cut)
-
-
-def shard_of(photo: Sequence, plan: Plan) -> Shard:
-    """Returns the shard of a PackedPhoto that was read from a block."""
-    photo_id, split, *_ = photo
-    return split, sharding.shard_of(photo_id, plan.shards[split])
 
 
 def every_shard(_: None, plan: Plan) -> list[tuple[Shard, None]]:

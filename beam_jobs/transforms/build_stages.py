@@ -128,7 +128,7 @@ class JoinAndPlan(beam.PTransform):
             CountRejects(show=True)
         )
         rejects = [read.rejects, unjoined] | "rejects" >> beam.Flatten()
-        # (word, count) and (split, count)
+        # (word, count) and ((split, container), count)
         words = joined[TRAINING_WORD] | "count words" >> beam.CombinePerKey(sum)
         sizes = joined[SPLIT_SIZE] | "size of splits" >> beam.CombinePerKey(sum)
         # Plan

@@ -12,7 +12,8 @@ from beam_jobs.elements import Photo, SourceFile
 from beam_jobs.io import output_directory
 from beam_jobs.io.beam_storage import FileDoFn
 from beam_jobs.io.output_directory import Report
-from beam_jobs.io.photo_files import read_batch, reject_photo
+from beam_jobs.io.photo_files import reject_photo
+from beam_jobs.io.photo_reader import PhotoReader
 from beam_jobs.monitoring import progress
 from beam_jobs.monitoring.counters import counter
 from beam_jobs.transforms.check_plan import Rejected, after, record_rejects
@@ -177,7 +178,9 @@ class CaptionShard(ShardStep):
     def caption(self, files: list[SourceFile], rejects: list[Reject]) -> Iterator[str]:
         """Yields a line per captioned photo, in order; appends to `rejects`."""
         for batch in batched(files, self.job.batch):
-            readable, rejected = read_batch([Photo(f[0], "", f, ()) for f in batch])
+            readable, rejected = PhotoReader().read_batch(
+                [Photo(f[0], "", f, ()) for f in batch]
+            )
             photos = [content for _, content, _ in readable]
             with named_memory_errors(f"lower --batch, {self.job.batch} now"):
                 results = caption_within(self.captioner, photos)

@@ -15,10 +15,10 @@ from beam_jobs.build_job import Job
 from beam_jobs.elements import Plan
 from beam_jobs.io.beam_storage import FileDoFn
 from beam_jobs.io.output_directory import write_rejects
+from beam_jobs.transforms.shard_plan import Sizes, plan_shards
 from beam_jobs.transforms.tokenize import make_vocabulary
 from records.errors import UserError
 from records.format import rejects as rejects_file
-from records.format import sharding
 from records.format.rejects import Reject
 from records.text.tokenizer_config import TokenizerSettings
 from records.wording import counted
@@ -43,12 +43,13 @@ class MakePlan(FileDoFn):
         self,
         _,
         words: list[tuple[str, int]],
-        sizes: dict[str, int],
+        sizes: Sizes,
         rejects: Iterable[Reject],
         taken: dict[str, int],
     ):
         rejected = record_rejects(self.job.output, rejects)
-        check_rejects(rejected, taken["photos"], sizes.get(TRAIN, 0), self.job)
+        training = sum(n for (split, _), n in sizes.items() if split == TRAIN)
+        check_rejects(rejected, taken["photos"], training, self.job)
         config = self.job.config
         per_shard = config.records.photos_per_shard
         yield make_plan(dict(words), sizes, config.tokenizer, per_shard)
@@ -56,7 +57,7 @@ class MakePlan(FileDoFn):
 
 def make_plan(
     counts: Mapping[str, int],
-    photos: Mapping[str, int],
+    photos: Sizes,
     settings: TokenizerSettings,
     photos_per_shard: int,
 ) -> Plan:
@@ -64,7 +65,7 @@ def make_plan(
 
     Args:
         counts: word -> how often, over the captions of the training list.
-        photos: split -> how many photos.
+        photos: how many there are, by split and container.
         settings: the tokenizer's.
         photos_per_shard: at most.
 
@@ -72,8 +73,8 @@ def make_plan(
         UserError: the settings leave no vocabulary, or do not suit the script.
     """
     vocabulary, unspaced = make_vocabulary(counts, settings)
-    shards = {s: sharding.shard_count(n, photos_per_shard) for s, n in photos.items()}
-    return Plan(vocabulary.tokens, shards, sum(photos.values()), unspaced)
+    shards, ranges = plan_shards(photos, photos_per_shard)
+    return Plan(vocabulary.tokens, shards, sum(photos.values()), unspaced, ranges)
 
 
 class Rejected:

@@ -14,7 +14,8 @@ import numpy as np
 
 from beam_jobs.build_job import Job
 from beam_jobs.elements import Photo
-from beam_jobs.io.photo_files import ReadPhoto, read_batch, reject_photo
+from beam_jobs.io.photo_files import reject_photo
+from beam_jobs.io.photo_reader import PhotoReader, ReadPhoto
 from beam_jobs.monitoring import progress
 from beam_jobs.monitoring.counters import (
     counter,
@@ -84,9 +85,9 @@ class ShardEncoder:
         earlier = EarlierFeatures(self.job.features)
         running: deque[Batch] = deque()
         size = self.job.config.records.encoder_batch
-        with ThreadPoolExecutor(AT_A_TIME) as threads:
+        with ThreadPoolExecutor(AT_A_TIME) as threads, PhotoReader() as reader:
             for some in batched(photos, size):
-                batch = self.read(some, earlier)
+                batch = self.read(some, reader, earlier)
                 self.begin(batch, threads)
                 running.append(batch)
                 if len(running) > AT_A_TIME:
@@ -94,10 +95,12 @@ class ShardEncoder:
             while running:
                 yield self.end(running.popleft(), rejects)
 
-    def read(self, photos: Sequence[Photo], earlier: EarlierFeatures) -> Batch:
+    def read(
+        self, photos: Sequence[Photo], reader: PhotoReader, earlier: EarlierFeatures
+    ) -> Batch:
         """Reads a batch, with the features that the earlier record set has."""
         with measure_time(self.reading):
-            read, rejected = read_batch(photos)
+            read, rejected = reader.read_batch(photos)
             features = [earlier.find(photo, content) for photo, content, _ in read]
         self.taken_over.inc(sum(vector is not None for vector in features))
         return Batch(len(photos), read, features, rejected)

@@ -45,7 +45,7 @@ class JoinPhotos(FileDoFn):
         training_word: (word, how often) over the training list's captions, whether or
             not the photo's file exists. Words are counted a bundle at a time, because
             an element for each word would cost more than the rest of the text.
-        split_size: (split, how many photos).
+        split_size: ((split, container or ""), how many photos).
         taken: (`photos`, how many came in), (`files`, how many lie in the directory),
             (`files_used`, how many of these are photos that came in).
 
@@ -79,7 +79,7 @@ class JoinPhotos(FileDoFn):
         joined = [self.join(photo_id, parts) for photo_id, parts in named.items()]
         photos = [photo for photo in joined if not isinstance(photo, Reject)]
         rejects = [reject for reject in joined if isinstance(reject, Reject)]
-        sizes = Counter(split for _, split, *_ in photos)
+        sizes = Counter((split, file.container) for _, split, file, *_ in photos)
         yield from tagged(REJECTED, rejects)
         yield from tagged(INPUT_COUNT, count_inputs(facts, named).items())
         yield from tagged(SPLIT_SIZE, sizes.items())
@@ -118,8 +118,8 @@ class JoinPhotos(FileDoFn):
         self, files: list[SourceFile], photo_id: str
     ) -> tuple[str, str] | None:
         if len(files) > 1:
-            paths = sorted(file.path for file in files)
-            return "two_files", f"may be {paths[0]} or {paths[1]}"
+            names = sorted(file.name for file in files)
+            return "two_files", f"may be {names[0]} or {names[1]}"
         if not files:
             if not is_below(photo_id):
                 return "photo_missing", f"expected a path below {self.directory}"
@@ -169,7 +169,8 @@ def candidates(photo_id: str, parts: Mapping[str, list]) -> list[SourceFile]:
     if len(files) < 2:
         return files
     ordered = sorted(files, key=lambda file: file.path, reverse=True)
-    return list({os.path.realpath(file.path): file for file in ordered}.values())
+    distinct = {(os.path.realpath(f.path), f.place, f.column): f for f in ordered}
+    return list(distinct.values())
 
 
 def draw_split(photo_id: str, fractions: tuple[float, float, float]) -> str:

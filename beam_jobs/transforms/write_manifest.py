@@ -19,6 +19,7 @@ from beam_jobs.transforms.write_shard import ShardReport
 from records.format import sharding
 from records.format.manifest import (
     FORMAT,
+    STORED_ORDER,
     DroppedWords,
     FeatureStatistics,
     Manifest,
@@ -193,14 +194,16 @@ def make_manifest(
         longest_caption=statistics.longest_caption,
         statistics=statistics,
         configuration=job.config.model_dump(mode="json"),
-        sources=sources(job),
+        sources=sources(job, plan),
     )
 
 
-def sources(job: Job) -> dict[str, str]:
+def sources(job: Job, plan: Plan) -> dict[str, str]:
     names = {"source": job.source.name, "photos": job.photos, **job.source.files()}
     if job.split_fractions:
         names["split_fractions"] = ",".join(map(str, job.split_fractions))
+    if plan.ranges:
+        names["order"] = STORED_ORDER
     return names
 
 

@@ -15,6 +15,7 @@ from beam_jobs.io.photo_files import UNREADABLE
 from beam_jobs.monitoring import progress
 from beam_jobs.monitoring.counters import counter, measure_time, step_milliseconds
 from beam_jobs.transforms.encode_photos import EncodedPhoto, ShardEncoder
+from beam_jobs.transforms.shard_plan import order_in_shard
 from beam_jobs.transforms.shard_step import ShardStep
 from beam_jobs.transforms.spill import read_blocks, unpack_photo
 from beam_jobs.transforms.tokenize import add_tokens
@@ -89,7 +90,7 @@ class WriteShard(ShardStep):
         (split, index), blocks = keyed
         packed = read_blocks(block for block in blocks if block)
         photos = [unpack_photo(photo) for photo in packed]
-        photos.sort(key=lambda photo: sharding.order_in_shard(photo.photo_id))
+        photos.sort(key=order_in_shard)
         name = sharding.shard_name(split, index, plan.shards[split])
         digest = self.digest(photos, plan)
         progress.start(plan.photos)

@@ -24,6 +24,7 @@ from records.text.tokenizer_config import TokenizerSettings
 FILE_NAME = "dataset.json"
 BUILD_FOLDER = ".build"  # beside it only while a build runs, or after a broken one
 FORMAT = 1
+STORED_ORDER = "containers"  # `sources` of photos in stored order
 MAX_BYTES = 64 << 20  # of the file: the moments of 131,072 features take 6 MiB
 CHECKSUM = "checksum"  # key of the digest of all other fields; reveals edits
 # Also shown for the manifest in a work directory.
@@ -204,6 +205,11 @@ class Manifest(FrozenModel):
     def longest_training_caption(self) -> int:
         """Ids with `<start>` and `<end>`; over all splits in older record sets."""
         return self.statistics.longest_by_split.get("train", self.longest_caption)
+
+    @property
+    def in_stored_order(self) -> bool:
+        """True if shards are ranges of containers; else a hash places each photo."""
+        return self.sources.get("order") == STORED_ORDER
 
     def photos(self, split: str) -> int:
         return sum(shard.photos for shard in self.shards.get(split, []))

@@ -208,16 +208,20 @@ class ShardCheck:
 
     def misplaced(self, photo_id: str) -> Iterator[str]:
         """Yields a problem if a photo occurs twice or its hash gives another place."""
+        if not self.context.manifest.in_stored_order:
+            yield from self.misplaced_by_hash(photo_id)
+        if photo_id in self.totals.places:
+            shard, number = self.totals.places[photo_id]
+            splits = "" if shard.startswith(f"{self.split}-") else ", in another split"
+            yield f"is there twice, first in {shard}, record {number}{splits}"
+
+    def misplaced_by_hash(self, photo_id: str) -> Iterator[str]:
         key = sharding.order_in_shard(photo_id)
         belongs = sharding.shard_of(photo_id, self.count)
         if belongs != self.index:
             yield f"belongs in shard {belongs} of {self.count} by its hash"
         if self.last and key < self.last:
             yield f"stands out of order: it belongs before {self.last[1]}"
-        if photo_id in self.totals.places:
-            shard, number = self.totals.places[photo_id]
-            splits = "" if shard.startswith(f"{self.split}-") else ", in another split"
-            yield f"is there twice, first in {shard}, record {number}{splits}"
         self.last = key
 
     def check_captions(self) -> Iterator[Issue]:

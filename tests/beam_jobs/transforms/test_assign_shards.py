@@ -8,8 +8,8 @@ from beam_jobs.transforms.spill import read_blocks, write_blocks
 def test_photos_go_to_the_shard_their_name_says(tmp_path):
     plan = Plan((), {"train": 4, "dev": 2}, 1)
     names = ("1000268201_693b08cb0e.jpg", "a.jpg", "b.jpg", "c.jpg")
-    photos = [[name, "train", [], "content", None] for name in names]
-    photos.append(["a.jpg", "dev", [], "", None])
+    photos = [[name, "train", [name, name, 9, 1.0], "content", None] for name in names]
+    photos.append(["a.jpg", "dev", ["a.jpg", "a.jpg", 9, 1.0], "", None])
     ((_, block),) = write_blocks(str(tmp_path), {"photos": photos})
     cut = dict(CutIntoShards(str(tmp_path)).process(block, plan))
     assert set(cut) <= {shard for shard, _ in every_shard(None, plan)}

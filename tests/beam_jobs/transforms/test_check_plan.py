@@ -196,11 +196,11 @@ def test_a_build_that_fails_early_leaves_its_own_rejects(data, tmp_path):
 def test_the_plan_cuts_shards_and_orders_words():
     counts = {"dog": 2, "a": 5, "cat": 2, "rare": 1}
     settings = TokenizerConfig(min_count=2)
-    plan = make_plan(counts, {"train": 7, "dev": 3}, settings, 3)
+    plan = make_plan(counts, {("train", ""): 7, ("dev", ""): 3}, settings, 3)
     assert plan.tokens[4:] == ("a", "cat", "dog")
     assert (plan.shards, plan.photos) == ({"train": 3, "dev": 1}, 10)
 
 
 def test_a_plan_without_words_says_what_to_do():
     with pytest.raises(UserError, match=r"the 1 distinct words.*tokenizer.min_count"):
-        make_plan({"dog": 1}, {"train": 1}, TokenizerConfig(min_count=2), 3)
+        make_plan({"dog": 1}, {("train", ""): 1}, TokenizerConfig(min_count=2), 3)

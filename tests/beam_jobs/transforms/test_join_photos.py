@@ -116,7 +116,7 @@ def test_photos_of_a_partition_are_counted_by_split(tmp_path):
         "b.jpg",
         "c.jpg",
     ]
-    assert sorted(found[SPLIT_SIZE]) == [("dev", 1), ("train", 2)]
+    assert sorted(found[SPLIT_SIZE]) == [(("dev", ""), 1), (("train", ""), 2)]
     assert dict(found[INPUT_COUNT]) == {"photos": 4, "files": 3, "files_used": 3}
     assert len(found[REJECTED]) == 1
 

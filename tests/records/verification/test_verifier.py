@@ -269,3 +269,10 @@ def test_no_manifest_is_a_users_error(record_set, capsys):
 )
 def test_every_format_that_a_build_reads_is_known(start, kind):
     assert photo_format(start) == kind
+
+
+def test_photos_in_the_order_of_their_containers(make_record_set, edit_manifest):
+    directory = make_record_set(rearrange=lambda a: a["train"][0].reverse())
+    assert problems(directory)
+    edit_manifest(directory, sources__order="containers")
+    assert problems(directory) == []
