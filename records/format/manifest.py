@@ -64,6 +64,10 @@ class EncoderInfo(FrozenModel):
         signature: of a SavedModel; None for `serving_default`.
         crops: 1 for the whole photo; 5 for the average of its corners and centre.
         flip: features are averaged with those of the mirror image.
+        fit: how a photo becomes a square: `squash`, `crop` or `pad`.
+        interpolation: of resizing.
+        antialias: a photo is filtered before it becomes smaller.
+        rounded: resized pixels are whole numbers from 0 to 255.
         digest: SHA-256 over all of the above except names of files, and every weight.
     """
 
@@ -77,6 +81,10 @@ class EncoderInfo(FrozenModel):
     signature: str | None = None
     crops: int = 1
     flip: bool = False
+    fit: str = "squash"
+    interpolation: str = "bilinear"
+    antialias: bool = True
+    rounded: bool = False
     digest: str
 
 

@@ -3,11 +3,69 @@
 import os
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Strict, Tag, model_validator
 
 from tfcap.config.base import Section
 
-Preprocessing = Literal["none", "unit", "tf", "caffe", "torch"]
+Scaling = Literal["none", "unit", "tf", "caffe", "torch", "clip"]
+Fit = Literal["squash", "crop", "pad"]
+Interpolation = Literal["bilinear", "bicubic", "nearest", "lanczos3", "lanczos5"]
+Colours = tuple[float, float, float]
+Spread = Annotated[float, Field(gt=0)]
+# A validator of the section around it has made a list of YAML's array.
+MayBeAList = Strict(False)
+
+
+class PreprocessingConfig(Section):
+    """Scaling and resizing of photos, key by key.
+
+    Attributes:
+        scaling: a name as `encoder.preprocessing` takes, of which only the scaling
+            counts here. Null for `mean` and `deviation`, or without them for what a
+            named network or preset was trained with.
+        mean: mean of red, green and blue, of pixels from 0 to 1; it is subtracted.
+        deviation: standard deviation of red, green and blue, of pixels from 0 to 1; it
+            divides.
+        resize: `squash` stretches a photo to a square, `crop` takes the largest square
+            at its centre, `pad` adds black beside it.
+        interpolation: method of resizing.
+        antialias: filter a photo before it becomes smaller.
+        rounded: round resized pixels to whole numbers from 0 to 255, as Pillow does.
+    """
+
+    scaling: Scaling | None = None
+    mean: Annotated[Colours | None, MayBeAList] = None
+    deviation: Annotated[tuple[Spread, Spread, Spread] | None, MayBeAList] = None
+    resize: Fit = "squash"
+    interpolation: Interpolation = "bilinear"
+    antialias: bool = True
+    rounded: bool = False
+
+    @property
+    def says_scaling(self) -> bool:
+        return self.scaling is not None or self.mean is not None
+
+    @model_validator(mode="after")
+    def _one_scaling(self) -> "PreprocessingConfig":
+        if (self.mean is None) != (self.deviation is None):
+            raise ValueError("`mean` and `deviation` belong together; state both")
+        if self.scaling is not None and self.mean is not None:
+            raise ValueError(
+                f"`scaling: {self.scaling}` and `mean` exclude each other; state one"
+            )
+        return self
+
+
+def _preprocessing_form(values: Any) -> str:
+    is_section = isinstance(values, (dict, PreprocessingConfig))
+    return "in full" if is_section else "by name"
+
+
+Preprocessing = Annotated[
+    Annotated[Scaling, Tag("by name")] | Annotated[PreprocessingConfig, Tag("in full")],
+    Discriminator(_preprocessing_form),
+]
+PREPROCESSING_FORMS = {"by name": PreprocessingConfig, "in full": PreprocessingConfig}
 
 
 class EncoderSettings(Section):
@@ -27,8 +85,10 @@ class EncoderSettings(Section):
         input_size: side of the square input, pixels; null for the network's default.
         preprocessing: how pixels of 0 to 255 are scaled: `none` keeps them; `unit` maps
             them to 0 to 1; `tf`, `caffe` and `torch` as in
-            `keras.applications.imagenet_utils`. Null for what a named network was
-            trained with; required with `model`.
+            `keras.applications.imagenet_utils`; `clip` as CLIP was trained, which also
+            crops a photo at its centre and resizes it with `bicubic`. Or a section of
+            its own with mean, deviation and resizing. Null for what a named network
+            was trained with; required with `model`.
         crops: 5 averages the features of corners and centre, cut out of the photo at
             8/7 of the input size; 1 takes the whole photo.
         flip: average with the features of the mirror image; cells are mirrored back.
@@ -57,6 +117,18 @@ class EncoderSettings(Section):
     crops: Literal[1, 5] = 1
     flip: bool = False
     seed: int = 0
+
+    @property
+    def photo_preprocessing(self) -> PreprocessingConfig | None:
+        """The settings of `preprocessing` in full."""
+        named = self.preprocessing
+        if named == "clip":
+            return PreprocessingConfig(
+                scaling="clip", resize="crop", interpolation="bicubic", rounded=True
+            )
+        if isinstance(named, str):
+            return PreprocessingConfig(scaling=named)
+        return named
 
     @property
     def file(self) -> str:
@@ -120,11 +192,21 @@ class CustomModelConfig(EncoderSettings):
                 f"encoder: {{model: {model}, preprocessing: ...}}"
             )
         if values.get("preprocessing") is None:
-            raise ValueError(
-                f"`preprocessing` must say which pixels {model} takes: none (0 "
-                "to 255), unit (0 to 1), tf (-1 to 1), caffe or torch"
-            )
+            raise ValueError(_no_scaling(model))
         return values
+
+    @model_validator(mode="after")
+    def _its_scaling_is_said(self) -> "CustomModelConfig":
+        if self.photo_preprocessing and not self.photo_preprocessing.says_scaling:
+            raise ValueError(_no_scaling(self.model))
+        return self
+
+
+def _no_scaling(model: Any) -> str:
+    return (
+        f"`preprocessing` must say which pixels {model} takes: none (0 to 255), unit "
+        "(0 to 1), tf (-1 to 1), caffe, torch or clip, or its mean and deviation"
+    )
 
 
 def _form(values: Any) -> str:

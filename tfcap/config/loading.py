@@ -11,14 +11,15 @@ from pydantic import BaseModel, ValidationError
 from records.console import suggest
 from records.errors import UserError
 from records.text.tokenizer_config import KIND_SETTINGS
-from tfcap.config.encoder import ENCODERS
+from tfcap.config.encoder import ENCODERS, PREPROCESSING_FORMS
 from tfcap.config.experiment import Config
 from tfcap.config.model import MODELS
 from tfcap.config.recipes import resolve_path
 from tfcap.config.serving import ServingConfig
 from tfcap.config.yaml_files import BoundedLoader, read_yaml
 
-FORMS = {**MODELS, **ENCODERS}  # forms of a section, as they stand in a location
+# Forms of a section, as they stand in a location.
+FORMS = {**MODELS, **ENCODERS, **PREPROCESSING_FORMS}
 # Keys of the two forms of an encoder: a named network, and a model file.
 NETWORK_KEYS = {"name", "weights"}
 MODEL_KEYS = {"model", "signature", "preprocessing"}

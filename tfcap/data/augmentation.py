@@ -10,6 +10,7 @@ from records.format.record_set import RecordSet
 from tfcap.config.training import FineTuningConfig, TrainingConfig
 from tfcap.encoders.crops import photo_side
 from tfcap.images.decoding import read_photo
+from tfcap.images.resizing import resizing_of
 from tfcap.ops.random import first_seed, fold_in, uniform
 
 # (ids, photos), string [n] each, epoch -> float32 [n, side, side, 3] of 0 to 255.
@@ -48,8 +49,9 @@ def pixel_reader(
 def whole_photos(encoder: EncoderInfo, photos: tf.Tensor) -> tf.Tensor:
     """Reads whole photos, string [n], as the Beam job and exports do."""
     side = photo_side(encoder.input_size, encoder.crops)
+    resizing = resizing_of(encoder)
     return tf.map_fn(
-        lambda photo: traced_read(photo, side),
+        lambda photo: traced_read(photo, side, resizing),
         photos,
         fn_output_signature=pixels(side),
     )
@@ -62,7 +64,7 @@ def augmented_photos(
 
     The result is a function of (seed, epoch, photo id).
     """
-    size = encoder.input_size
+    size, resizing = encoder.input_size, resizing_of(encoder)
 
     def read(names: tf.Tensor, photos: tf.Tensor, epoch: tf.Tensor | int) -> tf.Tensor:
         numbers = tf.strings.to_hash_bucket_fast(names, 2**31 - 1)
@@ -73,7 +75,7 @@ def augmented_photos(
 
     def read_crop(pair: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
         photo, drawn = pair
-        whole = traced_read(photo, round(size / config.crop))
+        whole = traced_read(photo, round(size / config.crop), resizing)
         return augment(whole, size, drawn, config)
 
     return read

@@ -10,7 +10,13 @@ import tensorflow as tf
 
 from records.console import suggest
 from records.errors import UserError
+from tfcap.config.encoder import Colours, EncoderConfig, PreprocessingConfig
+from tfcap.images.resizing import SQUASH, Resizing
 
+CLIP = PreprocessingConfig(
+    mean=(0.48145466, 0.4578275, 0.40821073),
+    deviation=(0.26862954, 0.26130258, 0.27577711),
+)
 TensorFunction = Callable[[tf.Tensor], tf.Tensor]
 
 
@@ -27,6 +33,7 @@ class Backbone:
         contents: bytes-like objects that change with the graph or the weights; the
             digest covers them.
         model: the Keras model that `run` calls; None for a SavedModel.
+        resizing: how a photo becomes a square.
     """
 
     kind: str
@@ -38,10 +45,26 @@ class Backbone:
     run: TensorFunction
     contents: Sequence[Any]
     model: keras.Model | None = None
+    resizing: Resizing = SQUASH
 
 
-def scaling_of(mode: str) -> tuple[str, TensorFunction]:
+def resizing_for(config: EncoderConfig) -> Resizing:
+    settings = config.photo_preprocessing or PreprocessingConfig()
+    return Resizing(
+        settings.resize,
+        settings.interpolation,
+        settings.antialias,
+        settings.rounded,
+    )
+
+
+def scaling_of(settings: PreprocessingConfig) -> tuple[str, TensorFunction]:
     """Returns the description and the function of a scaling of pixels of 0 to 255."""
+    if settings.mean and settings.deviation:
+        return standardization(settings.mean, settings.deviation)
+    mode = settings.scaling
+    if mode == "clip":
+        return scaling_of(CLIP)
     if mode == "none":
         return "pixels 0 to 255", tf.identity
     if mode == "unit":
@@ -52,6 +75,12 @@ def scaling_of(mode: str) -> tuple[str, TensorFunction]:
         mode=mode,
     )
     return f"keras preprocess_input, mode {mode}", scale
+
+
+def standardization(mean: Colours, deviation: Colours) -> tuple[str, TensorFunction]:
+    """Returns the scaling by mean and deviation of colours from 0 to 1."""
+    described = f"pixels 0 to 1, mean {list(mean)}, deviation {list(deviation)}"
+    return described, lambda pixels: (pixels / 255 - mean) / deviation
 
 
 def cut(model: keras.Model, layer: str | None, name: str) -> keras.Model:

@@ -28,12 +28,13 @@ from tfcap.encoders import (
 )
 from tfcap.encoders.backbone import Backbone, on_one_line
 from tfcap.images.decoding import read_photo
+from tfcap.images.resizing import SQUASH, Resizing
 from tfcap.tensorflow_internals import convert_variables_to_constants_v2
 
 # This text is part of the digest and must not change, or all records would have to be
 # built again. It does not name GIFs of several frames, BMP and EXIF orientation, which
 # `tfcap.images` also reads.
-READING = "decode_jpeg INTEGER_ACCURATE, 3 channels; resize bilinear, antialias"
+READING = "decode_jpeg INTEGER_ACCURATE, 3 channels"
 LOADING = threading.Lock()
 
 
@@ -50,6 +51,7 @@ class Encoder:
         side: Height and width of the pixels.
         shape: Shape of one photo's features.
         info: Description for the manifest. Its digest identifies the encoder.
+        resizing: How a photo becomes the square of pixels.
     """
 
     graph: Callable[[tf.Tensor], tf.Tensor]
@@ -57,6 +59,7 @@ class Encoder:
     side: int
     shape: tuple[int, ...]
     info: EncoderInfo
+    resizing: Resizing = SQUASH
 
     def encode(
         self, photos: Sequence[bytes]
@@ -164,11 +167,12 @@ def assemble(network: Backbone, config: EncoderConfig) -> Encoder:
         )
     side = crops.photo_side(network.size, config.crops)
     return Encoder(
-        graph=reading(side, frozen),
+        graph=reading(side, network.resizing, frozen),
         network=frozen,
         side=side,
         shape=tuple(shape),
         info=describe(network, config),
+        resizing=network.resizing,
     )
 
 
@@ -205,14 +209,18 @@ def features_of_view(
     return pool(crops.unmirror(features, mirrored), config.pooling)
 
 
-def reading(side: int, frozen: Any) -> Callable[[tf.Tensor], tf.Tensor]:
+def reading(
+    side: int, resizing: Resizing, frozen: Any
+) -> Callable[[tf.Tensor], tf.Tensor]:
     """Returns photo bytes -> features as a graph."""
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
     def encode(photos: tf.Tensor) -> tf.Tensor:
         shape = tf.TensorSpec([side, side, 3], tf.float32)
         pixels = tf.map_fn(
-            lambda photo: read_photo(photo, side), photos, fn_output_signature=shape
+            lambda photo: read_photo(photo, side, resizing),
+            photos,
+            fn_output_signature=shape,
         )
         # A frozen function returns a list; its only output is the features.
         return frozen(pixels)[0]
@@ -237,11 +245,12 @@ def pool(features: tf.Tensor, pooling: str) -> tf.Tensor:
 
 def describe(network: Backbone, config: EncoderConfig) -> EncoderInfo:
     """Describes the encoder; its digest covers the graph's settings and weights."""
+    resizing = network.resizing
     settings = {
         "layer": config.layer,
         "pooling": config.pooling,
         "input_size": network.size,
-        "preprocessing": f"{READING}; {network.scaling}",
+        "preprocessing": f"{READING}; {resizing.description}; {network.scaling}",
     }
     return EncoderInfo(
         kind=network.kind,
@@ -250,6 +259,10 @@ def describe(network: Backbone, config: EncoderConfig) -> EncoderInfo:
         signature=config.signature,
         crops=config.crops,
         flip=config.flip,
+        fit=resizing.fit,
+        interpolation=resizing.interpolation,
+        antialias=resizing.antialias,
+        rounded=resizing.rounded,
         digest=digest_of(network, config, settings),
         **settings,
     )

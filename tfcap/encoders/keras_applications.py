@@ -11,12 +11,13 @@ from records.console import suggest
 from records.errors import UserError
 from records.storage.files import exists
 from records.storage.local_copy import local_copy
-from tfcap.config.encoder import NetworkConfig
+from tfcap.config.encoder import NetworkConfig, PreprocessingConfig
 from tfcap.encoders.backbone import (
     Backbone,
     TensorFunction,
     cut,
     on_one_line,
+    resizing_for,
     scaling_of,
 )
 
@@ -43,7 +44,7 @@ def load(config: NetworkConfig) -> Backbone:
     constructor = find_constructor(config.name)
     size = config.input_size or input_size(config.name)
     model = cut(build(constructor, config, size), config.layer, config.name)
-    scaling, scale = scaling_for(constructor, config.preprocessing)
+    scaling, scale = scaling_for(constructor, config.photo_preprocessing)
     return Backbone(
         kind=KIND,
         name=config.name,
@@ -54,6 +55,7 @@ def load(config: NetworkConfig) -> Backbone:
         run=lambda pixels: model(pixels, training=False),
         contents=[np.ascontiguousarray(w) for w in model.get_weights()],
         model=model,
+        resizing=resizing_for(config),
     )
 
 
@@ -77,11 +79,11 @@ def input_size(name: str) -> int:
 
 
 def scaling_for(
-    constructor: Constructor, mode: str | None
+    constructor: Constructor, settings: PreprocessingConfig | None
 ) -> tuple[str, TensorFunction]:
-    """Returns the scaling of `scaling_of`; for None the network's own."""
-    if mode:
-        return scaling_of(mode)
+    """Returns the scaling of `scaling_of`; without one the network's own."""
+    if settings and settings.says_scaling:
+        return scaling_of(settings)
     module = sys.modules[constructor.__module__]
     return "keras preprocess_input", module.preprocess_input
 

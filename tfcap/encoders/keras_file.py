@@ -15,7 +15,13 @@ import tensorflow as tf
 
 from records.errors import UserError
 from tfcap.config.encoder import CustomModelConfig
-from tfcap.encoders.backbone import Backbone, cut, on_one_line, scaling_of
+from tfcap.encoders.backbone import (
+    Backbone,
+    cut,
+    on_one_line,
+    resizing_for,
+    scaling_of,
+)
 from tfcap.encoders.custom_model import photo_size
 
 KIND = "keras_file"
@@ -37,7 +43,7 @@ def load(config: CustomModelConfig, path: str) -> Backbone:
     model = open_model(path, architecture, name)
     refuse_other_inputs(model, name)
     model = with_one_output(cut(model, config.layer, name), name)
-    scaling, scale = scaling_of(config.preprocessing)
+    scaling, scale = scaling_of(config.photo_preprocessing)
     return Backbone(
         kind=KIND,
         name=name,
@@ -48,6 +54,7 @@ def load(config: CustomModelConfig, path: str) -> Backbone:
         run=lambda pixels: model(pixels, training=False),
         contents=[digest],
         model=model,
+        resizing=resizing_for(config),
     )
 
 

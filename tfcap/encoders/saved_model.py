@@ -13,7 +13,7 @@ import tensorflow as tf
 from records.errors import UserError
 from records.storage.files import as_utf8, exists, file_digest, file_sizes
 from tfcap.config.encoder import CustomModelConfig
-from tfcap.encoders.backbone import Backbone, on_one_line, scaling_of
+from tfcap.encoders.backbone import Backbone, on_one_line, resizing_for, scaling_of
 from tfcap.encoders.custom_model import photo_size
 
 KIND = "saved_model"
@@ -33,7 +33,7 @@ def load(config: CustomModelConfig, path: str) -> Backbone:
     signature = find_signature(loaded, config.signature or DEFAULT, name)
     photos, spec = only_input(signature, name)
     output = find_output(signature, config.layer, name)
-    scaling, scale = scaling_of(config.preprocessing)
+    scaling, scale = scaling_of(config.photo_preprocessing)
 
     def run(pixels: tf.Tensor) -> tf.Tensor:
         # The closure keeps `loaded`, which owns the variables.
@@ -49,6 +49,7 @@ def load(config: CustomModelConfig, path: str) -> Backbone:
         scale=scale,
         run=run,
         contents=[digest_of(path)],
+        resizing=resizing_for(config),
     )
 
 

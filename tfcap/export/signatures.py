@@ -117,7 +117,8 @@ class PhotoCaptioner:
         return without_bad(outputs, error) | {"error": error}
 
     def _read(self, photos: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        pixels, error = read_what_can_be(photos, self.encoder.side)
+        encoder = self.encoder
+        pixels, error = read_what_can_be(photos, encoder.side, encoder.resizing)
         return self._encode(pixels)[0], error
 
     def _captions(self, features: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

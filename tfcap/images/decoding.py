@@ -1,10 +1,12 @@
 """Decoding of photo bytes to pixels, with core operations of TensorFlow only."""
 
 from collections.abc import Callable
+from functools import partial
 
 import tensorflow as tf
 
 from tfcap.images.exif import begins, byte_values, upright
+from tfcap.images.resizing import SQUASH, Resizing, resize
 
 FORMATS = "JPEG, PNG, GIF, BMP or WebP"
 # Reasons why a photo has no caption, shown to its owner.
@@ -19,7 +21,7 @@ NEVER_BY_JPEG = MAGIC[3:]  # never; it reads GIFs of one frame, and faster
 Decoder = Callable[[tf.Tensor], tf.Tensor]
 
 
-def read_photo(photo: tf.Tensor, side: int) -> tf.Tensor:
+def read_photo(photo: tf.Tensor, side: int, resizing: Resizing = SQUASH) -> tf.Tensor:
     """Reads a photo into float32 [side, side, 3] of 0 to 255, upright.
 
     The photo is turned after it is resized, when there are few pixels to turn.
@@ -27,18 +29,9 @@ def read_photo(photo: tf.Tensor, side: int) -> tf.Tensor:
     Args:
         photo: Bytes of the file, string [].
         side: Side of the result in pixels.
+        resizing: How the photo becomes a square.
     """
-    return upright(resize(decode_photo(photo), side), photo)
-
-
-def resize(pixels: tf.Tensor, side: int) -> tf.Tensor:
-    """Resizes pixels, uint8 [height, width, 3], to float32 [side, side, 3].
-
-    The operation takes bytes. A cast before it would need 600 MB more for a photo of 50
-    megapixels.
-    """
-    resized = tf.image.resize(pixels, [side, side], "bilinear", antialias=True)
-    return tf.cast(resized, tf.float32)
+    return upright(resize(decode_photo(photo), side, resizing), photo)
 
 
 def decode_photo(photo: tf.Tensor) -> tf.Tensor:
@@ -120,12 +113,15 @@ def palette(photo: tf.Tensor, head: tf.Tensor) -> tf.Tensor:
     return colours[:, 2::-1]
 
 
-def read_what_can_be(photos: tf.Tensor, side: int) -> tuple[tf.Tensor, tf.Tensor]:
+def read_what_can_be(
+    photos: tf.Tensor, side: int, resizing: Resizing = SQUASH
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Reads a batch as `read_photo` does; a photo that fails does not fail the others.
 
     Args:
         photos: Bytes of the files, string [batch].
         side: Side of the result in pixels.
+        resizing: How a photo becomes a square.
 
     Returns:
         Pixels float32 [batch, side, side, 3], black where a photo cannot be read, and
@@ -134,12 +130,17 @@ def read_what_can_be(photos: tf.Tensor, side: int) -> tuple[tf.Tensor, tf.Tensor
     # An empty string fails at once, whereas `decode_jpeg` would decode all of a WebP
     # before its result is refused.
     never = tf.reduce_any([begins(photos, magic) for magic in NEVER_BY_JPEG], 0)
-    pixels, is_read = attempt(tf.where(never, "", photos), side, decode_common)
+    square = partial(resize, side=side, resizing=resizing)
+    pixels, is_read = attempt(
+        tf.where(never, "", photos), side, lambda photo: square(decode_common(photo))
+    )
     rare = tf.reduce_any([begins(photos, magic) for magic in RARE], 0) & ~is_read
 
     def add_rare() -> tuple[tf.Tensor, tf.Tensor]:
         rare_photos = tf.where(rare, photos, "")
-        rare_pixels, is_rare_read = attempt(rare_photos, side, decode_rare)
+        rare_pixels, is_rare_read = attempt(
+            rare_photos, side, lambda photo: square(decode_rare(photo))
+        )
         return pixels + rare_pixels, is_read | is_rare_read
 
     pixels, is_read = tf.cond(tf.reduce_any(rare), add_rare, lambda: (pixels, is_read))
@@ -151,27 +152,30 @@ def read_what_can_be(photos: tf.Tensor, side: int) -> tuple[tf.Tensor, tf.Tensor
     return pixels, tf.where(is_read, "", problems(photos))
 
 
-def attempt(
-    photos: tf.Tensor, side: int, decode: Decoder
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """Decodes and resizes each photo of a batch; leaves those black that fail.
+def attempt(photos: tf.Tensor, side: int, read: Decoder) -> tuple[tf.Tensor, tf.Tensor]:
+    """Reads each photo of a batch; leaves those black that fail.
 
     A data set is the only core operation of which single elements may fail. It builds
     its function once per batch, in a time that grows with the function: 8 ms for this
     one with `decode_common`, 300 ms for all of `read_photo`.
 
+    Args:
+        photos: Bytes of the files, string [batch].
+        side: Side of the result in pixels.
+        read: Returns a photo, string [], as float32 [side, side, 3].
+
     Returns:
-        Pixels float32 [batch, side, side, 3], 0 where `decode` fails, and whether it
+        Pixels float32 [batch, side, side, 3], 0 where `read` fails, and whether it
         succeeded, bool [batch].
     """
-    indices, pixels = decode_or_skip(photos, side, decode)
+    indices, pixels = read_or_skip(photos, side, read)
     return place_in_batch(indices, pixels, tf.size(photos, tf.int64))
 
 
-def decode_or_skip(
-    photos: tf.Tensor, side: int, decode: Decoder
+def read_or_skip(
+    photos: tf.Tensor, side: int, read: Decoder
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Decodes and resizes the photos that can be decoded.
+    """Reads the photos that can be read; the arguments are those of `attempt`.
 
     Returns:
         Their indices in the batch, ascending, int64 [n], and their pixels, float32
@@ -184,7 +188,7 @@ def decode_or_skip(
         tf.data.Dataset.from_tensor_slices(photos)
         .enumerate()
         .map(
-            lambda i, photo: (i, resize(decode(photo), side)),
+            lambda i, photo: (i, read(photo)),
             num_parallel_calls=4,
             deterministic=True,
         )

@@ -155,6 +155,10 @@ LATER = {
         "signature": None,
         "crops": 1,
         "flip": False,
+        "fit": "squash",
+        "interpolation": "bilinear",
+        "antialias": True,
+        "rounded": False,
     },
     Statistics: {
         "words_in": 0,

@@ -14,7 +14,12 @@ from tfcap.config.decoding import (
     ResolvedDecoding,
     SamplingConfig,
 )
-from tfcap.config.encoder import CustomModelConfig, EncoderSettings, NetworkConfig
+from tfcap.config.encoder import (
+    CustomModelConfig,
+    EncoderSettings,
+    NetworkConfig,
+    PreprocessingConfig,
+)
 from tfcap.config.experiment import Config, RecipeOfRecords
 from tfcap.config.loading import override, parse_config
 from tfcap.config.model import (
@@ -43,6 +48,8 @@ FIRST = {
         [EncoderSettings, NetworkConfig, CustomModelConfig],
         "name weights layer pooling input_size seed",
     ),
+    PreprocessingConfig: """scaling mean deviation resize interpolation antialias
+    rounded""",
     RecordsConfig: "dtype photos_per_shard keep_photos encoder_batch",
     MergeConfig: """name standardize image_units embedding_units glove lstm_units
     embedding_trainable image_dropout text_dropout output_dropout""",
