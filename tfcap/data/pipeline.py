@@ -42,6 +42,14 @@ def training_batches(
     up the same photos for any number of replicas. The last global batch of an epoch may
     be short. An element without photos has one photo of zeros, without captions.
 
+    >>> from records import RecordSet
+    >>> from tfcap import load_config
+    >>> from tfcap.data import training_batches
+    >>> records, config = RecordSet.open("data/records"), load_config("mine.yaml")
+    >>> for batch in training_batches(records, config.training, epoch=0).take(1):
+    ...     print(batch["features"].shape, batch["prefix"].shape, batch["target"].shape)
+    (4, 32) (36, 6) (36,)
+
     Args:
         records: the record set.
         config: global batch, seed, expansion, size of the shuffle buffer.
@@ -70,7 +78,9 @@ def training_batches(
     batches = tf.data.Dataset.from_tensor_slices(PhotoOrder.stack(orders))
     batches = batches.flat_map(shuffle_and_batch)
     batches = batches.prefetch(2)  # reads on while a batch is parsed
-    return ready(batches.map(expand, tf.data.AUTOTUNE, deterministic=True))
+    batches = batches.map(expand, tf.data.AUTOTUNE, deterministic=True)
+    photos = [int(order.photos) for order in orders]
+    return ready(batches, count_batches(photos, config.global_batch, context))
 
 
 def remaining_orders(
@@ -93,6 +103,15 @@ def scoring_batches(
 ) -> tf.data.Dataset:
     """Returns all photos of a split in stored order, for measuring the loss.
 
+    >>> from records import RecordSet
+    >>> from tfcap import load_config
+    >>> from tfcap.data import scoring_batches
+    >>> records, config = RecordSet.open("data/records"), load_config("mine.yaml")
+    >>> for batch in scoring_batches(records, "dev", config.training):
+    ...     print(batch["features"].shape, batch["target"].shape)
+    (4, 32) (8, 6)
+    (3, 32) (6, 6)
+
     Args:
         records: the record set.
         split: the split.
@@ -109,7 +128,8 @@ def scoring_batches(
     photos = tf.data.TFRecordDataset(records.shard_paths(split))
     count = records.manifest.photos(split)
     batches = replica_batches(photos, count, config.global_batch, context)
-    return ready(batches.map(expand, tf.data.AUTOTUNE, deterministic=True))
+    batches = batches.map(expand, tf.data.AUTOTUNE, deterministic=True)
+    return ready(batches, count_batches([count], config.global_batch, context))
 
 
 def photo_batches(
@@ -143,8 +163,19 @@ def photo_batches(
     return photos.batch(size).map(parse, tf.data.AUTOTUNE).prefetch(2)
 
 
-def ready(batches: tf.data.Dataset) -> tf.data.Dataset:
+def count_batches(
+    photos: Iterable[int], global_batch: int, context: tf.distribute.InputContext
+) -> int:
+    """Returns the number of this host's batches in epochs of that many photos each."""
+    steps = sum(-(-count // global_batch) for count in photos)
+    return steps * context.num_replicas_in_sync // context.num_input_pipelines
+
+
+def ready(batches: tf.data.Dataset, count: int) -> tf.data.Dataset:
     """Prefetches batches, without TensorFlow's optimisation of the data set.
+
+    The data set says how many there are: Keras takes the end of one that does not for
+    a mistake, and warns.
 
     Optimising the graph takes 10 ms at the start and changes nothing. Tuning of buffers
     and threads is off as well: sizes are fixed, there are as many threads as cores, and
@@ -153,6 +184,7 @@ def ready(batches: tf.data.Dataset) -> tf.data.Dataset:
     options = tf.data.Options()
     options.autotune.enabled = False
     options.experimental_optimization.apply_default_optimizations = False
+    batches = batches.apply(tf.data.experimental.assert_cardinality(count))
     return batches.prefetch(4).with_options(options)
 
 

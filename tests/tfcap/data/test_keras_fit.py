@@ -43,6 +43,16 @@ def test_fit_learns(records, expansion):
     assert losses[-1] < 0.8 * losses[0]
 
 
+def test_keras_knows_the_number_of_batches(records, recwarn):
+    config = experiment("prefix")
+    model = build_model(config, records.manifest, records.vocabulary)
+    model.compile("adam", token_loss(), jit_compile=False)
+    pairs = fit_pairs(training_batches(records, config.training, epoch=0))
+    assert len(pairs) == 6  # 21 photos, 4 at a time
+    model.fit(pairs, epochs=2, verbose=0)
+    assert not [w for w in recwarn if "ran out of data" in str(w.message)]
+
+
 def test_dropout_is_drawn_in_training_alone(records):
     config = experiment("causal")
     model = build_model(config, records.manifest, records.vocabulary)
