@@ -11,6 +11,10 @@ REJECTED = "rejected"  # name of the output for the Rejects of a step
 class Caption(NamedTuple):
     """One caption of the source.
 
+    >>> from beam_jobs import Caption
+    >>> Caption("dog.jpg", 0, "captions.tsv:1", "A dog runs .").text
+    'A dog runs .'
+
     Attributes:
         number: order of the caption among those of its photo.
         where: file and line, or file and pointer, for rejects.
@@ -27,14 +31,26 @@ class Caption(NamedTuple):
 
 
 class SplitAssignment(NamedTuple):
-    """The split of a photo. An unknown split is rejected later."""
+    """The split of a photo. An unknown split is rejected later.
+
+    >>> from beam_jobs import SplitAssignment
+    >>> SplitAssignment("dog.jpg", "train").split
+    'train'
+    """
 
     photo_id: str
     split: str
 
 
 class Named(NamedTuple):
-    """A photo that the source names without a caption and without a split."""
+    """A photo that the source names without a caption and without a split.
+
+    It is counted, and rejected for want of a caption.
+
+    >>> from beam_jobs import Named
+    >>> Named("dog.jpg").photo_id
+    'dog.jpg'
+    """
 
     photo_id: str
 

@@ -33,10 +33,25 @@ Part = tuple[str, str]  # CAPTIONS or a split, and a file
 
 @dataclass(frozen=True)
 class Source(ABC):
-    """One form of captions and splits; it holds the paths of its files only.
+    r"""One form of captions and splits; it holds the paths of its files only.
 
     A subclass defines `name`, `needs` and `read`; `beam_jobs.register_source` makes it
     a value of `--source`.
+
+    >>> from beam_jobs import Caption, Source, SplitAssignment
+    >>> class Tsv(Source):
+    ...     name = "tsv"
+    ...     needs = "one --captions FILE, lines of photo<TAB>split<TAB>caption"
+    ...
+    ...     @staticmethod
+    ...     def read(option):
+    ...         for number, line in enumerate(open(option, encoding="utf-8")):
+    ...             photo, split, text = line.rstrip().split("\t")
+    ...             yield SplitAssignment(photo, split)
+    ...             yield Caption(photo, number, f"{option}:{number + 1}", text)
+    >>> source = Tsv.open(["captions.tsv"])
+    >>> [item for part in source.to_read() for item in source.items(part)][:1]
+    [SplitAssignment(photo_id='dog.jpg', split='train')]
 
     Attributes:
         name: after `--source`.

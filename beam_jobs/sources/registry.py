@@ -36,6 +36,20 @@ def register_source(source: SourceT) -> SourceT:
     Can decorate the class. A class with the module and name of a registered one
     replaces it, so that a cell of a notebook can run twice.
 
+    >>> from beam_jobs import Caption, Source, register_source
+    >>> @register_source
+    ... class FileNames(Source):
+    ...     name = "file_names"
+    ...     needs = "one --captions FILE, a line for each photo: a-dog-runs.jpg"
+    ...
+    ...     @staticmethod
+    ...     def read(option):
+    ...         for number, line in enumerate(open(option, encoding="utf-8")):
+    ...             text = line.partition(".")[0].replace("-", " ")
+    ...             yield Caption(line.strip(), 0, f"{option}:{number + 1}", text)
+
+    `tfcap build --source file_names` then splits the photos by `--split_fractions`.
+
     Args:
         source: A subclass of `Source` with `name`, `needs` and `read`.
 

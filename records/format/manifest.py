@@ -183,7 +183,15 @@ class FeatureStatistics(FrozenModel):
 
 
 class Manifest(FrozenModel):
-    """The content of `dataset.json`."""
+    """The content of `dataset.json`.
+
+    >>> from records import RecordSet
+    >>> manifest = RecordSet.open("data/records").manifest
+    >>> manifest.photos("dev"), manifest.captions("dev")
+    (7, 14)
+    >>> manifest.encoder.name, manifest.features.shape
+    ('mobilenet', (32,))
+    """
 
     format: int
     shards: dict[Name, list[ShardInfo]]

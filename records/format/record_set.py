@@ -22,6 +22,14 @@ Decoded = TypeVar("Decoded")
 class RecordSet:
     """A directory of records that fits its manifest.
 
+    >>> from records import RecordSet
+    >>> records = RecordSet.open("data/records")
+    >>> records.manifest.photos("train"), len(records.vocabulary)
+    (21, 12)
+    >>> for record in records.records("dev"):
+    ...     print(record.photo_id, record.features.shape, record.captions[0])
+    dev...jpg (32,) a ... on ...
+
     Attributes:
         directory: path of the record set.
         manifest: content of `dataset.json`.

@@ -19,6 +19,11 @@ LONGEST_TEXT = 1 << 16  # characters of a field: JSON writes some as six bytes
 class Reject(NamedTuple):
     """One input that did not make it into the output of a job.
 
+    >>> from beam_jobs import Reject
+    >>> reject = Reject("caption", "captions.tsv:7", "malformed_line", "no tab", 1)
+    >>> reject.captions
+    1
+
     Attributes:
         what: `photo` or `caption`.
         where: photo file, or caption file and line or place in it.

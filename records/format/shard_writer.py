@@ -15,6 +15,16 @@ class ShardWriter:
     Used as a context manager it leaves nothing when the body ends without `close`. So a
     file with a shard's name is always whole.
 
+    >>> import numpy as np
+    >>> from records import PhotoRecord, ShardWriter
+    >>> features = np.zeros([2048], np.float32)
+    >>> record = PhotoRecord("a.jpg", bytes(32), features, ("a dog",), ((1, 4, 5, 2),))
+    >>> with ShardWriter("data", "train-00000-of-00001.tfrecord") as writer:
+    ...     writer.write(record)
+    ...     shard = writer.close()
+    >>> shard.photos, shard.captions
+    (1, 1)
+
     Raises:
         UserError: the file cannot be written (no space, no permission).
     """

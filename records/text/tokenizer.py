@@ -125,16 +125,17 @@ def why_dropped(word: str) -> str:
 class Tokenizer:
     """A converter of captions, words and tokens, with a record set's settings.
 
-    >>> settings = TokenizerSettings(
-    ...     kind="wordpiece", vocabulary_size=4000, min_count=2, oov="unk"
-    ... )
+    >>> from collections import Counter
+    >>> from records import Tokenizer
+    >>> from records.text.tokenizer_config import TokenizerSettings
+    >>> settings = TokenizerSettings(kind="word", min_letters=1, min_count=1, oov="unk")
     >>> tokenizer = Tokenizer(settings)
-    >>> words = tokenizer.words(["A dog's ball , 2 of them ."])
+    >>> (words,) = tokenizer.words(["A dog's ball , 2 of them ."])
     >>> words
-    [['a', 'dogs', 'ball', '2', 'of', 'them']]
-    >>> vocabulary = tokenizer.build_vocabulary(counts_of_training_words)
-    >>> tokenizer.tokens(words, vocabulary)
-    [['a', 'dog', '##s', 'ball', '2', 'of', 'them']]
+    ['a', 'dogs', 'ball', 'of', 'them']
+    >>> vocabulary = tokenizer.build_vocabulary(Counter(words))
+    >>> tokenizer.tokens([words], vocabulary)
+    [['a', 'dogs', 'ball', 'of', 'them']]
     """
 
     def __init__(self, settings: TokenizerSettings):

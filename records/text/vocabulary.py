@@ -23,6 +23,16 @@ class Vocabulary:
     Ids 0, 1 and 2 are `<pad>`, `<start>` and `<end>`. Id 3 is `<unk>`; where tokens out
     of the vocabulary are dropped it is the first word instead. Words follow by falling
     count, ties by token; for pieces and characters see `records.text.subwords`.
+
+    >>> from records import Vocabulary
+    >>> counts = {"dog": 5, "a": 9, "yak": 1}
+    >>> vocabulary = Vocabulary.from_counts(counts, min_count=2, keep_unknown=True)
+    >>> vocabulary.tokens
+    ('<pad>', '<start>', '<end>', '<unk>', 'a', 'dog')
+    >>> vocabulary.encode(["a", "yak"])
+    [1, 4, 3, 2]
+    >>> vocabulary.decode([1, 4, 5, 2, 0])
+    'a dog'
     """
 
     def __init__(self, tokens: Sequence[str]):

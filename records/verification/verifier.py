@@ -36,6 +36,11 @@ MOMENT_TOLERANCE = 1e-6
 def verify(directory: str, request: SampleRequest | None = None) -> VerificationReport:
     """Reads every byte of a record set and compares all redundant information.
 
+    >>> from records import verify
+    >>> report = verify("data/records")
+    >>> report.whole, report.totals.photos
+    (True, 28)
+
     Args:
         directory: of the record set.
         request: photos to encode again and compare with their stored features.

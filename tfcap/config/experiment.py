@@ -32,7 +32,13 @@ class RecipeOfRecords(Section):
 
 
 class Config(RecipeOfRecords):
-    """The configuration of an experiment."""
+    """The configuration of an experiment.
+
+    >>> from tfcap import Config
+    >>> config = Config()
+    >>> config.model.name, config.decoding.beam_width
+    ('merge', 3)
+    """
 
     model: Model = MergeConfig()
     training: TrainingConfig = TrainingConfig()

@@ -54,7 +54,10 @@ def load_config(
     An override or file that names one form of encoder, or one kind of tokenizer,
     switches off the keys of the others below it.
 
-    >>> load_config("configs/demo.yaml", ["training.global_batch=64"])
+    >>> from tfcap import load_config
+    >>> config = load_config("demo", ["training.global_batch=64"])
+    >>> config.training.global_batch, config.training.epochs
+    (64, 12)
 
     Args:
         path: the YAML file, or the name of a recipe (`tfcap recipes`).

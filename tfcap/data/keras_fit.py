@@ -22,6 +22,15 @@ INPUTS = ("features", "photo", "prefix")
 def fit_pairs(batches: tf.data.Dataset) -> tf.data.Dataset:
     """Returns batches as pairs of inputs and targets.
 
+    >>> from records import RecordSet
+    >>> from tfcap import Config
+    >>> from tfcap.data import fit_pairs, training_batches
+    >>> records = RecordSet.open("data/records")
+    >>> batches = training_batches(records, Config().training, epoch=0)
+    >>> inputs, target = next(iter(fit_pairs(batches)))
+    >>> sorted(inputs), inputs["prefix"].shape == target.shape
+    (['features', 'photo', 'prefix'], True)
+
     Args:
         batches: of `training_batches` or `scoring_batches`, in either expansion, with
             features.
@@ -43,7 +52,15 @@ def pair(batch: Batch) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
 
 
 def token_loss() -> keras.losses.Loss:
-    """Returns the cross-entropy of tokens; its mean leaves padding out."""
+    """Returns the cross-entropy of tokens; its mean leaves padding out.
+
+    >>> import tensorflow as tf
+    >>> from tfcap.data import token_loss
+    >>> logits = tf.zeros([1, 2, 8])  # [rows, length, vocabulary]; all equally likely
+    >>> loss = token_loss()(tf.constant([[5, 0]]), logits)
+    >>> print(f"{loss:.4f}")  # log 8
+    2.0794
+    """
     return keras.losses.SparseCategoricalCrossentropy(
         from_logits=True, ignore_class=PAD_ID
     )

@@ -25,6 +25,17 @@ from tfcap.metrics.cider import CiderD, read_reference_ids, trimmed
 class MbrScorer(tf.experimental.ExtensionType):
     """Scores candidates against one another.
 
+    >>> from records import RecordSet
+    >>> from tfcap.config.decoding import ConsensusConfig
+    >>> from tfcap.data.features import FeatureSource
+    >>> from tfcap.decoding import MbrScorer
+    >>> sources = [FeatureSource(RecordSet.open("data/records"))]
+    >>> scorer = MbrScorer.of_split(sources, "train", ConsensusConfig())
+    >>> scorer.expected_references is None  # without `regression`
+    True
+
+    `search` takes it as `mbr_scorer` where `decoding.consensus` is set.
+
     Attributes:
         cider: Compares two captions.
         expected_references: Scores against the expected references, or None.

@@ -16,6 +16,16 @@ MASKED_LOGIT = -1e9
 class Captions(NamedTuple):
     """Captions of a batch of photos, best first.
 
+    >>> import tensorflow as tf
+    >>> from tfcap.decoding import Captions
+    >>> tokens = tf.constant([[[1, 4, 5, 2], [1, 4, 2, 0]]])  # one photo, two captions
+    >>> score, log_probability = tf.constant([[0.5, 0.75]]), tf.constant([[-3.0, -1.0]])
+    >>> captions = Captions(tokens, score, log_probability)
+    >>> captions.mean_log_probability().numpy().tolist()
+    [[-1.0, -0.5]]
+    >>> captions.best(1).tokens.numpy().tolist()
+    [[[1, 4, 2, 0]]]
+
     Attributes:
         tokens: `<start>` first, padded with 0, int32 [photos, n, length].
         score: The score that ranks them, float32 [photos, n].
@@ -76,6 +86,14 @@ def detokenize(
     tokens: tf.Tensor, vocabulary: Vocabulary, settings: TokenizerSettings
 ) -> tf.Tensor:
     """Returns the text of captions, string [...], with core operations.
+
+    >>> import tensorflow as tf
+    >>> from records import RecordSet
+    >>> from tfcap.decoding import detokenize
+    >>> records = RecordSet.open("data/records")
+    >>> tokens = tf.constant([[1, *records.vocabulary.encode(["a", "dog"])[1:], 0]])
+    >>> detokenize(tokens, records.vocabulary, records.manifest.tokenizer).numpy()
+    array([b'a dog'], dtype=object)
 
     Args:
         tokens: int32 [..., length].

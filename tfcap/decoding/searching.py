@@ -30,6 +30,22 @@ def search(
 
     A beam of width 1 is a greedy search.
 
+    >>> from records import RecordSet
+    >>> from tfcap import load_config
+    >>> from tfcap.data import scoring_batches
+    >>> from tfcap.decoding import detokenize, search
+    >>> from tfcap.models import build_model
+    >>> records, config = RecordSet.open("data/records"), load_config("mine.yaml")
+    >>> manifest, vocabulary = records.manifest, records.vocabulary
+    >>> model = build_model(config, manifest, vocabulary)
+    >>> batch = next(iter(scoring_batches(records, "dev", config.training)))
+    >>> settings = config.decoding.resolve_max_length(manifest.longest_training_caption)
+    >>> captions = search(model, batch["features"], settings, vocabulary)
+    >>> captions.tokens.shape  # photos, beams, tokens
+    TensorShape([4, 3, 7])
+    >>> detokenize(captions.tokens, vocabulary, manifest.tokenizer).shape
+    TensorShape([4, 3])
+
     Args:
         model: A model, or an `Ensemble` of several.
         features: Features of the photos, float32 [photos, ...]; or a list of those
@@ -76,6 +92,19 @@ def find_candidates(
 def check_words(
     config: ResolvedDecoding, vocabulary: Vocabulary, tokenizer: TokenizerSettings
 ) -> None:
-    """Raises the UserError that `search` would raise for these settings."""
+    """Raises the UserError that `search` would raise for these settings.
+
+    >>> from records import RecordSet
+    >>> from tfcap import UserError
+    >>> from tfcap.config.decoding import ResolvedDecoding
+    >>> from tfcap.decoding import check_words
+    >>> records = RecordSet.open("data/records")
+    >>> settings = ResolvedDecoding(max_length=20, with_words=("zebra",))
+    >>> try:
+    ...     check_words(settings, records.vocabulary, records.manifest.tokenizer)
+    ... except UserError as error:
+    ...     print(error)
+    decoding.with_words: ...
+    """
     LogitsProcessor.of(config, vocabulary, tokenizer)
     ConstraintAutomaton.of(config, vocabulary, tokenizer)

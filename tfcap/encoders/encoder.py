@@ -42,6 +42,14 @@ LOADING = threading.Lock()
 class Encoder:
     """A frozen encoder.
 
+    >>> from tfcap import load_config
+    >>> from tfcap.encoders import load_encoder
+    >>> encoder = load_encoder(load_config("mine.yaml").encoder)
+    >>> photo = open("photos/dog.jpg", "rb").read()
+    >>> features, bad = encoder.encode([photo, b"no photo"])
+    >>> features.shape, [index for index, reason in bad]
+    ((1, 32), [1])
+
     Attributes:
         graph: Photo bytes, string [batch] -> features, float32 [batch, *shape].
             Variables are folded into constants (1.35 times as fast as the Keras model).
@@ -85,6 +93,12 @@ def unreadable(photo: bytes, side: int) -> str | None:
     """Returns why the graph cannot read a photo, or None if it can.
 
     A photo that its header already rules out is not decoded.
+
+    >>> from tfcap.encoders import unreadable
+    >>> unreadable(b"no photo", side=224)
+    "not an image: begins with b'no photo'"
+    >>> unreadable(open("photos/dog.jpg", "rb").read(), side=224) is None
+    True
     """
     if refused := refusal(photo):
         return refused
@@ -100,6 +114,12 @@ def load_encoder(config: EncoderConfig) -> Encoder:
 
     A lock keeps the threads of a worker from building it at the same time, which would
     draw random weights from one stream and load the network twice.
+
+    >>> from tfcap.config.encoder import NetworkConfig
+    >>> from tfcap.encoders import load_encoder
+    >>> config = NetworkConfig(name="mobilenet", weights="random", input_size=32)
+    >>> load_encoder(config).shape
+    (1024,)
 
     Raises:
         UserError: A network, layer, signature or file does not exist, weights cannot be

@@ -50,6 +50,16 @@ SHUFFLE_SEED = 0
 class Evaluation:
     """Captions and scores of one split.
 
+    >>> from records import RecordSet
+    >>> from tfcap.evaluation import evaluate
+    >>> from tfcap.runs.workdir import Workdir
+    >>> run, records = Workdir.open("runs/demo"), RecordSet.open("data/records")
+    >>> longest = records.manifest.longest_training_caption
+    >>> settings = run.config.decoding.resolve_max_length(longest)
+    >>> result = evaluate([run], [records], "dev", settings)
+    >>> len(result.captions), sorted(result.summary())[:3]
+    (7, ['captions', 'intervals', 'java'])
+
     Attributes:
         captions: Photo id -> caption.
         likelihoods: Photo id -> mean log-probability of the caption's tokens.
@@ -118,6 +128,16 @@ def evaluate(
     decoding: ResolvedDecoding,
 ) -> Evaluation:
     """Captions every photo of a split with the best checkpoint, and scores them.
+
+    >>> from records import RecordSet
+    >>> from tfcap.evaluation import evaluate
+    >>> from tfcap.runs.workdir import Workdir
+    >>> run, records = Workdir.open("runs/demo"), RecordSet.open("data/records")
+    >>> longest = records.manifest.longest_training_caption
+    >>> settings = run.config.decoding.resolve_max_length(longest)
+    >>> result = evaluate([run], [records], "dev", settings)
+    >>> sorted(result.scores.corpus)
+    ['bleu_1', 'bleu_2', 'bleu_3', 'bleu_4', 'cider', 'rouge_l']
 
     Args:
         members: One run, or those of an ensemble (`tfcap.runs.ensemble.open_members`).

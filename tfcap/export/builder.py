@@ -26,6 +26,14 @@ def photo_captioner(
 ) -> PhotoCaptioner:
     """Returns the best checkpoint with its encoder, ready for export.
 
+    >>> from tfcap.export import photo_captioner
+    >>> from tfcap.runs.workdir import Workdir
+    >>> run = Workdir.open("runs/demo")
+    >>> settings = run.config.decoding.resolve_max_length(12)
+    >>> captioner = photo_captioner([run], settings)
+    >>> sorted(captioner.signatures())
+    ['beams', 'explain', 'features', 'serving_default']
+
     Args:
         members: One run, or those of an ensemble (`tfcap.runs.ensemble.open_members`).
         decoding: Settings of the search.
@@ -84,7 +92,13 @@ def open_records(workdir: Workdir, directory: str | None) -> RecordSet:
 
 
 def encoder_of_records(workdir: Workdir, paths: dict[str, str]) -> Encoder:
-    """Loads the encoder of the records, with the new paths of its file."""
+    """Loads the encoder of the records, with the new paths of its file.
+
+    >>> from tfcap.export import encoder_of_records
+    >>> from tfcap.runs.workdir import Workdir
+    >>> encoder_of_records(Workdir.open("runs/demo"), {}).shape
+    (32,)
+    """
     config = moved(workdir.config.encoder, paths)
     encoder = load_encoder(config)
     expected = workdir.manifest.encoder.digest

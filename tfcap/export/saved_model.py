@@ -37,6 +37,14 @@ def export(
     It is written under a hidden name and renamed, so that it is there whole or not at
     all.
 
+    >>> from tfcap.export import export, photo_captioner
+    >>> from tfcap.runs.workdir import Workdir
+    >>> run = Workdir.open("runs/demo")
+    >>> settings = run.config.decoding.resolve_max_length(12)
+    >>> captioner = photo_captioner([run], settings)
+    >>> export(captioner, "export/mine")
+    'export/mine/1'
+
     Args:
         captioner: The model with its encoder.
         directory: Directory of the export.

@@ -38,6 +38,17 @@ PHOTOS = tf.TensorSpec([None], tf.string, "image_bytes")
 class PhotoCaptioner:
     """A model with its encoder: photo bytes in, captions out.
 
+    >>> import tensorflow as tf
+    >>> from tfcap.export import photo_captioner
+    >>> from tfcap.runs.workdir import Workdir
+    >>> run = Workdir.open("runs/demo")
+    >>> settings = run.config.decoding.resolve_max_length(12)
+    >>> captioner = photo_captioner([run], settings)
+    >>> photo = open("photos/dog.jpg", "rb").read()
+    >>> outputs = captioner.serve(tf.constant([photo, b"no photo"]))
+    >>> [bool(error) for error in outputs["error"].numpy()]
+    [False, True]
+
     Args:
         encoder: The encoder of the records, or the one trained with the model.
         model: A model, or an `Ensemble` of several.

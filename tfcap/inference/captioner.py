@@ -47,6 +47,11 @@ _EXPORT = "export one with: tfcap export --workdir DIR --output DIR"
 class Captioned:
     """The caption of one photo, or why there is none.
 
+    >>> from tfcap import Captioner
+    >>> good, gone = Captioner("export/demo").caption(["photos/dog.jpg", "gone.jpg"])
+    >>> good.caption, gone.error
+    ('a dog runs on grass', 'No such file or directory')
+
     Attributes:
         caption: The caption; "" if there is an error.
         score: Mean log-probability of its tokens; 0.0 if there is an error.
@@ -65,6 +70,13 @@ class Captioned:
 @dataclass(frozen=True)
 class Explained:
     """A photo's captions, with probabilities and attention weights of the best.
+
+    >>> from tfcap import Captioner
+    >>> (explained,) = Captioner("export/demo").explain(["photos/dog.jpg"])
+    >>> [beam.caption for beam in explained.beams]
+    ['a dog runs on grass', 'a dog runs']
+    >>> list(zip(explained.words, explained.probabilities))[:2]
+    [('a', 0.75), ('dog', 0.5)]
 
     Attributes:
         beams: Captions, best first, without errors.
@@ -94,9 +106,10 @@ class Explained:
 class Captioner:
     """An exported model, loaded. Needs TensorFlow alone.
 
-    >>> captioner = Captioner("export/flickr8k")
-    >>> captioner.caption(["dog.jpg"])
-    [Captioned(caption='a dog runs on grass', score=-0.41, error=None)]
+    >>> from tfcap import Captioner
+    >>> captioner = Captioner("export/demo")
+    >>> captioner.caption(["photos/dog.jpg"])
+    [Captioned(caption='a dog runs on grass', score=-0.5, error=None)]
 
     Args:
         directory: what `tfcap export` wrote, or a SavedModel itself. The newest version

@@ -48,8 +48,8 @@ class Lines(NamedTuple):
 def tokenize(captions: Sequence[str]) -> Lines:
     """Splits captions into words as coco-caption does, all of a file together.
 
-    >>> tokenize(["A man's t-shirt, isn't it?", "12:30pm :)"]).words
-    ["a man 's t-shirt is n't it", '12:30 pm :-rrb-']
+    >>> tokenize(["12:30pm :)", "A man's t-shirt, isn't it?"]).words
+    ['12:30 pm :-rrb-', "a man 's t-shirt is n't it"]
     """
     lines = [caption.replace("\n", " ") for caption in captions]
     ends = [*itertools.accumulate(len(units(line)) + 1 for line in lines)]

@@ -61,6 +61,20 @@ class Context(NamedTuple):
 class CaptioningModel(keras.Model):
     """A captioning model.
 
+    `Trainer` trains it, and so does Keras:
+
+    >>> from records import RecordSet
+    >>> from tfcap import load_config
+    >>> from tfcap.data import fit_pairs, token_loss, training_batches
+    >>> from tfcap.models import build_model
+    >>> records, config = RecordSet.open("data/records"), load_config("mine.yaml")
+    >>> model = build_model(config, records.manifest, records.vocabulary)
+    >>> model.compile("adam", token_loss(), jit_compile=False)
+    >>> pairs = fit_pairs(training_batches(records, config.training, epoch=0))
+    >>> history = model.fit(pairs, epochs=2, verbose=0)
+    >>> len(history.history["loss"])
+    2
+
     The argument `seed`, int32 [n], has a seed for each photo, row or position and turns
     dropout on (`tfcap.ops.dropout`). Masks are a function of the seeds alone, so a
     resumed run draws the same masks as an uninterrupted one. None turns dropout off.
@@ -116,9 +130,6 @@ class CaptioningModel(keras.Model):
         self, inputs: Mapping[str, tf.Tensor], training: bool | None = None
     ) -> tf.Tensor:
         """Returns the logits of the token that follows each token, for Keras' `fit`.
-
-        >>> model.compile("adam", token_loss(), jit_compile=False)
-        >>> model.fit(fit_pairs(training_batches(records, config.training, epoch=0)))
 
         Args:
             inputs: `features` float32 [photos, *shape], `photo` int32 [rows] and

@@ -22,7 +22,13 @@ def build_model(
 ) -> CaptioningModel:
     """Builds the model of a configuration, with its initial weights.
 
+    >>> from records import RecordSet
+    >>> from tfcap import load_config
+    >>> from tfcap.models import build_model
+    >>> records, config = RecordSet.open("data/records"), load_config("mine.yaml")
     >>> model = build_model(config, records.manifest, records.vocabulary)
+    >>> model.count_params()
+    908
 
     Args:
         config: the experiment.

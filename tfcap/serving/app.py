@@ -40,6 +40,14 @@ def create_app(
     The first run of each signature takes seconds. It starts with the application;
     `/readyz` answers 503 until it is over.
 
+    >>> from tfcap import Captioner
+    >>> from tfcap.serving import create_app
+    >>> app = create_app(Captioner("export/demo"))
+    >>> [route.path for route in app.routes][:3]
+    ['/', '/caption', '/v1/models/caption:predict']
+
+    Any ASGI server runs it, such as uvicorn.
+
     Args:
         captioner: A captioner, or any object with its methods and `version`.
         config: Limits of the server.

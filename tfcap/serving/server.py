@@ -30,6 +30,9 @@ def serve(
 
     It then accepts no new connections, and ends when all open requests are answered.
 
+    >>> from tfcap.serving import serve
+    >>> serve("export/demo", port=8501)  # until Ctrl-C
+
     Args:
         model_directory: Directory that `tfcap export` wrote.
         host: Address to listen on.

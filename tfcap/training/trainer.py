@@ -70,9 +70,15 @@ class Outcome:
 class Trainer:
     """A training run, which resumes if the work directory holds a checkpoint.
 
-    >>> config = load_config("configs/demo.yaml")
-    >>> with lock_workdir("runs/demo"):
-    ...     Trainer(config, RecordSet.open("data/records"), "runs/demo").run()
+    >>> from records import RecordSet
+    >>> from tfcap import load_config
+    >>> from tfcap.runs.workdir import lock_workdir
+    >>> from tfcap.training import Trainer
+    >>> records, config = RecordSet.open("data/records"), load_config("mine.yaml")
+    >>> with lock_workdir("runs/mine"):
+    ...     outcome = Trainer(config, records, "runs/mine").run()
+    >>> outcome.epochs, outcome.best_epoch
+    (1, 1)
 
     Args:
         config: the experiment.

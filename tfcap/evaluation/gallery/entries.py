@@ -13,6 +13,12 @@ from tfcap.metrics import scoring
 class Entry:
     """A photo with its caption and the caption's scores.
 
+    >>> from tfcap.evaluation.gallery import Entry
+    >>> references = ("A dog runs .", "A brown dog .")
+    >>> entry = Entry("dog.jpg", None, "A dog .", -0.5, references, 80.0, 20.0, 60.0)
+    >>> entry.normalized, entry.words
+    ('a dog', 2)
+
     Attributes:
         photo_id: Id of the photo.
         photo_path: Path of the photo; None if it is not found.
@@ -62,6 +68,15 @@ def select(entries: Sequence[Entry], limit: int) -> Selection:
     """Selects at most `limit` entries: a third each best, random and worst by CIDEr.
 
     The choice depends on the photo ids and scores alone.
+
+    >>> from tfcap.evaluation.gallery import Entry, select
+    >>> references = ("A dog runs .", "A brown dog .")
+    >>> entries = [
+    ...     Entry(f"{i}.jpg", None, "A dog .", -0.5, references, float(i), 20.0, 60.0)
+    ...     for i in range(100)
+    ... ]
+    >>> [entry.photo_id for entry in select(entries, limit=6).entries]
+    ['99.jpg', '98.jpg', ..., '1.jpg', '0.jpg']
     """
     ranked = sorted(entries, key=lambda entry: (-entry.cider, entry.photo_id))
     third, end = limit // 3, len(ranked) - limit // 3
