@@ -1,6 +1,6 @@
 r"""Builds records from captioned photos.
 
-    python -m beam_jobs.build_records --config configs/flickr8k.yaml \
+    tfcap build --config flickr8k \
         --photos data/flickr8k/Flicker8k_Dataset \
         --captions data/flickr8k/Flickr8k_text/Flickr8k.token.txt \
         --splits data/flickr8k/Flickr8k_text --output data/records/flickr8k
@@ -56,6 +56,7 @@ from beam_jobs.transforms.reuse_features import open_earlier
 from records import console
 from records.format import manifest
 from records.format.schema import FeatureSpec
+from records.status_line import status_line
 from tfcap.config.encoder import EncoderConfig
 from tfcap.config.loading import load_config
 from tfcap.encoders import Encoder, load_encoder
@@ -86,7 +87,11 @@ def make_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("--config", required=True, help="e.g. configs/flickr8k.yaml")
+    parser.add_argument(
+        "--config",
+        required=True,
+        help="YAML file, or a name that `tfcap recipes` lists",
+    )
     parser.add_argument(
         "--photos", required=True, help="directory of the photos, or a zip file of them"
     )
@@ -139,7 +144,8 @@ def make_job(args: argparse.Namespace, check_inputs: bool = True) -> Job:
     source = source_options.open_source(args, check_inputs)
     if check_inputs:
         check_photos(args.photos)
-    encoder = load_encoder(config.encoder)
+    with status_line("loading the encoder, up to half a minute"):
+        encoder = load_encoder(config.encoder)
     job = Job(
         photos=args.photos,
         source=source,

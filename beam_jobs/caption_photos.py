@@ -1,6 +1,6 @@
 r"""Captions a large collection of photos with an exported SavedModel.
 
-    python -m beam_jobs.caption_photos --model exports/flickr8k \
+    tfcap caption-photos --model export/flickr8k \
         --photos 'photos/**.jpg' --output captions
 
 Inputs: an export of `tfcap export`; a pattern of photos, matched inside the pipeline

@@ -7,6 +7,7 @@ import importlib
 from collections.abc import Sequence
 
 from beam_jobs.runners.beam_logging import import_beam_quietly
+from records.extras import check_extras
 from records.status_line import status_line
 from records.tensorflow_logging import silence_startup
 
@@ -23,6 +24,7 @@ def caption_photos(argv: Sequence[str]) -> int:
 
 def run(module: str, prog: str, argv: Sequence[str]) -> int:
     """Runs a job's command; `prog` is its name in usage lines."""
+    check_extras("beam")
     silence_startup()
     import_beam_quietly()
     with status_line("loading Keras, some seconds"):

@@ -48,9 +48,10 @@ def run_command(main: Callable[[], int | None]) -> int:
         try:
             with log_to_stderr():
                 return main() or 0
-        except (KeyboardInterrupt, Exception) as error:
-            interrupted = noted or isinstance(error, KeyboardInterrupt)
-            return end_interrupted() if interrupted else end_failed(error)
+        except KeyboardInterrupt:
+            return end_interrupted()
+        except Exception as error:
+            return end_interrupted() if noted else end_failed(error)
 
 
 def end_interrupted() -> int:

@@ -2,38 +2,38 @@
 
 Steps report progress by `start`, `advance`, `skip` and `reject`: each appends a line to
 a file, whose path worker processes inherit, and the process that shows the line reads
-it. Elsewhere, and where standard error is no terminal, they do nothing.
+it. Where standard error is no terminal, a message a minute takes the line's place. On
+workers elsewhere the functions do nothing.
 """
 
 import json
+import logging
 import os
-import sys
 import tempfile
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
 from apache_beam.options.pipeline_options import PipelineOptions
-from rich.console import Console, RenderableType
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.table import Column
-from rich.text import Text
+from rich.console import RenderableType
+from rich.progress import Task
 
 from beam_jobs.runners.registry import is_local, runner_name
+from records.progress_line import (
+    ProgressLine,
+    comma_separated,
+    done_of_total,
+    time_left,
+)
 
+LOGGER = logging.getLogger(__name__)
 CHANNEL = "TFCAP_PROGRESS"  # names the file, for worker processes
 SPEED_SECONDS = 120.0
+MESSAGE_SECONDS = 60.0
 
 
-class ProgressLine(Progress):
+class JobProgress(ProgressLine):
     """The line. Whenever it is drawn, it reads what steps have reported since.
 
     Args:
@@ -43,26 +43,18 @@ class ProgressLine(Progress):
 
     def __init__(self, reports: BinaryIO, doing: str):
         self.reports = reports
-        super().__init__(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=None, table_column=Column(ratio=1, min_width=4)),
-            MofNCompleteColumn(),
-            TextColumn("photos,"),
-            SpeedColumn(),
-            TimeRemainingColumn(),
-            TextColumn("left, {task.fields[rejected]} rejected"),
-            console=Console(stderr=True),
-            speed_estimate_period=SPEED_SECONDS,
-            expand=True,
-        )
+        super().__init__(figures, stays=True, speed_estimate_period=SPEED_SECONDS)
         self.add_task(doing, total=None, rejected=0)
 
     def get_renderables(self) -> Iterable[RenderableType]:
-        # Reads on to the file's last whole line.
+        self.read_reports()
+        yield from super().get_renderables()
+
+    def read_reports(self) -> None:
+        """Reads on to the file's last whole line."""
         while (line := self.reports.readline()).endswith(b"\n"):
             self.count(**json.loads(line))
         self.reports.seek(self.reports.tell() - len(line))
-        yield from super().get_renderables()
 
     def count(
         self,
@@ -79,35 +71,59 @@ class ProgressLine(Progress):
             task.id, description=doing, total=total, advance=worked, rejected=rejected
         )
 
+    def keep_logging(self, ended: threading.Event) -> None:
+        """Logs the line every minute until the job has ended."""
+        while not ended.wait(MESSAGE_SECONDS):
+            self.read_reports()
+            (task,) = self.tasks
+            LOGGER.info("%s %s", task.description, figures(task))
 
-class SpeedColumn(ProgressColumn):
-    """Photos a second, of the last `SPEED_SECONDS`."""
 
-    def render(self, task: Task) -> Text:
-        return Text("-/s" if task.speed is None else f"{task.speed:.1f}/s")
+def figures(task: Task) -> str:
+    """Returns photos done, time left, speed of the last `SPEED_SECONDS` and rejects."""
+    rejected = task.fields["rejected"]
+    return comma_separated(
+        done_of_total(task),
+        "starting" if task.total and not task.completed else time_left(task),
+        f"{task.speed:.1f}/s" if task.speed else "",
+        f"{rejected:,} rejected" if rejected else "",
+    )
 
 
 @contextmanager
 def show(first: str, options: PipelineOptions) -> Iterator[None]:
-    """Shows the line on standard error while the body runs, if that is a terminal.
+    """Shows the progress on standard error while the body runs.
 
     Args:
         first: what is done before the first photo.
         options: of the pipeline. A runner on another machine reports no progress, so
             the line only names it.
     """
-    if not sys.stderr.isatty():
-        yield
-        return
     doing = first if is_local(options) else f"running on {runner_name(options)}"
     with tempfile.TemporaryDirectory(prefix="tfcap-progress-") as folder:
         path = os.path.join(folder, "reports")
-        with open(path, "x+b") as reports, ProgressLine(reports, doing):
+        with open(path, "x+b") as reports:
             os.environ[CHANNEL] = path
             try:
-                yield
+                with draw(JobProgress(reports, doing)):
+                    yield
             finally:
                 del os.environ[CHANNEL]
+
+
+@contextmanager
+def draw(progress: JobProgress) -> Iterator[None]:
+    """Draws the line on a terminal, and logs it elsewhere."""
+    ended = threading.Event()
+    if progress.disable:
+        threading.Thread(
+            target=progress.keep_logging, args=(ended,), daemon=True
+        ).start()
+    try:
+        with progress:
+            yield
+    finally:
+        ended.set()
 
 
 def start(photos: int, doing: str = "encoding") -> None:

@@ -1,13 +1,10 @@
 """Verifies that a record set is whole and lists all issues, not only the first."""
 
 import os
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.progress import track
 
 from records.console import short_digest
 from records.errors import UserError
@@ -20,6 +17,7 @@ from records.format.manifest import (
     load_content,
     load_manifest,
 )
+from records.progress_line import ProgressLine, done_and_left
 from records.storage.base import is_temporary
 from records.storage.files import exists, file_digest, file_sizes
 from records.text import vocabulary as vocabulary_module
@@ -133,15 +131,10 @@ def check_shards(
         yield from check.problems()
 
 
-def show_progress(checks: list[ShardCheck]) -> Iterable[ShardCheck]:
+def show_progress(checks: list[ShardCheck]) -> Iterator[ShardCheck]:
     """Yields checks, with a progress bar on standard error if it is a terminal."""
-    return track(
-        checks,
-        description="shards",
-        console=Console(stderr=True),
-        transient=True,
-        disable=not sys.stderr.isatty(),
-    )
+    with ProgressLine(done_and_left) as line:
+        yield from line.track(checks, description="reading shards")
 
 
 def check_sums(manifest: Manifest) -> Iterator[Issue]:

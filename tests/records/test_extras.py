@@ -56,14 +56,29 @@ def test_every_extra_of_the_table_has_packages():
     [
         ("apache_beam", ["build", "--config", "demo"]),
         ("starlette", ["serve", "--model", "m"]),
+        ("pycocoevalcap", ["evaluate", "--workdir", "w", "--records", "r"]),
+        ("apache_beam", ["demo", "--output", "new"]),
     ],
-    ids=["beam", "serve"],
+    ids=["beam", "serve", "evaluate", "demo"],
 )
 def test_a_command_names_what_it_lacks(package, argv):
     process = run_without((package,), *argv)
     assert process.returncode == 1
     assert f"error: this needs the package {package}" in process.stderr
     assert "Traceback" not in process.stderr
+
+
+def test_all_that_is_missing_is_named_at_once():
+    argv = ["train", "--config", "demo", "--records", "r", "--workdir", "w"]
+    process = run_without(("tensorboard", "pycocoevalcap"), *argv)
+    assert process.returncode == 1
+    message = "needs the packages pycocoevalcap, tensorboard, which are not installed: "
+    assert message in process.stderr
+    assert "'pycocoevalcap<2,>=1.2' 'tensorboard<3,>=2.20'" in process.stderr
+
+
+def test_what_is_installed_is_not_asked_for():
+    extras.check_extras("train", "evaluate", "beam")
 
 
 def test_captions_need_no_extra(tmp_path):

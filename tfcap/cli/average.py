@@ -3,6 +3,7 @@
 import argparse
 
 from records.console import add_command
+from records.status_line import status_line
 from records.tensorflow_logging import silence_startup
 from tfcap.cli.options import command_line
 
@@ -41,7 +42,8 @@ def average(args: argparse.Namespace) -> int:
 
     if args.checkpoints < 2:
         raise UserError(f"--checkpoints: at least 2; received {args.checkpoints}")
-    mean = write(Workdir.open(args.workdir), args.checkpoints, args.of, args.output)
+    with status_line("averaging checkpoints"):
+        mean = write(Workdir.open(args.workdir), args.checkpoints, args.of, args.output)
     print(
         f"{args.output}: mean of {len(mean.steps)} checkpoints, after steps "
         f"{', '.join(map(str, mean.steps))}\n"

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 
 from records.console import add_command
+from records.extras import check_extras
 from records.interrupts import handle_ctrl_c
 
 PHOTOS = {"train": 1000, "dev": 100, "test": 200}
@@ -42,6 +43,7 @@ def demo(args: argparse.Namespace) -> int:
     """Runs each step as a process and stops at the first that fails."""
     from records.errors import UserError
 
+    check_extras("beam", "train", "evaluate")
     if os.path.isdir(args.output) and os.listdir(args.output):
         raise UserError(
             f"--output: {args.output} is not empty; remove it or name another directory"

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from records.console import add_command, print_plain
+from records.extras import check_extras
+from records.status_line import status_line
 from records.tensorflow_logging import silence_startup
 from records.wording import as_text, counted
 from tfcap.cli.options import add_set, decoding_config
@@ -85,6 +87,7 @@ def add_evaluate(commands: Any) -> None:
 
 
 def evaluate(args: argparse.Namespace) -> int:
+    check_extras("evaluate")
     silence_startup()
     from records.storage.photo_directory import check_directory
     from tfcap.memory import FREE_SOME, named_memory_errors
@@ -176,7 +179,9 @@ def evaluate_split(
         for warning in warn_of_earlier(members, record_sets):
             print_plain(warning, file=sys.stderr)
     result = evaluate(members, record_sets, args.split, decoding)
-    result = result if args.no_java else result.with_java()
+    if not args.no_java:
+        with status_line("scoring with Java, if it is installed"):
+            result = result.with_java()
     if args.final:
         add_final_scores(members, record_sets, decoding, result)
     return result

@@ -3,6 +3,7 @@
 import argparse
 
 from records.console import add_command
+from records.status_line import status_line
 from records.tensorflow_logging import silence_startup
 from tfcap.cli.options import add_set, command_line, decoding_config
 
@@ -83,16 +84,18 @@ def write_export(args: argparse.Namespace) -> int:
     photos = photos_to_check(args.check or [])
     members, half = open_members(find_runs(args.workdir)), args.weights == "float16"
     decoding = decoding_config(members[0], args)
-    captioner = photo_captioner(
-        members,
-        decoding,
-        args.encoder_weights,
-        args.encoder_model,
-        half,
-        args.records,
-    )
+    with status_line("loading the model and its encoder"):
+        captioner = photo_captioner(
+            members,
+            decoding,
+            args.encoder_weights,
+            args.encoder_model,
+            half,
+            args.records,
+        )
     card = model_card.describe(members, decoding, half, args.data_licence)
-    path = write(captioner, args.output, args.overwrite, card)
+    with status_line("writing the model, up to a minute"):
+        path = write(captioner, args.output, args.overwrite, card)
     print(
         f"SavedModel: {path} ({size(path) / 1e6:.1f} MB, weights {args.weights})\n"
         "warm-up requests for TensorFlow Serving in it\n"

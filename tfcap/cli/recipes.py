@@ -5,11 +5,15 @@ import json
 
 from records.console import add_command, plain_console
 
-NOTES = """
-CIDEr in percent, on the photos that the recipe's head names; minutes of training on
-2 CPU cores; disk of the features of Flickr8k's 8,091 photos.
-Use one by name: tfcap train --config NAME ... Copy one: tfcap recipes copy NAME.
-Its head has the commands, the encoder weights and how the figures were measured."""
+NOTES = (
+    "",
+    "CIDEr in percent, on the photos that the recipe's head names; minutes of training "
+    "on 2 CPU cores; disk of the features of Flickr8k's 8,091 photos.",
+    "Use one by name: tfcap train --config NAME ... Copy one: tfcap recipes copy NAME. "
+    "Its head has the commands, the encoder weights and how the figures were measured.",
+)
+
+TRAINS_FROM = 60  # columns of a terminal; narrower ones show no descriptions
 
 
 def add_recipes(commands) -> None:
@@ -49,17 +53,20 @@ def list_all(args: argparse.Namespace) -> int:
 def print_recipes(recipes) -> None:
     from rich.table import Table
 
-    table = Table("recipe", "trains", box=None, pad_edge=False)
+    console = plain_console()
+    table = Table(box=None, pad_edge=False, collapse_padding=True)
+    table.add_column("recipe", no_wrap=True)
     for column in ("CIDEr", "min", "disk"):
         table.add_column(column, justify="right", no_wrap=True)
-    table.columns[0].no_wrap = True
+    described = console.width >= TRAINS_FROM
+    if described:
+        table.add_column(" trains")
     for name, recipe in recipes.items():
         figures = (recipe.cider, recipe.minutes, recipe.disk)
-        cells = ("-" if figure is None else str(figure) for figure in figures)
-        table.add_row(name, recipe.trains, *cells)
-    console = plain_console()
+        cells = ["-" if figure is None else str(figure) for figure in figures]
+        table.add_row(name, *cells, *[f" {recipe.trains}"] * described)
     console.print(table)
-    console.print(NOTES)
+    console.print(*NOTES, sep="\n")
 
 
 def copy(args: argparse.Namespace) -> int:

@@ -3,6 +3,7 @@
 import argparse
 
 from records.console import add_command
+from records.extras import check_extras
 from records.tensorflow_logging import silence_startup
 
 
@@ -36,6 +37,7 @@ def add_serve(commands) -> None:
 
 
 def serve(args: argparse.Namespace) -> int:
+    check_extras("serve")
     silence_startup()
     from tfcap.config.loading import parse_serving
     from tfcap.serving import serve as run

@@ -10,7 +10,9 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from records.console import add_command
+from records.extras import check_extras
 from records.interrupts import INTERRUPTED
+from records.status_line import status_line
 from records.tensorflow_logging import silence_startup
 from tfcap.cli.options import add_set, command_line
 
@@ -29,11 +31,13 @@ def add_train(commands) -> None:
         "train",
         train,
         "train on records; run the same command again to resume",
-        "--config configs/flickr8k.yaml --records data/records/flickr8k "
+        "--config flickr8k --records data/records/flickr8k "
         "--workdir runs/flickr8k --set training.epochs=10",
     )
     parser.add_argument(
-        "--config", required=True, help="YAML file, such as those in configs/"
+        "--config",
+        required=True,
+        help="YAML file, or a name that `tfcap recipes` lists",
     )
     parser.add_argument("--records", required=True, help="directory of the records")
     parser.add_argument(
@@ -74,6 +78,7 @@ def add_train(commands) -> None:
 
 
 def train(args: argparse.Namespace) -> int:
+    check_extras("train", "evaluate")
     if args.local_workers:
         from tfcap.training.distributed.local_launcher import train_locally
 
@@ -111,7 +116,7 @@ def train_run(args: argparse.Namespace) -> "tuple[Outcome, bool]":
         check_no_seeds(args.workdir)
     with lock_workdir(args.workdir) if cluster.is_chief else nullcontext():
         smaller = f"{FREE_SOME}, or choose a smaller model: nothing is trained yet"
-        with named_memory_errors(smaller):
+        with named_memory_errors(smaller), status_line("making the model"):
             trainer = Trainer(config, record_set, args.workdir, args.photos, cluster)
         return trainer.run(), cluster.is_chief
 

@@ -1,6 +1,6 @@
 """Batches as `keras.Model.fit` takes them.
 
-    config = load_config("configs/flickr8k.yaml")
+    config = load_config("flickr8k")
     records = RecordSet.open("data/records/flickr8k")
     model = build_model(config, records.manifest, records.vocabulary)
     model.compile(keras.optimizers.Adam(1e-3), token_loss(), jit_compile=False)

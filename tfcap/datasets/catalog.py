@@ -102,7 +102,7 @@ FLICKR8K = DataSet(
         "education, not to be redistributed"
     ),
     next=(
-        "python -m beam_jobs.build_records --config configs/flickr8k.yaml "
+        "tfcap build --config flickr8k "
         "--photos {output}/Flicker8k_Dataset "
         "--captions {output}/Flickr8k_text/Flickr8k.token.txt "
         "--splits {output}/Flickr8k_text --output data/records/flickr8k"

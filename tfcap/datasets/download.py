@@ -12,7 +12,6 @@ import logging
 import os
 import re
 import shutil
-import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -188,11 +187,8 @@ def unpack(path: str, members: str, folder: str) -> None:
 @contextlib.contextmanager
 def progress_bar(doing: str, total: int) -> Iterator[Callable[[int], None]]:
     """Shows progress on a terminal; yields the function that takes the bytes done."""
-    from rich import progress as rich
-    from rich.console import Console
+    from records.progress_line import ProgressLine, megabytes_and_left
 
-    columns = *rich.Progress.get_default_columns(), rich.DownloadColumn()
-    console, quiet = Console(stderr=True), not sys.stderr.isatty()
-    with rich.Progress(*columns, console=console, disable=quiet) as progress:
+    with ProgressLine(megabytes_and_left) as progress:
         task = progress.add_task(doing, total=total)
         yield lambda size: progress.update(task, completed=size)

@@ -9,13 +9,19 @@ from importlib.metadata import version
 from typing import Any
 
 import tensorflow as tf
-from rich.console import Console
-from rich.progress import Progress
+from rich.progress import Task
 from rich.table import Table
 
 from records.console import number_table
 from records.format.caption_reader import read_texts
 from records.format.record_set import RecordSet
+from records.progress_line import (
+    ProgressLine,
+    comma_separated,
+    done_of_total,
+    time_left,
+)
+from records.status_line import status_line
 from records.storage.files import make_output, write_text
 from records.storage.photo_directory import PhotoFolder
 from records.wording import counted, percent
@@ -152,11 +158,14 @@ def evaluate(
     members_records = [record_sets[match_records(run, record_sets)] for run in members]
     records = members_records[0]
     references = dict(read_texts(records, split))
-    model, about = restore(members)
+    with status_line("loading the model"):
+        model, about = restore(members)
     sources = feature_sources(model, members_records)
     captions, likelihoods = caption_split(model, sources, split, decoding)
     mismatched = scoring.mismatched_photos(captions, SHUFFLE_SEED)
-    scores = scoring.score(captions, references)
+    with status_line("scoring the captions"):
+        scores = scoring.score(captions, references)
+        mismatched_scores = scoring.score(mismatched, references)
     settings = {
         "split": split,
         "photos": len(captions),
@@ -166,7 +175,6 @@ def evaluate(
         **describe_search(sources, decoding),
         **describe_scorer(scores),
     }
-    mismatched_scores = scoring.score(mismatched, references)
     return Evaluation(
         captions, likelihoods, references, scores, mismatched_scores, settings
     )
@@ -229,9 +237,8 @@ def caption_split(
     caption_batch = make_caption_function(model, sources, decoding)
     captions: dict[str, str] = {}
     likelihoods: dict[str, float] = {}
-    console = Console(stderr=True)
     total = sources[0].records.manifest.photos(split)
-    with Progress(console=console, disable=not console.is_terminal) as bar:
+    with ProgressLine(figures) as bar:
         task = bar.add_task("captioning", total=total)
         for ids, features in photos_of(distinct(sources), split, BATCH):
             texts, scores = caption_batch(*features)
@@ -239,6 +246,12 @@ def caption_split(
             likelihoods |= zip(ids, scores.numpy().tolist())
             bar.advance(task, len(ids))
     return captions, likelihoods
+
+
+def figures(task: Task) -> str:
+    """Returns photos done and the time left; before the first batch what is done."""
+    rest = time_left(task) if task.completed else "compiling, up to a minute"
+    return comma_separated(done_of_total(task), rest)
 
 
 def make_caption_function(

@@ -85,7 +85,10 @@ def library(source: Path, *options: str) -> Path:
     path = private_folder() / f"{source.stem}-{identity(source, command)}.so"
     with locked(path.with_suffix(".so.lock")):  # others wait, and find it there
         if not is_whole(path):
-            LOGGER.info("compiling %s, once for this TensorFlow", source.name)
+            LOGGER.info(
+                "compiling %s, once for this TensorFlow; about half a minute",
+                source.name,
+            )
             compile_to(path, [*command, str(source)])
     return path
 

@@ -9,6 +9,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from records.errors import UserError
+from records.status_line import status_line
 from records.storage.files import read_file
 from tfcap.config.serving import ServingConfig
 from tfcap.inference.captioner import Captioner
@@ -46,7 +47,8 @@ def serve(
     config, token = config or ServingConfig(), read_token(token_file)
     # The address comes first, so that a taken one is reported before TensorFlow loads.
     with listen(host, port) as listener:
-        app = create_app(Captioner(model_directory), config, token)
+        with status_line("loading the model"):
+            app = create_app(Captioner(model_directory), config, token)
         shown = f"[{host}]" if ":" in host else host
         address = f"http://{shown}:{listener.getsockname()[1]}"
         LOGGER.info("captions at %s (Ctrl-C stops)", address)

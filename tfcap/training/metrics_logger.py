@@ -11,28 +11,36 @@ tensorboard/dev     after every epoch: loss, sample captions and their photos
     cider, bleu_4    of greedy captions of `score_photos` photos, as fractions
 """
 
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import tensorboard  # noqa: F401 - tf.summary.scalar is its
 import tensorflow as tf
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import Task
 
 from records.errors import UserError
+from records.progress_line import (
+    ProgressLine,
+    comma_separated,
+    done_of_total,
+    time_left,
+)
 from tfcap.config.training import TrainingConfig
 from tfcap.runs.checkpoints import in_words
 from tfcap.runs.workdir import Workdir
 from tfcap.training.sample_captions import Samples, describe_monotony
 from tfcap.training.train_step import StepResult
+
+MESSAGE_SECONDS = 60.0
+
+
+def figures(task: Task) -> str:
+    """Returns steps done, loss, time left in the epoch and speed."""
+    left = "" if task.finished else time_left(task)
+    return comma_separated(
+        done_of_total(task), task.fields["status"], left, task.fields["rate"]
+    )
 
 
 class MetricsLogger:
@@ -49,22 +57,18 @@ class MetricsLogger:
         self.note = config.loss_note
         self.pending: list[StepResult] = []
         self.monotony = ""
-        self.console = Console(stderr=True, quiet=workdir is None)
-        self.bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[status]}"),
-            TimeRemainingColumn(),
-            console=self.console,
-            disable=workdir is None or not sys.stderr.isatty(),
-        )
+        self.printed = time.monotonic()
+        self.bar = ProgressLine(figures, disable=workdir is None)
+        self.console = self.bar.console
+        self.console.quiet = workdir is None
 
     def __enter__(self) -> "MetricsLogger":
         with self.writing():
             self.train, self.dev = self.writer("train"), self.writer("dev")
         self.bar.start()
-        self.task = self.bar.add_task("", status="compiling")
+        self.task = self.bar.add_task(
+            "training", total=None, status="compiling, up to a minute", rate=""
+        )
         return self
 
     def writer(self, name: str) -> tf.summary.SummaryWriter:
@@ -135,9 +139,23 @@ class MetricsLogger:
                 tf.summary.scalar(name, value, step)
         self.loss, self.count = self.loss + loss, self.count + count
         self.rows, self.seconds = self.rows + rows, self.seconds + seconds
-        rate = self.rows / self.seconds
-        status = f"loss{self.note} {loss / count:.3f}, {rate:,.0f} rows/s"
-        self.bar.update(self.task, status=status)
+        self.bar.update(
+            self.task,
+            status=f"loss{self.note} {loss / count:.3f}",
+            rate=f"{self.rows / self.seconds:,.0f} rows/s",
+        )
+        if self.bar.disable and now - self.printed >= MESSAGE_SECONDS:
+            self.print_progress(now)
+
+    def print_progress(self, now: float) -> None:
+        """Prints what the bar would show, where there is no terminal."""
+        (task,) = self.bar.tasks
+        self.print(f"{task.description}, step {figures(task)}")
+        self.printed = now
+
+    def start_scoring(self) -> None:
+        """Shows that the epoch is trained and the dev split is scored."""
+        self.bar.update(self.task, status="scoring the dev split", rate="")
 
     def show_samples(self, step: int, samples: Samples) -> None:
         captions = samples.captions()
@@ -154,13 +172,15 @@ class MetricsLogger:
     def end_epoch(self, step: int, dev_loss: float, better: bool) -> None:
         with self.writing(), self.dev.as_default():
             tf.summary.scalar("loss", dev_loss, step)
-        self.console.print(
+        self.print(
             f"epoch {self.epoch}/{self.epochs}: {self.trained()}"
             f"dev{self.note} {dev_loss:.3f}{' (best)' if better else ''}"
-            f"{', ' * bool(self.monotony)}{self.monotony}",
-            highlight=False,
-            soft_wrap=True,
+            f"{', ' * bool(self.monotony)}{self.monotony}"
         )
+        self.printed = time.monotonic()
+
+    def print(self, line: str) -> None:
+        self.console.print(line, highlight=False, soft_wrap=True)
 
     def trained(self) -> str:
         """Returns loss and speed of the epoch; empty if no step was left to train."""

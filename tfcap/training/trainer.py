@@ -286,6 +286,7 @@ class Trainer:
 
     def end_epoch(self, epoch: int) -> None:
         self.flush_metrics()
+        self.metrics.start_scoring()
         # A shard cut off between two records gives no error, only fewer photos.
         RecordSet.open(self.records.directory)
         with self.state.averaged():

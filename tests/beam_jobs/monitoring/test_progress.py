@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -13,7 +14,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from small_data import build
 
 from beam_jobs.monitoring import progress
-from beam_jobs.monitoring.progress import CHANNEL, ProgressLine
+from beam_jobs.monitoring.progress import CHANNEL, JobProgress
 
 LOCAL = PipelineOptions([])
 WORKER = (
@@ -62,16 +63,16 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def line(clock, tmp_path, open_terminal) -> Iterator[ProgressLine]:
+def line(clock, tmp_path, open_terminal) -> Iterator[JobProgress]:
     """A line that is not drawn by itself; its reports are in the file `reports`."""
     open_terminal()
     with open(tmp_path / "reports", "x+b") as reports:
-        line = ProgressLine(reports, "reading captions")
+        line = JobProgress(reports, "reading captions")
         line.get_time = clock
         yield line
 
 
-def text(line: ProgressLine) -> str:
+def text(line: JobProgress) -> str:
     """The line as it is drawn now."""
     with line.console.capture() as drawn:
         line.console.print(line.get_renderable())
@@ -80,11 +81,12 @@ def text(line: ProgressLine) -> str:
 
 def test_before_the_first_photo(line):
     assert text(line).startswith("reading captions")
-    assert text(line).endswith("0/? photos, -/s  left, 0 rejected")
+    assert not re.search(r"[\d/,?]", text(line))
     line.count(rejected=7)
+    assert text(line).endswith(" 7 rejected")
     line.count(total=50, doing="encoding")
     assert text(line).startswith("encoding")
-    assert "0/50 photos, -/s " in text(line) and text(line).endswith("left, 7 rejected")
+    assert text(line).endswith(" 0/50, starting, 7 rejected")
 
 
 def test_speed_and_time_left(line, clock):
@@ -92,7 +94,7 @@ def test_speed_and_time_left(line, clock):
     for _ in range(4):
         clock.now += 2
         line.count(worked=30, rejected=1)
-    assert text(line).endswith("120/1000 photos, 15.0/s 0:00:59 left, 4 rejected")
+    assert text(line).endswith(" 120/1,000, 0:00:59 left, 15.0/s, 4 rejected")
 
 
 def test_photos_of_an_interrupted_job_make_nothing_faster(line, clock):
@@ -100,7 +102,7 @@ def test_photos_of_an_interrupted_job_make_nothing_faster(line, clock):
     line.count(skipped=799, rejected=3)
     clock.now += 10
     line.count(worked=50)
-    assert text(line).endswith("850/1000 photos, 5.0/s 0:00:30 left, 3 rejected")
+    assert text(line).endswith(" 850/1,000, 0:00:30 left, 5.0/s, 3 rejected")
 
 
 def test_the_speed_is_the_latest(line, clock):
@@ -117,7 +119,7 @@ def test_at_the_end_nothing_is_left(line, clock):
     for _ in range(2):
         clock.now += 1
         line.count(worked=5)
-    assert text(line).endswith("10/10 photos, 5.0/s 0:00:00 left, 0 rejected")
+    assert text(line).endswith(" 10/10, 0:00:00 left, 5.0/s")
 
 
 def test_the_line_on_a_terminal(open_terminal):
@@ -129,17 +131,45 @@ def test_the_line_on_a_terminal(open_terminal):
         progress.advance(6, 0)
     last = terminal.lines[-1]
     assert last.startswith("encoding")
-    assert "10/10 photos," in last
-    assert last.endswith("left, 3 rejected")
+    assert " 10/10, " in last
+    assert last.endswith(", 3 rejected")
 
 
-def test_nothing_is_shown_elsewhere(capsys):
+def test_a_pipe_sees_nothing_of_a_short_job(capsys):
     with progress.show("reading captions", LOCAL):
         progress.start(10)
         progress.advance(10, 0)
-        assert CHANNEL not in os.environ
     assert capsys.readouterr() == ("", "")
+    assert CHANNEL not in os.environ
     progress.advance(1, 0)  # nor does it matter where there is no line at all
+
+
+def test_a_pipe_sees_a_message_a_minute(caplog, monkeypatch):
+    caplog.set_level("INFO")
+    monkeypatch.setattr(progress, "MESSAGE_SECONDS", 0.01)
+    with progress.show("reading captions", LOCAL):
+        progress.start(10)
+        progress.skip(4, 1)
+        while "encoding 4/10, 1 rejected" not in caplog.messages:
+            time.sleep(0.01)
+    last = len(caplog.messages)
+    time.sleep(0.05)
+    assert len(caplog.messages) <= last + 1
+
+
+def test_a_narrow_terminal_sees_one_line_without_a_bar(
+    clock, tmp_path, open_terminal, monkeypatch
+):
+    open_terminal()
+    monkeypatch.setenv("COLUMNS", "40")
+    with open(tmp_path / "reports", "x+b") as reports:
+        line = JobProgress(reports, "encoding")
+        line.get_time = clock
+        line.count(total=8091, rejected=12)
+        for _ in range(4):
+            clock.now += 2
+            line.count(worked=1500)
+        assert text(line) == "encoding 6,000/8,091, 0:00:03 left, 750…"
 
 
 def test_another_machines_runner_is_named(open_terminal):
@@ -155,18 +185,19 @@ def test_worker_processes_are_heard(open_terminal):
         progress.start(10)
         subprocess.run([sys.executable, "-c", WORKER], check=True)
         progress.advance(4, 0)
-    assert "7/10 photos," in terminal.lines[-1]
-    assert terminal.lines[-1].endswith("left, 3 rejected")
+    assert " 7/10, " in terminal.lines[-1]
+    assert terminal.lines[-1].endswith(", 3 rejected")
     assert CHANNEL not in os.environ
 
 
 def test_half_a_line_is_read_when_it_is_whole(line, tmp_path):
     report = json.dumps({"worked": 3}).encode() + b"\n"
+    line.count(total=50)
     with open(tmp_path / "reports", "ab", buffering=0) as file:
         file.write(report + report[:5])
-        assert "3/? photos," in text(line)
+        assert " 3/50" in text(line)
         file.write(report[5:])
-        assert "6/? photos," in text(line)
+        assert " 6/50" in text(line)
 
 
 def test_a_build_in_this_process(open_terminal, data, tmp_path):
@@ -174,8 +205,8 @@ def test_a_build_in_this_process(open_terminal, data, tmp_path):
     data.add_photo("b.jpg", b"no photo")
     data.add("gone.jpg", None)
     build(data.job(tmp_path / "out"))
-    assert "10/10 photos," in terminal.lines[-1]
-    assert terminal.lines[-1].endswith("left, 2 rejected")
+    assert " 10/10, " in terminal.lines[-1]
+    assert terminal.lines[-1].endswith(", 2 rejected")
 
 
 @pytest.mark.slow
@@ -185,5 +216,5 @@ def test_a_build_in_other_processes(open_terminal, data, tmp_path, workers_find_
     data.add("gone.jpg", None)
     flags = ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
     build(data.job(tmp_path / "out"), *flags)
-    assert "10/10 photos," in terminal.lines[-1]
-    assert terminal.lines[-1].endswith("left, 2 rejected")
+    assert " 10/10, " in terminal.lines[-1]
+    assert terminal.lines[-1].endswith(", 2 rejected")

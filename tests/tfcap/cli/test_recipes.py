@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 
@@ -11,6 +12,15 @@ def test_every_recipe_is_listed(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert {line.split(" ")[0] for line in lines} >= set(list_recipes())
     assert max(map(len, lines)) <= 88
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+def test_no_figure_is_cut_on_a_narrow_terminal(columns, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    assert main(["recipes"]) == 0
+    out = capsys.readouterr().out
+    assert "…" not in out and max(map(len, out.splitlines())) <= columns
+    assert re.search(r"^inception_transformer +59\.0 +10 +1\.3 GB", out, re.MULTILINE)
 
 
 def test_as_json(capsys):

@@ -107,7 +107,7 @@ def test_it_ends_with_a_table_and_the_next_command(output, capsys):
     out, err = capsys.readouterr()
     assert "photos" in out and "not to be redistributed" in out
     command = out.splitlines()[-1]
-    assert command.startswith("python -m beam_jobs.build_records --config configs/fl")
+    assert command.startswith("tfcap build --config flickr8k ")
     assert f"--photos {output}/Flicker8k_Dataset --captions" in command
     assert not err, "not a terminal: no progress bar"
 
@@ -127,7 +127,7 @@ def test_the_next_command_reads_what_was_made(output, capsys):
 
     run(output)
     words = capsys.readouterr().out.splitlines()[-1].split()
-    args, others = build_records.make_parser().parse_known_args(words[3:])
+    args, others = build_records.make_parser().parse_known_args(words[2:])
     assert not others
     assert options.open_source(args).files()["train"].startswith(str(output))
     assert len(os.listdir(args.photos)) == len(PHOTOS)

@@ -62,7 +62,9 @@ def test_operations_are_compiled_once(make_source, monkeypatch, caplog, own_comp
     source = make_source(ANSWER)
     assert compilation.operations(source).tfcap_answer() == 42
     assert compilation.library(source).exists()  # the compiler is not asked again
-    assert caplog.messages == ["compiling answer.cc, once for this TensorFlow"]
+    assert caplog.messages == [
+        "compiling answer.cc, once for this TensorFlow; about half a minute"
+    ]
 
 
 @pytest.fixture

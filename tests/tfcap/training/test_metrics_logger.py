@@ -1,11 +1,13 @@
 """What a run shows after an epoch."""
 
+import re
 from types import SimpleNamespace
 
 import pytest
 
 from tfcap.config.training import TrainingConfig
-from tfcap.training.metrics_logger import MetricsLogger
+from tfcap.training import metrics_logger
+from tfcap.training.metrics_logger import MetricsLogger, figures
 from tfcap.training.train_step import StepResult
 
 
@@ -37,7 +39,7 @@ def test_a_reward_is_no_cross_entropy(workdir, capsys):
         metrics.start_epoch(0, 0)
         metrics.draw(1, 0.1, [StepResult(-1.5, 3, 9, 1.0, 1.0, 0.0)])
         (task,) = metrics.bar.tasks
-        assert task.fields["status"].startswith("loss (minus CIDEr-D) -0.500, ")
+        assert task.fields["status"] == "loss (minus CIDEr-D) -0.500"
         metrics.end_epoch(1, -0.25, True)
     line = capsys.readouterr().err
     assert line.endswith(
@@ -47,10 +49,23 @@ def test_a_reward_is_no_cross_entropy(workdir, capsys):
 
 def test_the_bar_says_compiling_until_the_first_result(workdir):
     with MetricsLogger(workdir, 2, TrainingConfig()) as metrics:
-        metrics.start_epoch(0, 0)
         (task,) = metrics.bar.tasks
-        assert task.fields["status"] == "compiling"
+        assert figures(task) == "compiling, up to a minute"
+        metrics.start_epoch(0, 0)
+        assert figures(task) == "0/2, compiling, up to a minute"
         metrics.draw(1, 0.1, [StepResult(6.0, 3, 9, 1.0, 1.0, 0.0)])
-        assert task.fields["status"].startswith("loss 2.000, ")
-        metrics.start_epoch(1, 0)
-        assert task.fields["status"].startswith("loss 2.000, ")
+        assert figures(task).startswith("0/2, loss 2.000, ")
+        metrics.start_scoring()
+        assert figures(task) == "0/2, scoring the dev split"
+
+
+def test_a_pipe_sees_a_line_a_minute(workdir, capsys, monkeypatch):
+    with MetricsLogger(workdir, 2, TrainingConfig()) as metrics:
+        metrics.start_epoch(0, 0)
+        metrics.draw(1, 0.1, [StepResult(6.0, 3, 9, 1.0, 1.0, 0.0)])
+        assert capsys.readouterr().err == ""
+        metrics.printed -= metrics_logger.MESSAGE_SECONDS
+        for step in (2, 3):
+            metrics.draw(step, 0.1, [StepResult(6.0, 3, 9, 1.0, 1.0, 0.0)])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert re.fullmatch(r"epoch 1/20, step 0/2, loss 2\.000, [\d,]+ rows/s", line)
