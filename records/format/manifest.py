@@ -303,7 +303,7 @@ def no_record_set(directory: str) -> UserError:
     hint = f" What was rejected by then is in {rejected}." if exists(rejected) else ""
     return UserError(
         f"{directory} is not a record set: it has no {FILE_NAME}. Either the path "
-        "is wrong or the build did not finish; run beam_jobs.build_records again."
+        "is wrong or the build did not finish; run `tfcap build` again."
         f"{hint}"
     )
 

@@ -63,7 +63,7 @@ def explain_not_finite(
     culprits = [name for name, finite in photos.items() if not finite]
     if culprits:
         return problem + (
-            f"Features that are not finite: {listed(culprits)}; see python -m records "
+            f"Features that are not finite: {listed(culprits)}; see tfcap "
             f"verify {records.directory}, and build these records again."
         )
     other = " or another training.precision" * (config.precision == "mixed_float16")
@@ -107,7 +107,7 @@ def explain_damage(problem: str, records: RecordSet, where: str, chief: bool) ->
     state = "the state is saved" if chief else "the chief's last checkpoint stays"
     return (
         f"{problem}. Reading failed at {where}, and {state}: put the records right "
-        f"(python -m records verify {records.directory}), then give the same command "
+        f"(tfcap verify {records.directory}), then give the same command "
         "again"
     )
 

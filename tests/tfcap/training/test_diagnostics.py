@@ -64,7 +64,7 @@ def cut_off_a_record(path: str) -> None:
 
 
 def verdict(directory: str, capsys) -> list[tuple[str, int | None]]:
-    """(shard, record) of all that `python -m records verify` finds."""
+    """(shard, record) of all that `tfcap verify` finds."""
     capsys.readouterr()
     assert records_command(["verify", directory, "--json"]) == 1
     problems = json.loads(capsys.readouterr().out)["problems"]
@@ -132,7 +132,7 @@ def test_a_loss_that_is_no_number_names_step_photos_and_last_good_state(
     assert "the gradient norm nan at step 2 (epoch 1, step 2 of 3)" in message
     assert all(photo in message for photo in others)
     assert f"Features that are not finite: {bad};" in message
-    assert "python -m records verify" in message
+    assert "tfcap verify" in message
     assert f"the last good state is {trainer.last.path(1)}" in message
     assert trainer.last.finished() == [1]
     resumed = Trainer(config, records, str(tmp_path / "run"))
