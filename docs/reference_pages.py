@@ -17,11 +17,13 @@ from docstring_parser import parse_from_object
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from records.text.tokenizer_config import Kind
 from tfcap.cli.main import make_parser
 from tfcap.config.encoder import ENCODERS
 from tfcap.config.experiment import Config
 from tfcap.config.model import MODELS
 from tfcap.config.recipes import list_recipes
+from tfcap.config.records import TokenizerConfig
 from tfcap.config.serving import ServingConfig
 
 NAMES = {
@@ -89,7 +91,8 @@ def section_text(path: str, model: type[BaseModel]) -> str:
     for name, field in model.model_fields.items():
         if field.annotation is NoneType:
             continue  # a key of another form
-        cells = (f"`{name}`", type_name(field.annotation), default(field))
+        shown = by_kind(name) if model is TokenizerConfig else default(field)
+        cells = (f"`{name}`", type_name(field.annotation), shown)
         lines.append("| " + " | ".join(map(cell, (*cells, described.get(name)))) + " |")
     return "\n".join([*lines, ""])
 
@@ -131,6 +134,19 @@ def default(field: FieldInfo) -> str:
         return "required"
     value = field.get_default(call_default_factory=True)
     return "" if isinstance(value, BaseModel) else f"`{json.dumps(value)}`"
+
+
+def by_kind(name: str) -> str:
+    """Returns the default of a tokenizer's key, which may differ between the kinds."""
+    values: dict[str, list[str]] = {}
+    for kind in get_args(Kind):
+        value = getattr(TokenizerConfig(kind=kind), name)
+        if name != "kind" and value is not None:
+            values.setdefault(json.dumps(value), []).append(kind)
+    if len(values) == 1:
+        return f"`{next(iter(values))}`"
+    shown = (f"`{value}` ({', '.join(kinds)})" for value, kinds in values.items())
+    return ", ".join(shown) or default(TokenizerConfig.model_fields[name])
 
 
 def recipes_table() -> str:

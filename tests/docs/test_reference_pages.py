@@ -35,3 +35,10 @@ def test_every_command_has_its_help(pages):
     for name in ("build", "caption-photos", "train", "verify", "recipes", "info"):
         assert f"## tfcap {name}\n" in text
     assert "usage: tfcap build [-h] --config CONFIG" in text
+
+
+def test_the_tokenizers_defaults_are_those_of_its_kinds(pages):
+    text = pages.configuration_page()
+    assert "| `min_count` | whole number | `5` (word, char), `2` (wordpiece) |" in text
+    assert '| `kind` | `word`, `wordpiece`, `char` | `"word"` |' in text
+    assert '| `oov` | `unk`, `drop` | `"unk"` |' in text

@@ -15,7 +15,7 @@ TOKENIZER_DEFAULTS = {
 
 
 class TokenizerConfig(TokenizerSettings):
-    """The tokenizer; see `TokenizerSettings`. Null means the default of the kind."""
+    """The tokenizer. A key that is left out, or null, gets the default of its kind."""
 
     kind: Kind = "word"
     oov: Literal["unk", "drop"] = "unk"

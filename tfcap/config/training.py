@@ -12,8 +12,8 @@ class ScheduleConfig(Section):
     """The learning rate over the steps of a run.
 
     Attributes:
-        kind: `constant`; `step`: `rates[i]` from epoch `epochs[i]` on; `cosine`: from
-            `rate` down to `final_fraction` of it at the last step.
+        kind: `constant`; `step`: `rate`, and the rates of `steps` from their epochs on;
+            `cosine`: from `rate` down to `final_fraction` of it at the last step.
         rate: the (first) learning rate.
         warmup_steps: steps over which it rises linearly from zero.
         final_fraction: last rate of the cosine, as a fraction of `rate`.
