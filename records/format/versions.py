@@ -7,25 +7,41 @@ error of its own, because it is not damaged and has another remedy.
 
 import json
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
 
 from records.errors import UserError
+from records.frozen_model import explain
 from records.storage.files import named_errors, read_file
 
+Model = TypeVar("Model", bound=BaseModel)
 
-def read_versioned(path: str, reads: int) -> bytes:
+
+def load_versioned(kind: type[Model], path: str, reads: int, remedy: str) -> Model:
     """Reads a JSON file that names its `format`.
 
-    The caller refuses a file without a format, or that is no JSON.
+    Args:
+        kind: model of the content.
+        path: of the file.
+        reads: the format that the model describes.
+        remedy: what to do about a damaged file.
 
     Raises:
-        UserError: it cannot be read, or a newer version wrote it.
+        UserError: it cannot be read, a newer version wrote it, or it is damaged.
     """
     with named_errors("read", path):
         content = read_file(path)
     with suppress(ValueError, LookupError, TypeError, RecursionError):
         refuse_newer(json.loads(content)["format"], reads, path)
-    return content
+    try:
+        return kind.model_validate_json(content)
+    except ValidationError as error:
+        problem = explain(error)
+    raise UserError(
+        f"{path} is damaged or was edited, or a newer tfcap wrote it: {problem}. "
+        f"{remedy}"
+    )
 
 
 def refuse_newer(version: Any, reads: int, path: str, otherwise: str = "") -> None:

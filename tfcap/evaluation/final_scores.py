@@ -10,12 +10,11 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
 from typing import Any, Final, Literal
 
-from pydantic import AwareDatetime, ValidationError
+from pydantic import AwareDatetime
 
-from records.errors import UserError
 from records.format.record_set import RecordSet
-from records.format.versions import read_versioned
-from records.frozen_model import FrozenModel, explain
+from records.format.versions import load_versioned
+from records.frozen_model import FrozenModel
 from records.storage.files import exists, file_digest, write_atomically
 from records.wording import counted
 from tfcap.config.decoding import ResolvedDecoding
@@ -70,15 +69,11 @@ def load_final_scores(run: Workdir) -> FinalScores:
     path = run.folder(FILE_NAME)
     if not exists(path):
         return FinalScores()
-    content = read_versioned(path, FORMAT)
-    try:
-        return FinalScores.model_validate_json(content)
-    except ValidationError as error:
-        problem = explain(error)
-    raise UserError(
-        f"{path} is damaged or was edited: {problem}. Put it back from a copy, or "
-        "remove it: nothing then shows how often the final photos were scored"
+    remedy = (
+        "Put it back from a copy, or remove it: nothing then shows how often the final "
+        "photos were scored"
     )
+    return load_versioned(FinalScores, path, FORMAT, remedy)
 
 
 def warn_of_earlier(

@@ -2,10 +2,7 @@
 
 from typing import Final, Literal
 
-from pydantic import ValidationError
-
-from records.errors import UserError
-from records.format.versions import read_versioned
+from records.format.versions import load_versioned
 from records.frozen_model import FrozenModel
 from records.storage.files import write_atomically
 
@@ -44,18 +41,5 @@ def load_average(path: str) -> Average:
     Raises:
         UserError: a newer version wrote it, it has an unknown key, or it is damaged.
     """
-    content = read_versioned(path, FORMAT)
-    try:
-        return Average.model_validate_json(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-    field = ".".join(map(str, first["loc"])) or "the file"
-    if first["type"] == "extra_forbidden":
-        raise UserError(
-            f"{path}: unknown key {field!r}. A newer tfcap wrote it, or somebody "
-            "edited it: install a newer tfcap, or make the mean again: tfcap average"
-        )
-    raise UserError(
-        f"{path} is damaged: {field}: {first['msg']}. Make the mean again: tfcap "
-        "average"
-    )
+    remedy = "Make the mean again: tfcap average"
+    return load_versioned(Average, path, FORMAT, remedy)

@@ -104,16 +104,19 @@ def test_another_split_is_wrong_usage(records, write_run, final, capsys):
     )
 
 
+DAMAGED = " is damaged or was edited, or a newer tfcap wrote it: "
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         ('{"format": 2, "other": 1}', r" was written by a newer tfcap \(format 2, "),
-        ('{"format": 0}', " is damaged or was edited: format: "),
-        ('{"scored": 3}', " is damaged or was edited: scored: "),
-        ('{"colour": 1}', " is damaged or was edited: unknown key 'colour'"),
-        ('{"scored": [', " is damaged or was edited: Invalid JSON"),
-        ("[]", " is damaged or was edited: "),
-        ("[" * 100_000, " is damaged or was edited: "),
+        ('{"format": 0}', f"{DAMAGED}format: "),
+        ('{"scored": 3}', f"{DAMAGED}scored: "),
+        ('{"colour": 1}', f"{DAMAGED}unknown key 'colour'"),
+        ('{"scored": [', f"{DAMAGED}Invalid JSON"),
+        ("[]", DAMAGED),
+        ("[" * 100_000, DAMAGED),
     ],
     ids=range(7),
 )

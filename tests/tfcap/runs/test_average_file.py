@@ -7,6 +7,7 @@ from tfcap.runs.average_file import Average, load_average
 
 OLDEST = '{"run": "runs/a", "kind": "last", "steps": [3, 6]}'
 ABOUT = Average(run="runs/a", kind="last", steps=(3, 6))
+DAMAGED = "is damaged or was edited, or a newer tfcap wrote it: "
 EDITED = r"\. Make the mean again: tfcap average$"
 
 
@@ -27,19 +28,19 @@ def test_the_oldest_says_no_format(tmp_path):
     ("content", "message"),
     [
         ('{"format": 2, "of": "more"}', r"was written by a newer tfcap \(format 2, "),
-        ('{"format": 0}', f"format: .*{EDITED}"),
-        (OLDEST[:-1] + ', "colour": 1}', "unknown key 'colour'. A newer tfcap wrote"),
-        (OLDEST.replace("last", "first"), f"kind: .*{EDITED}"),
-        (OLDEST.replace("[3, 6]", "3"), f"steps: .*{EDITED}"),
-        (OLDEST[:-9], f"the file: Invalid JSON.*{EDITED}"),
-        ("[]", f"the file: .*{EDITED}"),
-        ("", f"the file: .*{EDITED}"),
-        ("[" * 100_000, f"the file: .*{EDITED}"),
+        ('{"format": 0}', f"{DAMAGED}format: .*{EDITED}"),
+        (OLDEST[:-1] + ', "colour": 1}', f"{DAMAGED}unknown key 'colour'{EDITED}"),
+        (OLDEST.replace("last", "first"), f"{DAMAGED}kind: .*{EDITED}"),
+        (OLDEST.replace("[3, 6]", "3"), f"{DAMAGED}steps: .*{EDITED}"),
+        (OLDEST[:-9], f"{DAMAGED}Invalid JSON.*{EDITED}"),
+        ("[]", f"{DAMAGED}Input should be an object.*{EDITED}"),
+        ("", f"{DAMAGED}Invalid JSON.*{EDITED}"),
+        ("[" * 100_000, f"{DAMAGED}Invalid JSON.*{EDITED}"),
     ],
     ids=range(9),
 )
 def test_another_version_an_unknown_key_and_damage(tmp_path, content, message):
     path = tmp_path / "average.json"
     path.write_text(content)
-    with pytest.raises(UserError, match=rf"^{path}:? (is damaged: )?{message}"):
+    with pytest.raises(UserError, match=f"^{path} {message}"):
         load_average(str(path))
