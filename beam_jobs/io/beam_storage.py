@@ -89,9 +89,6 @@ class BeamStorage(RemoteStorage):
             return False
         return self.exists(path)
 
-    def is_empty_directory(self, path: str) -> bool:
-        return self.is_directory(path) and not match_below(path, "**", limit=1)
-
     def size(self, path: str) -> int:
         with plain_errors(path):
             return FileSystems.get_filesystem(path).size(path)

@@ -107,9 +107,6 @@ class Storage(ABC):
         return self.exists(path) and not self.is_directory(path)
 
     @abstractmethod
-    def is_empty_directory(self, path: str) -> bool: ...
-
-    @abstractmethod
     def size(self, path: str) -> int:
         """Returns the size of a file, in bytes."""
 
@@ -173,9 +170,6 @@ class LocalStorage(Storage):
 
     def is_file(self, path: str) -> bool:
         return os.path.isfile(path)
-
-    def is_empty_directory(self, path: str) -> bool:
-        return os.path.isdir(path) and not os.listdir(path)
 
     def size(self, path: str) -> int:
         return os.path.getsize(path)

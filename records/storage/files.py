@@ -133,8 +133,10 @@ def is_file(path: str) -> bool:
 
 
 def is_empty(path: str) -> bool:
-    """Returns True if nothing is at the path, or an empty directory."""
-    return not exists(path) or storage_of(path).is_empty_directory(path)
+    """Returns True if nothing is at the path, or a directory without files."""
+    if not is_directory(path):
+        return not exists(path)
+    return not any(storage_of(path).files(path, nested=True))
 
 
 def file_size(path: str) -> int:

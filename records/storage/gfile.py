@@ -45,10 +45,6 @@ class TensorFlowStorage(RemoteStorage):
         with access(path):
             return tf.io.gfile.isdir(path)
 
-    def is_empty_directory(self, path: str) -> bool:
-        with access(path):
-            return tf.io.gfile.isdir(path) and not tf.io.gfile.listdir(path)
-
     def size(self, path: str) -> int:
         with access(path):
             return tf.io.gfile.stat(path).length

@@ -91,7 +91,9 @@ def test_what_is_empty(tmp_path):
     make_directory(str(tmp_path / "a" / "b"))
     make_directory(str(tmp_path / "a" / "b"))
     found = {name: is_empty(str(tmp_path / name)) for name in ("file", "a", "a/b", "x")}
-    assert found == {"file": False, "a": False, "a/b": True, "x": True}
+    assert found == {"file": False, "a": True, "a/b": True, "x": True}
+    (tmp_path / "a" / "b" / "file").write_text("")
+    assert not is_empty(str(tmp_path / "a"))
 
 
 def test_a_directory_is_removed_with_what_is_in_it(tmp_path):
