@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -96,46 +96,28 @@ def sample_splits(
     Raises:
         UserError: there is no directory `photos`, or a record is damaged.
     """
-    manifest = record_set.manifest
     check_directory(photos)
+    manifest = record_set.manifest
     folder = named_folder(manifest.sources, photos)
-    tokenizer = Tokenizer(manifest.tokenizer)
     return {
-        split: list(
-            make_samples(
-                record_set,
-                itertools.islice(read_split(record_set, split), limit),
-                tokenizer,
-                folder,
-            )
-        )
+        split: list(itertools.islice(read_samples(record_set, split, folder), limit))
         for split in in_order(manifest.shards)
         if manifest.photos(split)
     }
 
 
-def read_split(
-    record_set: RecordSet, split: str
-) -> Iterator[tuple[str, int, PhotoRecord]]:
-    """Yields (shard, number in it, record)."""
+def read_samples(
+    record_set: RecordSet, split: str, folder: PhotoFolder
+) -> Iterator[Sample]:
+    """Yields the records of a split, in stored order, with photos of the folder."""
+    manifest, vocabulary = record_set.manifest, record_set.vocabulary
+    tokenizer, known = Tokenizer(manifest.tokenizer), set(vocabulary.tokens)
     places = (
         (shard.name, number)
-        for shard in record_set.manifest.shards[split]
+        for shard in manifest.shards[split]
         for number in range(shard.photos)
     )
-    for (name, number), record in zip(places, record_set.records(split)):
-        yield name, number, record
-
-
-def make_samples(
-    record_set: RecordSet,
-    records: Iterable[tuple[str, int, PhotoRecord]],
-    tokenizer: Tokenizer,
-    folder: PhotoFolder,
-) -> Iterator[Sample]:
-    vocabulary = record_set.vocabulary
-    known = set(vocabulary.tokens)
-    for shard, number, record in records:
+    for (shard, number), record in zip(places, record_set.records(split)):
         words = tokenizer.words(record.captions)
         yield Sample(
             record=record,

@@ -10,13 +10,7 @@ from records.console import short_digest
 from records.errors import UserError
 from records.format import manifest as manifest_module
 from records.format import rejects, sharding
-from records.format.manifest import (
-    BUILD_FOLDER,
-    Manifest,
-    Statistics,
-    load_content,
-    load_manifest,
-)
+from records.format.manifest import BUILD_FOLDER, Manifest, load_content, load_manifest
 from records.progress_line import ProgressLine, done_and_left
 from records.storage.base import is_temporary
 from records.storage.files import exists, file_digest, file_sizes
@@ -166,26 +160,19 @@ def check_totals(
     if not totals.complete:
         return
     numbers = manifest.statistics
+    # Older record sets do not state it.
+    longest = totals.longest if numbers.longest_by_split else {}
     rows = [
         ("photos written", numbers.photos_written, totals.photos),
         ("captions written", numbers.captions_written, totals.captions),
         ("longest caption", manifest.longest_caption, max(totals.lengths, default=0)),
         *by_key("captions of length", numbers.caption_lengths, totals.lengths),
-        *longest_by_split(numbers, totals),
+        *by_key("longest caption of split", numbers.longest_by_split, longest),
         *count_tokens(manifest, totals, captions),
         *count_formats(manifest, totals),
     ]
     yield from differences(manifest_module.FILE_NAME, rows)
     yield from check_moments(manifest, totals)
-
-
-def longest_by_split(
-    numbers: Statistics, totals: Totals
-) -> Iterator[tuple[str, int, int]]:
-    """Yields rows of the longest captions, if the manifest has them by split."""
-    if numbers.longest_by_split:
-        stated = numbers.longest_by_split
-        yield from by_key("longest caption of split", stated, totals.longest)
 
 
 def count_tokens(

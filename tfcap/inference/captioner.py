@@ -18,6 +18,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import tensorflow as tf
@@ -156,10 +157,7 @@ class Captioner:
             One `Captioned` per photo, in the same order. A photo that cannot be read
             has an error, and the others are captioned.
         """
-
-        def run(batch: Sequence[bytes]) -> list[Captioned]:
-            return caption_within(self, batch, max_pixels)
-
+        run = partial(caption_within, self, max_pixels=max_pixels)
         return _each(photos, run, Captioned.failed)
 
     def explain(
@@ -175,10 +173,7 @@ class Captioner:
             UserError: The export has no signature `explain`.
         """
         self._check_explains()
-
-        def run(batch: Sequence[bytes]) -> list[Explained]:
-            return explain_within(self, batch, max_pixels)
-
+        run = partial(explain_within, self, max_pixels=max_pixels)
         return _each(photos, run, Explained.failed)
 
     def caption_batch(self, photos: Sequence[bytes]) -> list[Captioned]:

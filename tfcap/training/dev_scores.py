@@ -33,11 +33,8 @@ class DevScores:
         self.references = dict(islice(read_texts(records, "dev"), count))
         # Now, and not after an epoch, what cannot be scored is refused.
         scoring.normalized(dict.fromkeys(self.references, ""), self.references)
-        longest = records.manifest.longest_training_caption
-        decoding = config.decoding.resolve_max_length(longest)
         greedy = {"beam_width": 1, "consensus": None, "sampling": None}
-        decoding = decoding.model_copy(update=greedy)
-        self.write = make_caption_function(model, records, decoding)
+        self.write = make_caption_function(model, records, config.decoding, **greedy)
 
     @classmethod
     def of(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from html import escape
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -13,7 +14,7 @@ from records.format.schema import PhotoRecord
 from records.photo_header import MAX_BYTES, PhotoProblem, check_header
 from records.storage.files import read_file
 from records.storage.photo_directory import PhotoFolder, named_folder
-from tfcap.config.decoding import ResolvedDecoding
+from tfcap.config.decoding import DecodingConfig
 from tfcap.config.experiment import Config
 from tfcap.data.augmentation import whole_photos
 from tfcap.data.pipeline import Batch
@@ -56,10 +57,9 @@ class Samples:
             self.inputs = {"pixels": pixels_of(self.chosen, records)}
 
         # Without reranking, so that each epoch spends the same few seconds on it.
-        longest = records.manifest.longest_training_caption
-        decoding = config.decoding.resolve_max_length(longest)
-        decoding = decoding.model_copy(update={"consensus": None})
-        self.write = make_caption_function(model, records, decoding)
+        self.write = make_caption_function(
+            model, records, config.decoding, consensus=None
+        )
 
     def captions(self) -> list[str]:
         """Returns the model's captions of the photos."""
@@ -74,14 +74,22 @@ class Samples:
 
 
 def make_caption_function(
-    model: CaptioningModel, records: RecordSet, decoding: ResolvedDecoding
+    model: CaptioningModel, records: RecordSet, config: DecodingConfig, **changes: Any
 ) -> Callable[[Batch], tf.Tensor]:
     """Returns a graph that captions photos by the model's current weights.
+
+    Args:
+        model: writes the captions.
+        records: with the vocabulary.
+        config: settings of the search.
+        changes: settings with other values than in `config`.
 
     Returns:
         A batch of `features`, or of `pixels` for a model with an encoder -> captions,
         string [photos].
     """
+    longest = records.manifest.longest_training_caption
+    decoding = config.resolve_max_length(longest).model_copy(update=changes)
 
     @tf.function(autograph=False, reduce_retracing=True)
     def write(batch: Batch) -> tf.Tensor:
