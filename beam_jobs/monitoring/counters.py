@@ -22,34 +22,31 @@ from contextlib import contextmanager
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics
+from apache_beam.metrics.metricbase import Counter, Distribution
 
 from beam_jobs.monitoring import progress
 from records.format.rejects import Reject
 
 NAMESPACE = "tfcap"
 DAMAGED = "earlier_records_damaged"
-STEPS = {
-    "read": "read photos",
-    "encode": "decode and encode",
-    "write": "write records",
-}
+STEPS = {"read": "read photos", "encode": "decode and encode", "write": "write records"}
 
 
-def counter(name: str):
+def counter(name: str) -> Counter:
     return Metrics.counter(NAMESPACE, name)
 
 
-def distribution(name: str):
+def distribution(name: str) -> Distribution:
     return Metrics.distribution(NAMESPACE, name)
 
 
-def step_milliseconds(step: str):
+def step_milliseconds(step: str) -> Distribution:
     """Returns the distribution of a step in STEPS."""
     return distribution(f"{step}_milliseconds")
 
 
 @contextmanager
-def measure_time(milliseconds) -> Iterator[None]:
+def measure_time(milliseconds: Distribution) -> Iterator[None]:
     """Adds the time its body takes to a distribution."""
     started = time.perf_counter()
     yield

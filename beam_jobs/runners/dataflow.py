@@ -6,6 +6,7 @@ later, on a paid machine.
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
+from typing import Any
 
 from apache_beam.options.pipeline_options import (
     GoogleCloudOptions,
@@ -136,7 +137,7 @@ def as_user_error(error: Exception) -> UserError | None:
     return None
 
 
-def describe_submission(result, options: PipelineOptions, output: str) -> str:
+def describe_submission(result: Any, options: PipelineOptions, output: str) -> str:
     """Returns where a submitted job can be seen."""
     google = options.view_as(GoogleCloudOptions)
     if not result.has_job:

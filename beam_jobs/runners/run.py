@@ -93,7 +93,7 @@ def silence_threads() -> None:
     """
     hook = threading.excepthook
 
-    def pass_on(failed) -> None:
+    def pass_on(failed: threading.ExceptHookArgs) -> None:
         watches = failed.thread is not None and failed.thread.name == WATCHES_WORKER
         if not watches and not issubclass(failed.exc_type, grpc.RpcError):
             hook(failed)

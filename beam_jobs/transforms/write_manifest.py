@@ -8,11 +8,7 @@ from typing import TypeVar
 from beam_jobs.build_job import Job
 from beam_jobs.elements import Plan
 from beam_jobs.io.beam_storage import FileDoFn
-from beam_jobs.io.output_directory import (
-    remove_leftovers,
-    remove_reports,
-    remove_text,
-)
+from beam_jobs.io.output_directory import remove_leftovers, remove_reports, remove_text
 from beam_jobs.transforms.check_plan import Rejected, check_rejects, record_rejects
 from beam_jobs.transforms.shard_sums import ShardSums
 from beam_jobs.transforms.write_shard import ShardReport

@@ -113,10 +113,7 @@ def feature_strip(features: np.ndarray, moments: FeatureStatistics) -> str:
     vector = finite.reshape([-1, features.shape[-1]]).mean(0)
     deviation = np.array(moments.deviation)
     apart = np.divide(
-        vector - moments.mean,
-        deviation,
-        out=np.zeros_like(vector),
-        where=deviation > 0,
+        vector - moments.mean, deviation, out=np.zeros_like(vector), where=deviation > 0
     )
     shown = average_neighbours(apart)
     rows = -(-len(shown) // STRIP_COLUMNS)

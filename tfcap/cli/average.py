@@ -1,6 +1,7 @@
 """The subcommand `tfcap average`."""
 
 import argparse
+from typing import Any
 
 from records.console import add_command
 from records.status_line import status_line
@@ -8,7 +9,7 @@ from records.tensorflow_logging import silence_startup
 from tfcap.cli.options import command_line
 
 
-def add_average(commands) -> None:
+def add_average(commands: Any) -> None:
     parser = add_command(
         commands,
         "average",

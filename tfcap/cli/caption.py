@@ -5,11 +5,15 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from records.batching import batched
 from records.console import add_command, print_plain, visible
 from records.tensorflow_logging import silence_startup
 from records.wording import counted
+
+if TYPE_CHECKING:
+    from tfcap.inference.captioner import Captioner, Explained
 
 BATCH = 32
 NO_PICTURES = (
@@ -19,7 +23,7 @@ NO_PICTURES = (
 )
 
 
-def add_caption(commands) -> None:
+def add_caption(commands: Any) -> None:
     parser = add_command(
         commands,
         "caption",
@@ -110,7 +114,7 @@ def print_captions(row: dict) -> None:
 
 
 def caption_files(
-    captioner, paths: Sequence[str], count: int, pictures: dict[str, str]
+    captioner: "Captioner", paths: Sequence[str], count: int, pictures: dict[str, str]
 ) -> Iterator[dict]:
     """Yields a row per photo; its `error` says why a photo could not be read.
 
@@ -129,7 +133,7 @@ def caption_files(
 
 
 def described(
-    captioner, paths: Sequence[str], count: int, pictures: dict[str, str]
+    captioner: "Captioner", paths: Sequence[str], count: int, pictures: dict[str, str]
 ) -> Iterator[dict]:
     """Yields rows with the other captions; draws the pictures asked for."""
     from tfcap.inference.captioner import Captioned
@@ -145,7 +149,7 @@ def described(
         yield row
 
 
-def best(explained, count: int) -> list[dict]:
+def best(explained: "Explained", count: int) -> list[dict]:
     from records.errors import UserError
 
     beams = explained.beams
@@ -158,7 +162,7 @@ def best(explained, count: int) -> list[dict]:
     return [{"caption": beam.caption, "score": beam.score} for beam in beams[:count]]
 
 
-def draw(photo: str, explained, path: str) -> None:
+def draw(photo: str, explained: "Explained", path: str) -> None:
     """Writes the picture of a photo's attention weights to a path.
 
     Raises:

@@ -6,6 +6,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 from records.console import add_command
 from records.extras import check_extras
@@ -15,7 +16,7 @@ PHOTOS = {"train": 1000, "dev": 100, "test": 200}
 CAPTIONED = 5  # held-out photos that the exported model captions at the end
 
 
-def add_demo(commands) -> None:
+def add_demo(commands: Any) -> None:
     parser = add_command(
         commands,
         "demo",

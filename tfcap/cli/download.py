@@ -3,7 +3,7 @@
 import argparse
 import os
 import shlex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from records.console import add_command, number_table, plain_console
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from tfcap.datasets.catalog import DataSet
 
 
-def add_download(commands) -> None:
+def add_download(commands: Any) -> None:
     parser = add_command(
         commands,
         "download",

@@ -1,14 +1,18 @@
 """The subcommand `tfcap export`."""
 
 import argparse
+from typing import TYPE_CHECKING, Any
 
 from records.console import add_command
 from records.status_line import status_line
 from records.tensorflow_logging import silence_startup
 from tfcap.cli.options import add_set, command_line, decoding_config
 
+if TYPE_CHECKING:
+    from tfcap.export.signatures import PhotoCaptioner
 
-def add_export(commands) -> None:
+
+def add_export(commands: Any) -> None:
     parser = add_command(
         commands,
         "export",
@@ -116,7 +120,9 @@ def photos_to_check(patterns: list[str]) -> list[str]:
     return paths
 
 
-def check_export(captioner, photos: list[str], args: argparse.Namespace) -> int:
+def check_export(
+    captioner: "PhotoCaptioner", photos: list[str], args: argparse.Namespace
+) -> int:
     """Prints captions of trained model and export; returns 1 if they disagree."""
     from records.console import plain_console
     from tfcap.export.parity import compare, comparison, in_words

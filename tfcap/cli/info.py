@@ -6,6 +6,7 @@ import os
 import platform
 import sys
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from typing import Any
 
 from records.console import add_command, plain_console
 from records.tensorflow_logging import silence_startup
@@ -16,7 +17,7 @@ PACKAGES = (
 )  # fmt: skip
 
 
-def add_info(commands) -> None:
+def add_info(commands: Any) -> None:
     parser = add_command(
         commands,
         "info",

@@ -2,8 +2,13 @@
 
 import argparse
 import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from records.console import add_command, plain_console
+
+if TYPE_CHECKING:
+    from tfcap.config.recipes import Recipe
 
 NOTES = (
     "",
@@ -16,7 +21,7 @@ NOTES = (
 TRAINS_FROM = 60  # columns of a terminal; narrower ones show no descriptions
 
 
-def add_recipes(commands) -> None:
+def add_recipes(commands: Any) -> None:
     parser = add_command(
         commands,
         "recipes",
@@ -50,7 +55,7 @@ def list_all(args: argparse.Namespace) -> int:
     return 0
 
 
-def print_recipes(recipes) -> None:
+def print_recipes(recipes: "Mapping[str, Recipe]") -> None:
     from rich.table import Table
 
     console = plain_console()

@@ -1,13 +1,14 @@
 """The subcommand `tfcap serve`."""
 
 import argparse
+from typing import Any
 
 from records.console import add_command
 from records.extras import check_extras
 from records.tensorflow_logging import silence_startup
 
 
-def add_serve(commands) -> None:
+def add_serve(commands: Any) -> None:
     parser = add_command(
         commands,
         "serve",

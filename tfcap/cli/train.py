@@ -7,7 +7,7 @@ import shlex
 import signal
 import sys
 from contextlib import nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from records.console import add_command
 from records.extras import check_extras
@@ -25,7 +25,7 @@ RUN_AGAIN = 75  # EX_TEMPFAIL of sysexits.h: nothing is wrong, try again
 STOPPED = b"stopped by SIGTERM; nothing is lost. Run the same command again to resume\n"
 
 
-def add_train(commands) -> None:
+def add_train(commands: Any) -> None:
     parser = add_command(
         commands,
         "train",
@@ -224,7 +224,7 @@ def for_seed(args: argparse.Namespace, seed: int) -> argparse.Namespace:
     )
 
 
-def changed(args: argparse.Namespace, **options) -> argparse.Namespace:
+def changed(args: argparse.Namespace, **options: Any) -> argparse.Namespace:
     return argparse.Namespace(**{**vars(args), **options})
 
 

@@ -25,7 +25,7 @@ class Section(FrozenModel):
     came_later: ClassVar[dict[str, Any]] = {}
 
     @model_validator(mode="after")
-    def _nothing_was_lost(self, info: ValidationInfo):
+    def _nothing_was_lost(self, info: ValidationInfo) -> "Section":
         if info.context != SAVED:
             return self
         missing = set(type(self).model_fields) - self.model_fields_set

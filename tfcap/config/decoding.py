@@ -91,7 +91,7 @@ class DecodingConfig(Section):
     consensus: ConsensusConfig | None = None
 
     @model_validator(mode="after")
-    def _words_are_searched_for(self):
+    def _words_are_searched_for(self) -> "DecodingConfig":
         if self.sampling and self.with_words:
             raise ValueError(
                 "`with_words` needs a search; leave `sampling` out, or the words"
@@ -99,7 +99,7 @@ class DecodingConfig(Section):
         return self
 
     @model_validator(mode="after")
-    def _consensus_is_of_several(self):
+    def _consensus_is_of_several(self) -> "DecodingConfig":
         if self.consensus and self.beam_width < 3:
             raise ValueError(
                 f"`consensus` is found among several captions; beam_width "
@@ -108,7 +108,7 @@ class DecodingConfig(Section):
         return self
 
     @model_validator(mode="after")
-    def _lengths_leave_a_choice(self):
+    def _lengths_leave_a_choice(self) -> "DecodingConfig":
         if self.max_length is not None and self.min_length > self.max_length:
             raise ValueError(
                 f"min_length ({self.min_length}) is above max_length "

@@ -45,7 +45,7 @@ class Config(RecipeOfRecords):
     decoding: DecodingConfig = DecodingConfig()
 
     @model_validator(mode="after")
-    def _cells_have_no_one_size(self):
+    def _cells_have_no_one_size(self) -> "Config":
         if self.training.jit_compile and self.model.name != "merge":
             raise ValueError(
                 "training.jit_compile needs model.name: merge. Batches of "

@@ -39,7 +39,7 @@ class MergeConfig(Section):
     output_dropout: Fraction = 0.0
 
     @model_validator(mode="after")
-    def _branches_can_be_added(self):
+    def _branches_can_be_added(self) -> "MergeConfig":
         if self.image_units != self.lstm_units:
             raise ValueError(
                 f"image_units ({self.image_units}) and lstm_units ({self.lstm_units}) "
@@ -99,7 +99,7 @@ class AttentionConfig(ImageFeatureSettings):
     output_units: int = Field(512, ge=1)
 
     @model_validator(mode="after")
-    def _heads_divide_the_width(self):
+    def _heads_divide_the_width(self) -> "AttentionConfig":
         check_heads("attention_units", self.attention_units, self.heads)
         return self
 
@@ -117,7 +117,7 @@ class TransformerConfig(ImageFeatureSettings):
     feed_forward_units: int = Field(1024, ge=1)
 
     @model_validator(mode="after")
-    def _heads_divide_the_width(self):
+    def _heads_divide_the_width(self) -> "TransformerConfig":
         check_heads("embedding_units", self.embedding_units, self.heads)
         if self.embedding_units % 2:
             raise ValueError("embedding_units must be even: half sines, half cosines")

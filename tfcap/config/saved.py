@@ -16,13 +16,7 @@ from records.format.versions import refuse_newer
 from records.storage.files import named_errors, read_file, write_atomically
 from tfcap.config.base import SAVED, Section
 from tfcap.config.experiment import Config, RecipeOfRecords
-from tfcap.config.loading import (
-    GONE,
-    IS_GONE,
-    ConfigLoader,
-    check_sections,
-    explain,
-)
+from tfcap.config.loading import GONE, IS_GONE, ConfigLoader, check_sections, explain
 from tfcap.config.yaml_files import MAX_BYTES, parse_yaml
 
 FORMAT = 1  # of a work directory

@@ -27,7 +27,7 @@ class ScheduleConfig(Section):
     steps: list[tuple[int, float]] = Field([])
 
     @model_validator(mode="after")
-    def _steps_belong_to_step(self):
+    def _steps_belong_to_step(self) -> "ScheduleConfig":
         if bool(self.steps) != (self.kind == "step"):
             raise ValueError(
                 "`steps` (pairs of epoch and rate) belongs to `kind: step`, and "
@@ -54,7 +54,7 @@ class SelfCriticalConfig(Section):
     dropout: bool = False
 
     @model_validator(mode="after")
-    def _a_mean_needs_others(self):
+    def _a_mean_needs_others(self) -> "SelfCriticalConfig":
         if self.baseline == "mean" and self.samples < 2:
             raise ValueError(
                 "`baseline: mean` compares a caption with the others drawn of its "
@@ -168,7 +168,7 @@ class TrainingConfig(Section):
         return math.ceil(photos / self.global_batch)
 
     @model_validator(mode="after")
-    def _rewards_need_references(self):
+    def _rewards_need_references(self) -> "TrainingConfig":
         if self.self_critical and self.expansion != "causal":
             raise ValueError(
                 "`self_critical` compares with whole captions: it needs `expansion: "
@@ -181,7 +181,7 @@ class TrainingConfig(Section):
         return self
 
     @model_validator(mode="after")
-    def _parts_have_no_one_size(self):
+    def _parts_have_no_one_size(self) -> "TrainingConfig":
         if self.jit_compile and self.accumulate > 1:
             raise ValueError(
                 f"`jit_compile` needs `accumulate: 1`, received {self.accumulate}: "

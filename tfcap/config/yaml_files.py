@@ -60,11 +60,11 @@ class BoundedLoader(yaml.SafeLoader):
         if tag not in NOT_JSON
     }
 
-    def __init__(self, stream):
+    def __init__(self, stream: str):
         super().__init__(stream)
         self._aliases = 0
 
-    def get_single_data(self):
+    def get_single_data(self) -> Any:
         try:
             return super().get_single_data()
         except RecursionError:
@@ -72,7 +72,7 @@ class BoundedLoader(yaml.SafeLoader):
         except (ValueError, ArithmeticError) as error:  # raised by int and float
             raise yaml.YAMLError(f"it holds no number: {error}") from None
 
-    def construct_yaml_int(self, node):
+    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
         if len(node.value) > DIGITS:
             mark = node.start_mark
             raise yaml.YAMLError(
@@ -81,7 +81,7 @@ class BoundedLoader(yaml.SafeLoader):
             )
         return super().construct_yaml_int(node)
 
-    def compose_node(self, parent, index):
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
             self._aliases += 1
             anchor = self.peek_event().anchor

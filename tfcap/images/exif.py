@@ -145,9 +145,7 @@ def read_exif(photo: tf.Tensor, file_format: SegmentFormat) -> tf.Tensor:
     start = [tf.constant(file_format.start), tf.constant(0)]
     offset, _ = tf.while_loop(must_continue, advance, start)
     has_exif = tf.cond(
-        is_inside(offset),
-        lambda: file_format.is_exif(read_head(offset)),
-        lambda: False,
+        is_inside(offset), lambda: file_format.is_exif(read_head(offset)), lambda: False
     )
     first = offset + file_format.exif_offset
     return tf.cond(

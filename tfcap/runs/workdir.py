@@ -63,7 +63,7 @@ CHANGEABLE = {
 class Progress(tf.Module):
     """The progress of training, kept in the checkpoint."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
         self.step_in_epoch = tf.Variable(0, dtype=tf.int64, trainable=False)

@@ -76,7 +76,7 @@ class MetricsLogger:
             return tf.summary.create_noop_writer()
         return tf.summary.create_file_writer(f"{self.folder}/{name}")
 
-    def __exit__(self, kind, *_) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.bar.stop()
         try:
             with self.writing():

@@ -12,6 +12,7 @@ Schedules and Adam are Keras'. These parts of Keras do not fit:
 
 import logging
 from collections.abc import Iterator
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -35,13 +36,13 @@ class WarmUp(LearningRateSchedule):
         self.after = after
         self.steps = steps
 
-    def __call__(self, step):
+    def __call__(self, step: tf.Tensor | int) -> tf.Tensor:
         step = tf.cast(step, tf.float32)
         rising = self.after(0) * (step + 1) / self.steps
         after = self.after(tf.maximum(step - self.steps, 0))
         return tf.where(step < self.steps, rising, after)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"after": self.after, "steps": self.steps}
 
 
@@ -92,7 +93,7 @@ class Adam(keras.optimizers.Adam):
     Clipping by the global norm needs the sum. Keras would sum the gradients again.
     """
 
-    def _all_reduce_sum_gradients(self, grads_and_vars):
+    def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> Any:
         return grads_and_vars
 
 
@@ -109,7 +110,9 @@ class AdamOfTwoRates(Adam):
         super().__init__(schedule)
         self.first, self.factor = first, factor
 
-    def update_step(self, gradient, variable, learning_rate):
+    def update_step(
+        self, gradient: tf.Tensor, variable: keras.Variable, learning_rate: tf.Tensor
+    ) -> None:
         if self._get_variable_index(variable) >= self.first:
             learning_rate = learning_rate * tf.cast(self.factor, learning_rate.dtype)
         super().update_step(gradient, variable, learning_rate)

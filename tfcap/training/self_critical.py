@@ -135,7 +135,7 @@ class SelfCritical:
             seeds: of the captions, int32 [photos * samples].
         """
 
-        def numbers(position):
+        def numbers(position: tf.Tensor) -> tf.Tensor:
             return uniform(fold_in(seeds, position))
 
         context, samples = model.encode(batch["features"]), self.config.samples
@@ -182,7 +182,7 @@ class SelfCritical:
 
 
 @tf.custom_gradient
-def with_gradient_of(surrogate: tf.Tensor, value: tf.Tensor):
+def with_gradient_of(surrogate: tf.Tensor, value: tf.Tensor) -> tuple:
     """Returns `value`, with the gradient of `surrogate`."""
     return value, lambda upstream: (upstream, None)
 

@@ -89,9 +89,7 @@ def write_gallery(
     return path
 
 
-def cards(
-    entries: Sequence[Entry],
-) -> Iterator[tuple[Entry, EmbeddedPhoto | None]]:
+def cards(entries: Sequence[Entry]) -> Iterator[tuple[Entry, EmbeddedPhoto | None]]:
     for entry in entries:
         try:
             photo = read_file(entry.photo_path or "", MAX_BYTES)

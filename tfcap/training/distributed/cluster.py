@@ -120,7 +120,4 @@ def slurm_config() -> dict:
             f"SlurmClusterResolver takes it to be on {expected}: node names must sort "
             "as Slurm lists them (node09, node10); set TF_CONFIG instead"
         )
-    return {
-        "cluster": {"worker": workers},
-        "task": {"type": "worker", "index": index},
-    }
+    return {"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}}
