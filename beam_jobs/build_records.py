@@ -93,7 +93,10 @@ def make_parser() -> argparse.ArgumentParser:
         help="YAML file, or a name that `tfcap recipes` lists",
     )
     parser.add_argument(
-        "--photos", required=True, help="directory of the photos, or a zip file of them"
+        "--photos",
+        required=True,
+        help="directory of the photos, a zip file of them, or the files that hold "
+        "photos and captions",
     )
     source_options.add_options(parser)
     parser.add_argument("--output", required=True, help="directory for the records")
@@ -142,7 +145,7 @@ def make_job(args: argparse.Namespace, check_inputs: bool = True) -> Job:
     """
     config = load_config(args.config, args.set)
     source = source_options.open_source(args, check_inputs)
-    if check_inputs:
+    if check_inputs and not source.holds_photos:
         check_photos(args.photos)
     with status_line("loading the encoder, up to half a minute"):
         encoder = load_encoder(config.encoder)

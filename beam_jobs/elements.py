@@ -55,9 +55,6 @@ class Named(NamedTuple):
     photo_id: str
 
 
-Item = Caption | SplitAssignment | Named | Reject  # what a source yields
-
-
 class SourceFile(NamedTuple):
     """A photo's file, or its place in a container: a zip, a tar or a Parquet file.
 
@@ -90,6 +87,9 @@ class SourceFile(NamedTuple):
     def name(self) -> str:
         """The path, and of a member its place, for messages."""
         return f"{self.path} at {self.place}" if self.extent else self.path
+
+
+Item = Caption | SplitAssignment | Named | SourceFile | Reject  # what a source yields
 
 
 class RecordLocation(NamedTuple):

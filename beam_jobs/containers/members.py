@@ -8,7 +8,7 @@ from apache_beam.io.filesystems import FileSystems
 
 from beam_jobs.elements import SourceFile
 from records.photo_header import PhotoProblem
-from records.storage.base import is_remote
+from records.storage.base import BLOCK, is_remote
 from records.storage.files import file_size, named_errors, open_file
 
 DAMAGED = "damaged_member"  # the reason of a reject
@@ -37,14 +37,14 @@ class Container(NamedTuple):
         with named_errors("read", path, "--photos"):
             return cls(path, file_size(path), modified(path))
 
-    def open(self) -> BinaryIO:
-        """Opens the file.
+    def open(self, buffering: int = BLOCK) -> BinaryIO:
+        """Opens the file; reads `buffering` bytes at a time.
 
         Raises:
             UserError: it cannot be opened.
         """
         with named_errors("read", self.path, "--photos"):
-            return open_file(self.path)
+            return open_file(self.path, BLOCK if is_remote(self.path) else buffering)
 
     def member(
         self, name: str, size: int, place: int, extent: int = 0, column: str = ""

@@ -6,6 +6,7 @@ the source gives it (`records.storage.photo_ids.photo_id`). A name without a fol
 means the file of that name, in any folder of the photo directory.
 """
 
+import argparse
 import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -59,6 +60,8 @@ class Source(ABC):
         several: `--captions` may occur more than once.
         takes_splits: `--splits` names lists; else the captions' file has the splits.
         suffix: of photo file names, where a list may leave it out.
+        holds_photos: it yields the photos' places too, and no directory is listed.
+        roles: that `--field` may give names for.
         captions: the values of `--captions`, in order.
         lists: split -> path of its list of photos; empty if the splits are in the
             captions' file or depend on the photos' ids.
@@ -69,6 +72,8 @@ class Source(ABC):
     several: ClassVar[bool] = False
     takes_splits: ClassVar[bool] = False
     suffix: ClassVar[str] = ""
+    holds_photos: ClassVar[bool] = False
+    roles: ClassVar[Sequence[str]] = ()
 
     captions: tuple[str, ...]
     lists: Mapping[str, str] = field(default_factory=dict)
@@ -95,6 +100,34 @@ class Source(ABC):
             raise cls.usage_error("it takes no --splits")
         if splits and drawn:
             raise cls.usage_error("received both --splits and --split_fractions")
+
+    @classmethod
+    def check_fields(cls, fields: Sequence[tuple[str, str]]) -> None:
+        """Checks what `--field` names.
+
+        Args:
+            fields: (role, name) of each.
+
+        Raises:
+            UserError: the source has no such role.
+        """
+        for role, _ in fields:
+            if role not in cls.roles:
+                takes = f"takes --field {' or '.join(cls.roles)}" if cls.roles else ""
+                raise cls.usage_error(f"it {takes or 'takes no --field'}")
+
+    @classmethod
+    def from_options(
+        cls, args: argparse.Namespace, check_inputs: bool = True
+    ) -> "Source":
+        """Returns the source of a command line; raises as `open`.
+
+        Args:
+            args: the options.
+            check_inputs: check its files for mistakes; without, no file is read.
+        """
+        create = cls.open if check_inputs else cls.named
+        return create(args.captions, args.splits)
 
     @classmethod
     def usage_error(cls, problem: str) -> UserError:

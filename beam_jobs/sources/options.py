@@ -34,12 +34,31 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="directory of the split lists, e.g. Flickr_8k.trainImages.txt",
     )
     parser.add_argument(
+        "--field",
+        action="append",
+        default=[],
+        type=field,
+        metavar="ROLE=NAME",
+        help="name of a field of the samples, e.g. caption=description, repeated for "
+        "several captions; roles: caption, split",
+    )
+    parser.add_argument(
         "--split_fractions",
         type=fractions,
         metavar="TRAIN,DEV,TEST",
         help="split photos by a hash of their ids instead, e.g. 0.9,0.05,0.05: a photo "
         "stays in its split when others are added",
     )
+
+
+def field(text: str) -> tuple[str, str]:
+    """Reads `caption=description`."""
+    role, _, name = text.partition("=")
+    if not role or not name:
+        raise argparse.ArgumentTypeError(
+            f"expected ROLE=NAME, e.g. caption=description; received {text}"
+        )
+    return role, name
 
 
 def fractions(text: str) -> tuple[float, float, float]:
@@ -61,16 +80,16 @@ def check_options(parser: argparse.ArgumentParser, args: argparse.Namespace) -> 
     """Exits with 2 where the options do not suit the source."""
     try:
         drawn = args.split_fractions is not None
-        find_source(args.source).check_options(args.captions, args.splits, drawn)
+        source = find_source(args.source)
+        source.check_options(args.captions, args.splits, drawn)
+        source.check_fields(args.field)
     except UserError as error:
         parser.error(str(error))
 
 
 def open_source(args: argparse.Namespace, check_inputs: bool = True) -> Source:
     """Returns the source that the options name; checks its files for mistakes first."""
-    source = find_source(args.source)
-    create = source.open if check_inputs else source.named
-    return create(args.captions, args.splits)
+    return find_source(args.source).from_options(args, check_inputs)
 
 
 def places(args: argparse.Namespace) -> dict[str, list[str]]:

@@ -66,9 +66,10 @@ class ReadFacts(beam.PTransform):
             )
         )
         # (partition, Block)
+        directories = [] if job.source.holds_photos else [job.photos]
         files = (
             pipeline
-            | "photo directory" >> beam.Create([job.photos])
+            | "photo directory" >> beam.Create(directories)
             | "list photos" >> beam.ParDo(WriteFacts(job.output, file_facts))
         )
         # (partition, Block)

@@ -17,7 +17,14 @@ from typing import Any, get_args
 import apache_beam as beam
 
 from beam_jobs.build_job import Job
-from beam_jobs.elements import REJECTED, Caption, Item, Named, SplitAssignment
+from beam_jobs.elements import (
+    REJECTED,
+    Caption,
+    Item,
+    Named,
+    SourceFile,
+    SplitAssignment,
+)
 from beam_jobs.io.beam_storage import FileDoFn
 from beam_jobs.io.photo_files import list_photos
 from beam_jobs.transforms.spill import Block, BlockFile, pack_captions
@@ -163,6 +170,8 @@ def add_facts(
     refuse_unknown(by_type)
     for photo_id, split in by_type[SplitAssignment]:
         file.add(photo_id, SPLITS, split)
+    for photo in by_type[SourceFile]:
+        file.add(photo.photo_id, FILES, tuple(photo))
     captions, rejects = split_captions(by_type[Caption], tokenizer, counts)
     for (photo_id,) in by_type[Named]:
         captions.setdefault(photo_id, [])

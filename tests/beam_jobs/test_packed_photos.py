@@ -1,19 +1,35 @@
 """Records of photos in containers: those of a folder, photo by photo."""
 
+import argparse
+import io
+import json
+import tarfile
 import zipfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from small_data import SmallData, build, contents, corrupt_jpeg, counting, moved
+from small_data import (
+    SmallData,
+    build,
+    caption_lines,
+    contents,
+    corrupt_jpeg,
+    counting,
+    moved,
+)
 
 from beam_jobs.build_job import Job
+from beam_jobs.sources import options
 from records.errors import UserError
 from records.format.manifest import load_manifest
 from records.format.record_set import RecordSet
 from records.format.rejects import count_rejects
 from records.verification import verifier
+
+CONTAINERS = {"train-0": "abcd", "train-1": "ef", "dev-0": "gh", "test-0": "ij"}
+KINDS = ["zip", "tar"]
 
 
 def records(job: Job) -> dict[str, dict[str, tuple]]:
@@ -36,6 +52,42 @@ def write_zip(path: Path, files: Mapping[str, bytes]) -> str:
     return str(path)
 
 
+def packed_job(data: SmallData, folder: Path, kind: str, **sections) -> Job:
+    """A job with photos in a zip, or photos and captions in tars."""
+    make = {"zip": zip_job, "tar": tar_job}[kind]
+    return make(data, folder, **sections)
+
+
+def tar_job(data: SmallData, folder: Path, **sections) -> Job:
+    """Two tars of the training photos, and one of each other split."""
+    for name, letters in CONTAINERS.items():
+        with tarfile.open(folder / f"{name}.tar", "w") as tar:
+            for letter in letters:
+                tar.add(data.photos / f"{letter}.jpg", f"{letter}.jpg")
+                content = json.dumps({"captions": captions_of(letter)}).encode()
+                member = tarfile.TarInfo(f"{letter}.json")
+                member.size = len(content)
+                tar.addfile(member, io.BytesIO(content))
+    return source_job(data, folder, "webdataset", "*.tar", **sections)
+
+
+def captions_of(letter: str) -> list[str]:
+    return [line.partition("\t")[2] for line in caption_lines(f"{letter}.jpg")]
+
+
+def source_job(
+    data: SmallData, folder: Path, source: str, pattern: str, *flags: str, **sections
+) -> Job:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--photos")
+    options.add_options(parser)
+    photos = f"{folder}/{pattern}"
+    args = parser.parse_args([f"--source={source}", f"--photos={photos}", *flags])
+    opened = options.open_source(args)
+    job = data.job(folder / "packed", **sections)
+    return replace(job, photos=photos, source=opened)
+
+
 def zip_job(data: SmallData, folder: Path, **sections) -> Job:
     path = write_zip(folder / "photos.zip", contents(data.photos))
     return replace(data.job(folder / "packed", **sections), photos=path)
@@ -48,8 +100,9 @@ def from_folder(data, tmp_path) -> Job:
     return job
 
 
-def test_a_zip_gives_the_records_of_a_folder(data, tmp_path, from_folder):
-    job = zip_job(data, tmp_path)
+@pytest.mark.parametrize("kind", KINDS)
+def test_containers_give_the_records_of_a_folder(data, tmp_path, from_folder, kind):
+    job = packed_job(data, tmp_path, kind)
     build(job)
     assert records(job) == records(from_folder)
     expected = load_manifest(from_folder.output)
@@ -73,8 +126,9 @@ def test_photos_stand_in_the_order_of_the_container(data, tmp_path):
     assert len(load_manifest(job.output).shards["train"]) == 2
 
 
-def test_verification_knows_the_order(data, tmp_path):
-    job = zip_job(data, tmp_path)
+@pytest.mark.parametrize("kind", KINDS)
+def test_verification_knows_the_order(data, tmp_path, kind):
+    job = packed_job(data, tmp_path, kind)
     build(job)
     assert list(verifier.verify(job.output).problems) == []
 
@@ -116,10 +170,11 @@ def test_what_cannot_be_used_is_rejected_by_name(data, tmp_path):
     assert list(records(job)["train"]) == ["d.jpg", "f.jpg"]
 
 
+@pytest.mark.parametrize("kind", KINDS)
 def test_an_interrupted_build_resumes_at_its_first_unfinished_shard(
-    data, tmp_path, from_folder
+    data, tmp_path, from_folder, kind
 ):
-    job = zip_job(data, tmp_path)
+    job = packed_job(data, tmp_path, kind)
     with pytest.raises(RuntimeError, match="switched off"):
         build(job, encoder_for=counting(breaks_after=2))
     encoder = counting()
@@ -131,8 +186,11 @@ def test_an_interrupted_build_resumes_at_its_first_unfinished_shard(
     assert records(job) == records(from_folder)
 
 
-def test_features_are_taken_over_from_records_of_a_folder(data, tmp_path, from_folder):
-    job = replace(zip_job(data, tmp_path), reuse=from_folder.output)
+@pytest.mark.parametrize("kind", KINDS)
+def test_features_are_taken_over_from_records_of_a_folder(
+    data, tmp_path, from_folder, kind
+):
+    job = replace(packed_job(data, tmp_path, kind), reuse=from_folder.output)
     encoder = counting()
     build(job, encoder_for=encoder)
     assert encoder.photos == 0
@@ -147,9 +205,37 @@ def test_a_zip_that_disappears_stops_the_build(data, tmp_path):
 
 
 @pytest.mark.slow
-def test_processes_give_the_same_bytes(data, tmp_path, workers_find_tests):
-    job = zip_job(data, tmp_path)
+@pytest.mark.parametrize("kind", KINDS)
+def test_processes_give_the_same_bytes(data, tmp_path, workers_find_tests, kind):
+    job = packed_job(data, tmp_path, kind)
     build(job)
     other = moved(job, tmp_path / "processes")
     build(other, "--direct_running_mode=multi_processing", "--direct_num_workers=2")
     assert contents(other.output) == contents(job.output)
+
+
+def test_a_broken_member_and_a_cut_tar_cost_themselves(data, tmp_path):
+    job = tar_job(data, tmp_path)
+    path = tmp_path / "train-0.tar"
+    content = bytearray(path.read_bytes())
+    content[content.index(b"\xff\xd8\xff")] = 0
+    path.write_bytes(content[: content.rindex(b"\xff\xd8\xff") + 99])
+    build(job)
+    photos, _ = count_rejects(job.output)
+    assert photos == {"not_an_image": 1, "damaged_archive": 1}
+    assert set(records(job)["train"]) == {"b.jpg", "c.jpg", "e.jpg", "f.jpg"}
+    statistics = load_manifest(job.output).statistics
+    assert (statistics.photos_in, statistics.photos_written) == (10, 8)
+    rejects = (tmp_path / "packed" / "rejects.jsonl").read_text()
+    assert f"{path}:d" in rejects and '"a.jpg"' in rejects
+
+
+def test_two_members_of_one_name_are_rejected(data, tmp_path):
+    job = tar_job(data, tmp_path)
+    (tmp_path / "train-1.tar").write_bytes((tmp_path / "train-0.tar").read_bytes())
+    with pytest.raises(UserError, match="two_files 4 photos and 40 captions, e"):
+        build(job)
+    rejects = (tmp_path / "packed" / "rejects.jsonl").read_text()
+    assert "train-0.tar at 1536 or" in rejects and "train-1.tar at 1536" in rejects
+    photos, _ = count_rejects(job.output)
+    assert photos == {"two_files": 4}
