@@ -205,13 +205,9 @@ def test_shuffled_inputs_give_the_same_bytes(plain, tmp_path):
     assert contents(tmp_path / "out") == contents(output)
 
 
-@pytest.mark.parametrize(
-    "mode",
-    ["multi_threading", pytest.param("multi_processing", marks=pytest.mark.slow)],
-)
-def test_workers_give_the_same_bytes(plain, tmp_path, mode, workers_find_tests):
+def test_workers_give_the_same_bytes(plain, tmp_path):
     data, output = plain
-    flags = [f"--direct_running_mode={mode}", "--direct_num_workers=2"]
+    flags = ["--direct_running_mode=multi_threading", "--direct_num_workers=2"]
     build(data.job(tmp_path / "out"), *flags)
     assert contents(tmp_path / "out") == contents(output)
 

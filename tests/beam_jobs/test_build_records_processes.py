@@ -8,13 +8,13 @@ import time
 from pathlib import Path
 
 import pytest
-from small_data import contents
 
 from beam_jobs.io.output_directory import REPORTS
 from records.format.record_set import RecordSet
 from tfcap.datasets.synthetic import write_data_set
 
 pytestmark = pytest.mark.slow
+PATIENCE = 900  # seconds, for a busy machine
 COUNTS = {"train": 200, "dev": 20, "test": 20}
 # One photo a batch and a shard of four: time enough to break off in the middle.
 CONFIG = """
@@ -43,7 +43,7 @@ def start(command: list[str], output: Path) -> subprocess.Popen:
     process = subprocess.Popen(
         [*command, f"--output={output}"], stderr=subprocess.PIPE, text=True
     )
-    until = time.monotonic() + 120
+    until = time.monotonic() + PATIENCE
     while not list((output / REPORTS).glob("*.json")):
         assert process.poll() is None, process.stderr.read()
         assert time.monotonic() < until
@@ -65,35 +65,23 @@ def test_a_killed_build_is_finished_by_the_next(command, tmp_path):
     assert not (tmp_path / "killed" / "dataset.json").exists()
     assert (tmp_path / "killed" / REPORTS / "lock").exists()
     second = run(command, tmp_path / "killed")
+    assert second.returncode == 0, second.stderr
     assert " photos taken over from an interrupted build" in second.stdout
     assert f"process {killed.pid} on " in second.stderr and "is gone" in second.stderr
-    assert run(command, tmp_path / "whole").returncode == 0
-    assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
     assert RecordSet.open(str(tmp_path / "killed")).manifest.photos("train") == 200
 
 
-def test_an_interrupted_build_ends_without_a_stack_trace(command, tmp_path):
-    process = start(command, tmp_path / "out")
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 130, said
-    assert "interrupted" in said and "Traceback" not in said
-    names = os.listdir(tmp_path / "out")
-    assert "dataset.json" not in names
-    assert not (tmp_path / "out" / REPORTS / "lock").exists()
-
-
-def test_a_second_job_on_the_same_output_is_refused(command, tmp_path):
+def test_a_second_job_is_refused_and_ctrl_c_ends_the_first(command, tmp_path):
     first = start(command, tmp_path / "out")
     first.send_signal(signal.SIGSTOP)
     second = run([*command, "--overwrite"], tmp_path / "out")
     first.send_signal(signal.SIGCONT)
-    first.communicate(timeout=120)
-    assert first.returncode == 0
+    first.send_signal(signal.SIGINT)
+    _, said = first.communicate(timeout=PATIENCE)
+    assert first.returncode == 130, said
+    assert "interrupted" in said and "Traceback" not in said
+    assert "dataset.json" not in os.listdir(tmp_path / "out")
+    assert not (tmp_path / "out" / REPORTS / "lock").exists()
     assert second.returncode == 1
     assert f"another job is writing to {tmp_path / 'out'}" in second.stderr
     assert f"process {first.pid} on " in second.stderr
-    assert (
-        RecordSet.open(str(tmp_path / "out")).manifest.photos("train")
-        == COUNTS["train"]
-    )

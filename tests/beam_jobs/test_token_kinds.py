@@ -163,8 +163,9 @@ print(json.dumps([text.decode() for text in found["caption"].numpy()]))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", SMALLER)
-@pytest.mark.parametrize("expansion", ["prefix", "causal"])
+@pytest.mark.parametrize(
+    ("kind", "expansion"), [("wordpiece", "prefix"), ("char", "causal")]
+)
 def test_from_photos_to_captions(kind, expansion, tmp_path, capsys):
     write_data_set(tmp_path / "data", {"train": 24, "dev": 8, "test": 8}, 64, 0)
     (tmp_path / "small.yaml").write_text(CONFIG)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
-from small_data import build
+from small_data import build, contents
 
 from beam_jobs.monitoring import progress
 from beam_jobs.monitoring.progress import CHANNEL, JobProgress
@@ -211,10 +211,12 @@ def test_a_build_in_this_process(open_terminal, data, tmp_path):
 
 @pytest.mark.slow
 def test_a_build_in_other_processes(open_terminal, data, tmp_path, workers_find_tests):
-    terminal = open_terminal()
     data.add_photo("b.jpg", b"no photo")
     data.add("gone.jpg", None)
+    build(data.job(tmp_path / "alone"))
+    terminal = open_terminal()
     flags = ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
     build(data.job(tmp_path / "out"), *flags)
+    assert contents(tmp_path / "out") == contents(tmp_path / "alone")
     assert " 10/10, " in terminal.lines[-1]
     assert terminal.lines[-1].endswith(", 2 rejected")

@@ -7,6 +7,8 @@ import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from beam_jobs.runners.job_server import watch_job_server
+from beam_jobs.runners.options import parse_beam_options
+from records.errors import UserError
 
 
 @pytest.fixture
@@ -24,3 +26,10 @@ def test_a_job_that_cannot_be_cancelled_is_named(closed_address, caplog):
         raise KeyboardInterrupt
     (message,) = caplog.messages
     assert message.startswith(f"captions may still run at http://{closed_address}; ")
+
+
+def test_a_program_that_is_not_there_is_named():
+    options = parse_beam_options(["--runner=prism", "--prism_location=gone"])
+    message = "^--prism_location: no file gone; make one with `go install "
+    with pytest.raises(UserError, match=message), watch_job_server(options):
+        raise AssertionError

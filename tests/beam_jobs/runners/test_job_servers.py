@@ -79,12 +79,6 @@ def assert_same(command, local, output: Path, *flags: str) -> None:
     assert contents(output) == local
 
 
-def test_flink_in_one_process_with_two_slots(command, local, tmp_path):
-    jar = job_server("flink")
-    flags = ["--runner=FlinkRunner", f"--flink_job_server_jar={jar}", "--parallelism=2"]
-    assert_same(command, local, tmp_path / "out", *flags)
-
-
 @pytest.fixture
 def cluster(tmp_path):
     """The address of a job manager with two task managers."""
@@ -120,7 +114,7 @@ def test_a_flink_cluster_of_two_task_managers(command, local, cluster, tmp_path)
     assert all(re.search(r"switched from \w+ to FINISHED", log) for log in logs)
 
 
-def test_a_job_that_fails_on_flink_says_why(command, tmp_path):
+def test_a_job_that_fails_on_flink_in_one_process_says_why(command, tmp_path):
     jar = job_server("flink")
     flags = ["--runner=FlinkRunner", f"--flink_job_server_jar={jar}"]
     others = [flag for flag in command if not flag.startswith("--photos")]
@@ -166,9 +160,3 @@ def test_a_job_that_fails_on_prism_says_why(command, prism, tmp_path):
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "out" / "dataset.json").exists()
-
-
-def test_a_program_that_is_not_there_is_named(command, tmp_path):
-    done = run(command, tmp_path / "out", "--runner=prism", "--prism_location=gone")
-    assert done.returncode == 1
-    assert "error: --prism_location: no file gone; make one with `go in" in done.stderr

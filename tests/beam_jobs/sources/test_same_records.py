@@ -257,12 +257,3 @@ def test_photos_are_split_by_their_ids_whatever_the_form(tmp_path):
         assert held.sources["split_fractions"] == "0.6,0.2,0.2"
         assert held.statistics.photos_written == 5
     assert found[0] == found[1]
-
-
-@pytest.mark.slow
-def test_processes_give_the_same_bytes(expected, tmp_path, workers_find_tests):
-    job = make_job(tmp_path, "coco", coco)
-    build(job, "--direct_running_mode=multi_processing", "--direct_num_workers=2")
-    assert contents(job.output, "dataset.json") == contents(
-        expected.output, "dataset.json"
-    )

@@ -1,4 +1,4 @@
-"""Every model trains in every precision, by either objective."""
+"""Every model trains in both low precisions, by one objective each."""
 
 import numpy as np
 import pytest
@@ -18,17 +18,15 @@ MODELS = {
     "attention": {"name": "attention", **CELLS, **ATTENTION},
     "transformer": {"name": "transformer", **CELLS, "feed_forward_units": 8},
 }
-PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
-QUICK = {
-    ("attention", "mixed_bfloat16", False),
-    ("merge", "mixed_float16", True),
-    ("transformer", "mixed_float16", True),
-}
 CASES = [
-    pytest.param(*case, marks=() if case in QUICK else SLOW)
-    for name in MODELS
-    for precision in PRECISIONS
-    for case in [(name, precision, False), (name, precision, True)]
+    ("merge", "mixed_float16", True),
+    pytest.param("merge", "mixed_bfloat16", False, marks=SLOW),
+    pytest.param("init", "mixed_float16", False, marks=SLOW),
+    pytest.param("init", "mixed_bfloat16", True, marks=SLOW),
+    pytest.param("attention", "mixed_float16", True, marks=SLOW),
+    ("attention", "mixed_bfloat16", False),
+    ("transformer", "mixed_float16", True),
+    pytest.param("transformer", "mixed_bfloat16", False, marks=SLOW),
 ]
 
 

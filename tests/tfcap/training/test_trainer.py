@@ -83,7 +83,6 @@ SLOW = pytest.mark.slow
         ("causal", 1, 3),
         ("prefix", 1, 4),
         pytest.param("causal", 2, 4, marks=SLOW),
-        pytest.param("prefix", 2, 2, marks=SLOW),
     ],
 )
 def test_a_resumed_run_ends_as_an_uninterrupted_one(
@@ -149,9 +148,7 @@ def test_the_same_command_again_after_the_end_changes_nothing(make_records, tmp_
     ("expansion", "replicas"),
     [
         ("causal", 2),
-        pytest.param("prefix", 2, marks=SLOW),
         pytest.param("prefix", 4, marks=SLOW),
-        pytest.param("causal", 4, marks=SLOW),
     ],
 )
 def test_replicas_train_as_one(
