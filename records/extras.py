@@ -12,6 +12,7 @@ EXTRAS = {
     "boto3": "aws",
     "google": "gcp",
     "prometheus_client": "serve",
+    "pyarrow": "beam",
     "pycocoevalcap": "evaluate",
     "python_multipart": "serve",
     "starlette": "serve",

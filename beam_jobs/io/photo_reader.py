@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 
 from beam_jobs.containers.members import MemberReader
+from beam_jobs.containers.parquet_files import ParquetReader
 from beam_jobs.containers.tar_files import TarReader
 from beam_jobs.containers.zip_files import ZipReader
 from beam_jobs.elements import Photo, SourceFile
@@ -13,7 +14,11 @@ from records.photo_header import MAX_BYTES, PhotoProblem, check_header
 from records.storage.files import named_errors
 
 ReadPhoto = tuple[Photo, bytes, str]  # photo, its bytes, their format
-READERS: Mapping[str, type[MemberReader]] = {".tar": TarReader, ".zip": ZipReader}
+READERS: Mapping[str, type[MemberReader]] = {
+    ".parquet": ParquetReader,
+    ".tar": TarReader,
+    ".zip": ZipReader,
+}
 
 
 class PhotoReader:

@@ -60,7 +60,6 @@ class Source(ABC):
         several: `--captions` may occur more than once.
         takes_splits: `--splits` names lists; else the captions' file has the splits.
         suffix: of photo file names, where a list may leave it out.
-        holds_photos: it yields the photos' places too, and no directory is listed.
         roles: that `--field` may give names for.
         captions: the values of `--captions`, in order.
         lists: split -> path of its list of photos; empty if the splits are in the
@@ -72,11 +71,15 @@ class Source(ABC):
     several: ClassVar[bool] = False
     takes_splits: ClassVar[bool] = False
     suffix: ClassVar[str] = ""
-    holds_photos: ClassVar[bool] = False
     roles: ClassVar[Sequence[str]] = ()
 
     captions: tuple[str, ...]
     lists: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def holds_photos(self) -> bool:
+        """True if it yields the photos' places too, so that no directory is listed."""
+        return False
 
     @classmethod
     def check_options(

@@ -40,7 +40,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=field,
         metavar="ROLE=NAME",
         help="name of a field of the samples, e.g. caption=description, repeated for "
-        "several captions; roles: caption, split",
+        "several captions; roles: photo, caption, name, split",
     )
     parser.add_argument(
         "--split_fractions",

@@ -17,12 +17,14 @@ from typing import Any, ClassVar
 
 from beam_jobs.containers.members import Container
 from beam_jobs.containers.patterns import expand, expand_braces
-from beam_jobs.elements import Caption, Item, SplitAssignment
+from beam_jobs.elements import Caption, Item, Named, SplitAssignment
 from beam_jobs.sources.base import CAPTIONS, Part, Source
-from beam_jobs.sources.json_source import photo_items, text
+from beam_jobs.sources.item_error import ItemError
+from beam_jobs.sources.json_source import text
 from records.errors import UserError
 from records.format.rejects import Reject
-from records.storage.photo_ids import SPLIT_NAMES
+from records.storage.files import as_utf8
+from records.storage.photo_ids import SPLIT_NAMES, split_name
 
 CAPTION_KEYS = ("captions", "caption", "text")
 FIRST = 10  # items that are read before the job starts
@@ -40,12 +42,15 @@ class PackedSource(Source):
         drawn: `--split_fractions` decides how photos are split.
     """
 
-    holds_photos: ClassVar[bool] = True
     roles: ClassVar[Sequence[str]] = ()
 
     containers: tuple[str, ...] = ()
     fields: Mapping[str, Sequence[str]] = field(default_factory=dict)
     drawn: bool = False
+
+    @property
+    def holds_photos(self) -> bool:
+        return True
 
     @classmethod
     def check_options(
@@ -81,7 +86,8 @@ class PackedSource(Source):
 
     @classmethod
     def names(cls, args: argparse.Namespace, check_inputs: bool) -> list[str]:
-        return (expand if check_inputs else list_names)(args.photos)
+        """Returns the paths of the containers; with False, lists no files."""
+        return expand(args.photos) if check_inputs else list(expand_braces(args.photos))
 
     def check_first(self) -> None:
         path = self.containers[0]
@@ -134,7 +140,12 @@ class PackedSource(Source):
         """
 
     def entry_items(
-        self, where: str, photo: str, entry: Mapping[str, Any], split: str | None
+        self,
+        where: str,
+        photo: str,
+        entry: Mapping[str, Any],
+        split: str | None,
+        captions: Sequence[str],
     ) -> Iterator[Item]:
         """Yields captions and split of a sample.
 
@@ -143,19 +154,32 @@ class PackedSource(Source):
             photo: its id.
             entry: the sample's fields.
             split: of the container.
+            captions: names of the fields that hold captions.
         """
-        fields: dict[str, Any] = {}
         if not (split or self.drawn):
             (key,) = self.fields.get("split", ("split",))
-            fields["split"] = entry.get(key)
-        names = self.fields.get("caption") or first_of(CAPTION_KEYS, entry)
-        if present := [entry[name] for name in names if entry.get(name) is not None]:
-            fields[names[0]] = flat(present)
-        yield from photo_items(where, fields, lambda _: photo, names, caption, split)
+            split = entry.get(key)
+        if split is not None:
+            yield SplitAssignment(photo, split_name(as_utf8(str(split))))
+        values = [entry[name] for name in captions if entry.get(name) is not None]
+        items = list(caption_items(where, photo, flat(values)))
+        if not values:
+            detail = f"expected a field {' or '.join(map(repr, captions))}"
+            items = [Reject("caption", where, "missing_field", detail, 1)]
+        yield from items
+        if split is None and all(isinstance(item, Reject) for item in items):
+            yield Named(photo)
 
 
-def list_names(pattern: str) -> list[str]:
-    return list(expand_braces(pattern))
+def caption_items(
+    where: str, photo: str, values: Sequence[Any]
+) -> Iterator[Caption | Reject]:
+    for number, value in enumerate(values):
+        place = f"{where}[{number}]"
+        try:
+            yield Caption(photo, number, place, text(value, "caption"))
+        except ItemError as bad:
+            yield bad.reject("caption", place, 1)
 
 
 def group_fields(fields: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
@@ -193,7 +217,3 @@ def flat(values: Sequence[Any]) -> list[Any]:
 
 def describe(reject: Reject) -> str:
     return f"{reject.where}, {reject.reason}: {reject.detail}"
-
-
-def caption(value: Any) -> str:
-    return text(value, "caption")

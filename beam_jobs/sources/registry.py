@@ -21,13 +21,14 @@ from beam_jobs.sources.flickr8k import Flickr8k
 from beam_jobs.sources.flickr30k import Flickr30k
 from beam_jobs.sources.jsonl import Jsonl
 from beam_jobs.sources.karpathy import Karpathy
+from beam_jobs.sources.parquet import Parquet
 from beam_jobs.sources.webdataset import WebDataset
 from records.errors import UserError
 
 GROUP = "tfcap.sources"
 SOURCES: dict[str, type[Source]] = {
     source.name: source
-    for source in (Flickr8k, Flickr30k, Coco, Karpathy, Jsonl, WebDataset)
+    for source in (Flickr8k, Flickr30k, Coco, Karpathy, Jsonl, Parquet, WebDataset)
 }
 SourceT = TypeVar("SourceT", bound=type[Source])
 

@@ -20,7 +20,7 @@ from beam_jobs.containers.tar_files import BUFFER, TarDamage, TarMember, list_ta
 from beam_jobs.elements import Item, Named, SplitAssignment
 from beam_jobs.sources.item_error import ItemError
 from beam_jobs.sources.lines import LONGEST, PHOTO_SUFFIXES
-from beam_jobs.sources.packed_source import PackedSource
+from beam_jobs.sources.packed_source import CAPTION_KEYS, PackedSource, first_of
 from records.format.rejects import Reject
 from records.storage.files import named_errors
 from records.storage.photo_ids import base_name, photo_id
@@ -81,7 +81,8 @@ class WebDataset(PackedSource):
             yield bad.reject("caption", where, 1)
             yield SplitAssignment(photo, split) if split else Named(photo)
         else:
-            yield from self.entry_items(where, photo, entry, split)
+            keys = self.fields.get("caption") or first_of(CAPTION_KEYS, entry)
+            yield from self.entry_items(where, photo, entry, split, keys)
 
     def entry(self, texts: Mapping[str, bytes], split: str | None) -> dict[str, Any]:
         """Returns the fields of a sample; those of JSON only where they are used.

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from small_data import (
     SmallData,
@@ -29,7 +31,7 @@ from records.format.rejects import count_rejects
 from records.verification import verifier
 
 CONTAINERS = {"train-0": "abcd", "train-1": "ef", "dev-0": "gh", "test-0": "ij"}
-KINDS = ["zip", "tar"]
+KINDS = ["zip", "tar", "parquet"]
 
 
 def records(job: Job) -> dict[str, dict[str, tuple]]:
@@ -53,8 +55,8 @@ def write_zip(path: Path, files: Mapping[str, bytes]) -> str:
 
 
 def packed_job(data: SmallData, folder: Path, kind: str, **sections) -> Job:
-    """A job with photos in a zip, or photos and captions in tars."""
-    make = {"zip": zip_job, "tar": tar_job}[kind]
+    """A job with photos in a zip, or photos and captions in tars or Parquet files."""
+    make = {"zip": zip_job, "tar": tar_job, "parquet": parquet_job}[kind]
     return make(data, folder, **sections)
 
 
@@ -69,6 +71,18 @@ def tar_job(data: SmallData, folder: Path, **sections) -> Job:
                 member.size = len(content)
                 tar.addfile(member, io.BytesIO(content))
     return source_job(data, folder, "webdataset", "*.tar", **sections)
+
+
+def parquet_job(data: SmallData, folder: Path, **sections) -> Job:
+    """Files as Hugging Face writes them, with two photos in a row group."""
+    for name, letters in CONTAINERS.items():
+        images = [
+            {"bytes": (data.photos / f"{c}.jpg").read_bytes(), "path": f"{c}.jpg"}
+            for c in letters
+        ]
+        table = pa.table({"image": images, "caption": [*map(captions_of, letters)]})
+        pq.write_table(table, folder / f"{name}.parquet", row_group_size=2)
+    return source_job(data, folder, "parquet", "*.parquet", **sections)
 
 
 def captions_of(letter: str) -> list[str]:

@@ -57,7 +57,7 @@ def test_a_sample_gives_its_photo_caption_and_split(tmp_path):
     assert (file.photo_id, file.path, file.size, file.place) == ("0.jpg", path, 5, 512)
     assert others == [
         SplitAssignment("0.jpg", "train"),
-        Caption("0.jpg", 0, f"{path}:0.captions[0]", "A dog ."),
+        Caption("0.jpg", 0, f"{path}:0[0]", "A dog ."),
     ]
 
 
