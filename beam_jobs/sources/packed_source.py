@@ -35,18 +35,21 @@ class PackedSource(Source):
     """One form of containers.
 
     Attributes:
-        suffix: of the containers' names.
+        endings: of the containers' names.
         roles: that `--field` may give names for.
         containers: paths, in order.
         fields: role -> names that `--field` gave.
         drawn: `--split_fractions` decides how photos are split.
+        photos: the value of `--photos`.
     """
 
+    endings: ClassVar[tuple[str, ...]]
     roles: ClassVar[Sequence[str]] = ()
 
     containers: tuple[str, ...] = ()
     fields: Mapping[str, Sequence[str]] = field(default_factory=dict)
     drawn: bool = False
+    photos: str = ""
 
     @property
     def holds_photos(self) -> bool:
@@ -72,14 +75,14 @@ class PackedSource(Source):
         """
         names = cls.names(args, check_inputs)
         for name in names:
-            if not name.lower().endswith(cls.suffix):
+            if not name.lower().endswith(cls.endings):
                 raise UserError(
-                    f"--source {cls.name} reads files that end in {cls.suffix}; "
-                    f"received {name}"
+                    f"--source {cls.name} reads files that end in "
+                    f"{' or '.join(cls.endings)}; received {name}"
                 )
         drawn = args.split_fractions is not None
         fields = group_fields(args.field)
-        source = cls(tuple(args.captions), {}, tuple(names), fields, drawn)
+        source = cls(tuple(args.captions), {}, tuple(names), fields, drawn, args.photos)
         if check_inputs:
             source.check_first()
         return source
@@ -103,8 +106,8 @@ class PackedSource(Source):
         if not split and not self.drawn:
             raise UserError(
                 f"--source {self.name}: neither the name of {path} nor what is in it "
-                "names a split; name the file train-..., dev-... or test-..., or add "
-                "--split_fractions 0.9,0.05,0.05"
+                f"names a split, train, dev or test. It needs {self.needs}, e.g. "
+                "0.9,0.05,0.05"
             )
 
     @classmethod

@@ -77,7 +77,7 @@ class Parquet(PackedSource):
         "column split, or --split_fractions; or --photos DIR and --captions "
         "'data/*.parquet', for files with paths of photos"
     )
-    suffix = ".parquet"
+    endings = (".parquet",)
     several = True
     roles: ClassVar = ("photo", "caption", "name", "split")
 

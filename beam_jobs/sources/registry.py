@@ -19,6 +19,7 @@ from beam_jobs.sources.base import Source
 from beam_jobs.sources.coco import Coco
 from beam_jobs.sources.flickr8k import Flickr8k
 from beam_jobs.sources.flickr30k import Flickr30k
+from beam_jobs.sources.imagefolder import ImageFolder
 from beam_jobs.sources.jsonl import Jsonl
 from beam_jobs.sources.karpathy import Karpathy
 from beam_jobs.sources.parquet import Parquet
@@ -28,7 +29,10 @@ from records.errors import UserError
 GROUP = "tfcap.sources"
 SOURCES: dict[str, type[Source]] = {
     source.name: source
-    for source in (Flickr8k, Flickr30k, Coco, Karpathy, Jsonl, Parquet, WebDataset)
+    for source in (
+        *(Flickr8k, Flickr30k, Coco, Karpathy, Jsonl),
+        *(ImageFolder, Parquet, WebDataset),
+    )
 }
 SourceT = TypeVar("SourceT", bound=type[Source])
 

@@ -50,7 +50,7 @@ class WebDataset(PackedSource):
         "--photos 'shards-{00000..00099}.tar', with the split in the files' names, or "
         "--split_fractions"
     )
-    suffix = ".tar"
+    endings = (".tar",)
     roles: ClassVar = ("caption", "split")
 
     def read_container(self, container: Container, split: str | None) -> Iterator[Item]:

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from small_data import (
+    SPLIT_OF,
     SmallData,
     build,
     caption_lines,
@@ -253,3 +254,21 @@ def test_two_members_of_one_name_are_rejected(data, tmp_path):
     assert "train-0.tar at 1536 or" in rejects and "train-1.tar at 1536" in rejects
     photos, _ = count_rejects(job.output)
     assert photos == {"two_files": 4}
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_an_image_folder(data, tmp_path, from_folder, packed):
+    for split, letters in SPLIT_OF.items():
+        lines = [
+            json.dumps(
+                {"file_name": f"{c}.jpg", "text": captions_of(c), "split": split}
+            )
+            for c in letters
+        ]
+        data.write_lines(data.photos / f"{split}.jsonl", lines)
+    named = [f"--captions={data.photos / split}.jsonl" for split in SPLIT_OF]
+    write_zip(tmp_path / "photos.zip", contents(data.photos))
+    photos = "photos.zip" if packed else str(data.photos.relative_to(tmp_path))
+    job = source_job(data, tmp_path, "imagefolder", photos, *named)
+    build(job)
+    assert records(job) == records(from_folder)
