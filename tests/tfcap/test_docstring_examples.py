@@ -153,6 +153,17 @@ def test_every_public_name_has_an_example(package):
         assert ">>> " in (getattr(module, name).__doc__ or ""), f"{package}.{name}"
 
 
+@pytest.mark.parametrize("name", ["models.CaptioningModel", "training.Trainer"])
+def test_a_model_is_trained_from_python_in_ten_lines(name):
+    package, _, name = f"tfcap.{name}".rpartition(".")
+    text = getattr(importlib.import_module(package), name).__doc__
+    code = "".join(
+        example.source for example in doctest.DocTestParser().get_examples(text)
+    )
+    assert ".fit(" in code or ".run(" in code
+    assert len(code.splitlines()) <= 10
+
+
 def test_the_packages_with_public_names_are_all_here():
     found = {
         ".".join(path.parent.relative_to(ROOT).parts)

@@ -21,6 +21,11 @@ NO_PICTURES = (
     "train one with model.name attention or transformer on records of encoder.pooling "
     "grid"
 )
+NOT_SORTED = (
+    "the best caption of a photo is first, as the search ranks them; the number is the "
+    "mean log-probability of a caption's tokens, which this search does not rank by "
+    "alone: it weighs length or agreement with the other captions"
+)
 
 
 def add_caption(commands: Any) -> None:
@@ -76,6 +81,8 @@ def caption(args: argparse.Namespace) -> int:
     captioned = [row for row in rows if not row["error"]]
     if pictures and captioned and not any("picture" in row for row in captioned):
         print(NO_PICTURES, file=sys.stderr)
+    if not args.json and any(map(is_unsorted, captioned)):
+        print(NOT_SORTED, file=sys.stderr)
     return int(any(row["error"] for row in rows))
 
 
@@ -111,6 +118,12 @@ def print_captions(row: dict) -> None:
             f"{other['score']:7.3f}  {'':{len(visible(row['photo']))}}  "
             f"{other['caption']}"
         )
+
+
+def is_unsorted(row: dict) -> bool:
+    """Returns whether a photo's captions are not in the order of their scores."""
+    scores = [other["score"] for other in row.get("best", [])]
+    return scores != sorted(scores, reverse=True)
 
 
 def caption_files(

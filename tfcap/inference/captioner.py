@@ -16,6 +16,7 @@ Needs no Keras, no tensorflow_text and no model of tfcap. The export it reads:
 import itertools
 import json
 import os
+import shlex
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -28,11 +29,12 @@ from records.errors import UserError
 from records.format.versions import refuse_newer
 from records.photo_header import MAX_BYTES, MAX_PIXELS
 from records.storage.base import is_remote
-from records.storage.files import check_utf8, read_file, reason
+from records.storage.files import check_utf8, exists, read_file, reason
 from tfcap.inference.photo_limits import Row, screen
 
 FORMAT = 1
 FORMAT_FILE = os.path.join("assets.extra", "tfcap.json")
+RUN_FILE = "config.yaml"  # in the work directory of a run, which is no export
 SIGNATURE = "serving_default"
 INPUT = "image_bytes"
 CAPTION, SCORE, ERROR = "caption", "score", "error"
@@ -320,10 +322,22 @@ def _find(directory: str) -> tuple[str, str]:
         path = os.path.join(directory, version)
         if tf.saved_model.contains_saved_model(path):
             return path, version
+    if exists(os.path.join(directory, RUN_FILE)):
+        raise UserError(
+            f"{directory} is the work directory of a run, and not its export; "
+            f"{export_command(directory)}"
+        )
     raise UserError(
         f"no SavedModel in {directory} (looked for saved_model.pb there and in "
         f"numbered directories such as {os.path.join(directory, '1')}); {_EXPORT}"
     )
+
+
+def export_command(workdir: str) -> str:
+    """Returns advice to export a run, to a directory of its name."""
+    name = os.path.basename(workdir.rstrip("/")) or "run"
+    command = ["tfcap", "export", "--workdir", workdir, "--output", f"export/{name}"]
+    return f"export it with: {shlex.join(command)}"
 
 
 def _versions(directory: str) -> list[str]:

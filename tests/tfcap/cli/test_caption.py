@@ -139,6 +139,25 @@ def test_the_best_captions_of_each(explaining, capsys):
     assert "best" not in rows[1]
 
 
+def test_scores_that_the_search_does_not_rank_by_are_explained(
+    explaining, capsys, monkeypatch
+):
+    argv = ["caption", "--model", "m", "--best", "2", explaining[0]]
+    assert main.main(argv) == 0
+    assert capsys.readouterr().err == ""
+    beams = Captioned("agreed on", -1.5), Captioned("likely", -0.5)
+    explained = Explained(beams, ("agreed", "on"), (0.5, 0.5))
+    monkeypatch.setattr(FakeCaptioner, "explain_batch", lambda *_: [explained])
+    assert main.main(argv) == 0
+    out, err = capsys.readouterr()
+    assert out.index("-1.500") < out.index("-0.500")
+    assert err.count("this search does not rank by alone") == 1
+    assert main.main([*argv, "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert [b["score"] for b in json.loads(out)["captions"][0]["best"]] == [-1.5, -0.5]
+    assert err == ""
+
+
 @pytest.mark.parametrize(
     ("count", "message"),
     [

@@ -139,6 +139,18 @@ def test_no_saved_model_says_where_and_what_to_do(tmp_path, name):
     assert "tfcap export --workdir DIR --output DIR" in str(error.value)
 
 
+def test_a_work_directory_is_named_with_the_command_that_exports_it(tmp_path):
+    (tmp_path / "my run").mkdir()
+    (tmp_path / "my run" / "config.yaml").touch()
+    run = f"{tmp_path}/my run"
+    with pytest.raises(UserError) as error:
+        Captioner(f"{run}/")
+    assert str(error.value) == (
+        f"{run}/ is the work directory of a run, and not its export; export it with: "
+        f"tfcap export --workdir '{run}/' --output 'export/my run'"
+    )
+
+
 def test_a_damaged_saved_model(tmp_path):
     (tmp_path / "saved_model.pb").write_bytes(b"\xff damaged")
     with pytest.raises(UserError, match=r"cannot load the SavedModel in .*tfcap expor"):

@@ -82,6 +82,14 @@ class Blind:
         return [Explained(beams, ("a", "dog", "."), (0.9, 0.5, 0.001)) for _ in photos]
 
 
+class Wide(Blind):
+    """A search by consensus: many captions, whose scores are in no order."""
+
+    def explain_batch(self, photos):
+        beams = [Captioned(f"caption {i}", -abs(i - 2.5)) for i in range(8)]
+        return [Explained(tuple(beams), ("a", "."), (0.9, 0.5)) for _ in photos]
+
+
 class Terse(Blind):
     """An export that has no signature to explain."""
 
@@ -257,6 +265,28 @@ def test_a_model_that_does_not_look(open_page):
     assert page.texts(".beams .text") == ["a dog", "a cat"]
     assert page.all("button.word") == page.all(".word canvas") == []
     assert not page.all(".play")[0].is_displayed()
+
+
+def test_five_captions_are_shown_and_all_on_request(open_page):
+    page = open_page(captioner=Wide())
+    page.all(".sample")[0].click()
+    page.until_progress("1 of 1 captioned")
+    captions = [f"caption {i}" for i in range(8)]
+    assert page.texts(".beams .text") == captions[:5] + [""] * 3
+    assert "the scores are not in order" in page.texts(".by-beam .hint")[0]
+    (button,) = page.all(".all")
+    assert button.text == "Show all 8"
+    button.click()
+    assert page.texts(".beams .text") == captions
+    assert not button.is_displayed()
+
+
+def test_few_captions_in_order_need_no_button_and_no_explanation(open_page):
+    page = open_page(captioner=Blind())
+    page.all(".sample")[0].click()
+    page.until_progress("1 of 1 captioned")
+    assert not page.all(".all")[0].is_displayed()
+    assert "not in order" not in page.texts(".by-beam .hint")[0]
 
 
 def test_a_model_that_gives_captions_alone(open_page):

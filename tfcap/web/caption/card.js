@@ -2,6 +2,7 @@
 // A card: a photo, and its caption or an error.
 
 const STEP = 800;  // milliseconds a word, when they are played
+const SHOWN = 5;  // captions, until all are asked for
 
 class Card {
   constructor(file) {
@@ -68,6 +69,19 @@ class Card {
       line.append(span("text", text), span("score", decimal(score)), meter(Math.exp(score)));
       return line;
     }));
+    this.find(".unsorted").hidden = !beams.some(({ score }, i) => i && score > beams[i - 1].score);
+    this.fold();
+  }
+
+  // Hides the captions after the first few behind a button.
+  fold() {
+    const rest = [...this.find(".beams").children].slice(SHOWN);
+    const button = this.find(".all");
+    const show = (all) => rest.forEach((line) => { line.hidden = !all; });
+    button.hidden = rest.length === 0;
+    button.textContent = `Show all ${SHOWN + rest.length}`;
+    button.onclick = () => { show(true); button.hidden = true; };
+    show(false);
   }
 
   showWords(words, attention, photo) {
