@@ -81,5 +81,5 @@ def command(page: str, line: str, whole: bool) -> Iterator[Command]:
             rest = words[len(program) :]
             first = [] if name in ("tfcap", "records") else [name]
             whole = whole and "..." not in rest
-            if rest and rest != ["--version"]:
+            if rest and rest[0] not in ("--help", "--version"):
                 yield Command(page, [*first, *(w for w in rest if w != "...")], whole)

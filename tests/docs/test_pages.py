@@ -217,3 +217,10 @@ def test_lines_of_json_are_json(page, block):
 @pytest.mark.parametrize(("page", "block"), code_blocks("yaml"))
 def test_configurations_are_valid(page, block):
     parse_config(yaml.safe_load(block), page)
+
+
+def test_the_package_page_needs_no_file_of_the_repository():
+    """A package index shows it alone, and drops pictures that are not on the web."""
+    page = PAGES["PACKAGE.md"]
+    assert page.splitlines()[2] == PAGES["README.md"].splitlines()[2]
+    assert not re.search(r"\]\((?!https://)|<img|data:", page)
