@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
 os.environ["COLUMNS"] = "90"  # width of the help texts in the reference
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
