@@ -5,8 +5,8 @@ otherwise they raise OSError, and FileNotFoundError if nothing is at the path.
 """
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from typing import BinaryIO
 
 from records.errors import UserError
@@ -60,9 +60,28 @@ def write_atomically(path: str, content: bytes) -> None:
     Raises:
         UserError: the file cannot be written (no space, no permission).
     """
-    with named_errors("write", path), new_file(path) as file:
-        file.write(content)
-        file.finish()
+    write_together({path: content})
+
+
+def write_together(contents: Mapping[str, bytes]) -> None:
+    """Writes several files; none is in its place before all are written.
+
+    Args:
+        contents: path of each file -> its content.
+
+    Raises:
+        UserError: a file cannot be written (no space, no permission).
+    """
+    with ExitStack() as stack:
+        files = {}
+        for path, content in contents.items():
+            with named_errors("write", path):
+                files[path] = stack.enter_context(new_file(path))
+                files[path].write(content)
+                files[path].file.flush()
+        for path, file in files.items():
+            with named_errors("write", path):
+                file.finish()
 
 
 def write_text(path: str, text: str) -> None:

@@ -22,7 +22,7 @@ from records.progress_line import (
     time_left,
 )
 from records.status_line import status_line
-from records.storage.files import make_output, write_text
+from records.storage.files import as_utf8, make_output, write_together
 from records.storage.photo_directory import PhotoFolder
 from records.wording import counted, percent
 from tfcap.config.decoding import ResolvedDecoding
@@ -308,16 +308,18 @@ def save(evaluation: Evaluation, folder: str) -> None:
 
 
 def write_results(contents: dict[str, Any], folder: str) -> None:
-    """Writes JSON files.
+    """Writes JSON files, all of them or none.
 
     Args:
         contents: Name of each file -> its content.
         folder: Their directory.
     """
     make_output(folder, "--output")
-    for name, content in contents.items():
-        text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
-        write_text(os.path.join(folder, name), text)
+    texts = {
+        os.path.join(folder, name): json.dumps(content, indent=1, ensure_ascii=False)
+        for name, content in contents.items()
+    }
+    write_together({p: as_utf8(f"{text}\n").encode() for p, text in texts.items()})
 
 
 def save_gallery(evaluation: Evaluation, photos: str, folder: str) -> str:

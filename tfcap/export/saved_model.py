@@ -17,10 +17,10 @@ from records.storage.files import (
     write_text,
 )
 from records.text.vocabulary import FILE_NAME
-from tfcap.encoders.backbone import on_one_line
 from tfcap.export import warmup
 from tfcap.export.signatures import PhotoCaptioner
 from tfcap.inference.captioner import FORMAT, FORMAT_FILE
+from tfcap.runs.checkpoints import in_words
 
 VERSION = "1"
 MODEL_CARD = "model_card.md"
@@ -66,7 +66,7 @@ def export(
         remove_directory(path)
         tf.io.gfile.rename(unfinished, path)
     except (OSError, tf.errors.OpError) as error:
-        raise UserError(f"cannot write {path}: {on_one_line(error)}") from None
+        raise UserError(f"cannot write {path}: {in_words(error)}") from None
     finally:
         with suppress(OSError):
             remove_directory(unfinished)

@@ -10,7 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from records.errors import UserError
-from records.storage.files import is_empty
+from records.storage.base import temporary_name
+from records.storage.files import is_empty, remove_directory
 from records.wording import counted
 from tfcap.models import build_model
 from tfcap.models.base import CaptioningModel
@@ -23,7 +24,8 @@ from tfcap.runs.workdir import Progress, Workdir
 def average(run: Workdir, count: int, kind: Kind, output: str) -> Average:
     """Writes a work directory whose best state is the mean of a run's checkpoints.
 
-    Two checkpoints of the same step count as one.
+    Two checkpoints of the same step count as one. The work directory appears whole or
+    not at all.
 
     Args:
         run: whose checkpoints are averaged.
@@ -40,13 +42,28 @@ def average(run: Workdir, count: int, kind: Kind, output: str) -> Average:
     model = build_model(run.config, run.manifest, run.vocabulary, restored=True)
     progress = Progress()
     set_to_mean(model, progress, list(taken.values()))
-    mean = Workdir(output, run.config, run.manifest, run.vocabulary)
-    _, best = mean.last_and_best()
-    best.save(tf.train.Checkpoint(model=model, progress=progress))
     about = Average(run=run.path, kind=kind, steps=tuple(sorted(taken)))
+    state = tf.train.Checkpoint(model=model, progress=progress)
+    unfinished = temporary_name(output.rstrip("/"))
+    try:
+        write(
+            Workdir(unfinished, run.config, run.manifest, run.vocabulary), state, about
+        )
+        remove_directory(output)  # it is empty
+        tf.io.gfile.rename(unfinished, output)
+    except (OSError, tf.errors.OpError) as error:
+        problem = checkpoints.in_words(error)
+        raise UserError(f"cannot write {output}: {problem}") from None
+    finally:
+        remove_directory(unfinished)
+    return about
+
+
+def write(mean: Workdir, state: tf.train.Checkpoint, about: Average) -> None:
+    _, best = mean.last_and_best()
+    best.save(state)
     about.save(mean.folder(AVERAGE))
     mean.write()
-    return about
 
 
 def newest_states(run: Workdir, count: int, kind: Kind) -> dict[int, str]:

@@ -18,6 +18,7 @@ from records.storage.files import (
     remove_if_there,
     write_atomically,
     write_text,
+    write_together,
 )
 
 
@@ -73,6 +74,17 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path):
         file.write(b"content")
         file.finish()
     assert os.listdir(tmp_path) == []
+
+
+def test_files_written_together_are_all_there_or_none(tmp_path):
+    first, second = str(tmp_path / "first"), str(tmp_path / "second")
+    write_together({first: b"1", second: b"2"})
+    assert (read_file(first), read_file(second)) == (b"1", b"2")
+    unwritable = str(tmp_path / "no folder" / "third")
+    with pytest.raises(UserError, match=r"cannot write .*third: No such file"):
+        write_together({first: b"new", unwritable: b"3"})
+    assert read_file(first) == b"1"
+    assert sorted(os.listdir(tmp_path)) == ["first", "second"]
 
 
 def test_files_of_a_directory_by_name_with_their_sizes(tmp_path):

@@ -42,6 +42,20 @@ def test_a_failed_export_leaves_what_was_there(
     assert Path(export(captioner, str(tmp_path / "new")), "saved_model.pb").exists()
 
 
+def test_tensorflows_error_is_told_without_its_operation(
+    captioner, tmp_path, monkeypatch
+):
+    def full(_, path):
+        operation = "{{function_node __wrapped__SaveV2_dtypes_103_device_/job:local}} "
+        message = f"{operation}{path}/variables/part-0; No space left on device"
+        raise tf.errors.ResourceExhaustedError(None, None, f"{message} [Op:SaveV2]")
+
+    monkeypatch.setattr("tfcap.export.saved_model.save", full)
+    with pytest.raises(UserError) as error:
+        export(captioner, str(tmp_path))
+    assert str(error.value) == f"cannot write {tmp_path}/1: No space left on device"
+
+
 def test_the_command_says_at_once_that_its_output_exists(tmp_path, capsys):
     (tmp_path / "1").mkdir()
     flags = ["--workdir", str(tmp_path / "nowhere"), "--output", str(tmp_path)]

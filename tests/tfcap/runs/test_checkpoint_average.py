@@ -1,5 +1,6 @@
 """The mean of a run's checkpoints."""
 
+import errno
 import json
 
 import numpy as np
@@ -11,6 +12,12 @@ from tfcap.cli import main
 from tfcap.models import build_model
 from tfcap.runs.checkpoint_average import average
 from tfcap.runs.workdir import Progress, Workdir
+
+MODULES = {
+    "Workdir.write": "workdir",
+    "Average.save": "average_file",
+    "Checkpoints.save": "checkpoints",
+}
 
 
 @pytest.fixture
@@ -69,6 +76,23 @@ def test_it_is_scored_and_says_so(run, make_records, tmp_path, capsys):
     assert settings["checkpoints"] == [
         "mean of the last checkpoints, after steps 3, 6, 9"
     ]
+
+
+def test_a_full_disk_leaves_nothing_and_the_command_can_be_given_again(
+    run, tmp_path, monkeypatch
+):
+    def fail(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    for target in ("Workdir.write", "Average.save", "Checkpoints.save"):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"tfcap.runs.{MODULES[target]}.{target}", fail)
+            with pytest.raises(UserError, match=r"cannot write .*/mean: No space left"):
+                average(run, 2, "last", str(tmp_path / "mean"))
+        assert not [path for path in tmp_path.iterdir() if "mean" in path.name]
+    (tmp_path / "mean").mkdir()
+    average(run, 2, "last", f"{tmp_path}/mean/")
+    Workdir.open(str(tmp_path / "mean")).restore_best()
 
 
 def test_mistakes(run, tmp_path, capsys):
