@@ -30,6 +30,7 @@ from tfcap.runs.workdir import resolve_config
 from tfcap.training.distributed.strategies import make_strategy
 from tfcap.training.optimizers import make_optimizer, make_schedule
 from tfcap.training.train_step import make_train_step
+from tfcap.training.vectors import Vectors
 
 AHEAD = 8  # batches read more than there are steps: some are ready beforehand
 
@@ -71,7 +72,8 @@ def measure(name: str, config: Config, records: RecordSet, steps: int) -> None:
         model = build_model(config, records.manifest, records.vocabulary)
         schedule = make_schedule(config.training.schedule, steps, 1)
         optimizer = make_optimizer(schedule, config.training, model)
-    step = make_train_step(strategy, model, optimizer, config.training)
+        vectors = Vectors(model, optimizer)
+    step = make_train_step(strategy, model, vectors, config.training)
 
     def epochs(context=None):
         return training_batches(records, config.training, 0, context=context).repeat()
@@ -79,7 +81,7 @@ def measure(name: str, config: Config, records: RecordSet, steps: int) -> None:
     batches = iter(strategy.distribute_datasets_from_function(epochs))
     alone = iter(epochs())
     print(name)
-    show("step", lambda: step(batches).loss.numpy(), config, steps)
+    show("step", lambda: step(batches).numpy(), config, steps)
     show("its input alone", lambda: next(alone), config, steps + AHEAD)
 
 

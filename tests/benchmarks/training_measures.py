@@ -4,7 +4,6 @@ import time
 from collections.abc import Iterable
 from itertools import islice
 
-import keras
 import tensorflow as tf
 
 from records.format.record_set import RecordSet
@@ -13,7 +12,9 @@ from tests.benchmarks.common import Sizes, experiment, lookup, row_rate
 from tfcap.data.pipeline import training_batches
 from tfcap.models import build_model
 from tfcap.training.distributed.strategies import make_strategy
-from tfcap.training.train_step import make_train_step
+from tfcap.training.optimizers import make_optimizer, make_schedule
+from tfcap.training.train_step import StepResult, make_train_step
+from tfcap.training.vectors import Vectors
 
 # One more than `training_batches` has ready: after so many steps none is left over
 # from a pause.
@@ -29,10 +30,11 @@ class Training:
         strategy = make_strategy("auto")
         with strategy.scope():
             model = build_model(config, records.manifest, records.vocabulary)
-            optimizer = keras.optimizers.Adam()
-            optimizer.build(model.trainable_variables)
+            schedule = make_schedule(config.training.schedule, steps, 30)
+            optimizer = make_optimizer(schedule, config.training, model)
+            vectors = Vectors(model, optimizer)
         self.step = timed_step(
-            make_train_step(strategy, model, optimizer, config.training)
+            make_train_step(strategy, model, vectors, config.training)
         )
         batches = strategy.distribute_datasets_from_function(
             lambda context: training_batches(
@@ -70,7 +72,7 @@ def timed_step(train_step):
             waited = tf.timestamp() - start
         with tf.control_dependencies([waited]):
             result = train_step.python_function(iter([batch]))
-        return result.tokens, waited
+        return StepResult(*tf.unstack(result)).tokens, waited
 
     return step
 

@@ -1,6 +1,5 @@
 """Loss and gradient of a replica's share of a global batch."""
 
-import keras
 import tensorflow as tf
 
 from tfcap.config.training import TrainingConfig
@@ -9,6 +8,7 @@ from tfcap.data.pipeline import Batch
 from tfcap.models.base import CaptioningModel
 from tfcap.ops.dispatch import kernels_for
 from tfcap.training.objectives import Objective
+from tfcap.training.vectors import Vectors
 
 ROW_PARTS = ("photo", "prefix", "target")  # all else in a batch is per photo
 LossAndGradients = tuple[tf.Tensor, list[tf.Tensor]]
@@ -19,7 +19,7 @@ class GradientComputer:
 
     Args:
         model: is differentiated by its trainable variables.
-        optimizer: scales the loss, in mixed_float16.
+        vectors: these variables; their optimizer scales the loss, in mixed_float16.
         objective: gives the losses.
         config: says whether XLA compiles it, and into how many parts a batch is cut.
         device: kind of device that the replicas run on: `CPU`, `GPU` or `TPU`.
@@ -28,12 +28,12 @@ class GradientComputer:
     def __init__(
         self,
         model: CaptioningModel,
-        optimizer: keras.optimizers.Optimizer,
+        vectors: Vectors,
         objective: Objective,
         config: TrainingConfig,
         device: str,
     ):
-        self.model, self.optimizer, self.objective = model, optimizer, objective
+        self.model, self.vectors, self.objective = model, vectors, objective
         self.parts = config.accumulate
         self.device: str | None = device
         self.differentiate = self.loss_and_gradients
@@ -42,7 +42,7 @@ class GradientComputer:
             self.differentiate = tf.function(self.loss_and_gradients, jit_compile=True)
 
     def __call__(self, batch: Batch, count: tf.Tensor) -> LossAndGradients:
-        """Returns the summed loss of these rows, and their gradients.
+        """Returns the summed loss of these rows, and the gradients of the vectors.
 
         Args:
             batch: of one replica, with `seed` int32 [photos].
@@ -56,13 +56,13 @@ class GradientComputer:
 
     def loss_and_gradients(self, batch: Batch, count: tf.Tensor) -> LossAndGradients:
         with kernels_for(self.device), tf.GradientTape() as tape:
-            inputs = with_features(self.model, batch, True)
-            losses = self.objective.losses(self.model, inputs, batch["seed"])
+            with self.vectors.in_model():
+                inputs = with_features(self.model, batch, True)
+                losses = self.objective.losses(self.model, inputs, batch["seed"])
             loss = tf.reduce_sum(losses)
-            mean = self.optimizer.scale_loss(loss / tf.cast(count, tf.float32))
-        variables = [variable.value for variable in self.model.trainable_variables]
-        # Dense: the norm of IndexedSlices would miss words that occur twice.
-        return loss, [tf.convert_to_tensor(g) for g in tape.gradient(mean, variables)]
+            mean = loss / tf.cast(count, tf.float32)
+            mean = self.vectors.optimizer.scale_loss(mean)
+        return loss, tape.gradient(mean, self.vectors.weights)
 
     def sum_over_parts(self, batch: Batch, count: tf.Tensor) -> LossAndGradients:
         """Adds up losses and gradients of a batch's parts, one part after another.
@@ -77,7 +77,7 @@ class GradientComputer:
             sums = [a + b for a, b in zip(gradients, part_gradients)]
             return number + 1, loss + part_loss, sums
 
-        zeros = [tf.zeros(v.shape) for v in self.model.trainable_variables]
+        zeros = [tf.zeros(weights.shape) for weights in self.vectors.weights]
         _, loss, gradients = tf.while_loop(
             lambda number, *_: number < self.parts,
             add,

@@ -55,7 +55,7 @@ class MetricsLogger:
         self.folder = workdir and workdir.folder("tensorboard")
         self.steps_per_epoch, self.epochs = steps_per_epoch, config.epochs
         self.note = config.loss_note
-        self.pending: list[StepResult] = []
+        self.pending: list[tf.Tensor] = []
         self.monotony = ""
         self.printed = time.monotonic()
         self.bar = ProgressLine(figures, disable=workdir is None)
@@ -109,13 +109,13 @@ class MetricsLogger:
             total=self.steps_per_epoch,
         )
 
-    def step(self, result: StepResult) -> None:
+    def step(self, result: tf.Tensor) -> None:
         self.pending.append(result)
         self.bar.advance(self.task)
 
     def fetch(self) -> list[StepResult]:
         """Returns the results since the last call as numbers; waits for the device."""
-        results = [StepResult(*map(float, result)) for result in self.pending]
+        results = StepResult.fetch(self.pending)
         self.pending = []
         return results
 

@@ -11,8 +11,8 @@ Schedules and Adam are Keras'. These parts of Keras do not fit:
 """
 
 import logging
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import keras
 import tensorflow as tf
@@ -21,6 +21,9 @@ from keras.optimizers.schedules import LearningRateSchedule
 from records.wording import counted
 from tfcap.config.training import ScheduleConfig, TrainingConfig
 from tfcap.models.base import CaptioningModel
+
+if TYPE_CHECKING:
+    from tfcap.training.vectors import Group
 
 LOGGER = logging.getLogger(__name__)
 
@@ -88,34 +91,57 @@ def make_schedule(
 
 
 class Adam(keras.optimizers.Adam):
-    """Adam for gradients that were summed over the replicas before.
+    """Adam of weights that lie in vectors (`tfcap.training.vectors`).
 
-    Clipping by the global norm needs the sum. Keras would sum the gradients again.
-    """
-
-    def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> Any:
-        return grads_and_vars
-
-
-class AdamOfTwoRates(Adam):
-    """Adam with a second learning rate for the last variables.
+    Its own variables are one for each weight, as checkpoints hold them.
 
     Args:
         schedule: the learning rate of the first variables.
-        first: index of the first variable with the second rate.
+        first: index of the first variable with the second rate; None without any.
         factor: ratio of the second rate to the first.
     """
 
-    def __init__(self, schedule: LearningRateSchedule, first: int, factor: float):
+    groups: "Sequence[Group]" = ()
+
+    def __init__(
+        self,
+        schedule: LearningRateSchedule,
+        first: int | None = None,
+        factor: float = 1.0,
+    ):
         super().__init__(schedule)
         self.first, self.factor = first, factor
 
-    def update_step(
-        self, gradient: tf.Tensor, variable: keras.Variable, learning_rate: tf.Tensor
+    @property
+    def momentums(self) -> list[keras.Variable]:
+        return self._momentums
+
+    @property
+    def velocities(self) -> list[keras.Variable]:
+        return self._velocities
+
+    def rates(self) -> list[tuple[slice, float]]:
+        """Returns the variables of each learning rate, and its ratio to the first."""
+        if self.first is None:
+            return [(slice(None), 1.0)]
+        return [(slice(self.first), 1.0), (slice(self.first, None), self.factor)]
+
+    def apply(
+        self, grads: Sequence[tf.Tensor], trainable_variables: object = None
     ) -> None:
-        if self._get_variable_index(variable) >= self.first:
-            learning_rate = learning_rate * tf.cast(self.factor, learning_rate.dtype)
-        super().update_step(gradient, variable, learning_rate)
+        """Updates the vectors; in a replica's context.
+
+        Args:
+            grads: a gradient for each group, summed over the replicas. Keras would
+                sum them again.
+            trainable_variables: is ignored; Keras' loss scale gives it.
+        """
+        step = tf.cast(self.iterations.value, tf.float32)
+        rate = self.learning_rate * tf.sqrt(1 - self.beta_2 ** (step + 1))
+        rate /= 1 - self.beta_1 ** (step + 1)
+        for group, gradient in zip(self.groups, grads, strict=True):
+            group.update(gradient, rate, self)
+        self.iterations.assign_add(1)
 
 
 def make_optimizer(
@@ -133,7 +159,7 @@ def make_optimizer(
         last = len(model.encoder.trainable_variables)
         first = len(model.trainable_variables) - last
         factor = config.fine_tuning.rate / config.schedule.rate
-        optimizer = AdamOfTwoRates(schedule, first, factor)
+        optimizer = Adam(schedule, first, factor)
     if config.precision == "mixed_float16":
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     optimizer.build(model.trainable_variables)

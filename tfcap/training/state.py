@@ -9,11 +9,15 @@ from tfcap.config.experiment import Config
 from tfcap.models import build_model
 from tfcap.runs.workdir import Progress, Workdir
 from tfcap.training.optimizers import make_optimizer, make_schedule
+from tfcap.training.vectors import Vectors
 from tfcap.training.weight_average import WeightAverage, assign
 
 
 class TrainingState:
     """Model, optimizer, weight average and progress, as they are before the first step.
+
+    Steps train the vectors. Call `vectors.gather` after a change of the variables, and
+    `vectors.spread` before the variables are read.
 
     Args:
         config: the experiment; make the state in the scope of its strategy.
@@ -38,6 +42,7 @@ class TrainingState:
         self.average = None
         if settings.average_decay is not None:
             self.average = WeightAverage(self.weights, settings.average_decay)
+        self.vectors = Vectors(self.model, self.optimizer, self.average)
 
     @property
     def weights(self) -> list[tf.Variable]:

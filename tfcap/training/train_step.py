@@ -1,10 +1,9 @@
 """The training step: one update by one global batch, on any number of replicas."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from math import isfinite
 from typing import NamedTuple
 
-import keras
 import tensorflow as tf
 
 from tfcap.config.training import TrainingConfig
@@ -14,27 +13,32 @@ from tfcap.ops.dispatch import device_of, kernels_for
 from tfcap.ops.random import first_seed, fold_in
 from tfcap.training.gradients import GradientComputer, with_features
 from tfcap.training.objectives import CrossEntropy, Objective, count_targets
-from tfcap.training.weight_average import WeightAverage
+from tfcap.training.vectors import Vectors
 
 
 class StepResult(NamedTuple):
-    """The result of one global batch; each value is a scalar.
+    """The result of one global batch.
 
     Attributes:
-        loss: sum of the losses that the objective counts, float32.
-        count: number of these losses, int64.
-        tokens: number of target tokens, int64.
-        gradient_norm: global norm before clipping, float32.
-        loss_scale: factor of the loss; 1 except in mixed_float16, float32.
-        input_wait: time until the batch arrived, in seconds, float64.
+        loss: sum of the losses that the objective counts.
+        count: number of these losses.
+        tokens: number of target tokens.
+        gradient_norm: global norm before clipping.
+        loss_scale: factor of the loss; 1 except in mixed_float16.
+        input_wait: time until the batch arrived, in seconds.
     """
 
-    loss: tf.Tensor
-    count: tf.Tensor
-    tokens: tf.Tensor
-    gradient_norm: tf.Tensor
-    loss_scale: tf.Tensor
-    input_wait: tf.Tensor
+    loss: float
+    count: float
+    tokens: float
+    gradient_norm: float
+    loss_scale: float
+    input_wait: float
+
+    @classmethod
+    def fetch(cls, steps: Sequence[tf.Tensor]) -> list["StepResult"]:
+        """Copies the results of steps from the device, all at once; waits for them."""
+        return [cls(*values) for values in tf.stack(steps).numpy()] if steps else []
 
     def is_good(self) -> bool:
         """Returns whether loss and gradient are finite, or the update was left out."""
@@ -45,12 +49,14 @@ class StepResult(NamedTuple):
 def make_train_step(
     strategy: tf.distribute.Strategy,
     model: CaptioningModel,
-    optimizer: keras.optimizers.Optimizer,
+    vectors: Vectors,
     config: TrainingConfig,
-    average: WeightAverage | None = None,
     objective: Objective | None = None,
-) -> Callable[[Iterator], StepResult]:
+) -> Callable[[Iterator], tf.Tensor]:
     """Returns the compiled function that trains on an iterator's next global batch.
+
+    That function returns the values of a `StepResult`, float32 [6], and leaves them on
+    the device.
 
     It is traced once: an iterator's batches all have the same partly known shape.
 
@@ -64,39 +70,35 @@ def make_train_step(
     Args:
         strategy: where the replicas run; the model was made in its scope.
         model: the model that is trained.
-        optimizer: built for the model's trainable variables.
+        vectors: its weights, their optimizer and average.
         config: of the run.
-        average: moving average of the weights; None without.
         objective: None for cross-entropy.
     """
     objective = objective or CrossEntropy(config.label_smoothing)
     device, base = device_of(strategy), first_seed(config.seed)
-    compute = GradientComputer(model, optimizer, objective, config, device)
+    compute = GradientComputer(model, vectors, objective, config, device)
 
-    def replica_step(batch: Batch) -> tuple[tf.Tensor, ...]:
+    def replica_step(batch: Batch) -> tf.Tensor:
         replica = tf.distribute.get_replica_context()
-        updates = tf.convert_to_tensor(optimizer.iterations.value)
+        updates = tf.convert_to_tensor(vectors.optimizer.iterations.value)
         # Folded with the step, so that a resumed run draws the same dropout.
         seed = fold_in(base, tf.cast(updates, tf.int32))
         batch = {**batch, "seed": photo_seeds(batch, seed, config.global_batch)}
-        counts = objective.count(batch), count_targets(batch)
-        count, tokens = replica.all_reduce("sum", counts)
-        loss, gradients = compute(batch, count)
-        norm, scale = apply_update(optimizer, model, gradients, config.clip_norm)
-        if average:
-            values = [variable.value for variable in model.trainable_variables]
-            average.update(values, optimizer.iterations, since=updates)
-        return replica.all_reduce("sum", loss), count, tokens, norm, scale
+        counts = tf.stack([objective.count(batch), count_targets(batch)])
+        counts = replica.all_reduce("sum", counts)
+        sums = replica.all_reduce("sum", compute(batch, counts[0]))
+        norm, scale = apply_update(vectors, sums[1], updates, config.clip_norm)
+        return tf.stack(
+            [sums[0], *tf.unstack(tf.cast(counts, tf.float32)), norm, scale]
+        )
 
     @tf.function
-    def step(batches: Iterator) -> StepResult:
+    def step(batches: Iterator) -> tf.Tensor:
         batch, waited = next_and_wait(batches)
+        result = strategy.run(replica_step, [batch])
         # Every replica returns the sums over all of them.
-        results = [
-            strategy.experimental_local_results(result)[0]
-            for result in strategy.run(replica_step, [batch])
-        ]
-        return StepResult._make([*results, waited])
+        first = strategy.experimental_local_results(result)[0]
+        return tf.concat([first, [tf.cast(waited, tf.float32)]], 0)
 
     return step
 
@@ -121,34 +123,31 @@ def photo_seeds(batch: Batch, seed: tf.Tensor, global_batch: int) -> tf.Tensor:
 
 
 def apply_update(
-    optimizer: keras.optimizers.Optimizer,
-    model: CaptioningModel,
+    vectors: Vectors,
     gradients: list[tf.Tensor],
+    since: tf.Tensor,
     clip_norm: float | None,
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Updates the weights by the sum of all replicas' gradients.
+    """Updates weights and average by the sum of all replicas' gradients.
 
-    The order matters. Gradients are divided by the loss scale and summed before their
-    norm is taken, since a norm of parts is not that of their sum. They are multiplied
-    by the scale again for the optimizer, which divides by it, and which leaves out the
+    Gradients are summed before their norm is taken, since a norm of parts is not that
+    of their sum. The optimizer divides them by the loss scale, and leaves out the
     update where they are not finite.
 
     Args:
-        optimizer: adds no gradients of replicas up; see `tfcap.training.optimizers`.
-        model: its trainable variables are updated.
-        gradients: of this replica's share of the mean, times the loss scale.
+        vectors: the weights, their optimizer and average.
+        gradients: of the global mean, times the loss scale.
+        since: number of updates before this one.
         clip_norm: largest global norm; None for any.
 
     Returns:
         The global norm before clipping, and the loss scale; float32 scalars.
     """
-    replica = tf.distribute.get_replica_context()
-    scale = optimizer.scale_loss(tf.constant(1.0))
-    gradients = [g / scale for g in replica.all_reduce("sum", gradients)]
-    norm = tf.linalg.global_norm(gradients)
+    scale = vectors.optimizer.scale_loss(tf.constant(1.0))
+    norm = tf.linalg.global_norm(gradients) / scale
     if clip_norm:
         gradients, _ = tf.clip_by_global_norm(gradients, clip_norm, norm)
-    optimizer.apply([g * scale for g in gradients], model.trainable_variables)
+    vectors.update(gradients, since)
     return norm, scale
 
 

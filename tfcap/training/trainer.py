@@ -143,18 +143,14 @@ class Trainer:
         else:
             state.start()
         self.workers.copy_from_chief(state.variables)
+        state.vectors.gather()
 
     def make_steps(self) -> None:
         """Makes the compiled functions that train and score; nothing is traced yet."""
         objective = SelfCritical.of(self.config, self.records)
         state, padded = self.state, self.settings.jit_compile
         self.train_step = make_train_step(
-            self.strategy,
-            state.model,
-            state.optimizer,
-            self.settings,
-            state.average,
-            objective,
+            self.strategy, state.model, state.vectors, self.settings, objective
         )
         dev_objective = objective and objective.dev
         self.score_step = make_score_step(
@@ -266,6 +262,7 @@ class Trainer:
         """Saves the state, after all results were found finite."""
         self.flush_metrics()
         if self.last:
+            self.state.vectors.spread()
             self.last_saved = self.last.save(self.checkpoint)
 
     def flush_metrics(self) -> None:
@@ -289,6 +286,7 @@ class Trainer:
         self.metrics.start_scoring()
         # A shard cut off between two records gives no error, only fewer photos.
         RecordSet.open(self.records.directory)
+        self.state.vectors.spread()
         with self.state.averaged():
             loss = self.dev_loss()
             better = loss < float(self.progress.best_loss)

@@ -24,22 +24,17 @@ class WeightAverage(tf.Module):
         self.decay = decay
         self.averages = [tf.Variable(v, trainable=False) for v in variables]
 
-    def update(
-        self, variables: Sequence[tf.Variable], updates: tf.Tensor, since: tf.Tensor
-    ) -> None:
-        """Updates the average; in a replica's context.
+    def rate(self, updates: tf.Tensor, since: tf.Tensor) -> tf.Tensor:
+        """Returns the fraction that the average moves towards the weights.
 
         Args:
-            variables: the weights.
             updates: number of updates of the weights.
             since: that number before the step. It is the same if the gradient
                 overflowed and the update was left out.
         """
         t = tf.cast(updates, tf.float32)
         rate = 1 - tf.minimum(self.decay, (1 + t) / (10 + t))
-        rate = tf.where(updates == since, 0.0, rate)
-        for average, variable in zip(self.averages, variables, strict=True):
-            average.assign_sub(rate * (average - variable))
+        return tf.where(updates == since, 0.0, rate)
 
     @contextmanager
     def in_place_of(self, variables: Sequence[tf.Variable]) -> Iterator[None]:

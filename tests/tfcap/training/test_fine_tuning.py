@@ -137,6 +137,7 @@ def test_one_step(records, trainer):
     encoder, variables = late.model.encoder, late.model.trainable_variables
     before = weights_of(encoder), [variable.numpy() for variable in variables]
     late.train_step(iter(training_batches(records, late.settings, 0)))
+    late.state.vectors.spread()
     # Of the encoder, what comes from the layer on changes, and no statistics.
     after = weights_of(encoder)
     changed = {name for name in after if (after[name] != before[0][name]).any()}

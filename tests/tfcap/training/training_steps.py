@@ -10,6 +10,7 @@ from tfcap.models import build_model
 from tfcap.training.distributed.strategies import make_strategy, mirrored
 from tfcap.training.optimizers import make_optimizer, make_schedule
 from tfcap.training.train_step import StepResult, make_train_step
+from tfcap.training.vectors import Vectors
 from tfcap.training.weight_average import WeightAverage
 
 
@@ -46,13 +47,9 @@ class Steps:
             if training.average_decay is not None:
                 weights = [v.value for v in self.model.trainable_variables]
                 self.average = WeightAverage(weights, training.average_decay)
+            self.vectors = Vectors(self.model, self.optimizer, self.average)
         self.step = make_train_step(
-            self.strategy,
-            self.model,
-            self.optimizer,
-            training,
-            self.average,
-            objective,
+            self.strategy, self.model, self.vectors, training, objective
         )
         counts = RowCounts(records, "train") if training.jit_compile else None
         self.make_batches = lambda epoch: iter(
@@ -68,5 +65,7 @@ class Steps:
         self.batches = self.make_batches(epoch)
 
     def take(self, count: int) -> list[StepResult]:
-        results = [self.step(self.batches) for _ in range(count)]
-        return [StepResult(*map(float, result)) for result in results]
+        """Trains; the model's variables have the weights afterwards."""
+        results = StepResult.fetch([self.step(self.batches) for _ in range(count)])
+        self.vectors.spread()
+        return results
