@@ -12,7 +12,7 @@ Schedules and Adam are Keras'. These parts of Keras do not fit:
 
 import logging
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import keras
 import tensorflow as tf

@@ -1,8 +1,8 @@
 """The training step: one update by one global batch, on any number of replicas."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from math import isfinite
-from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -16,7 +16,8 @@ from tfcap.training.objectives import CrossEntropy, Objective, count_targets
 from tfcap.training.vectors import Vectors
 
 
-class StepResult(NamedTuple):
+@dataclass(frozen=True)
+class StepResult:
     """The result of one global batch.
 
     Attributes:
