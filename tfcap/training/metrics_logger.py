@@ -123,7 +123,9 @@ class MetricsLogger:
         """Adds a point to each curve."""
         if not results:
             return
-        loss, count, rows = (sum(r[i] for r in results) for i in range(3))
+        loss = sum(result.loss for result in results)
+        count = sum(result.count for result in results)
+        rows = sum(result.tokens for result in results)
         now = time.monotonic()
         seconds, self.since = now - self.since, now
         points = {
