@@ -14,20 +14,23 @@ import tensorflow as tf
 from records.format.record_set import RecordSet
 from tfcap.config.training import TrainingConfig
 
+NO_SHARD = -1
+
 
 class PhotoOrder(NamedTuple):
     """The remaining photos of one epoch, or of several, stacked on axis 0.
 
     Attributes:
-        windows: numbers of the split's shards, int64 [windows, shards], ragged.
+        windows: numbers of the split's shards, int64 [windows, shards], padded with
+            `NO_SHARD`. TensorFlow logs type errors of data sets of ragged tensors.
         seeds: seed of the shuffle of each window, int64 [windows].
         skip: number of photos to skip in the first window, int64.
         photos: number of remaining photos, int64.
         epoch: number of the epoch, from 0, int32.
     """
 
-    windows: tf.RaggedTensor
-    seeds: tf.Tensor | tf.RaggedTensor
+    windows: tf.Tensor
+    seeds: tf.Tensor
     skip: tf.Tensor
     photos: tf.Tensor
     epoch: tf.Tensor
@@ -76,7 +79,7 @@ class PhotoOrder(NamedTuple):
             order[splits[0] :], splits - splits[0], validate=False
         )
         return cls(
-            windows,
+            windows.to_tensor(NO_SHARD),
             tf.constant(seeds[first:], tf.int64),
             tf.constant(skip_in_window, tf.int64),
             tf.constant(max(photos - skip, 0), tf.int64),
@@ -85,10 +88,12 @@ class PhotoOrder(NamedTuple):
 
     @classmethod
     def stack(cls, orders: Sequence["PhotoOrder"]) -> "PhotoOrder":
-        """Stacks the orders of several epochs, tensors [epochs, ...]."""
+        """Stacks the orders of several epochs, tensors [epochs, ...]; pads windows."""
         windows, seeds, *numbers = zip(*orders)
         return cls(
-            tf.ragged.stack(windows), tf.ragged.stack(seeds), *map(tf.stack, numbers)
+            tf.ragged.stack(windows).to_tensor(NO_SHARD),
+            tf.ragged.stack(seeds).to_tensor(),
+            *map(tf.stack, numbers),
         )
 
     def read(self, paths: tf.Tensor, buffer: int) -> tf.data.Dataset:
@@ -104,6 +109,7 @@ class PhotoOrder(NamedTuple):
         tf.random.set_seed(1)
 
         def window(shards: tf.Tensor, seed: tf.Tensor) -> tf.data.Dataset:
+            shards = tf.boolean_mask(shards, shards != NO_SHARD)
             photos = tf.data.TFRecordDataset(tf.gather(paths, shards))
             return photos.shuffle(buffer, seed, reshuffle_each_iteration=False)
 

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -59,3 +62,17 @@ def test_dropout_is_drawn_in_training_alone(records):
     inputs, _ = next(iter(fit_pairs(training_batches(records, config.training, 0))))
     np.testing.assert_array_equal(model(inputs), model(inputs))
     assert not np.array_equal(model(inputs, training=True), model(inputs))
+
+
+@pytest.mark.slow
+def test_reading_a_few_batches_prints_no_type_errors(records):
+    code = (
+        "import sys; from records import RecordSet; from tfcap import Config\n"
+        "from tfcap.data import training_batches\n"
+        "records = RecordSet.open(sys.argv[1])\n"
+        "list(training_batches(records, Config().training, epoch=0).take(1))"
+    )
+    command = [sys.executable, "-c", code, records.directory]
+    process = subprocess.run(command, capture_output=True, text=True)
+    assert process.returncode == 0, process.stderr
+    assert "Type inference failed" not in process.stderr
