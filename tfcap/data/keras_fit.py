@@ -4,7 +4,8 @@
     records = RecordSet.open("data/records/flickr8k")
     model = build_model(config, records.manifest, records.vocabulary)
     model.compile(keras.optimizers.Adam(1e-3), token_loss(), jit_compile=False)
-    model.fit(fit_pairs(training_batches(records, config.training, epoch=0)))
+    pairs = fit_pairs(training_batches(records, config.training, epoch=0))
+    model.fit(pairs, epochs=20, shuffle=False)  # the batches are shuffled
 
 `fit` is for experiments with callbacks and losses of Keras. `Trainer` trains a whole
 run: it resumes, averages weights, and keeps the best for `tfcap evaluate`.

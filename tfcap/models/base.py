@@ -71,7 +71,7 @@ class CaptioningModel(keras.Model):
     >>> model = build_model(config, records.manifest, records.vocabulary)
     >>> model.compile("adam", token_loss(), jit_compile=False)
     >>> pairs = fit_pairs(training_batches(records, config.training, epoch=0))
-    >>> history = model.fit(pairs, epochs=2, verbose=0)
+    >>> history = model.fit(pairs, epochs=2, shuffle=False, verbose=0)
     >>> len(history.history["loss"])
     2
 
@@ -103,7 +103,7 @@ class CaptioningModel(keras.Model):
         """Computes fixed weights from the training photos, before the first step."""
 
     def encode(self, features: tf.Tensor, seed: Seeds = None) -> Context:
-        """Encodes features [photos, *shape] to a context with a row for each photo."""
+        """Encodes features [photos, ...] to a context with a row for each photo."""
         raise NotImplementedError
 
     def read(
