@@ -1,6 +1,7 @@
 """Sources of other packages: registered in Python, or by an entry point."""
 
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -14,6 +15,7 @@ from beam_jobs.build_job import Job
 from beam_jobs.sources import registry
 from records.errors import UserError
 
+ROOT = Path(__file__).parents[3]
 TSV = '''
 from beam_jobs import Caption, Source, SplitAssignment
 
@@ -155,6 +157,23 @@ def make_tsv() -> type[Source]:
 
 def with_source(job: Job, name: str, path: Path) -> Job:
     return replace(job, source=registry.find_source(name).open([str(path)]))
+
+
+def test_the_source_of_the_documentation_reads_and_rejects_lines(sources, tmp_path):
+    text = (ROOT / "docs" / "reference" / "python_api.md").read_text("utf-8")
+    code, *_ = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    exec(code, {"__name__": __name__})
+    path = tmp_path / "captions.tsv"
+    path.write_text("a.jpg\ttrain\tA dog .\nb.jpg\tA cat .\n")
+    split, caption, reject = registry.find_source("tsv").read(str(path))
+    assert split == SplitAssignment("a.jpg", "train")
+    assert (caption.photo_id, caption.text) == ("a.jpg", "A dog .")
+    assert (reject.where, reject.captions) == (f"{path}:2", 1)
+    path.write_text("b.jpg\tA cat .\n")
+    with pytest.raises(
+        UserError, match=r"no caption at the head .*malformed_line: two"
+    ):
+        registry.find_source("tsv").open([str(path)])
 
 
 def test_a_missing_file_and_one_without_captions_are_named(sources, tmp_path):
