@@ -58,6 +58,7 @@ class MetricsLogger:
         self.pending: list[tf.Tensor] = []
         self.monotony = ""
         self.printed = time.monotonic()
+        self.shown = {"status": "compiling, up to a minute", "rate": ""}
         self.bar = ProgressLine(figures, disable=workdir is None)
         self.console = self.bar.console
         self.console.quiet = workdir is None
@@ -66,9 +67,7 @@ class MetricsLogger:
         with self.writing():
             self.train, self.dev = self.writer("train"), self.writer("dev")
         self.bar.start()
-        self.task = self.bar.add_task(
-            "training", total=None, status="compiling, up to a minute", rate=""
-        )
+        self.task = self.bar.add_task("training", total=None, **self.shown)
         return self
 
     def writer(self, name: str) -> tf.summary.SummaryWriter:
@@ -107,6 +106,7 @@ class MetricsLogger:
             description=f"epoch {self.epoch}/{self.epochs}",
             completed=done,
             total=self.steps_per_epoch,
+            **self.shown,
         )
 
     def step(self, result: tf.Tensor) -> None:
@@ -141,11 +141,11 @@ class MetricsLogger:
                 tf.summary.scalar(name, value, step)
         self.loss, self.count = self.loss + loss, self.count + count
         self.rows, self.seconds = self.rows + rows, self.seconds + seconds
-        self.bar.update(
-            self.task,
-            status=f"loss{self.note} {loss / count:.3f}",
-            rate=f"{self.rows / self.seconds:,.0f} rows/s",
-        )
+        self.shown = {
+            "status": f"loss{self.note} {loss / count:.3f}",
+            "rate": f"{self.rows / self.seconds:,.0f} rows/s",
+        }
+        self.bar.update(self.task, **self.shown)
         if self.bar.disable and now - self.printed >= MESSAGE_SECONDS:
             self.print_progress(now)
 

@@ -57,6 +57,8 @@ def test_the_bar_says_compiling_until_the_first_result(workdir):
         assert figures(task).startswith("0/2, loss 2.000, ")
         metrics.start_scoring()
         assert figures(task) == "0/2, scoring the dev split"
+        metrics.start_epoch(1, 0)
+        assert figures(task).startswith("0/2, loss 2.000, ")
 
 
 def test_a_pipe_sees_a_line_a_minute(workdir, capsys, monkeypatch):
