@@ -14,6 +14,7 @@ tensorboard/dev     after every epoch: loss, sample captions and their photos
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import tensorboard  # noqa: F401 - tf.summary.scalar is its
 import tensorflow as tf
@@ -58,7 +59,7 @@ class MetricsLogger:
         self.pending: list[tf.Tensor] = []
         self.monotony = ""
         self.printed = time.monotonic()
-        self.shown = {"status": "compiling, up to a minute", "rate": ""}
+        self.shown: dict[str, Any] = {"status": "compiling, up to a minute", "rate": ""}
         self.bar = ProgressLine(figures, disable=workdir is None)
         self.console = self.bar.console
         self.console.quiet = workdir is None
