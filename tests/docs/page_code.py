@@ -41,7 +41,15 @@ def pages() -> dict[str, str]:
         *(p for name in ("beam_jobs", "deploy", "tests/benchmarks", "tfcap")
           for p in (ROOT / name).glob("**/README.md")),
     ]  # fmt: skip
-    return {str(p.relative_to(ROOT)): p.read_text("utf-8") for p in sorted(paths)}
+    texts = {str(p.relative_to(ROOT)): p.read_text("utf-8") for p in sorted(paths)}
+    recipes = sorted(ROOT.glob("configs/*.yaml"))
+    return texts | {f"configs/{p.name}": head(p.read_text("utf-8")) for p in recipes}
+
+
+def head(configuration: str) -> str:
+    """Returns the comments of a configuration as a page; its commands are indented."""
+    comments = "".join(re.findall(r"^#(.*\n)", configuration, re.M))
+    return re.sub(r"^ {3}", " " * 4, comments, flags=re.M)
 
 
 def blocks(text: str) -> Iterator[tuple[str, str]]:
@@ -49,7 +57,7 @@ def blocks(text: str) -> Iterator[tuple[str, str]]:
     for found in re.finditer(r"^```([^\n]*)\n(.*?)^```$", text, re.M | re.S):
         yield found[1].strip(), found[2]
     unfenced = re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S)
-    for found in re.finditer(r"(?<=\n\n)(?: {4}\S.*\n)+", unfenced):
+    for found in re.finditer(r"(?<=\n\n)(?: {4}.*\n)+", unfenced):
         yield "", re.sub(r"^ {4}", "", found[0], flags=re.M)
 
 
