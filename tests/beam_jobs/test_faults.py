@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from small_data import contents, hostile_photos
@@ -24,7 +25,8 @@ encoder: {name: mobilenet, weights: random, input_size: 32}
 tokenizer: {min_count: 1}
 records: {photos_per_shard: 4, encoder_batch: 2}
 """
-KILLS = 10
+PATIENCE = 900  # seconds, for a busy machine
+KILLS = 3
 MALFORMED, HOSTILE = 10_000, 1_000
 PYTHON = sys.executable.encode()
 MEBIBYTE = 1024  # of the kilobytes that the kernel counts in
@@ -57,43 +59,49 @@ def start(*args, **kwargs) -> subprocess.Popen:
 
 def run(*args) -> subprocess.CompletedProcess:
     line = command(*args)
-    return subprocess.run(line, capture_output=True, text=True, timeout=300)
+    return subprocess.run(line, capture_output=True, text=True, timeout=PATIENCE)
 
 
 def wait_for_a_shard(process: subprocess.Popen, output: Path) -> None:
-    until = time.monotonic() + 120
+    until = time.monotonic() + PATIENCE
     while not list((output / REPORTS).glob("*.json")):
         assert process.poll() is None, process.stderr.read()
         assert time.monotonic() < until
         time.sleep(0.002)
 
 
+class Undisturbed(NamedTuple):
+    """What a build holds, the seconds it took, and the most memory, in kilobytes."""
+
+    contents: dict[str, bytes]
+    seconds: float
+    memory: int
+
+
 @pytest.fixture(scope="module")
-def undisturbed(data, tmp_path_factory) -> tuple[dict[str, bytes], float]:
-    """What a build holds, and the seconds it took."""
+def undisturbed(data, tmp_path_factory) -> Undisturbed:
     output = tmp_path_factory.mktemp("undisturbed") / "records"
     started = time.monotonic()
-    done = run(data, output)
+    done, memory = most_memory(data, output)
     assert done.returncode == 0, done.stderr
-    return contents(output), time.monotonic() - started
+    return Undisturbed(contents(output), time.monotonic() - started, memory)
 
 
-def test_killed_at_ten_moments(data, undisturbed, tmp_path):
-    whole, seconds = undisturbed
+def test_killed_at_random_moments(data, undisturbed, tmp_path):
     moments = random.Random(0)
     output = tmp_path / "out"
     for _ in range(KILLS):
         process = start(data, output)
         with process.stderr:
-            time.sleep(moments.uniform(0.3, 1) * seconds)
+            time.sleep(moments.uniform(0.3, 1) * undisturbed.seconds)
             process.kill()
             process.wait()
         if (output / "dataset.json").exists():
-            assert contents(output) == whole
+            assert contents(output) == undisturbed.contents
             shutil.rmtree(output)
     last = run(data, output)
     assert last.returncode == 0, last.stderr
-    assert contents(output) == whole
+    assert contents(output) == undisturbed.contents
 
 
 def test_a_worker_process_killed_while_it_encodes(data, undisturbed, tmp_path):
@@ -104,15 +112,13 @@ def test_a_worker_process_killed_while_it_encodes(data, undisturbed, tmp_path):
     workers = workers_of(process.pid)
     assert workers
     os.kill(workers[0], signal.SIGKILL)
-    _, said = process.communicate(timeout=200)
-    if process.returncode == 0:
-        assert contents(output) == undisturbed[0]
-    else:
+    _, said = process.communicate(timeout=PATIENCE)
+    if process.returncode:
         assert process.returncode == 1
         assert said.count("error:") == 1 and "Traceback" not in said
         assert not (output / "dataset.json").exists()
         assert run(data, output).returncode == 0
-        assert contents(output) == undisturbed[0]
+    assert contents(output) == undisturbed.contents
 
 
 def workers_of(pid: int) -> list[int]:
@@ -140,21 +146,13 @@ def test_a_disk_that_fills_up(data, tmp_path):
         subprocess.run(["umount", str(disk)], check=True)
 
 
-def test_an_output_that_cannot_be_written(data, tmp_path):
-    (tmp_path / "file").write_text("in the way")
-    done = run(data, tmp_path / "file" / "out")
-    assert done.returncode == 1
-    assert done.stderr.startswith("error: --output: ")
-    assert "Traceback" not in done.stderr
-
-
 def test_a_photo_directory_that_disappears(data, tmp_path):
     photos = tmp_path / "images"
     shutil.copytree(data / "images", photos)
     process = start(data, tmp_path / "out", f"--photos={photos}")
     wait_for_a_shard(process, tmp_path / "out")
     photos.rename(tmp_path / "away")
-    _, said = process.communicate(timeout=200)
+    _, said = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1, said
     assert f"error: the photo directory {photos} was there and has gone" in said
     assert "Traceback" not in said
@@ -165,7 +163,9 @@ def test_a_photo_directory_that_disappears(data, tmp_path):
     assert RecordSet.open(str(tmp_path / "out")).manifest.photos("train") == 160
 
 
-def test_malformed_lines_and_hostile_photos_by_the_thousand(data, tmp_path):
+def test_malformed_lines_and_hostile_photos_by_the_thousand(
+    data, undisturbed, tmp_path
+):
     hostile = tmp_path / "data"
     shutil.copytree(data, hostile)
     names = [f"hostile_{i:04}.jpg" for i in range(HOSTILE)]
@@ -179,16 +179,14 @@ def test_malformed_lines_and_hostile_photos_by_the_thousand(data, tmp_path):
     with open(hostile / "text" / "Flickr_8k.trainImages.txt", "a") as file:
         file.write("".join(f"{name}\n" for name in names))
 
-    quiet, memory = most_memory(data, tmp_path / "quiet")
-    assert quiet.returncode == 0, quiet.stderr
-    done, more = most_memory(hostile, tmp_path / "out", "--max_reject_fraction=0.9")
+    done, memory = most_memory(hostile, tmp_path / "out", "--max_reject_fraction=0.9")
     assert done.returncode == 0, done.stderr
     photos, captions = count_rejects(str(tmp_path / "out"))
     assert photos.total() == HOSTILE
     assert {"too_many_pixels", "not_an_image", "empty_file"} < set(photos)
     assert captions.total() == MALFORMED + HOSTILE
     assert RecordSet.open(str(tmp_path / "out")).manifest.photos("train") == 160
-    assert more < memory + 150 * MEBIBYTE
+    assert memory < undisturbed.memory + 150 * MEBIBYTE
 
 
 def most_memory(*args) -> tuple[subprocess.CompletedProcess, int]:
@@ -201,5 +199,5 @@ def most_memory(*args) -> tuple[subprocess.CompletedProcess, int]:
         "sys.exit(code)"
     )
     line = [sys.executable, "-c", measure, *command(*args)]
-    done = subprocess.run(line, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(line, capture_output=True, text=True, timeout=PATIENCE)
     return done, int(done.stdout.splitlines()[-1])
