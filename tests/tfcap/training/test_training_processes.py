@@ -17,6 +17,7 @@ from tfcap.runs.checkpoints import STATE, Checkpoints
 
 pytestmark = pytest.mark.slow
 
+PATIENCE = 900  # seconds, for a busy machine
 # As `tfcap`, with two logical CPUs, so that `mirrored` has two replicas.
 TFCAP = """
 import sys
@@ -36,10 +37,8 @@ training: {global_batch: 8, epochs: 6, checkpoint_steps: 1, log_steps: 1, seed: 
 decoding: {beam_width: 1, max_length: 8}
 """
 CASES = {
-    ("prefix", "cpu"): ["training.clip_norm=1.0"],
-    ("prefix", "mirrored"): ["training.accumulate=2"],
+    ("prefix", "mirrored"): ["training.accumulate=2", "training.clip_norm=1.0"],
     ("causal", "cpu"): ["training.average_decay=0.9"],
-    ("causal", "mirrored"): ["training.average_decay=0.9", "training.clip_norm=1.0"],
 }
 
 
@@ -74,7 +73,7 @@ class Command:
 
     def start_and_wait_for(self, checkpoint: int) -> subprocess.Popen:
         """Returns once a checkpoint of that number, or one after it, is begun."""
-        process, until = self.start(), time.monotonic() + 120
+        process, until = self.start(), time.monotonic() + PATIENCE
         while not any(int(path.name) >= checkpoint for path in self.last.glob("*")):
             assert process.poll() is None, process.stderr.read()
             assert time.monotonic() < until
@@ -112,7 +111,7 @@ def run_out_of_space(command: Command) -> str:
     """Lets saving fail in the middle of the run; returns what it says."""
     process = command.start_and_wait_for(max(command.saved().finished()) + 2)
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (LIMIT, LIMIT))
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1, err
     return err
 
@@ -163,7 +162,7 @@ def test_sigterm_means_run_me_again_and_a_second_run_is_refused(folder, tmp_path
     process = command.start_and_wait_for(1)
     second = command.run()
     process.terminate()
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 75, err
     assert "SIGTERM" in out and "Run the same command again to resume" in out
     assert not (tmp_path / "run" / "lock").exists()
