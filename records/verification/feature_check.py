@@ -211,8 +211,8 @@ def photo_directory(manifest: Manifest, option: str | None) -> str:
     if kept or is_directory(directory):
         return directory
     raise UserError(
-        f"--sample reads photos again, and the directory {directory!r}, which the "
-        "records were made from, is not there; say where they are with --photos DIR"
+        f"--sample reads photos again, and {directory!r}, which the records were made "
+        "from, is no directory here; say where they are with --photos DIR"
     )
 
 

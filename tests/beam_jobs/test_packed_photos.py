@@ -12,6 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from memory_files import put
 from small_data import (
     SPLIT_OF,
     SmallData,
@@ -96,7 +97,7 @@ def source_job(
     parser = argparse.ArgumentParser()
     parser.add_argument("--photos")
     options.add_options(parser)
-    photos = f"{folder}/{pattern}"
+    photos = pattern if "://" in pattern else f"{folder}/{pattern}"
     args = parser.parse_args([f"--source={source}", f"--photos={photos}", *flags])
     opened = options.open_source(args)
     job = data.job(folder / "packed", **sections)
@@ -270,5 +271,21 @@ def test_an_image_folder(data, tmp_path, from_folder, packed):
     write_zip(tmp_path / "photos.zip", contents(data.photos))
     photos = "photos.zip" if packed else str(data.photos.relative_to(tmp_path))
     job = source_job(data, tmp_path, "imagefolder", photos, *named)
+    build(job)
+    assert records(job) == records(from_folder)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_containers_in_a_store_give_the_same_records(
+    data, tmp_path, from_folder, kind, memory
+):
+    local = packed_job(data, tmp_path, kind)
+    for path in tmp_path.glob(f"*.{kind}"):
+        put(f"store://bucket/{path.name}", path.read_bytes())
+    photos = f"store://bucket/*.{kind}"
+    source = local.source
+    if kind != "zip":
+        source = source_job(data, tmp_path, source.name, photos).source
+    job = replace(local, photos=photos, source=source)
     build(job)
     assert records(job) == records(from_folder)

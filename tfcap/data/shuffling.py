@@ -1,8 +1,9 @@
 """Orders the photos of an epoch, as a function of (seed, epoch) alone.
 
 Shards are read in random order, a window of several at a time, and the photos of a
-window are shuffled. Hashes decide which photo is in which shard, so a window is a
-random sample of all photos.
+window are shuffled. Where hashes decide which photo is in which shard, a window is a
+random sample of all photos. A shard of a container is a stretch of it, so a window is
+then a sample of stretches: the shorter they are, the better it is mixed.
 """
 
 from collections.abc import Sequence
