@@ -71,10 +71,9 @@ def devices() -> list[str]:
 
 def native_operations() -> str:
     """Returns whether training uses native operations; compiles them if necessary."""
-    from tfcap.ops.compilation import operations
-    from tfcap.ops.dispatch import OPTIONS, SOURCE
+    from tfcap.ops.dispatch import compiled
 
-    if operations(SOURCE, *OPTIONS):
+    if compiled():
         return "compiled"
     return "none: training uses TensorFlow's operations"
 

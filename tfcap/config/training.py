@@ -100,6 +100,9 @@ class TrainingConfig(Section):
             for one update. More parts take less memory; the gradient is the same.
         jit_compile: compile loss and gradient by XLA, as TPUs need. Every batch is
             padded to one size; the captions' lengths are read once to find it.
+        native_ops: train on a CPU by native operations, which a C++ compiler makes at
+            their first use. `auto` does if they can be compiled. A run records which it
+            is, and keeps to it when it is resumed. Other devices and XLA have none.
         average_decay: decay of the moving average of the weights. The average is what
             is scored, kept as best and exported; null trains without one.
         clip_norm: largest global norm of the gradients; null does not clip.
@@ -128,6 +131,7 @@ class TrainingConfig(Section):
         "precision": "float32",
         "accumulate": 1,
         "jit_compile": False,
+        "native_ops": "auto",
         "average_decay": None,
         "keep_checkpoints": 2,
         "score_photos": 0,
@@ -145,6 +149,7 @@ class TrainingConfig(Section):
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
     accumulate: int = Field(1, ge=1)
     jit_compile: bool = False
+    native_ops: Literal["auto"] | bool = "auto"
     average_decay: Fraction | None = None
     clip_norm: float | None = Field(None, gt=0)
     label_smoothing: Fraction = 0.0
@@ -177,6 +182,14 @@ class TrainingConfig(Section):
         if self.self_critical and self.jit_compile:
             raise ValueError(
                 "`self_critical` draws captions of any length: leave `jit_compile` out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _xla_knows_no_native_operation(self) -> "TrainingConfig":
+        if self.jit_compile and self.native_ops is True:
+            raise ValueError(
+                "`jit_compile` uses operations of XLA alone: leave `native_ops` out"
             )
         return self
 

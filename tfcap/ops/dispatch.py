@@ -35,8 +35,8 @@ def kernels_for(device: str | None) -> Iterator[None]:
     """Lets a graph traced inside use operations that only one kind of device has.
 
     Args:
-        device: `CPU` or `GPU`, where the graph will run; None for any device and for
-            XLA, which knows none of these operations.
+        device: `CPU` or `GPU`, where the graph will run; None for any device, for a run
+            without native operations and for XLA, which knows none of these operations.
     """
     before = target.set(device)
     try:
@@ -51,11 +51,16 @@ def device_of(strategy: tf.distribute.Strategy) -> str:
     return tf.DeviceSpec.from_string(first).device_type
 
 
+def compiled() -> ModuleType | None:
+    """Returns the native operations, compiled if necessary; None if they cannot be."""
+    return compilation.operations(SOURCE, *OPTIONS)
+
+
 def native_ops(values: tf.Tensor) -> ModuleType | None:
     """Returns the native operations; None if they cannot be used on `values` here."""
     if target.get() != "CPU" or values.dtype != tf.float32:
         return None
-    return compilation.operations(SOURCE, *OPTIONS)
+    return compiled()
 
 
 def cudnn_allowed() -> bool:

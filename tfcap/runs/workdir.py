@@ -241,6 +241,12 @@ def recipe_of(records: RecordSet) -> RecipeOfRecords:
     return parse_recipe(records.manifest.configuration, path)
 
 
+def begun_with(path: str) -> Config | None:
+    """Returns the configuration of the run in a directory; None if it holds none."""
+    config = os.path.join(path, CONFIG)
+    return load_saved(config) if exists(config) else None
+
+
 def resolve_config(config: Config, records: RecordSet) -> Config:
     """Returns the configuration with the sections that the records were made with.
 

@@ -22,7 +22,7 @@ class GradientComputer:
         vectors: these variables; their optimizer scales the loss, in mixed_float16.
         objective: gives the losses.
         config: says whether XLA compiles it, and into how many parts a batch is cut.
-        device: kind of device that the replicas run on: `CPU`, `GPU` or `TPU`.
+        device: kind of device whose own operations may be used; None for none.
     """
 
     def __init__(
@@ -31,14 +31,13 @@ class GradientComputer:
         vectors: Vectors,
         objective: Objective,
         config: TrainingConfig,
-        device: str,
+        device: str | None,
     ):
         self.model, self.vectors, self.objective = model, vectors, objective
         self.parts = config.accumulate
-        self.device: str | None = device
+        self.device = device
         self.differentiate = self.loss_and_gradients
-        if config.jit_compile:  # XLA knows no operation of one kind of device
-            self.device = None
+        if config.jit_compile:
             self.differentiate = tf.function(self.loss_and_gradients, jit_compile=True)
 
     def __call__(self, batch: Batch, count: tf.Tensor) -> LossAndGradients:

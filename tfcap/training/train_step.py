@@ -76,7 +76,7 @@ def make_train_step(
         objective: None for cross-entropy.
     """
     objective = objective or CrossEntropy(config.label_smoothing)
-    device, base = device_of(strategy), first_seed(config.seed)
+    device, base = kernels_of(strategy, config), first_seed(config.seed)
     compute = GradientComputer(model, vectors, objective, config, device)
 
     def replica_step(batch: Batch) -> tf.Tensor:
@@ -161,10 +161,17 @@ def next_and_wait(batches: Iterator) -> tuple[Batch, tf.Tensor]:
         return batch, tf.timestamp() - start
 
 
+def kernels_of(strategy: tf.distribute.Strategy, config: TrainingConfig) -> str | None:
+    """Returns the kind of device whose own operations a run uses; None if none."""
+    device = device_of(strategy)
+    refused = config.jit_compile or (device == "CPU" and config.native_ops is False)
+    return None if refused else device
+
+
 def make_score_step(
     strategy: tf.distribute.Strategy,
     model: CaptioningModel,
-    padded: bool = False,
+    config: TrainingConfig,
     objective: Objective | None = None,
 ) -> Callable[[Iterator], tuple[tf.Tensor, tf.Tensor]]:
     """Returns the compiled function that scores an iterator's next global batch.
@@ -174,12 +181,11 @@ def make_score_step(
     Args:
         strategy: where the replicas run.
         model: the model that is scored.
-        padded: batches are all of one size, as TPUs need; no operation of one kind of
-            device is used.
+        config: of the run.
         objective: None for cross-entropy.
     """
     objective = objective or CrossEntropy()
-    device = None if padded else device_of(strategy)
+    device = kernels_of(strategy, config)
 
     def replica_step(batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:
         batch = with_features(model, batch, False)

@@ -18,9 +18,10 @@ from tfcap.config.experiment import Config
 from tfcap.data.padding import RowCounts
 from tfcap.data.pipeline import scoring_batches, training_batches
 from tfcap.memory import is_out_of_memory
+from tfcap.ops.dispatch import device_of
 from tfcap.runs import checkpoints
 from tfcap.runs.checkpoints import Checkpoints
-from tfcap.runs.workdir import Progress, Workdir, resolve_config
+from tfcap.runs.workdir import Progress, Workdir, begun_with, resolve_config
 from tfcap.training.dev_scores import DevScores
 from tfcap.training.diagnostics import (
     explain_damage,
@@ -33,6 +34,7 @@ from tfcap.training.distributed.cluster import ALONE, Cluster
 from tfcap.training.distributed.collectives import Workers
 from tfcap.training.distributed.strategies import check_global_batch, make_strategy
 from tfcap.training.metrics_logger import MetricsLogger
+from tfcap.training.native_choice import fix_native_ops
 from tfcap.training.run_summary import describe, log_summary
 from tfcap.training.sample_captions import Samples
 from tfcap.training.self_critical import SelfCritical
@@ -108,6 +110,8 @@ class Trainer:
         check_global_batch(config.training.global_batch, self.strategy)
         records.shard_paths("dev")
         config = resolve_config(config, records)
+        with self.workers.watched():
+            config = self.fix_native_ops(config, workdir)
         self.config, self.records = config, records
         self.settings = config.training
         self.workdir = None
@@ -121,6 +125,11 @@ class Trainer:
         if cluster.is_chief:
             self.samples = Samples(self.model, records, config, photos)
             self.dev_scores = DevScores.of(self.model, records, config)
+
+    def fix_native_ops(self, config: Config, workdir: str) -> Config:
+        """Returns the configuration with native operations decided for this run."""
+        first = begun_with(workdir) if self.cluster.is_chief else None
+        return fix_native_ops(config, first, device_of(self.strategy), self.workers)
 
     def restore(self) -> None:
         """Builds the state, and sets it to the newest checkpoint if there is one."""
@@ -154,7 +163,7 @@ class Trainer:
         )
         dev_objective = objective and objective.dev
         self.score_step = make_score_step(
-            self.strategy, self.model, padded, dev_objective
+            self.strategy, self.model, self.settings, dev_objective
         )
         self.counts = {
             split: RowCounts(self.records, split) if padded else None

@@ -29,6 +29,7 @@ from tfcap.config.training import TrainingConfig
             "{expansion: causal, self_critical: {}, jit_compile: true}",
             "leave `jit_compile` out",
         ),
+        ("{jit_compile: true, native_ops: true}", "leave `native_ops` out"),
         ("{jit_compile: true, accumulate: 2}", "needs `accumulate: 1`, received 2"),
     ],
 )

@@ -74,7 +74,7 @@ def test_no_layer_gets_an_empty_batch(make_records, monkeypatch, replicas, accum
     strategy = strategy_of(replicas)
     with strategy.scope():
         model = build_model(settings(), records.manifest, records.vocabulary)
-    score = make_score_step(strategy, model)
+    score = make_score_step(strategy, model, settings().training)
     batches = strategy.distribute_datasets_from_function(
         lambda context: scoring_batches(records, "dev", settings().training, context)
     )
