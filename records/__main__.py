@@ -13,6 +13,8 @@ from records.console import add_command, run_command
 from records.tensorflow_logging import silence_startup
 from records.wording import counted
 
+# What an encoder's file is, and the kind of path that names it.
+ENCODER_FILES = (("weights", "FILE"), ("model", "PATH"), ("preset", "DIR"))
 LIMIT, LIMIT_OF_A_PAGE = 3, 8
 
 
@@ -80,7 +82,7 @@ def add_sample(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--photos", metavar="DIR", help="photos for --sample, if they moved"
     )
-    for key, metavar in (("weights", "FILE"), ("model", "PATH")):
+    for key, metavar in ENCODER_FILES:
         parser.add_argument(
             f"--encoder_{key}",
             metavar=metavar,
@@ -137,7 +139,7 @@ def inspect(args: argparse.Namespace) -> int:
 
 
 def verify(args: argparse.Namespace) -> int:
-    paths = {"weights": args.encoder_weights, "model": args.encoder_model}
+    paths = {key: getattr(args, f"encoder_{key}") for key, _ in ENCODER_FILES}
     files = {kind: path for kind, path in paths.items() if path}
     if not args.sample and (args.photos or files or args.seed):
         args.wrong_usage("--photos, --encoder_... and --seed belong to --sample N")

@@ -11,6 +11,7 @@ EXTRAS = {
     "apache_beam": "beam",
     "boto3": "aws",
     "google": "gcp",
+    "keras_hub": "hub",
     "prometheus_client": "serve",
     "pyarrow": "beam",
     "pycocoevalcap": "evaluate",

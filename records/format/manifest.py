@@ -53,11 +53,11 @@ class EncoderInfo(FrozenModel):
 
     Attributes:
         kind: `application` for a network of `keras.applications`; `keras_file` or
-            `saved_model` for a user's model.
+            `saved_model` for a user's model; `keras_hub` for a preset.
         name: the network's name in snake case, or the name of the file or directory.
         layer: the layer the network is cut at, or the output of a SavedModel; None for
             the last.
-        pooling: `avg`, `flatten` or `grid`.
+        pooling: `avg`, `flatten`, `grid` or `embedding`.
         input_size: side of the network's square input, in pixels.
         preprocessing: description of how pixels are read, resized and scaled.
         weights: `imagenet`, `random` or the name of the file.

@@ -5,8 +5,8 @@ This package has no encoder. A distribution registers one by an entry point of t
 
     (Manifest, files: Mapping[str, str]) -> Encoder
 
-that loads the encoder of a record set. `files` maps `weights` or `model` to the path of
-the encoder's file, if it is no longer where the manifest says.
+that loads the encoder of a record set. `files` maps `weights`, `model` or `preset` to
+the path of the encoder's file, if it is no longer where the manifest says.
 """
 
 import functools
@@ -69,7 +69,7 @@ class SampleRequest(NamedTuple):
     Attributes:
         number: of photos.
         photos: their directory; None for the one that the manifest names.
-        files: paths of the encoder's `weights` or `model`, if they moved.
+        files: paths of the encoder's `weights`, `model` or `preset`, if they moved.
         seed: of the random choice.
     """
 

@@ -40,6 +40,12 @@ def add_export(commands: Any) -> None:
         help="path of a custom encoder model, if it moved since the records were built",
     )
     parser.add_argument(
+        "--encoder_preset",
+        metavar="DIR",
+        help="directory of the encoder's preset, if it moved since the records were "
+        "built",
+    )
+    parser.add_argument(
         "--records", metavar="DIR", help="records of the run, for decoding.consensus"
     )
     parser.add_argument("--overwrite", action="store_true")
@@ -96,6 +102,7 @@ def write_export(args: argparse.Namespace) -> int:
             args.encoder_model,
             half,
             args.records,
+            args.encoder_preset,
         )
     card = model_card.describe(members, decoding, half, args.data_licence)
     with status_line("writing the model, up to a minute"):

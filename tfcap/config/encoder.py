@@ -1,6 +1,7 @@
-"""Configuration of the encoder: the section `encoder`, one of two forms."""
+"""Configuration of the encoder: the section `encoder`, one of three forms."""
 
 import os
+from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Discriminator, Field, Strict, Tag, model_validator
@@ -10,6 +11,7 @@ from tfcap.config.base import Section
 Scaling = Literal["none", "unit", "tf", "caffe", "torch", "clip"]
 Fit = Literal["squash", "crop", "pad"]
 Interpolation = Literal["bilinear", "bicubic", "nearest", "lanczos3", "lanczos5"]
+Pooling = Literal["avg", "flatten", "grid"]
 Colours = tuple[float, float, float]
 Spread = Annotated[float, Field(gt=0)]
 # A validator of the section around it has made a list of YAML's array.
@@ -65,11 +67,23 @@ Preprocessing = Annotated[
     Annotated[Scaling, Tag("by name")] | Annotated[PreprocessingConfig, Tag("in full")],
     Discriminator(_preprocessing_form),
 ]
+
+
+def _in_full(preprocessing: Scaling | PreprocessingConfig) -> PreprocessingConfig:
+    if isinstance(preprocessing, PreprocessingConfig):
+        return preprocessing
+    if preprocessing == "clip":
+        return PreprocessingConfig(
+            scaling="clip", resize="crop", interpolation="bicubic", rounded=True
+        )
+    return PreprocessingConfig(scaling=preprocessing)
+
+
 PREPROCESSING_FORMS = {"by name": PreprocessingConfig, "in full": PreprocessingConfig}
 
 
 class EncoderSettings(Section):
-    """An encoder, a function from photo to features: the keys of both forms.
+    """An encoder, a function from photo to features: the keys of all forms.
 
     Attributes:
         name: any `keras.applications` model, in snake case; `inception_v3` by default.
@@ -78,17 +92,22 @@ class EncoderSettings(Section):
         model: a custom model instead of `name` and `weights`: a `.keras` file or the
             directory of a SavedModel that takes float pixels [batch, height, width, 3].
         signature: signature of the SavedModel; null for `serving_default`.
+        preset: a backbone of KerasHub that looks at photos, instead of `name`: a preset
+            by name, which KerasHub downloads, or the directory of one.
         layer: the layer whose output is taken; null for the last. For a SavedModel, the
             name of the signature's output; null for its only one.
         pooling: `avg`: mean over cells; `flatten`; `grid`: [rows, columns, channels].
-            `avg` and `flatten` do not change features without cells.
+            `avg` and `flatten` do not change features without cells. A preset's
+            `embedding`, its default, is the vector that the preset itself makes of a
+            photo: the image embedding of CLIP and SigLIP, the class token of ViT and
+            DINO; the mean over cells where it makes none.
         input_size: side of the square input, pixels; null for the network's default.
         preprocessing: how pixels of 0 to 255 are scaled: `none` keeps them; `unit` maps
             them to 0 to 1; `tf`, `caffe` and `torch` as in
             `keras.applications.imagenet_utils`; `clip` as CLIP was trained, which also
             crops a photo at its centre and resizes it with `bicubic`. Or a section of
             its own with mean, deviation and resizing. Null for what a named network
-            was trained with; required with `model`.
+            or preset was trained with; required with `model`.
         crops: 5 averages the features of corners and centre, cut out of the photo at
             8/7 of the input size; 1 takes the whole photo.
         flip: average with the features of the mirror image; cells are mirrored back.
@@ -100,6 +119,7 @@ class EncoderSettings(Section):
     came_later: ClassVar = {
         "model": None,
         "signature": None,
+        "preset": None,
         "preprocessing": None,
         "crops": 1,
         "flip": False,
@@ -110,8 +130,9 @@ class EncoderSettings(Section):
     weights: str | None = None
     model: str | None = None
     signature: str | None = None
+    preset: str | None = None
     layer: str | None = None
-    pooling: Literal["avg", "flatten", "grid"] = "avg"
+    pooling: Literal["avg", "flatten", "grid", "embedding"] = "avg"
     input_size: int | None = Field(None, ge=32, le=2048)
     preprocessing: Preprocessing | None = None
     crops: Literal[1, 5] = 1
@@ -120,15 +141,8 @@ class EncoderSettings(Section):
 
     @property
     def photo_preprocessing(self) -> PreprocessingConfig | None:
-        """The settings of `preprocessing` in full."""
-        named = self.preprocessing
-        if named == "clip":
-            return PreprocessingConfig(
-                scaling="clip", resize="crop", interpolation="bicubic", rounded=True
-            )
-        if isinstance(named, str):
-            return PreprocessingConfig(scaling=named)
-        return named
+        """The settings of `preprocessing` in full; None if there are none."""
+        return None if self.preprocessing is None else _in_full(self.preprocessing)
 
     @property
     def file(self) -> str:
@@ -158,6 +172,8 @@ class NetworkConfig(EncoderSettings):
     weights: str = "imagenet"
     model: None = None
     signature: None = None
+    preset: None = None
+    pooling: Pooling = "avg"
 
     @model_validator(mode="before")
     @classmethod
@@ -178,6 +194,8 @@ class CustomModelConfig(EncoderSettings):
     name: None = None
     weights: None = None
     model: str
+    preset: None = None
+    pooling: Pooling = "avg"
     preprocessing: Preprocessing
 
     @model_validator(mode="before")
@@ -195,9 +213,13 @@ class CustomModelConfig(EncoderSettings):
             raise ValueError(_no_scaling(model))
         return values
 
+    @property
+    def photo_preprocessing(self) -> PreprocessingConfig:
+        return _in_full(self.preprocessing)
+
     @model_validator(mode="after")
     def _its_scaling_is_said(self) -> "CustomModelConfig":
-        if self.photo_preprocessing and not self.photo_preprocessing.says_scaling:
+        if not self.photo_preprocessing.says_scaling:
             raise ValueError(_no_scaling(self.model))
         return self
 
@@ -209,18 +231,48 @@ def _no_scaling(model: Any) -> str:
     )
 
 
+class PresetConfig(EncoderSettings):
+    """A backbone of KerasHub, by the name of a preset or a preset's directory."""
+
+    file_key = "preset"
+
+    name: None = None
+    weights: None = None
+    model: None = None
+    signature: None = None
+    preset: str
+    pooling: Literal["embedding", "avg", "flatten", "grid"] = "embedding"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_preset_is_whole(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        others = ("name", "weights", "model", "signature")
+        if stated := [key for key in others if values.get(key) is not None]:
+            raise ValueError(
+                f"`preset` stands instead of `{stated[0]}`; leave that out: encoder: "
+                f"{{preset: {values.get('preset')}}}"
+            )
+        return values
+
+
 def _form(values: Any) -> str:
-    """Returns the form of a section: that of a custom model if it names a `model`."""
-    if isinstance(values, dict):
-        model = values.get("model")
-    else:
-        model = getattr(values, "model", None)
-    return "network" if model is None else "custom model"
+    """Returns the form of a section by the key that it states."""
+    read = values.get if isinstance(values, dict) else partial(getattr, values)
+    if read("preset", None) is not None:
+        return "preset"
+    return "network" if read("model", None) is None else "custom model"
 
 
 EncoderConfig = Annotated[
     Annotated[NetworkConfig, Tag("network")]
-    | Annotated[CustomModelConfig, Tag("custom model")],
+    | Annotated[CustomModelConfig, Tag("custom model")]
+    | Annotated[PresetConfig, Tag("preset")],
     Discriminator(_form),
 ]
-ENCODERS = {"network": NetworkConfig, "custom model": CustomModelConfig}
+ENCODERS = {
+    "network": NetworkConfig,
+    "custom model": CustomModelConfig,
+    "preset": PresetConfig,
+}

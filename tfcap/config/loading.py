@@ -20,9 +20,10 @@ from tfcap.config.yaml_files import BoundedLoader, read_yaml
 
 # Forms of a section, as they stand in a location.
 FORMS = {**MODELS, **ENCODERS, **PREPROCESSING_FORMS}
-# Keys of the two forms of an encoder: a named network, and a model file.
+# Keys of the forms of an encoder: a named network, a model file, and a preset.
 NETWORK_KEYS = {"name", "weights"}
 MODEL_KEYS = {"model", "signature", "preprocessing"}
+PRESET_KEYS = {"preset"}
 # Keys of earlier versions, with the value that had no effect.
 GONE = {
     "decoding.mirror": False,
@@ -157,13 +158,20 @@ def _switched_off(
 ) -> set[str]:
     """Returns the keys of `base` that belong to another form than `content` names."""
     names = {key for key, value in content.items() if value is not None}
-    if section == "encoder" and "model" in names:
-        return NETWORK_KEYS
-    if section == "encoder" and names & NETWORK_KEYS and base.get("model") is not None:
-        return MODEL_KEYS
+    if section == "encoder":
+        return _of_other_encoders(names, base)
     if section == "tokenizer" and "kind" in names:
         return {key for key, kind in KIND_SETTINGS.items() if kind != content["kind"]}
     return set()
+
+
+def _of_other_encoders(names: set[str], base: Mapping[str, Any]) -> set[str]:
+    of_model = MODEL_KEYS if base.get("model") is not None else set()
+    if "preset" in names:
+        return NETWORK_KEYS | of_model
+    if "model" in names:
+        return NETWORK_KEYS | PRESET_KEYS
+    return of_model | PRESET_KEYS if names & NETWORK_KEYS else set()
 
 
 def _apply(content: dict[str, Any], override: str) -> None:

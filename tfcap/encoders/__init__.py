@@ -7,6 +7,7 @@ evaluation and the exported SavedModel therefore compute the same features.
               tfcap.images            keras_applications.py   by name, from Keras
                                       keras_file.py           a .keras file
                                       saved_model.py          a SavedModel
+                                      preset.py               a preset of KerasHub
 
 `trainable.py` trains a backbone together with the captioner.
 """

@@ -67,6 +67,10 @@ def chosen_size(name: str, fixed: int | None, chosen: int | None) -> int:
 def check_runs(graph: Callable[[tf.Tensor], tf.Tensor], name: str) -> None:
     """Runs an encoder twice on two photos, and once on one of them alone.
 
+    Args:
+        graph: photo bytes, string [batch] -> features.
+        name: the encoder's key and name, for messages.
+
     Raises:
         UserError: it fails, or a photo's features are not finite or depend on anything
             but the photo.
@@ -76,10 +80,10 @@ def check_runs(graph: Callable[[tf.Tensor], tf.Tensor], name: str) -> None:
     try:
         first, again, alone = (graph(p).numpy() for p in (photos, photos, photos[:1]))
     except Exception as error:
-        raise UserError(f"encoder.model: {name} fails: {on_one_line(error)}") from None
+        raise UserError(f"{name} fails: {on_one_line(error)}") from None
     if not np.isfinite(first).all():
         raise UserError(
-            f"encoder.model: {name} gives features that are no finite numbers; check "
+            f"{name} gives features that are no finite numbers; check "
             "encoder.preprocessing"
         )
     within = TOLERANCE * np.abs(first).max(initial=1e-30)
@@ -91,6 +95,6 @@ def check_runs(graph: Callable[[tf.Tensor], tf.Tensor], name: str) -> None:
 
 def varying(name: str, when: str) -> UserError:
     return UserError(
-        f"encoder.model: {name} gives a photo other features {when}; save it as it is "
+        f"{name} gives a photo other features {when}; save it as it is "
         "outside training (training=False)"
     )

@@ -18,12 +18,18 @@ from records.photo_header import refusal
 from records.storage.files import exists, is_directory
 from records.storage.local_copy import local_copy
 from records.tensorflow_logging import without_operation
-from tfcap.config.encoder import CustomModelConfig, EncoderConfig, NetworkConfig
+from tfcap.config.encoder import (
+    CustomModelConfig,
+    EncoderConfig,
+    NetworkConfig,
+    PresetConfig,
+)
 from tfcap.encoders import (
     crops,
     custom_model,
     keras_applications,
     keras_file,
+    preset,
     saved_model,
 )
 from tfcap.encoders.backbone import Backbone, on_one_line
@@ -134,27 +140,35 @@ def loaded(config: EncoderConfig) -> Encoder:
     network = load_network(config)
     if isinstance(config, NetworkConfig):
         return assemble(network, config)
-    return assemble_custom(network, config)
+    return assemble_custom(network, config, f"encoder.{config.file_key}")
 
 
 def load_network(config: EncoderConfig) -> Backbone:
     if isinstance(config, NetworkConfig):
         return keras_applications.load(config)
+    if isinstance(config, PresetConfig):
+        return preset.load(config)
     return load_custom(config)
 
 
-def assemble_custom(network: Backbone, config: CustomModelConfig) -> Encoder:
-    """Assembles a custom model, which may fail in any way."""
+def assemble_custom(network: Backbone, config: EncoderConfig, where: str) -> Encoder:
+    """Assembles a custom model or a preset, which may fail in any way.
+
+    Args:
+        network: the model.
+        config: its settings.
+        where: the key that names it, for messages.
+    """
     try:
         encoder = assemble(network, config)
     except UserError:
         raise
     except Exception as error:
         raise UserError(
-            f"encoder.model: {network.name} cannot be frozen for photos of "
+            f"{where}: {network.name} cannot be frozen for photos of "
             f"{network.size} x {network.size} pixels: {on_one_line(error)}"
         ) from None
-    custom_model.check_runs(encoder.graph, network.name)
+    custom_model.check_runs(encoder.graph, f"{where}: {network.name}")
     return encoder
 
 
@@ -176,14 +190,15 @@ def assemble(network: Backbone, config: EncoderConfig) -> Encoder:
     frozen = freeze(network, config)
     if len(frozen.inputs) > 1:
         raise UserError(
-            f"encoder.model: {network.name} holds a table or another state that is no "
-            "weight; it cannot be frozen"
+            f"encoder.{config.file_key}: {network.name} holds a table or another state "
+            "that is no weight; it cannot be frozen"
         )
     shape = frozen.outputs[0].shape[1:]
     if not shape.is_fully_defined():
+        known = "unknown" if shape.rank is None else list(shape)
         raise UserError(
-            f"encoder.model: the features of {network.name} have no shape that is the "
-            f"same for all photos: {'unknown' if shape.rank is None else list(shape)}"
+            f"encoder.{config.file_key}: the features of {network.name} have no shape "
+            f"that is the same for all photos: {known}"
         )
     side = crops.photo_side(network.size, config.crops)
     return Encoder(

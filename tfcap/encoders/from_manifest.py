@@ -19,7 +19,7 @@ def load_recorded(manifest: Manifest, files: Mapping[str, str]) -> Encoder:
     Args:
         manifest: Manifest of the record set.
         files: New path of the encoder's file, if it moved, by kind: `weights` of a
-            network of Keras, or `model`.
+            network of Keras, `model` or `preset`.
 
     Returns:
         An encoder. Its digest may differ from the manifest's.
@@ -45,7 +45,7 @@ def moved(config: EncoderConfig, files: Mapping[str, str]) -> EncoderConfig:
     for key in files:
         if key != config.file_key:
             raise UserError(
-                f"--encoder_{key}: the encoder is {config.name or config.model}; "
+                f"--encoder_{key}: the encoder is {config.name or config.file}; "
                 f"where its file lies is said with --encoder_{config.file_key}"
             )
     return config.model_copy(update=dict(files))

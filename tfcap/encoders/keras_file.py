@@ -1,7 +1,8 @@
 """An encoder from a `.keras` file.
 
 The file is never trusted with code: Keras reads it in its safe mode, which loads layers
-of Keras itself and of classes registered in this process, and no Lambda.
+of Keras itself and of classes registered in this process, those of KerasHub among them,
+and no Lambda.
 """
 
 import hashlib
@@ -23,6 +24,7 @@ from tfcap.encoders.backbone import (
     scaling_of,
 )
 from tfcap.encoders.custom_model import photo_size
+from tfcap.encoders.hub import import_keras_hub
 
 KIND = "keras_file"
 CONFIG, METADATA = "config.json", "metadata.json"
@@ -40,6 +42,8 @@ def load(config: CustomModelConfig, path: str) -> Backbone:
     if config.signature:
         raise UserError(f"encoder.signature: {name} is no SavedModel; leave it out")
     architecture, digest = read_archive(path, name)
+    if needs_keras_hub(architecture):
+        import_keras_hub()
     model = open_model(path, architecture, name)
     refuse_other_inputs(model, name)
     model = with_one_output(cut(model, config.layer, name), name)
@@ -103,6 +107,11 @@ def open_model(path: str, architecture: Any, name: str) -> keras.Model:
             f"encoder.model: {name} holds a {type(model).__name__}, not a model"
         )
     return model
+
+
+def needs_keras_hub(architecture: Any) -> bool:
+    modules = (part.get("module") or "" for part in keras_objects(architecture))
+    return any(module.partition(".")[0] == "keras_hub" for module in modules)
 
 
 def why_not_loaded(architecture: Any) -> str | None:

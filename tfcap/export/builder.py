@@ -23,6 +23,7 @@ def photo_captioner(
     encoder_model: str | None = None,
     half: bool = False,
     records: str | None = None,
+    encoder_preset: str | None = None,
 ) -> PhotoCaptioner:
     """Returns the best checkpoint with its encoder, ready for export.
 
@@ -41,6 +42,7 @@ def photo_captioner(
         encoder_model: Path of a custom encoder model; None: as configured.
         half: Whether weights are stored in float16.
         records: Directory of the records, for `decoding.consensus`.
+        encoder_preset: Directory of the encoder's preset; None: as configured.
 
     Raises:
         UserError: The encoder does not exist or is not that of the records;
@@ -50,7 +52,11 @@ def photo_captioner(
     workdir = members[0]
     consensus = decoding.consensus
     record_set = open_records(workdir, records) if consensus else None
-    options = {"weights": encoder_weights, "model": encoder_model}
+    options = {
+        "weights": encoder_weights,
+        "model": encoder_model,
+        "preset": encoder_preset,
+    }
     paths = {kind: path for kind, path in options.items() if path}
     model, _ = restore([with_encoder_at(run, paths) for run in members])
     # Either all members trained their encoder, or none.
@@ -103,7 +109,8 @@ def encoder_of_records(workdir: Workdir, paths: dict[str, str]) -> Encoder:
     encoder = load_encoder(config)
     expected = workdir.manifest.encoder.digest
     if encoder.info.digest != expected:
-        what = config.model or f"{config.name} with weights {config.weights}"
+        named = f"{config.name} with weights {config.weights}"
+        what = named if config.name else config.file
         raise UserError(
             f"the encoder {what} is not the one the records were made with: its digest "
             f"is {short_digest(encoder.info.digest)}, theirs "

@@ -38,6 +38,16 @@ def test_an_encoder_is_a_network_by_name_or_a_model(write, text, expected):
             "{model: own.keras}",
             "`preprocessing` must say which pixels own.keras takes: none .0 to 255., ",
         ),
+        (
+            "{preset: clip_vit_base_patch32, name: mobilenet}",
+            "`preset` stands instead of `name`; leave that out: encoder: {preset: cl",
+        ),
+        (
+            "{preset: clip_vit_base_patch32, model: own.keras}",
+            "`preset` stands instead of `model`; leave that out",
+        ),
+        ("{pooling: embedding}", "encoder.pooling: .*'flatten' or 'grid'; received"),
+        ("{preset: a, pooling: max}", "encoder.pooling: .*'embedding', 'avg', 'fl"),
         ("{signature: serve}", "`signature` belongs to a SavedModel, nam"),
         (
             "{model: own.keras, preprocessing: {resize: crop}}",

@@ -1,17 +1,18 @@
-"""The two forms of the section `encoder` have one set of keys."""
+"""The forms of the section `encoder` have one set of keys."""
 
 import pytest
 
-from tfcap.config.encoder import CustomModelConfig, NetworkConfig
+from tfcap.config.encoder import CustomModelConfig, NetworkConfig, PresetConfig
 from tfcap.config.loading import parse_config
 
 # In the order of saved files.
 KEYS = [
-    *("name", "weights", "model", "signature", "layer", "pooling", "input_size"),
-    *("preprocessing", "crops", "flip", "seed"),
+    *("name", "weights", "model", "signature", "preset", "layer", "pooling"),
+    *("input_size", "preprocessing", "crops", "flip", "seed"),
 ]
 NETWORK = {"name": "mobilenet", "weights": "gs://bucket/no_top.weights.h5"}
 MODEL = {"model": "models/own/", "preprocessing": "unit", "signature": "serve"}
+PRESET = {"preset": "presets/clip_vit_base_patch32", "input_size": 224}
 
 
 @pytest.mark.parametrize(
@@ -19,9 +20,10 @@ MODEL = {"model": "models/own/", "preprocessing": "unit", "signature": "serve"}
     [
         (NETWORK, NetworkConfig, "weights", "no_top.weights.h5"),
         (MODEL, CustomModelConfig, "model", "own"),
+        (PRESET, PresetConfig, "preset", "clip_vit_base_patch32"),
     ],
 )
-def test_each_form_prints_the_keys_of_both(content, form, file_key, file_name):
+def test_each_form_prints_the_keys_of_all(content, form, file_key, file_name):
     encoder = parse_config({"encoder": content}, "test").encoder
     assert type(encoder) is form
     assert list(encoder.model_dump()) == KEYS

@@ -78,6 +78,22 @@ def test_an_override_of_a_key_inside_a_number(write):
             {"name": "mobilenet", "weights": "random", "preprocessing": "unit"},
         ),
         (
+            "{model: b.keras, preprocessing: tf, layer: a}",
+            ["preset=clip"],
+            {"model": None, "preset": "clip", "preprocessing": None, "layer": "a",
+             "pooling": "embedding"},
+        ),
+        (
+            "{preset: clip, preprocessing: unit}",
+            ["weights=random"],
+            {"name": "inception_v3", "preset": None, "preprocessing": "unit"},
+        ),
+        (
+            "{preset: clip}",
+            ["model=b.keras", "preprocessing=tf"],
+            {"preset": None, "model": "b.keras", "pooling": "avg"},
+        ),
+        (
             "{name: mobilenet}",
             ["model=null"],
             {"name": "mobilenet", "weights": "imagenet", "model": None},

@@ -19,6 +19,7 @@ from tfcap.config.encoder import (
     EncoderSettings,
     NetworkConfig,
     PreprocessingConfig,
+    PresetConfig,
 )
 from tfcap.config.experiment import Config, RecipeOfRecords
 from tfcap.config.loading import override, parse_config
@@ -45,7 +46,7 @@ FIRST = {
     RecipeOfRecords: "encoder tokenizer records",
     Config: "encoder tokenizer records model training decoding",
     **dict.fromkeys(
-        [EncoderSettings, NetworkConfig, CustomModelConfig],
+        [EncoderSettings, NetworkConfig, CustomModelConfig, PresetConfig],
         "name weights layer pooling input_size seed",
     ),
     PreprocessingConfig: """scaling mean deviation resize interpolation antialias
