@@ -57,6 +57,15 @@ def test_epochs_lie_side_by_side(records):
     assert {stacked.windows.dtype, stacked.seeds.dtype} == {tf.int64}
 
 
+@pytest.mark.parametrize("shuffled", [1, 8, 10**9])
+def test_no_window_is_wider_than_the_split(records, shuffled):
+    config = CONFIG.model_copy(update={"shuffle_photos": shuffled})
+    order = PhotoOrder.of_epoch(records, "train", config, 0)
+    assert order.windows.shape[1] <= len(PHOTOS)
+    read = [shard for row in shards_of(order.windows) for shard in row]
+    assert sorted(read) == list(range(len(PHOTOS)))
+
+
 def test_no_part_is_ragged_because_tensorflow_logs_type_errors_of_ragged_parts(records):
     stacked = PhotoOrder.stack([of_epoch(records, 0, 9), of_epoch(records, 1)])
     assert not any(isinstance(part, tf.RaggedTensor) for part in stacked)
