@@ -26,7 +26,8 @@ class ProgressLine(Progress):
         disable: bool = False,
         **options,
     ):
-        console = Console(stderr=True)
+        # In a notebook rich would make a display of each line that is printed.
+        console = Console(stderr=True, force_jupyter=False)
         wide = console.width >= BAR_FROM
         super().__init__(
             *(with_bar(figures) if wide else without_bar(figures)),

@@ -73,6 +73,13 @@ def test_a_pipe_sees_nothing(capsys):
     assert capsys.readouterr() == ("", "")
 
 
+def test_a_notebook_gets_lines_and_no_displays(capsys, monkeypatch):
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    with ProgressLine(done_of_total) as line:
+        line.console.print("epoch 1/3")
+    assert capsys.readouterr() == ("", "epoch 1/3\n")
+
+
 class Clock:
     now = 0.0
 
