@@ -8,11 +8,11 @@ from typing import Any
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.runners.runner import PipelineState
 
 from beam_jobs.io.beam_storage import register
 from beam_jobs.io.output_directory import claim
 from beam_jobs.io.preflight import check_names, use_options
-from beam_jobs.monitoring.summary import has_ended
 from beam_jobs.runners import dataflow, dry_run
 from beam_jobs.runners.options import parse_command
 
@@ -89,7 +89,7 @@ def print_outcome(
     """Prints the summary of a finished job, or where to find one that was submitted."""
     if dataflow.is_chosen(options):
         print(dataflow.describe_submission(result, options, job.output))
-    elif not has_ended(result):
+    elif not PipelineState.is_terminal(result.state):
         print(f"submitted; the {command.product} will be in {job.output}")
     else:
         command.print_summary(job, result, seconds)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from apache_beam.metrics import MetricsFilter
-from apache_beam.runners.runner import PipelineResult, PipelineState
+from apache_beam.runners.runner import PipelineResult
 
 from beam_jobs.build_job import Job
 from beam_jobs.monitoring.counters import DAMAGED, NAMESPACE, STEPS
@@ -97,11 +97,6 @@ def step_rows(result: PipelineResult) -> Iterator[tuple[str, str, str, str]]:
         if times := distribution(result, f"{step}_milliseconds"):
             mean = times.sum / times.count
             yield name, f"{times.sum / 1000:.1f}", f"{mean:.0f}", str(times.max)
-
-
-def has_ended(result: PipelineResult) -> bool:
-    """Returns False for a job that was only submitted."""
-    return PipelineState.is_terminal(result.state)
 
 
 def counter(result: PipelineResult, name: str) -> int:

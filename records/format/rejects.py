@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import Field, TypeAdapter, ValidationError
 
 from records.errors import UserError
+from records.frozen_model import explain
 from records.storage.files import as_utf8, open_file, reason
 
 FILE_NAME = "rejects.jsonl"
@@ -71,9 +72,7 @@ def parse_line(line: bytes, where: str) -> Reject:
     try:
         return _reject.validate_python(_line.validate_json(line), strict=True)
     except ValidationError as error:
-        first = error.errors()[0]
-        problem = ": ".join([*map(str, first["loc"]), first["msg"]])
-        raise UserError(f"{where} is damaged: {problem}") from None
+        raise UserError(f"{where} is damaged: {explain(error)}") from None
 
 
 def read_lines(path: str) -> Iterator[bytes]:

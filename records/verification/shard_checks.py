@@ -163,7 +163,9 @@ class ShardCheck:
             return
         yield from self.check_captions()
         yield from self.check_counts(cut_off=serialized is None)
-        self.add_features()
+        # The build adds sums shard by shard too, so both are equal to the last bit.
+        sums = self.features
+        self.totals.features.merge(sums.sum, sums.squares, sums.cells)
 
     def unreadable(self, error: UserError) -> Issue:
         if not exists(self.path):
@@ -200,11 +202,6 @@ class ShardCheck:
         self.untokenized.append(
             Captions(number, record.photo_id, record.captions, record.ids)
         )
-
-    def add_features(self) -> None:
-        # The build adds sums shard by shard too, so both are equal to the last bit.
-        sums = self.features
-        self.totals.features.merge(sums.sum, sums.squares, sums.cells)
 
     def misplaced(self, photo_id: str) -> Iterator[str]:
         """Yields a problem if a photo occurs twice or its hash gives another place."""

@@ -121,14 +121,9 @@ def check_shards(
         for shards in context.manifest.shards.values()
         for i, info in enumerate(shards)
     ]
-    for check in show_progress(checks):
-        yield from check.problems()
-
-
-def show_progress(checks: list[ShardCheck]) -> Iterator[ShardCheck]:
-    """Yields checks, with a progress bar on standard error if it is a terminal."""
     with ProgressLine(done_and_left) as line:
-        yield from line.track(checks, description="reading shards")
+        for check in line.track(checks, description="reading shards"):
+            yield from check.problems()
 
 
 def check_sums(manifest: Manifest) -> Iterator[Issue]:

@@ -46,7 +46,7 @@ def test_a_long_text_can_be_read_back(tmp_path, character):
         ),
         (json.dumps({**LINE, "what": "dog"}), "what: Input should be 'photo' or"),
         (json.dumps({**LINE, "captions": -1}), "captions: Input should be greater"),
-        (json.dumps({**LINE, "more": 1}), "more: Extra inputs"),
+        (json.dumps({**LINE, "more": 1}), "unknown key 'more'"),
         (json.dumps({"what": "photo"}), "where: Field required"),
     ],
 )
