@@ -68,6 +68,8 @@ class EncoderInfo(FrozenModel):
         interpolation: of resizing.
         antialias: a photo is filtered before it becomes smaller.
         rounded: resized pixels are whole numbers from 0 to 255.
+        precision: dtype in which the network computes.
+        float32_digest: digest of the same encoder in float32; None if it is in float32.
         digest: SHA-256 over all of the above except names of files, and every weight.
     """
 
@@ -85,7 +87,14 @@ class EncoderInfo(FrozenModel):
     interpolation: str = "bilinear"
     antialias: bool = True
     rounded: bool = False
+    precision: str = "float32"
+    float32_digest: str | None = None
     digest: str
+
+    @property
+    def network_digest(self) -> str:
+        """A digest that is equal for one encoder in different precisions."""
+        return self.float32_digest or self.digest
 
 
 class DroppedWords(FrozenModel):

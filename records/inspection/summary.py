@@ -135,6 +135,7 @@ def network(encoder: EncoderInfo) -> str:
         encoder.pooling,
         counted(encoder.input_size, "pixel"),
         counted(encoder.crops, "crop") if encoder.crops > 1 else None,
+        encoder.precision if encoder.precision != "float32" else None,
         "with mirror images" if encoder.flip else None,
     ]
     return ", ".join(filter(None, parts))

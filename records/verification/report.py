@@ -116,4 +116,7 @@ def sample_table(sample: SampleResult) -> Table:
         if sample.worst:
             table.add_row("that of", f"{photo}, {shard} record {record}")
     table.add_row("allowed", f"{sample.tolerance:.2g}")
+    if sample.mean_deviation is not None:
+        shown = f"{sample.mean_deviation:.2g} mean, {sample.worst_deviation:.2g} worst"
+        table.add_row(f"{sample.precision} against float32", shown)
     return table

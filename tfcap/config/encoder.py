@@ -112,6 +112,8 @@ class EncoderSettings(Section):
             8/7 of the input size; 1 takes the whole photo.
         flip: average with the features of the mirror image; cells are mirrored back.
             With 5 crops, 10 views (Krizhevsky, Sutskever and Hinton 2012).
+        precision: dtype in which the network computes; its weights stay float32, and
+            so do reading, scaling and pooling. A SavedModel computes as it was saved.
         seed: seed of `random` weights.
         file_key: the key that names the encoder's file.
     """
@@ -123,6 +125,7 @@ class EncoderSettings(Section):
         "preprocessing": None,
         "crops": 1,
         "flip": False,
+        "precision": "float32",
     }
     file_key: ClassVar[str]
 
@@ -137,6 +140,7 @@ class EncoderSettings(Section):
     preprocessing: Preprocessing | None = None
     crops: Literal[1, 5] = 1
     flip: bool = False
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
     seed: int = 0
 
     @property

@@ -34,6 +34,7 @@ class Backbone:
             digest covers them.
         model: the Keras model that `run` calls; None for a SavedModel.
         resizing: how a photo becomes a square.
+        precision: dtype in which `run` computes.
     """
 
     kind: str
@@ -46,6 +47,7 @@ class Backbone:
     contents: Sequence[Any]
     model: keras.Model | None = None
     resizing: Resizing = SQUASH
+    precision: str = "float32"
 
 
 def resizing_for(config: EncoderConfig) -> Resizing:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,7 @@ from tfcap.encoders import (
     saved_model,
 )
 from tfcap.encoders.backbone import Backbone, on_one_line
+from tfcap.encoders.precision import in_precision
 from tfcap.images.decoding import read_photo
 from tfcap.images.resizing import SQUASH, Resizing
 from tfcap.tensorflow_internals import convert_variables_to_constants_v2
@@ -66,6 +67,7 @@ class Encoder:
         shape: Shape of one photo's features.
         info: Description for the manifest. Its digest identifies the encoder.
         resizing: How a photo becomes the square of pixels.
+        exact: Loads the same encoder in float32; None for an encoder in float32.
     """
 
     graph: Callable[[tf.Tensor], tf.Tensor]
@@ -74,6 +76,7 @@ class Encoder:
     shape: tuple[int, ...]
     info: EncoderInfo
     resizing: Resizing = SQUASH
+    exact: Callable[[], "Encoder"] | None = None
 
     def encode(
         self, photos: Sequence[bytes]
@@ -139,11 +142,20 @@ def load_encoder(config: EncoderConfig) -> Encoder:
 def loaded(config: EncoderConfig) -> Encoder:
     network = load_network(config)
     if isinstance(config, NetworkConfig):
-        return assemble(network, config)
-    return assemble_custom(network, config, f"encoder.{config.file_key}")
+        encoder = assemble(network, config)
+    else:
+        encoder = assemble_custom(network, config, f"encoder.{config.file_key}")
+    if config.precision == "float32":
+        return encoder
+    in_float32 = config.model_copy(update={"precision": "float32"})
+    return replace(encoder, exact=lambda: load_encoder(in_float32))
 
 
 def load_network(config: EncoderConfig) -> Backbone:
+    return in_precision(load_float32(config), config)
+
+
+def load_float32(config: EncoderConfig) -> Backbone:
     if isinstance(config, NetworkConfig):
         return keras_applications.load(config)
     if isinstance(config, PresetConfig):
@@ -287,6 +299,11 @@ def describe(network: Backbone, config: EncoderConfig) -> EncoderInfo:
         "input_size": network.size,
         "preprocessing": f"{READING}; {resizing.description}; {network.scaling}",
     }
+    digest = digest_of(network, config, settings)
+    in_float32 = None
+    if network.precision != "float32":
+        float32 = config.model_copy(update={"precision": "float32"})
+        in_float32 = digest_of(network, float32, settings)
     return EncoderInfo(
         kind=network.kind,
         name=network.name,
@@ -298,7 +315,9 @@ def describe(network: Backbone, config: EncoderConfig) -> EncoderInfo:
         interpolation=resizing.interpolation,
         antialias=resizing.antialias,
         rounded=resizing.rounded,
-        digest=digest_of(network, config, settings),
+        precision=network.precision,
+        float32_digest=in_float32,
+        digest=digest,
         **settings,
     )
 
@@ -310,7 +329,7 @@ def digest_of(network: Backbone, config: EncoderConfig, settings: dict) -> str:
     them keep their digest.
     """
     is_custom = network.kind != keras_applications.KIND
-    later = {"signature": None, "crops": 1, "flip": False}
+    later = {"signature": None, "crops": 1, "flip": False, "precision": "float32"}
     used = {k: getattr(config, k) for k, v in later.items() if getattr(config, k) != v}
     name = {"name": network.kind if is_custom else network.name}
     content = json.dumps({**name, **settings, **used}, sort_keys=True)

@@ -248,7 +248,7 @@ def runner(
 
     def run(pixels: tf.Tensor) -> tf.Tensor:
         # The tokens of the class and of registers come first, if there are any.
-        features = model(pixels, training=False)
+        features = tf.cast(model(pixels, training=False), tf.float32)
         if embedding and others:
             return tf.ensure_shape(features[:, 0], [None, channels])
         cells = tf.reshape(features[:, others:], [-1, side, side, channels])
@@ -260,6 +260,7 @@ def runner(
 def pooled(features: tf.Tensor, embedding: bool) -> tf.Tensor:
     """Returns the mean over cells for an embedding of a backbone that makes none."""
     is_grid = features.shape.rank == 4
+    features = tf.cast(features, tf.float32)
     return tf.reduce_mean(features, [1, 2]) if embedding and is_grid else features
 
 

@@ -36,8 +36,8 @@ class TrainableEncoder(keras.layers.Layer):
         first: the first layer that is trained; None for all layers.
 
     Raises:
-        UserError: the network is no Keras model, it has no such layer, or no layer
-            from `first` on has weights.
+        UserError: the network is no Keras model or computes in another precision than
+            float32, it has no such layer, or no layer from `first` on has weights.
     """
 
     def __init__(
@@ -52,6 +52,12 @@ class TrainableEncoder(keras.layers.Layer):
             raise UserError(
                 f"training.fine_tuning: {network.name} is a SavedModel, whose graph "
                 "is not trained further; save the model as a .keras file"
+            )
+        if config.precision != "float32":
+            raise UserError(
+                "training.fine_tuning trains an encoder in float32; the records were "
+                f"built with encoder.precision: {config.precision}. Build them again "
+                "without it"
             )
         self.network, self.config, self.made_with = network, config, made_with
         self.model = network.model

@@ -325,8 +325,11 @@ def check_fits(workdir: Workdir, records: RecordSet) -> None:
 
 
 def difference_of_input(old: Manifest, new: Manifest) -> bool:
-    """Returns whether a model made for `old` cannot read the records of `new`."""
-    same = old.encoder.digest == new.encoder.digest
+    """Returns whether a model made for `old` cannot read the records of `new`.
+
+    It can read features that the same encoder computed in another precision.
+    """
+    same = old.encoder.network_digest == new.encoder.network_digest
     return not same or old.vocabulary_sha256 != new.vocabulary_sha256
 
 
@@ -336,7 +339,8 @@ def encoder_name(manifest: Manifest) -> str:
     pixels = f"{encoder.input_size} x {encoder.input_size} pixels"
     views = [f"{encoder.crops} crops"] * (encoder.crops > 1) + ["flip"] * encoder.flip
     digest = short_digest(encoder.digest)
-    known = ", ".join([pixels, *views, encoder.pooling, digest])
+    precision = [encoder.precision] * (encoder.precision != "float32")
+    known = ", ".join([pixels, *views, encoder.pooling, *precision, digest])
     return f"{encoder.name}{layer} ({known})"
 
 

@@ -159,6 +159,8 @@ LATER = {
         "interpolation": "bilinear",
         "antialias": True,
         "rounded": False,
+        "precision": "float32",
+        "float32_digest": None,
     },
     Statistics: {
         "words_in": 0,

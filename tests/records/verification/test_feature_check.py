@@ -18,14 +18,17 @@ from records.verification.feature_check import (
     relative_error,
     tolerance,
 )
+from records.verification.shard_checks import RecordLocation
 from records.verification.verifier import verify
 
 
 class Encoder:
     """Photos are the bytes `NAME` or `the photo NAME`; features as `make_record`."""
 
-    def __init__(self, feature_of, info, scale=1.0, undecodable=()):
+    def __init__(self, feature_of, info, scale=1.0, undecodable=(), exact_scale=None):
         self.feature_of, self.info = feature_of, info
+        if exact_scale:
+            self.exact = lambda: Encoder(feature_of, info, exact_scale, undecodable)
         self.scale, self.undecodable = scale, undecodable
 
     def encode(self, photos):
@@ -97,6 +100,36 @@ def test_half_precision_is_compared_as_it_is_stored(register, make_record_set):
     register()
     directory = make_record_set(keep_photos=True, dtype="float16")
     assert verify(str(directory), SampleRequest(17)).sample.identical == 17
+
+
+def test_features_of_low_precision_are_compared_with_float32(
+    register, make_record_set, capsys
+):
+    register(exact_scale=1.25)
+    directory = str(make_record_set(keep_photos=True))
+    sample = verify(directory, SampleRequest(6)).sample
+    assert (sample.compared, sample.identical) == (6, 6)
+    assert sample.mean_deviation == pytest.approx(0.25)
+    assert sample.worst_deviation == pytest.approx(0.25)
+    assert main(["verify", directory, "--sample", "6"]) == 0
+    assert "against float32" in capsys.readouterr().out
+
+
+def test_the_mean_and_the_worst_deviation(make_record):
+    sample = feature_check.SampleResult(asked=2, tolerance=0.01)
+    place = RecordLocation("train", 0, 0)
+    for deviation in (0.1, 0.3):
+        sample.add(place, make_record("a.jpg"), 0.0)
+        sample.add_deviation(deviation)
+    summary = sample.summary()
+    assert summary["mean_deviation"] == pytest.approx(0.2)
+    assert summary["worst_deviation"] == 0.3
+
+
+def test_a_float32_encoder_has_no_deviation(register, make_record_set):
+    register()
+    sample = verify(str(make_record_set(keep_photos=True)), SampleRequest(2)).sample
+    assert sample.summary()["mean_deviation"] is None
 
 
 def test_other_features_are_named_by_shard_and_record(register, make_record_set):

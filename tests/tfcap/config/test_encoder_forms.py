@@ -8,7 +8,7 @@ from tfcap.config.loading import parse_config
 # In the order of saved files.
 KEYS = [
     *("name", "weights", "model", "signature", "preset", "layer", "pooling"),
-    *("input_size", "preprocessing", "crops", "flip", "seed"),
+    *("input_size", "preprocessing", "crops", "flip", "precision", "seed"),
 ]
 NETWORK = {"name": "mobilenet", "weights": "gs://bucket/no_top.weights.h5"}
 MODEL = {"model": "models/own/", "preprocessing": "unit", "signature": "serve"}

@@ -110,6 +110,22 @@ def test_another_encoder_is_shown_beside_the_one_it_was(make_records, tmp_path):
         check_fits(Workdir.open(str(tmp_path / "run")), other)
 
 
+def test_a_model_reads_the_same_encoders_features_of_another_precision(
+    make_records, tmp_path
+):
+    records = make_records()
+    start(tmp_path / "run", records)
+    other = change(
+        records,
+        encoder__digest="e" * 64,
+        encoder__precision="bfloat16",
+        encoder__float32_digest=records.manifest.encoder.digest,
+    )
+    check_fits(Workdir.open(str(tmp_path / "run")), other)
+    with pytest.raises(UserError, match=r"avg, bfloat16, e{12}…\) now\. Use another"):
+        start(tmp_path / "run", other)
+
+
 def test_another_vocabulary_is_shown_beside_the_one_it_was(make_records, tmp_path):
     records = make_records()
     start(tmp_path / "run", records)
