@@ -26,7 +26,7 @@ from beam_jobs.containers.patterns import is_zip
 from beam_jobs.elements import Item
 from beam_jobs.sources.base import CAPTIONS
 from beam_jobs.sources.item_error import ItemError
-from beam_jobs.sources.json_source import first_field, path_text, shown
+from beam_jobs.sources.json_source import count, first_field, path_text, shown
 from beam_jobs.sources.lines import decode_line, read_lines
 from beam_jobs.sources.packed_source import CAPTION_KEYS, PackedSource, first_of
 from records.errors import UserError
@@ -86,7 +86,8 @@ class ImageFolder(PackedSource):
             key, name = first_field(entry, PHOTO_KEYS)
             photo = photo_id(f"{folder}/{path_text(name, key)}".lstrip("/"))
         except ItemError as bad:
-            yield bad.reject("photo", where, 0)
+            keys = self.fields.get("caption", CAPTION_KEYS)
+            yield bad.reject("photo", where, count(entry, keys))
             return
         keys = self.fields.get("caption") or first_of(CAPTION_KEYS, entry)
         (split_key,) = self.fields.get("split", ("split",))

@@ -20,11 +20,11 @@ from beam_jobs.containers.patterns import expand, expand_braces
 from beam_jobs.elements import Caption, Item, Named, SplitAssignment
 from beam_jobs.sources.base import CAPTIONS, Part, Source
 from beam_jobs.sources.item_error import ItemError
-from beam_jobs.sources.json_source import text
+from beam_jobs.sources.json_source import path_text, shown, text
 from records.errors import UserError
 from records.format.rejects import Reject
 from records.storage.files import as_utf8
-from records.storage.photo_ids import SPLIT_NAMES, split_name
+from records.storage.photo_ids import SPLIT_NAMES, is_below, split_name
 
 CAPTION_KEYS = ("captions", "caption", "text")
 FIRST = 10  # items that are read before the job starts
@@ -164,14 +164,21 @@ class PackedSource(Source):
             split = entry.get(key)
         if split is not None:
             yield SplitAssignment(photo, split_name(as_utf8(str(split))))
-        values = [entry[name] for name in captions if entry.get(name) is not None]
-        items = list(caption_items(where, photo, flat(values)))
-        if not values:
+        values = caption_values(entry, captions)
+        items = list(caption_items(where, photo, values))
+        if all(entry.get(name) is None for name in captions):
             detail = f"expected a field {' or '.join(map(repr, captions))}"
             items = [Reject("caption", where, "missing_field", detail, 1)]
         yield from items
         if split is None and all(isinstance(item, Reject) for item in items):
             yield Named(photo)
+
+
+def caption_values(entry: Mapping[str, Any], names: Sequence[str]) -> list[Any]:
+    """Returns the values of some fields, those of lists one by one."""
+    values = (entry[name] for name in names if entry.get(name) is not None)
+    lists = (value if isinstance(value, list) else [value] for value in values)
+    return list(itertools.chain.from_iterable(lists))
 
 
 def caption_items(
@@ -183,6 +190,19 @@ def caption_items(
             yield Caption(photo, number, place, text(value, "caption"))
         except ItemError as bad:
             yield bad.reject("caption", place, 1)
+
+
+def member_id(name: str) -> str:
+    """Returns the photo's id for a name in a container.
+
+    Raises:
+        ItemError: the name is none of a file, or leads out of a directory.
+    """
+    photo = path_text(name, "name")
+    if not is_below(photo):
+        detail = f"expected a path within the container; received {shown(name)}"
+        raise ItemError("path_outside", detail)
+    return photo
 
 
 def group_fields(fields: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
@@ -210,12 +230,6 @@ def split_in_name(path: str) -> str | None:
 def first_of(keys: Sequence[str], entry: Mapping[str, Any]) -> Sequence[str]:
     """Returns the first key that an entry has a value for, else all of them."""
     return [key for key in keys if entry.get(key) is not None][:1] or keys
-
-
-def flat(values: Sequence[Any]) -> list[Any]:
-    """Returns the values, those of lists one by one."""
-    lists = (value if isinstance(value, list) else [value] for value in values)
-    return list(itertools.chain.from_iterable(lists))
 
 
 def describe(reject: Reject) -> str:

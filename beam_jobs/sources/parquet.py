@@ -32,11 +32,16 @@ from beam_jobs.elements import Item
 from beam_jobs.sources.base import CAPTIONS
 from beam_jobs.sources.item_error import ItemError
 from beam_jobs.sources.json_source import path_text
-from beam_jobs.sources.packed_source import CAPTION_KEYS, PackedSource
+from beam_jobs.sources.packed_source import (
+    CAPTION_KEYS,
+    PackedSource,
+    caption_values,
+    member_id,
+)
 from records.errors import UserError
 from records.format.rejects import Reject
 from records.storage.files import as_utf8
-from records.storage.photo_ids import base_name, photo_id
+from records.storage.photo_ids import base_name
 
 PHOTOS = ("image", "photo", "jpg", "png", "img")
 PATHS = ("file_name", "filename", "photo", "image")
@@ -125,15 +130,16 @@ class Parquet(PackedSource):
         key = columns.name if self.holds_photos else columns.photo
         name = value_at(values, key)
         if self.holds_photos:
-            name = name if isinstance(name, str) and name.strip() else None
-            photo = photo_id(name or f"{base_name(container.path)}/{row}")
+            name = name.lstrip("/") if isinstance(name, str) else ""
+            name = name.strip() or f"{base_name(container.path)}/{row}"
+        try:
+            photo = member_id(name) if self.holds_photos else path_text(name, key)
+        except ItemError as bad:
+            lost = len(caption_values(values, columns.captions))
+            yield bad.reject("photo", where, lost)
+            return
+        if self.holds_photos:
             yield container.member(photo, 0, row, rows, columns.photo)
-        else:
-            try:
-                photo = path_text(name, key)
-            except ItemError as bad:
-                yield bad.reject("photo", where, 0)
-                return
         yield from self.entry_items(where, photo, values, split, columns.captions)
 
     def columns(self, schema: pa.Schema, path: str) -> Columns:

@@ -20,10 +20,15 @@ from beam_jobs.containers.tar_files import BUFFER, TarDamage, TarMember, list_ta
 from beam_jobs.elements import Item, Named, SplitAssignment
 from beam_jobs.sources.item_error import ItemError
 from beam_jobs.sources.lines import LONGEST, PHOTO_SUFFIXES
-from beam_jobs.sources.packed_source import CAPTION_KEYS, PackedSource, first_of
+from beam_jobs.sources.packed_source import (
+    CAPTION_KEYS,
+    PackedSource,
+    first_of,
+    member_id,
+)
 from records.format.rejects import Reject
-from records.storage.files import named_errors
-from records.storage.photo_ids import base_name, photo_id
+from records.storage.files import as_utf8, named_errors
+from records.storage.photo_ids import base_name
 
 TXT, JSON = ".txt", ".json"
 
@@ -73,7 +78,11 @@ class WebDataset(PackedSource):
             yield Reject("photo", where, "not_one_photo", detail, len(texts))
             return
         name, size, start = photos[0]
-        photo = photo_id(name)
+        try:
+            photo = member_id(as_utf8(name))
+        except ItemError as bad:
+            yield bad.reject("photo", where, len(texts))
+            return
         yield container.member(photo, size, start)
         try:
             entry = self.entry(texts, split)

@@ -99,6 +99,16 @@ def test_photos_without_a_name_are_named_by_their_row(folder):
     assert texts(items(f"--photos={path}")) == expected
 
 
+def test_a_name_that_leads_out_is_rejected_and_a_root_is_left_out(folder):
+    images = [{"bytes": b"a", "path": "/home/a.jpg"}, {"bytes": b"b", "path": "../b"}]
+    path = write(folder / "test.parquet", image=images, text=["A .", "B ."])
+    found = items(f"--photos={path}")
+    assert texts(found) == [("home/a.jpg", 0, "A .")]
+    (reject,) = of_kind(Reject, found)
+    expected = f"{path}:1", "path_outside", 1
+    assert (reject.where, reject.reason, reject.captions) == expected
+
+
 @pytest.mark.parametrize(
     ("name", "flags", "expected"),
     [
