@@ -13,7 +13,7 @@ decoding:  {beam_width: 3, length_exponent: 1.0, max_length: null}
 
 from typing import Any
 
-from pydantic import field_validator, model_validator
+from pydantic import field_validator
 
 from tfcap.config.base import Section
 from tfcap.config.decoding import DecodingConfig
@@ -43,15 +43,6 @@ class Config(RecipeOfRecords):
     model: Model = MergeConfig()
     training: TrainingConfig = TrainingConfig()
     decoding: DecodingConfig = DecodingConfig()
-
-    @model_validator(mode="after")
-    def _cells_have_no_one_size(self) -> "Config":
-        if self.training.jit_compile and self.model.name != "merge":
-            raise ValueError(
-                "training.jit_compile needs model.name: merge. Batches of "
-                f"{self.model.name} differ in the number of captions of a photo"
-            )
-        return self
 
     @field_validator("model", mode="before")
     @classmethod

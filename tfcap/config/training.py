@@ -98,8 +98,9 @@ class TrainingConfig(Section):
             `mixed_float16` with a scaled loss. Weights are always float32.
         accumulate: number of parts that a replica's share of a global batch is cut into
             for one update. More parts take less memory; the gradient is the same.
-        jit_compile: compile loss and gradient by XLA, as TPUs need. Every batch is
-            padded to one size; the captions' lengths are read once to find it.
+        jit_compile: compile the step by XLA, as TPUs need: forward, backward and, on
+            one replica, the update. Batches are padded to a few sizes; the captions'
+            lengths are read once to find them.
         native_ops: train on a CPU by native operations, which a C++ compiler makes at
             their first use. `auto` does if they can be compiled. A run records which it
             is, and keeps to it when it is resumed. Other devices and XLA have none.

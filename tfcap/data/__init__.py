@@ -3,7 +3,7 @@
 pipeline.py       shards -> shuffle -> batch -> parse -> expand -> prefetch
 shuffling.py      the order of an epoch's photos
 expansion.py      captions to rows of (prefix, target)
-padding.py        batches of one size
+padding.py        batches of few sizes
 augmentation.py   pixels for an encoder that is trained
 features.py       features for captioning and scoring
 keras_fit.py      batches for keras.Model.fit

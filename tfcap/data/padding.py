@@ -1,8 +1,8 @@
-"""Pads batches to one size, for XLA and TPUs, and fills empty ones with a photo.
+"""Pads batches to a few sizes, for XLA and TPUs, and fills empty ones with a photo.
 
-A compilation serves batches of one size. Each batch is padded to the largest possible
-one: as many rows as the photos with the most rows give, and the longest caption.
-Padding has no weight in the loss.
+XLA compiles a step once for each size of its batch. Batches are therefore padded: each
+photo gets the rows of the photo with the most, and rows are as long as the longest of
+the batch, rounded up to a multiple of `LENGTHS`. Padding has no weight in the loss.
 """
 
 from typing import NamedTuple
@@ -14,50 +14,87 @@ from records.format.caption_reader import read_ids
 from records.format.record_set import RecordSet
 from records.text.vocabulary import PAD_ID, START_ID
 
+LENGTHS = 8
+
 
 class Shape(NamedTuple):
-    """The padded size of a replica's batch: photos, rows and tokens of a prefix."""
+    """The padded size of a replica's batch.
+
+    Attributes:
+        photos: number of photos.
+        rows: number of rows of each photo.
+        longest: largest number of tokens of a prefix.
+    """
 
     photos: int
     rows: int
-    length: int
+    longest: int
+
+    def length(self, needed: tf.Tensor) -> tf.Tensor:
+        """Returns the padded length of a batch whose longest row is `needed`."""
+        return tf.minimum(-(-needed // LENGTHS) * LENGTHS, self.longest)
+
+    @property
+    def sizes(self) -> int:
+        """The number of sizes of batches, which is that of compilations."""
+        return -(-self.longest // LENGTHS)
 
 
 class RowCounts:
-    """The number of rows that each photo of a split gives, in either expansion.
+    """The largest number of rows that a photo of a split gives, in either expansion.
 
     Reads the split's captions once.
     """
 
     def __init__(self, records: RecordSet, split: str):
-        self.length = max(records.manifest.longest_caption - 1, 1)
+        self.longest = max(records.manifest.longest_caption - 1, 1)
         _, lengths, captions = read_ids(records, split)
         photo = np.repeat(np.arange(len(captions)), captions)
         rows = np.bincount(photo, lengths - 1, len(captions)).astype(np.int64)
-        self.counts = {"causal": captions, "prefix": rows}
+        self.most = {"causal": int(captions.max()), "prefix": int(rows.max())}
 
     def shape(self, expansion: str, photos: int) -> Shape:
-        """Returns the smallest shape that fits any `photos` photos of the split."""
-        most = np.sort(self.counts[expansion])[::-1][:photos]
-        return Shape(photos, int(most.sum()), self.length)
+        """Returns the shape that any `photos` photos of the split fit into."""
+        return Shape(photos, max(self.most[expansion], 1), self.longest)
 
 
 def pad_batch(batch: dict[str, tf.Tensor], shape: Shape) -> dict[str, tf.Tensor]:
-    """Pads a batch; rows of padding have the prefix `<start>` and no target."""
-    causal = batch["target"].shape.rank == 2
-    rows = {
-        "photo": [shape.rows],
-        "prefix": [shape.rows, shape.length],
-        "target": [shape.rows, shape.length] if causal else [shape.rows],
-    }
+    """Pads a batch: photo after photo, each with `shape.rows` rows.
+
+    Rows of padding have the prefix `<start>` and no target.
+    """
+    prefix, photo = batch["prefix"], batch["photo"]
+    rows, length = shape.photos * shape.rows, shape.length(tf.shape(prefix)[1])
+    row = photo * shape.rows + rank(photo, shape.photos)
+
+    def spread(values: tf.Tensor) -> tf.Tensor:
+        if values.shape.rank == 1:
+            return tf.scatter_nd(row[:, tf.newaxis], values, [rows])
+        wider = tf.pad(values, [[0, 0], [0, length - tf.shape(values)[1]]])
+        padded = tf.scatter_nd(row[:, tf.newaxis], wider, tf.stack([rows, length]))
+        return tf.ensure_shape(padded, [rows, None])
+
+    prefix = spread(prefix)
+    starts = tf.fill([rows, 1], START_ID)  # all rows begin so, of padding too
     padded = {
-        name: pad_to(values, rows.get(name, [shape.photos, *values.shape[1:]]))
+        "photo": tf.repeat(tf.range(shape.photos), shape.rows),
+        "prefix": tf.concat([starts, prefix[:, 1:]], 1),
+        "target": spread(batch["target"]),
+    }
+    return {
+        name: padded[name]
+        if name in padded
+        else pad_to(values, [shape.photos, *values.shape[1:]])
         for name, values in batch.items()
     }
-    empty = tf.range(shape.rows) >= tf.shape(batch["prefix"])[0]
-    starts = tf.where(empty, START_ID, padded["prefix"][:, 0])
-    prefix = tf.concat([starts[:, None], padded["prefix"][:, 1:]], 1)
-    return {**padded, "prefix": prefix}
+
+
+def rank(photo: tf.Tensor, photos: int) -> tf.Tensor:
+    """Returns the number of earlier rows of a row's photo; `photo` never falls."""
+    counts = tf.math.bincount(photo, minlength=photos, maxlength=photos)
+    return tf.range(tf.size(photo)) - tf.gather(
+        tf.cumsum(counts, exclusive=True), photo
+    )
 
 
 def never_empty(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:

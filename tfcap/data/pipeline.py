@@ -56,7 +56,7 @@ def training_batches(
         epoch: the first epoch, from 0.
         skip_steps: global batches of the first epoch that were trained on before.
         context: which part is this host's; None for all of it.
-        counts: rows of the split's photos, to pad all batches to one size; None does
+        counts: rows of the split's photos, to pad batches to a few sizes; None does
             not pad.
         epochs: number of epochs.
 
@@ -117,7 +117,7 @@ def scoring_batches(
         split: the split.
         config: global batch.
         context: which part is this host's; None for all of it.
-        counts: rows of the split's photos, to pad all batches to one size; None does
+        counts: rows of the split's photos, to pad batches to a few sizes; None does
             not pad.
 
     Returns:
@@ -237,8 +237,8 @@ def expander(
         records: the record set.
         config: global batch; whether the encoder is trained.
         expansion: `prefix` or `causal`.
-        counts: rows of the split's photos; batches are padded to the largest that the
-            photos of a replica can give. None does not pad.
+        counts: rows of the split's photos; batches are padded to a few sizes, which
+            any photos of a replica fit into. None does not pad.
         context: the number of replicas.
         augmented: whether photos are cropped and flipped at random.
     """

@@ -8,7 +8,7 @@ from types import ModuleType
 
 import tensorflow as tf
 
-from tfcap.ops.dispatch import native_ops
+from tfcap.ops.dispatch import fixed_sizes, native_ops
 from tfcap.ops.packed_tokens import PackedTokens
 
 # Far below any score, and finite in float16 too.
@@ -33,8 +33,9 @@ def attend_to_photo(
 
     Returns:
         The context, [tokens, units]; and the attention weights, float32 [tokens,
-        cells], the mean over heads, or None from the native operation, which serves
-        training steps that do not use them.
+        cells], the mean over heads, or None from the native operation and for XLA,
+        which serve training steps that do not use them. For XLA, each photo has equally
+        many tokens, photo after photo (`tfcap.data.padding`).
     """
     native, units = native_ops(query), query.shape[-1]
     photos, cells, _ = tf.unstack(tf.shape(key))
@@ -42,16 +43,38 @@ def attend_to_photo(
         begins = tf.range(photos + 1) * cells
         keys, values = (tf.reshape(part, [-1, units]) for part in (key, value))
         return attend_native(native, query, keys, values, photo, begins, heads), None
+    if fixed_sizes():
+        queries = tf.reshape(query, [photos, -1, units])
+        context, weights = attend_to_cells(queries, key, value, heads)
+        return tf.reshape(context, [-1, units]), None
     place, most = places(photo)
     queries = tf.scatter_nd(place, query, [photos, most, units])
+    context, weights = attend_to_cells(queries, key, value, heads)
+    return tf.gather_nd(context, place), tf.gather_nd(weights, place)
+
+
+def attend_to_cells(
+    query: tf.Tensor, key: tf.Tensor, value: tf.Tensor, heads: int
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Attends from each photo's tokens to its cells.
+
+    Args:
+        query: [photos, n, units].
+        key: [photos, cells, units].
+        value: [photos, cells, units].
+        heads: number of heads; divides `units`.
+
+    Returns:
+        [photos, n, units]; and the mean weights over heads, [photos, n, cells].
+    """
+    units = query.shape[-1]
     queries, keys, values = (
-        split_heads(part, heads, units) for part in (queries, key, value)
+        split_heads(part, heads, units) for part in (query, key, value)
     )
     scores = tf.matmul(queries, keys, transpose_b=True)
     weights = tf.nn.softmax(tf.cast(scores, tf.float32) * (units // heads) ** -0.5)
     context = merge_heads(tf.matmul(tf.cast(weights, values.dtype), values), units)
-    weights = tf.reduce_mean(weights, 1)
-    return tf.gather_nd(context, place), tf.gather_nd(weights, place)
+    return context, tf.reduce_mean(weights, 1)
 
 
 def attend_to_earlier(

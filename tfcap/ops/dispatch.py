@@ -35,8 +35,9 @@ def kernels_for(device: str | None) -> Iterator[None]:
     """Lets a graph traced inside use operations that only one kind of device has.
 
     Args:
-        device: `CPU` or `GPU`, where the graph will run; None for any device, for a run
-            without native operations and for XLA, which knows none of these operations.
+        device: `CPU` or `GPU`, where the graph will run; `XLA`, which knows no
+            operation of one kind of device; None for any device, and for a run without
+            native operations.
     """
     before = target.set(device)
     try:
@@ -66,3 +67,8 @@ def native_ops(values: tf.Tensor) -> ModuleType | None:
 def cudnn_allowed() -> bool:
     """Returns whether the graph being traced may hold operations of cuDNN."""
     return target.get() == "GPU"
+
+
+def fixed_sizes() -> bool:
+    """Returns whether no size of the graph being traced may depend on values."""
+    return target.get() == "XLA"

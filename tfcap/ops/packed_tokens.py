@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from tfcap.ops.dispatch import fixed_sizes
 from tfcap.ops.random import Seeds, fold_in
 
 
@@ -32,11 +33,11 @@ class PackedTokens(NamedTuple):
     def of(cls, tokens: tf.Tensor) -> "PackedTokens":
         """Packs tokens int32 [rows, length], padded on the right.
 
-        Padding is kept where the size is known when the graph is traced, because XLA
-        needs fixed sizes.
+        Padding is kept for XLA, which needs sizes that do not depend on values, and
+        where the size is known when the graph is traced.
         """
-        known = tokens.shape.is_fully_defined()
-        return cls.with_padding(tokens) if known else cls.without_padding(tokens)
+        keep = fixed_sizes() or tokens.shape.is_fully_defined()
+        return cls.with_padding(tokens) if keep else cls.without_padding(tokens)
 
     @classmethod
     def without_padding(cls, tokens: tf.Tensor) -> "PackedTokens":

@@ -22,7 +22,7 @@ class GradientComputer:
         vectors: these variables; their optimizer scales the loss, in mixed_float16.
         objective: gives the losses.
         config: says whether XLA compiles it, and into how many parts a batch is cut.
-        device: kind of device whose own operations may be used; None for none.
+        device: what it is traced for, as `kernels_for` takes it.
     """
 
     def __init__(

@@ -59,7 +59,8 @@ def make_train_step(
     That function returns the values of a `StepResult`, float32 [6], and leaves them on
     the device.
 
-    It is traced once: an iterator's batches all have the same partly known shape.
+    It is traced once: an iterator's batches all have the same partly known shape. XLA
+    compiles it once for each size of a batch (`tfcap.data.padding`).
 
     The loss is the mean over all that the objective counts in the global batch. It does
     not depend on the number of replicas, nor on the parts that a batch is cut into.
@@ -92,6 +93,10 @@ def make_train_step(
         return tf.stack(
             [sums[0], *tf.unstack(tf.cast(counts, tf.float32)), norm, scale]
         )
+
+    # Several replicas exchange gradients in between, which XLA compiles alone then.
+    if config.jit_compile and strategy.num_replicas_in_sync == 1:
+        replica_step = tf.function(replica_step, jit_compile=True)
 
     @tf.function
     def step(batches: Iterator) -> tf.Tensor:
@@ -162,10 +167,11 @@ def next_and_wait(batches: Iterator) -> tuple[Batch, tf.Tensor]:
 
 
 def kernels_of(strategy: tf.distribute.Strategy, config: TrainingConfig) -> str | None:
-    """Returns the kind of device whose own operations a run uses; None if none."""
+    """Returns what a run's steps are traced for, as `kernels_for` takes it."""
+    if config.jit_compile:
+        return "XLA"
     device = device_of(strategy)
-    refused = config.jit_compile or (device == "CPU" and config.native_ops is False)
-    return None if refused else device
+    return None if device == "CPU" and config.native_ops is False else device
 
 
 def make_score_step(

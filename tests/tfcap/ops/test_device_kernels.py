@@ -22,12 +22,11 @@ MODELS = {
 CUDNN = {"CudnnRNNV3", "CudnnRNNBackpropV3"}
 
 
-def operations(name: str, device: str | None, known: bool) -> set[str]:
+def operations(name: str, device: str | None) -> set[str]:
     """Returns all operations in the graph of a model's loss and gradient.
 
     Args:
-        device: for which it is traced.
-        known: whether sizes are known then, as XLA needs.
+        device: for which it is traced, as `kernels_for` takes it.
     """
     make, batch = MODELS[name]
     model, given = make(), batch(expand_causal)
@@ -40,8 +39,7 @@ def operations(name: str, device: str | None, known: bool) -> set[str]:
         return tape.gradient(loss, variables)
 
     def spec(values, axes):
-        shape = values.shape if known else [None] * axes + values.shape[axes:]
-        return tf.TensorSpec(shape, values.dtype)
+        return tf.TensorSpec([None] * axes + values.shape[axes:], values.dtype)
 
     specs = {n: spec(values, values.shape.rank) for n, values in given.items()}
     specs["features"] = spec(given["features"], 1)
@@ -65,22 +63,22 @@ def without_kernel(called: set[str], *devices: str) -> set[str]:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_a_step_for_a_gpu_has_the_lstm_of_cudnn(a_gpu, name):
-    called = operations(name, "GPU", known=False)
+    called = operations(name, "GPU")
     assert not without_kernel(called, "GPU", "DEFAULT")
     assert ("CudnnRNNV3" in called) == (name != "transformer")
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_a_graph_for_any_device_runs_on_each(a_gpu, name):
-    called = operations(name, None, known=False)
+    called = operations(name, None)
     assert not without_kernel(called, "CPU", "DEFAULT")
     assert not without_kernel(called, "GPU", "DEFAULT")
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_xla_can_compile_a_graph_of_known_sizes_for_a_gpu(a_gpu, name):
+def test_xla_can_compile_a_step_for_a_gpu(a_gpu, name):
     tf.function(lambda: tf.zeros([]), jit_compile=True)()  # registers XLA's kernels
-    assert not without_kernel(operations(name, None, known=True), "XLA_GPU_JIT")
+    assert not without_kernel(operations(name, "XLA"), "XLA_GPU_JIT")
 
 
 def test_the_device_is_that_of_the_strategy():

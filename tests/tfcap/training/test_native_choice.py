@@ -79,7 +79,7 @@ def test_nothing_is_decided_where_there_are_none(choose):
 )
 def test_a_step_uses_what_was_decided(choice, device):
     assert kernels_of(strategy_of(1), of(choice).training) == device
-    assert kernels_of(strategy_of(1), settings(jit_compile=True).training) is None
+    assert kernels_of(strategy_of(1), settings(jit_compile=True).training) == "XLA"
 
 
 def test_a_run_records_it_and_refuses_another(make_records, tmp_path, monkeypatch):

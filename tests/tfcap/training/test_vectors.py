@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 from training_steps import Steps, settings, strategy_of
 
+from tfcap.training.train_step import apply_update
 from tfcap.training.vectors import Vector, Vectors
 
 SLOW = pytest.mark.slow
@@ -64,6 +65,27 @@ def assert_close(values, expected) -> None:
     """Compares to the rounding of 1 - beta in float32."""
     for value, other in zip(values, expected, strict=True):
         np.testing.assert_allclose(value, other, rtol=1e-4, atol=1e-6)
+
+
+def test_an_update_passes_over_the_values_five_times(make_records):
+    steps = Steps(settings(average_decay=0.9), make_records())
+    (weights,) = steps.vectors.weights
+
+    @tf.function(input_signature=[tf.TensorSpec(weights.shape)])
+    def update(gradient):
+        since = tf.identity(steps.optimizer.iterations.value)
+        return apply_update(steps.vectors, [gradient], since, 5.0)
+
+    graph = update.get_concrete_function().graph
+    passes = [
+        op.type
+        for op in graph.get_operations()
+        if weights.shape in [value.shape for value in (*op.inputs, *op.outputs)]
+    ]
+    clipping, averaging = ["L2Loss", "Mul"], ["Sub", "ResourceApplyGradientDescent"]
+    reading = {"Placeholder", "Identity", "ReadVariableOp"}
+    expected = sorted([*clipping, "ResourceApplyAdam", *averaging])
+    assert sorted(op for op in passes if op not in reading) == expected
 
 
 def test_the_model_computes_with_the_vectors_only_inside(make_records):
