@@ -6,10 +6,13 @@ for devices.
 """
 
 import os
+import signal
 
+# A background job of a script ignores Ctrl-C, and so would the processes under test.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # processes that tests start have none either
 
-from records.tensorflow_logging import silence_startup
+from records.tensorflow_logging import silence_startup  # noqa: E402
 
 silence_startup()
 

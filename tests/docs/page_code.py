@@ -89,5 +89,5 @@ def command(page: str, line: str, whole: bool) -> Iterator[Command]:
             rest = words[len(program) :]
             first = [] if name in ("tfcap", "records") else [name]
             whole = whole and "..." not in rest
-            if rest and rest[0] not in ("--help", "--version"):
+            if rest and not {"--help", "--version"} & set(rest):
                 yield Command(page, [*first, *(w for w in rest if w != "...")], whole)
