@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from records.batching import batched
 from records.console import add_command, print_plain, visible
+from records.status_line import status_line
 from records.tensorflow_logging import silence_startup
 from records.wording import counted
 
@@ -69,7 +70,8 @@ def caption(args: argparse.Namespace) -> int:
     pictures = places(paths, args.explain) if args.explain else {}
     rows = []
     with named_memory_errors(FREE_SOME):
-        captioner = Captioner(args.model)
+        with status_line("loading the model"):
+            captioner = Captioner(args.model)
         for row in caption_files(captioner, paths, args.best, pictures):
             rows.append(row)
             if row["error"]:

@@ -7,12 +7,14 @@ gradients.py         loss and gradients of a replica's share of it
 objectives.py        cross-entropy of the target tokens
 self_critical.py     the objective of the second phase
 optimizers.py        Adam and its learning rate
+vectors.py           weights, moments and averages end to end
 weight_average.py    moving average of the weights
+native_choice.py     whether a run uses native operations
 distributed/         replicas and workers
 metrics_logger.py    progress bar and TensorBoard
+dev_scores.py        scores of some dev photos after every epoch
 sample_captions.py   captions of a few photos after every epoch
 run_summary.py       devices, precision, photos and parameters of a run
-quantities.py        numbers with their nouns
 diagnostics.py       explains why a run failed
 signals.py           Ctrl-C and SIGTERM
 """

@@ -24,6 +24,13 @@ def test_a_vector_holds_its_variables_in_order():
     assert variables[1].numpy() == 6
 
 
+def test_keras_names_the_moments_of_adam_as_this_version():
+    adam = keras.optimizers.Adam()
+    adam.build([keras.Variable(1.0)])
+    assert hasattr(adam, "_momentums"), f"keras {keras.__version__}"
+    assert hasattr(adam, "_velocities"), f"keras {keras.__version__}"
+
+
 @pytest.mark.parametrize("replicas", [1, pytest.param(2, marks=SLOW)])
 def test_the_update_is_that_of_keras_adam(make_records, replicas):
     config = settings(average_decay=0.5)
