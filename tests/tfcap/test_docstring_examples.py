@@ -32,8 +32,7 @@ ROOT = Path(__file__).parents[2]
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 PACKAGES = (
     *("beam_jobs", "records", "tfcap", "tfcap.data", "tfcap.decoding"),
-    *("tfcap.encoders", "tfcap.evaluation", "tfcap.export", "tfcap.inference"),
-    "tfcap.evaluation.gallery",
+    *("tfcap.encoders", "tfcap.evaluation", "tfcap.export"),
     *("tfcap.inference.captioner", "tfcap.models", "tfcap.serving", "tfcap.training"),
 )
 CONSTANTS = {"__version__", "VERSION"}

@@ -28,7 +28,7 @@ class MbrScorer(tf.experimental.ExtensionType):
     >>> from records import RecordSet
     >>> from tfcap.config.decoding import ConsensusConfig
     >>> from tfcap.data.features import FeatureSource
-    >>> from tfcap.decoding import MbrScorer
+    >>> from tfcap.decoding.mbr import MbrScorer
     >>> sources = [FeatureSource(RecordSet.open("data/records"))]
     >>> scorer = MbrScorer.of_split(sources, "train", ConsensusConfig())
     >>> scorer.expected_references is None  # without `regression`

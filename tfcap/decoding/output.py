@@ -17,7 +17,7 @@ class Captions(NamedTuple):
     """Captions of a batch of photos, best first.
 
     >>> import tensorflow as tf
-    >>> from tfcap.decoding import Captions
+    >>> from tfcap.decoding.output import Captions
     >>> tokens = tf.constant([[[1, 4, 5, 2], [1, 4, 2, 0]]])  # one photo, two captions
     >>> score, log_probability = tf.constant([[0.5, 0.75]]), tf.constant([[-3.0, -1.0]])
     >>> captions = Captions(tokens, score, log_probability)
@@ -89,7 +89,7 @@ def detokenize(
 
     >>> import tensorflow as tf
     >>> from records import RecordSet
-    >>> from tfcap.decoding import detokenize
+    >>> from tfcap.decoding.output import detokenize
     >>> records = RecordSet.open("data/records")
     >>> tokens = tf.constant([[1, *records.vocabulary.encode(["a", "dog"])[1:], 0]])
     >>> detokenize(tokens, records.vocabulary, records.manifest.tokenizer).numpy()

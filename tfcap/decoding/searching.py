@@ -33,7 +33,8 @@ def search(
     >>> from records import RecordSet
     >>> from tfcap import load_config
     >>> from tfcap.data import scoring_batches
-    >>> from tfcap.decoding import detokenize, search
+    >>> from tfcap.decoding import search
+    >>> from tfcap.decoding.output import detokenize
     >>> from tfcap.models import build_model
     >>> records, config = RecordSet.open("data/records"), load_config("mine.yaml")
     >>> manifest, vocabulary = records.manifest, records.vocabulary
@@ -97,7 +98,7 @@ def check_words(
     >>> from records import RecordSet
     >>> from tfcap import UserError
     >>> from tfcap.config.decoding import ResolvedDecoding
-    >>> from tfcap.decoding import check_words
+    >>> from tfcap.decoding.searching import check_words
     >>> records = RecordSet.open("data/records")
     >>> settings = ResolvedDecoding(max_length=20, with_words=("zebra",))
     >>> try:

@@ -20,8 +20,8 @@ def fix_native_ops(
     """Returns the configuration with `training.native_ops` decided.
 
     `auto` takes what the run began with, else whether the chief can compile them. It
-    stays `auto` where there is nothing to decide: on other devices than a CPU, and
-    under XLA.
+    stays `auto` where there is nothing to decide: on other devices than a CPU, under
+    XLA, and in a run that began without a decision.
 
     Args:
         config: of this command.
@@ -38,7 +38,7 @@ def fix_native_ops(
     choice: str | bool = settings.native_ops
     if choice == "auto" and first is not None:
         choice = first.training.native_ops
-    if choice == "auto" and usable:
+    elif choice == "auto" and usable:
         choice = compiled() is not None
     numbers = workers.gather(CHOICES.index(choice))
     if settings.native_ops == "auto":

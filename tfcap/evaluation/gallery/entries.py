@@ -13,7 +13,7 @@ from tfcap.metrics import scoring
 class Entry:
     """A photo with its caption and the caption's scores.
 
-    >>> from tfcap.evaluation.gallery import Entry
+    >>> from tfcap.evaluation.gallery.entries import Entry
     >>> references = ("A dog runs .", "A brown dog .")
     >>> entry = Entry("dog.jpg", None, "A dog .", -0.5, references, 80.0, 20.0, 60.0)
     >>> entry.normalized, entry.words
@@ -69,7 +69,7 @@ def select(entries: Sequence[Entry], limit: int) -> Selection:
 
     The choice depends on the photo ids and scores alone.
 
-    >>> from tfcap.evaluation.gallery import Entry, select
+    >>> from tfcap.evaluation.gallery.entries import Entry, select
     >>> references = ("A dog runs .", "A brown dog .")
     >>> entries = [
     ...     Entry(f"{i}.jpg", None, "A dog .", -0.5, references, float(i), 20.0, 60.0)

@@ -40,7 +40,8 @@ def write_gallery(
     than `limit` entries, a third each have a card: best, worst and random. A card takes
     about 17 KB.
 
-    >>> from tfcap.evaluation.gallery import Entry, write_gallery
+    >>> from tfcap.evaluation.gallery.entries import Entry
+    >>> from tfcap.evaluation.gallery.page import write_gallery
     >>> references = ("A dog runs .", "A brown dog .")
     >>> entry = Entry("dog.jpg", None, "A dog .", -0.5, references, 80.0, 20.0, 60.0)
     >>> scores = {"bleu_4": (0.2, 0.05), "cider": (0.8, 0.1)}
