@@ -12,7 +12,7 @@ NAMES = {
     "tfcap.data": ("scoring_batches", "training_batches"),
     "tfcap.decoding": ("search",),
     "tfcap.evaluation": ("evaluate",),
-    "tfcap.export": ("export",),
+    "tfcap.export": ("export", "photo_captioner"),
     "tfcap.models": ("CaptioningModel", "build_model"),
     "tfcap.serving": ("create_app",),
     "tfcap.training": ("Trainer",),

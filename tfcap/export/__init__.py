@@ -15,8 +15,11 @@ from typing import TYPE_CHECKING
 from records.lazy_names import lazy_names
 
 if TYPE_CHECKING:
+    from tfcap.export.builder import photo_captioner
     from tfcap.export.saved_model import export
 
-__all__ = ["export"]
+__all__ = ["export", "photo_captioner"]
 
-__getattr__ = lazy_names(__name__, {"export": "saved_model"})
+__getattr__ = lazy_names(
+    __name__, {"export": "saved_model", "photo_captioner": "builder"}
+)

@@ -100,7 +100,7 @@ def open_records(workdir: Workdir, directory: str | None) -> RecordSet:
 def encoder_of_records(workdir: Workdir, paths: dict[str, str]) -> Encoder:
     """Loads the encoder of the records, with the new paths of its file.
 
-    >>> from tfcap.export import encoder_of_records
+    >>> from tfcap.export.builder import encoder_of_records
     >>> from tfcap.runs.workdir import Workdir
     >>> encoder_of_records(Workdir.open("runs/demo"), {}).shape
     (32,)
