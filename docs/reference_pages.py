@@ -150,9 +150,9 @@ def by_kind(name: str) -> str:
 
 
 def recipes_table() -> str:
-    names = ("trains", "cider", "minutes", "disk", "weights")
-    lines = ["| recipe | trains | CIDEr, percent | minutes | disk | weights |"]
-    lines += ["|---|---|---|---|---|---|"]
+    names = ("trains", "cider", "minutes", "memory", "disk", "weights")
+    lines = ["| recipe | trains | CIDEr, percent | minutes | memory | disk | weights |"]
+    lines += ["|---|---|---|---|---|---|---|"]
     for name, recipe in list_recipes().items():
         figures = (getattr(recipe, field) for field in names)
         cells = ("-" if figure is None else str(figure) for figure in figures)

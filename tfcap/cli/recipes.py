@@ -13,12 +13,13 @@ if TYPE_CHECKING:
 NOTES = (
     "",
     "CIDEr in percent, on the photos that the recipe's head names; minutes of training "
-    "on 2 CPU cores; disk of the features of Flickr8k's 8,091 photos.",
+    "on 2 CPU cores, and its peak memory; disk of the features of Flickr8k's 8,091 "
+    "photos.",
     "Use one by name: tfcap train --config NAME ... Copy one: tfcap recipes copy NAME. "
     "Its head has the commands, the encoder weights and how the figures were measured.",
 )
 
-TRAINS_FROM = 60  # columns of a terminal; narrower ones show no descriptions
+WIDE = 60  # columns of a terminal; narrower ones show no memory and no description
 
 
 def add_recipes(commands: Any) -> None:
@@ -61,15 +62,18 @@ def print_recipes(recipes: "Mapping[str, Recipe]") -> None:
     console = plain_console()
     table = Table(box=None, pad_edge=False, collapse_padding=True)
     table.add_column("recipe", no_wrap=True)
-    for column in ("CIDEr", "min", "disk"):
+    wide = console.width >= WIDE
+    columns = {"cider": "CIDEr", "minutes": "min", "memory": "memory", "disk": "disk"}
+    if not wide:
+        del columns["memory"]
+    for column in columns.values():
         table.add_column(column, justify="right", no_wrap=True)
-    described = console.width >= TRAINS_FROM
-    if described:
+    if wide:
         table.add_column(" trains")
     for name, recipe in recipes.items():
-        figures = (recipe.cider, recipe.minutes, recipe.disk)
+        figures = (getattr(recipe, field) for field in columns)
         cells = ["-" if figure is None else str(figure) for figure in figures]
-        table.add_row(name, *cells, *[f" {recipe.trains}"] * described)
+        table.add_row(name, *cells, *[f" {recipe.trains}"] * wide)
     console.print(table)
     console.print(*NOTES, sep="\n")
 

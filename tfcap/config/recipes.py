@@ -23,6 +23,7 @@ class Recipe(FrozenModel):
         trains: what it trains, in a few words.
         cider: in percent; None if it was not measured.
         minutes: of training on 2 CPU cores; None if they were not measured.
+        memory: peak of training, from records of 4,000 photos; None if not measured.
         disk: size of the features of Flickr8k's 8,091 photos.
         weights: the encoder weights of these figures.
     """
@@ -30,6 +31,7 @@ class Recipe(FrozenModel):
     trains: str
     cider: float | None = None
     minutes: int | None = None
+    memory: str | None = None
     disk: str | None = None
     weights: str
 
