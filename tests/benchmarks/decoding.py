@@ -58,8 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def measure(folder: Path, photos: Path | None, count: int) -> dict[str, dict]:
     """Returns CPU milliseconds a photo, and the photos a second that they allow."""
-    drawn = PhotoSet(folder / "few", max(2, count // 4))
-    many = PhotoSet(folder / "many", count + max(2, count // 4))
+    few = max(3, count // 4)  # one each of dev and test
+    drawn = PhotoSet(folder / "few", few)
+    many = PhotoSet(folder / "many", count + few)
     paths = sorted(photos.glob("*.jpg")) if photos else list(map(Path, many.paths()))
     contents = [path.read_bytes() for path in paths[:count]]
     decoding = {
