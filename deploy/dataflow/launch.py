@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 
-REPEATED = ("--captions", "--set")
+REPEATED = ("--captions", "--field", "--set")
 SWITCHES = ("--overwrite",)
 
 

@@ -59,9 +59,11 @@ def argument(name: str) -> str:
 
 
 def commands(text: str) -> list[list[str]]:
-    """The build_records commands that a text shows, as words."""
+    """The commands of a build that a text shows, as words."""
     joined = re.sub(r"\\\n#?\s*", "", text)
-    found = re.findall(r"python -m beam_jobs\.build_records (--.*)", joined)
+    found = re.findall(
+        r"(?:python -m beam_jobs\.build_records|tfcap build) (--.*)", joined
+    )
     return [shlex.split(command) for command in found if "..." not in command]
 
 
@@ -190,9 +192,8 @@ def test_the_template_shown_is_given_its_parameters():
 def test_the_image_has_the_beam_that_is_tested():
     version = argument("BEAM_VERSION")
     assert version == apache_beam.__version__
-    (range_,) = (
-        Requirement(line).specifier for line in PROJECT["optional-dependencies"]["beam"]
-    )
+    needed = map(Requirement, PROJECT["optional-dependencies"]["beam"])
+    (range_,) = (one.specifier for one in needed if one.name == "apache-beam")
     assert version in range_
 
 
