@@ -116,3 +116,13 @@ def on_one_line(error: Exception, length: int = 200) -> str:
     """Returns the message of a library's error on one line, shortened to `length`."""
     message = " ".join(str(error).split()) or type(error).__name__
     return message if len(message) <= length else f"{message[:length]}…"
+
+
+def with_one_output(model: keras.Model, name: str) -> keras.Model:
+    """Returns the model as a function from one tensor to one tensor."""
+    if len(model.outputs) > 1:
+        raise UserError(
+            f"encoder: {name} has {len(model.outputs)} outputs; name the layer "
+            "whose output the features are with encoder.layer"
+        )
+    return keras.Model(model.inputs[0], model.outputs[0])

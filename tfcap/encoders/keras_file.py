@@ -22,6 +22,7 @@ from tfcap.encoders.backbone import (
     on_one_line,
     resizing_for,
     scaling_of,
+    with_one_output,
 )
 from tfcap.encoders.custom_model import photo_size
 from tfcap.encoders.hub import import_keras_hub
@@ -156,13 +157,3 @@ def refuse_other_inputs(model: keras.Model, name: str) -> None:
             f"encoder.model: {name} takes {len(inputs)} inputs ({names}); an encoder "
             "takes photos alone"
         )
-
-
-def with_one_output(model: keras.Model, name: str) -> keras.Model:
-    """Returns the model as a function from one tensor to one tensor."""
-    if len(model.outputs) > 1:
-        raise UserError(
-            f"encoder.model: {name} has {len(model.outputs)} outputs; name the layer "
-            "whose output the features are with encoder.layer"
-        )
-    return keras.Model(model.inputs[0], model.outputs[0])

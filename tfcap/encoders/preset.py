@@ -29,6 +29,7 @@ from tfcap.encoders.backbone import (
     on_one_line,
     resizing_for,
     scaling_of,
+    with_one_output,
 )
 from tfcap.encoders.hub import import_keras_hub
 from tfcap.images.resizing import Resizing, resize
@@ -212,15 +213,6 @@ def encoding_part(
         return vision
     # The vision encoder pools itself: SigLIP's last layer.
     return with_one_output(cut(vision, last_with_places(vision, name), name), name)
-
-
-def with_one_output(model: keras.Model, name: str) -> keras.Model:
-    if len(model.outputs) > 1:
-        raise UserError(
-            f"encoder.preset: {name} has {len(model.outputs)} outputs; name the layer "
-            "whose output the features are with encoder.layer"
-        )
-    return keras.Model(model.inputs[0], model.outputs[0])
 
 
 def last_with_places(vision: keras.Model, name: str) -> str:

@@ -79,6 +79,12 @@ def assert_same(command, local, output: Path, *flags: str) -> None:
     assert contents(output) == local
 
 
+def test_flink_in_one_process_with_two_slots(command, local, tmp_path):
+    jar = job_server("flink")
+    flags = ["--runner=FlinkRunner", f"--flink_job_server_jar={jar}", "--parallelism=2"]
+    assert_same(command, local, tmp_path / "out", *flags)
+
+
 @pytest.fixture
 def cluster(tmp_path):
     """The address of a job manager with two task managers."""

@@ -15,10 +15,13 @@ from tfcap.encoders.keras_applications import load
 from tfcap.images.decoding import decode_photo
 
 NETWORKS = sorted(name for name in dir(keras.applications) if name[0].isupper())
-# At the smallest size that they take.
+# The smallest of a family, at the smallest size that it takes.
 QUICK = {"mobilenet": 32, "mobilenet_v3_small": 32}
-# Those whose pixels or whose layers are unlike the quick ones'.
-SLOW = {"densenet121": 32, "efficientnet_b0": 32, "vgg16": 32}
+SLOW = {
+    "convnext_tiny": 32, "densenet121": 32, "efficientnet_b0": 32,
+    "efficientnet_v2b0": 32, "inception_v3": 75, "mobilenet_v2": 32, "resnet50": 32,
+    "resnet50_v2": 32, "vgg16": 32, "xception": 71,
+}  # fmt: skip
 FAMILIES = [
     *QUICK.items(),
     *(pytest.param(*one, marks=pytest.mark.slow) for one in SLOW.items()),
