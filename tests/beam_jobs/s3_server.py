@@ -1,12 +1,18 @@
 """A server that speaks S3, on this machine."""
 
 import logging
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import boto3
-from moto.server import ThreadedMotoServer
+from moto.server import (
+    DomainDispatcherApplication,
+    MotoRequestHandler,
+    create_backend_app,
+)
+from werkzeug.serving import make_server
 
 BUCKET = "photos-and-records"
 KEYS = {
@@ -16,15 +22,52 @@ KEYS = {
 }
 
 
+class Gate:
+    """A WSGI application that can hold back the writes to another.
+
+    A process that writes stands still then at a place that the test chooses, however
+    fast the machine is.
+
+    Attributes:
+        closed: Set once a write is held back.
+    """
+
+    def __init__(self, application):
+        self.application = application
+        self.closed, self.opened = threading.Event(), threading.Event()
+        self.open()
+
+    def open(self) -> None:
+        """Lets every request pass, and refuses those that wait."""
+        self.holds: Callable[[], bool] = lambda: False
+        self.closed.clear()
+        self.opened.set()
+
+    def close_when(self, holds: Callable[[], bool]) -> None:
+        """Holds back every write that comes while `holds()` is true."""
+        self.opened.clear()
+        self.holds = holds
+
+    def __call__(self, environ, start_response):
+        if environ["REQUEST_METHOD"] in ("GET", "HEAD") or not self.holds():
+            return self.application(environ, start_response)
+        self.closed.set()
+        self.opened.wait()
+        start_response("503 Service Unavailable", [])
+        return []
+
+
 class Bucket:
     """One bucket of a running server.
 
     Attributes:
         url: `s3://bucket`.
         flags: Beam options that lead to it.
+        gate: What every request passes.
     """
 
-    def __init__(self, endpoint: str):
+    def __init__(self, endpoint: str, gate: Gate):
+        self.gate = gate
         self.url = f"s3://{BUCKET}"
         settings = {**KEYS, "s3_endpoint_url": endpoint}
         self.flags = [f"--{name}={value}" for name, value in settings.items()]
@@ -70,10 +113,13 @@ class Bucket:
 @contextmanager
 def running() -> Iterator[Bucket]:
     logging.getLogger("werkzeug").setLevel(logging.WARNING)  # a line a request
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
+    gate = Gate(DomainDispatcherApplication(create_backend_app))
+    server = make_server(
+        "127.0.0.1", 0, gate, threaded=True, request_handler=MotoRequestHandler
+    )
+    threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        host, port = server.get_host_and_port()
-        yield Bucket(f"http://{host}:{port}")
+        yield Bucket(f"http://127.0.0.1:{server.server_port}", gate)
     finally:
-        server.stop()
+        gate.open()
+        server.shutdown()

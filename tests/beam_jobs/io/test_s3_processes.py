@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -89,7 +88,11 @@ def is_report(name: str) -> bool:
 
 @pytest.fixture
 def started(command, server):
-    """The command, killed at the latest when the test ends."""
+    """The command, held at its first write after a finished shard.
+
+    It is killed at the latest when the test ends.
+    """
+    server.gate.close_when(lambda: any(map(is_report, server.names("records/"))))
     # Without flags: what the command line of AWS goes by does as well.
     keys = {
         "AWS_ACCESS_KEY_ID": "key",
@@ -103,16 +106,14 @@ def started(command, server):
     yield process
     process.kill()
     process.communicate()
+    server.gate.open()
 
 
 def test_a_killed_build_goes_on_where_it_stopped(command, server, local, started):
-    until = time.monotonic() + 120
-    while not any(map(is_report, server.names("records/"))):
-        assert started.poll() is None, started.stderr.read()
-        assert time.monotonic() < until
-        time.sleep(0.05)
+    assert server.gate.closed.wait(120)
     started.kill()
     assert started.wait() == -signal.SIGKILL
+    server.gate.open()
     there = server.names("records/")
     assert "dataset.json" not in there and f"{REPORTS}/lock" in there
     second = subprocess.run(
