@@ -6,11 +6,10 @@ Public names are imported when they are first used:
     Caption, SplitAssignment, Named, Reject   what a source yields
 """
 
-from typing import TYPE_CHECKING
-
 import tfcap  # noqa: F401 - refuses another package `records`, before one is imported
 from records.lazy_names import lazy_names
 
+TYPE_CHECKING = False  # without typing, before whose import Ctrl-C has no handler
 if TYPE_CHECKING:
     from beam_jobs.elements import Caption, Named, Reject, SplitAssignment
     from beam_jobs.sources.base import Source

@@ -13,10 +13,9 @@ nor Keras. Public names are imported when they are first used:
     verify        reads every byte of a record set and reports what does not fit
 """
 
-from typing import TYPE_CHECKING
-
 from records.lazy_names import lazy_names
 
+TYPE_CHECKING = False  # without typing, before whose import Ctrl-C has no handler
 if TYPE_CHECKING:
     from records.format.manifest import Manifest
     from records.format.record_set import RecordSet

@@ -1,7 +1,8 @@
 """Ends a command on Ctrl-C with one sentence and exit code 130, never with a stack.
 
 Python raises KeyboardInterrupt between any two lines. Where that is inside an import,
-or in a callback of a library, it may be lost or become another exception.
+or in a callback of a library, it may be lost or become another exception. Until a
+command has called `exit_on_ctrl_c` there is a stack, so little is imported before.
 """
 
 import os
@@ -11,7 +12,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
 
 from records.status_line import STDERR, erase
 
@@ -53,7 +53,7 @@ def note_ctrl_c() -> Iterator[list[int]]:
         noted.append(number)
         raise KeyboardInterrupt
 
-    def report(unraisable: Any) -> None:
+    def report(unraisable: "sys.UnraisableHookArgs") -> None:
         if issubclass(unraisable.exc_type, KeyboardInterrupt):
             exit_at_once(stderr)
         hook(unraisable)

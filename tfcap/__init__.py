@@ -8,8 +8,6 @@ It imports records, and never Beam. Public names are imported when they are firs
     __version__
 """
 
-from typing import TYPE_CHECKING, Any
-
 from tfcap.start_checks import refuse_other_records, refuse_windows
 
 refuse_windows()
@@ -18,7 +16,10 @@ refuse_other_records()  # before the first import of records
 from records.errors import UserError  # noqa: E402
 from records.lazy_names import lazy_names  # noqa: E402
 
+TYPE_CHECKING = False  # without typing, before whose import Ctrl-C has no handler
 if TYPE_CHECKING:
+    from typing import Any
+
     from tfcap.config.experiment import Config
     from tfcap.config.loading import load_config
     from tfcap.inference.captioner import Captioner
@@ -37,7 +38,7 @@ _load = lazy_names(
 )
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     if name == "__version__":
         from importlib.metadata import version
 

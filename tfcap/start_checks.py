@@ -1,8 +1,11 @@
-"""Checks of the system that come before any other import."""
+"""Checks of the system that come before any other import.
 
+It imports what Python has loaded at its start: Ctrl-C has no handler of ours yet.
+"""
+
+import os
 import sys
-from importlib.util import find_spec
-from pathlib import Path
+from importlib.machinery import PathFinder
 
 
 def refuse_windows() -> None:
@@ -22,8 +25,9 @@ def refuse_other_records() -> None:
     Raises:
         ImportError: it finds another one, in whose place nothing of ours works.
     """
-    spec, ours = find_spec("records"), Path(__file__).parents[1] / "records"
-    if spec and spec.origin and not Path(spec.origin).is_relative_to(ours):
+    spec = PathFinder.find_spec("records")
+    ours = os.path.join(os.path.dirname(os.path.dirname(__file__)), "records", "")
+    if spec and spec.origin and not spec.origin.startswith(ours):
         raise ImportError(
             f"`import records` finds {spec.origin}, another package than tfcap's own "
             "`records`; remove it: pip uninstall records"

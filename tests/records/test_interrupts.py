@@ -121,6 +121,25 @@ def interrupt_import(command: list[str], module: str, folder: Path):
     )
 
 
+# Imports of milliseconds, in which Ctrl-C would end `tfcap` with a stack.
+SLOW = {"argparse", "importlib.util", "json", "logging", "pathlib", "re", "typing"}
+
+
+def test_little_is_imported_before_the_command_has_a_handler():
+    code = (
+        "before = set(sys.modules)\n"
+        "def handle(number, handler):\n"
+        "    print(number == signal.SIGINT, *set(sys.modules) - before)\n"
+        "    sys.exit()\n"
+        "signal.signal = handle\nimport tfcap.__main__\ntfcap.__main__.main()"
+    )
+    options = ["-S", "-c", f"import os, signal, sys\nsys.path[:0] = {sys.path}\n"]
+    command = [sys.executable, *options[:-1], options[-1] + code]
+    handled, *imported = subprocess.check_output(command, text=True).split()
+    assert handled == "True" and "tfcap.start_checks" in imported
+    assert not SLOW & set(imported)
+
+
 def test_the_imports_of_the_command_line(tmp_path):
     done = interrupt_import(["-m", "tfcap", "recipes"], "tfcap.cli.recipes", tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")

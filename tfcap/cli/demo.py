@@ -3,7 +3,6 @@
 import argparse
 import os
 import shlex
-import subprocess
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -95,6 +94,8 @@ def run_step(step: list[str]) -> int:
 
     Ctrl-C comes to both processes. The step ends by itself, and training saves first.
     """
+    import subprocess
+
     program, *rest = step
     module = rest if program == "python" else ["-m", "tfcap", *rest]
     with handle_ctrl_c(lambda *_: None):

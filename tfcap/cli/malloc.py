@@ -6,7 +6,6 @@ zeroed. That took a sixth of a training step's time and a quarter of the input
 pipeline's.
 """
 
-import ctypes
 import os
 
 # Of mallopt(3): the number of a setting, and bytes.
@@ -22,6 +21,8 @@ def keep_freed_memory() -> None:
     """
     if any(name.startswith(("MALLOC_", "GLIBC_TUNABLES")) for name in os.environ):
         return
+    import ctypes
+
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt:
         for setting in (TRIM_THRESHOLD, TOP_PAD, MMAP_THRESHOLD):
