@@ -19,7 +19,7 @@ from records.storage.files import (
 from records.text.vocabulary import FILE_NAME
 from tfcap.export import warmup
 from tfcap.export.signatures import PhotoCaptioner
-from tfcap.inference.captioner import FORMAT, FORMAT_FILE
+from tfcap.inference.export_directory import FORMAT, FORMAT_FILE
 from tfcap.runs.checkpoints import in_words
 
 VERSION = "1"

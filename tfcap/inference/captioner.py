@@ -1,10 +1,8 @@
 """Captions from an exported model: photos in, captions out. Needs TensorFlow.
 
-Needs no Keras, no tensorflow_text and no model of tfcap. The export it reads:
+Needs no Keras, no tensorflow_text and no model of tfcap. The signatures that an export
+has (`export_directory` says where it lies):
 
-    DIR/1/saved_model.pb      a version directory, as TensorFlow Serving requires. The
-                              highest number is used; DIR may be the SavedModel itself
-    DIR/1/assets.extra/tfcap.json   version of the format; older exports have none
     signature serving_default
       image_bytes  string  [photos]   JPEG, PNG, GIF, BMP or WebP files as they are
       caption      string  [photos]
@@ -14,9 +12,7 @@ Needs no Keras, no tensorflow_text and no model of tfcap. The export it reads:
 """
 
 import itertools
-import json
 import os
-import shlex
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -26,15 +22,11 @@ import tensorflow as tf
 
 from records.batching import batched
 from records.errors import UserError
-from records.format.versions import refuse_newer
 from records.photo_header import MAX_BYTES, MAX_PIXELS
-from records.storage.base import is_remote
-from records.storage.files import check_utf8, exists, read_file, reason
+from records.storage.files import read_file, reason
+from tfcap.inference.export_directory import ADVICE, check_format, find_model
 from tfcap.inference.photo_limits import Row, screen
 
-FORMAT = 1
-FORMAT_FILE = os.path.join("assets.extra", "tfcap.json")
-RUN_FILE = "config.yaml"  # in the work directory of a run, which is no export
 SIGNATURE = "serving_default"
 INPUT = "image_bytes"
 CAPTION, SCORE, ERROR = "caption", "score", "error"
@@ -42,8 +34,6 @@ EXPLAIN = "explain"
 BATCH = 32  # photos that are read and run at a time
 
 Photo = bytes | str | os.PathLike[str]  # the content of a file, or its path
-
-_EXPORT = "export one with: tfcap export --workdir DIR --output DIR"
 
 
 @dataclass(frozen=True)
@@ -128,7 +118,7 @@ class Captioner:
     """
 
     def __init__(self, directory: str | os.PathLike[str]):
-        path, version = _find(os.fspath(directory))
+        path, version = find_model(os.fspath(directory))
         self._take(_load(path), version)
 
     @classmethod
@@ -211,7 +201,7 @@ class Captioner:
 
     def _check_explains(self) -> None:
         if not self.explains:
-            raise UserError(f"this export has no signature {EXPLAIN!r}; {_EXPORT}")
+            raise UserError(f"this export has no signature {EXPLAIN!r}; {ADVICE}")
 
     def warm_up(self) -> None:
         """Runs each signature once, since its first run takes seconds longer."""
@@ -301,66 +291,16 @@ def _within(
 
 
 def _load(path: str) -> Any:
-    _check_format(os.path.join(path, FORMAT_FILE))
+    check_format(path)
     try:
         model = tf.saved_model.load(path)
     except (OSError, ValueError, tf.errors.OpError) as error:
         cause = f"{type(error).__name__}: {str(error).strip()}".splitlines()[0]
         raise UserError(
-            f"cannot load the SavedModel in {path} ({cause}); {_EXPORT}"
+            f"cannot load the SavedModel in {path} ({cause}); {ADVICE}"
         ) from None
     _check_signature(model, path)
     return model
-
-
-def _find(directory: str) -> tuple[str, str]:
-    """Returns the path of the SavedModel to load, and its version."""
-    check_utf8(directory)
-    if tf.saved_model.contains_saved_model(directory):
-        return directory, "1"
-    for version in sorted(_versions(directory), key=int, reverse=True):
-        path = os.path.join(directory, version)
-        if tf.saved_model.contains_saved_model(path):
-            return path, version
-    if exists(os.path.join(directory, RUN_FILE)):
-        raise UserError(
-            f"{directory} is the work directory of a run, and not its export; "
-            f"{export_command(directory)}"
-        )
-    raise UserError(
-        f"no SavedModel in {directory} (looked for saved_model.pb there and in "
-        f"numbered directories such as {os.path.join(directory, '1')}); {_EXPORT}"
-    )
-
-
-def export_command(workdir: str) -> str:
-    """Returns advice to export a run, to a directory of its name."""
-    name = os.path.basename(workdir.rstrip("/")) or "run"
-    command = ["tfcap", "export", "--workdir", workdir, "--output", f"export/{name}"]
-    return f"export it with: {shlex.join(command)}"
-
-
-def _versions(directory: str) -> list[str]:
-    if not tf.io.gfile.isdir(directory):
-        return []
-    # TensorFlow lists no directory that holds a name which is not UTF-8.
-    names = (tf.io.gfile if is_remote(directory) else os).listdir(directory)
-    # Object stores list a folder's name with a slash at its end.
-    return [name.rstrip("/") for name in names if name.rstrip("/").isdecimal()]
-
-
-def _check_format(path: str) -> None:
-    try:
-        version = json.loads(read_file(path))["format"]
-    except FileNotFoundError:
-        return  # an older export
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {reason(error)}; {_EXPORT}") from None
-    except (ValueError, LookupError, TypeError, RecursionError):
-        raise UserError(f"{path} is damaged: it says no format; {_EXPORT}") from None
-    refuse_newer(version, FORMAT, path, f", or {_EXPORT}")
-    if version != FORMAT:
-        raise UserError(f"{path} is damaged: its format is {version!r}; {_EXPORT}")
 
 
 def _check_signature(model: Any, path: str) -> None:
@@ -371,5 +311,5 @@ def _check_signature(model: Any, path: str) -> None:
         raise UserError(
             f"the SavedModel in {path} is no exported captioner: signature "
             f"{SIGNATURE!r} must take {INPUT} and give {CAPTION}, {SCORE} and {ERROR}; "
-            f"it takes {sorted(inputs)} and gives {sorted(outputs)}; {_EXPORT}"
+            f"it takes {sorted(inputs)} and gives {sorted(outputs)}; {ADVICE}"
         )

@@ -16,8 +16,8 @@ from PIL import Image
 from records.errors import UserError
 from records.photo_header import PhotoProblem, read_header
 from tfcap.cli import main
+from tfcap.inference import export_directory
 from tfcap.inference.captioner import (
-    FORMAT_FILE,
     Captioned,
     Captioner,
     Explained,
@@ -139,18 +139,6 @@ def test_no_saved_model_says_where_and_what_to_do(tmp_path, name):
     assert "tfcap export --workdir DIR --output DIR" in str(error.value)
 
 
-def test_a_work_directory_is_named_with_the_command_that_exports_it(tmp_path):
-    (tmp_path / "my run").mkdir()
-    (tmp_path / "my run" / "config.yaml").touch()
-    run = f"{tmp_path}/my run"
-    with pytest.raises(UserError) as error:
-        Captioner(f"{run}/")
-    assert str(error.value) == (
-        f"{run}/ is the work directory of a run, and not its export; export it with: "
-        f"tfcap export --workdir '{run}/' --output 'export/my run'"
-    )
-
-
 def test_a_damaged_saved_model(tmp_path):
     (tmp_path / "saved_model.pb").write_bytes(b"\xff damaged")
     with pytest.raises(UserError, match=r"cannot load the SavedModel in .*tfcap expor"):
@@ -169,7 +157,7 @@ def test_a_damaged_saved_model(tmp_path):
     ids=range(5),
 )
 def test_an_export_of_another_version(tmp_path, content, message, capsys):
-    path = tmp_path / "1" / FORMAT_FILE
+    path = tmp_path / "1" / export_directory.FORMAT_FILE
     path.parent.mkdir(parents=True)
     path.write_text(content)
     (tmp_path / "1" / "saved_model.pb").write_bytes(b"of whatever version")
@@ -181,7 +169,7 @@ def test_an_export_of_another_version(tmp_path, content, message, capsys):
 
 def test_an_export_of_this_version(export, tmp_path):
     shutil.copytree(os.path.join(export, "1"), tmp_path / "1")
-    path = tmp_path / "1" / FORMAT_FILE
+    path = tmp_path / "1" / export_directory.FORMAT_FILE
     path.parent.mkdir(exist_ok=True)
     path.write_text('{"format": 1}')
     assert Captioner(tmp_path).version == "1"
