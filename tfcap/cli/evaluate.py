@@ -68,7 +68,8 @@ def add_evaluate(commands: Any) -> None:
         "--against",
         metavar="FILE",
         help="test whether the scores differ significantly from those of an earlier "
-        "results.json (the file or its directory), by a paired bootstrap over photos",
+        "results.json (the file or its directory), by a paired bootstrap over photos. "
+        "Of several seeds, name the --output of their evaluation: means are compared",
     )
     parser.add_argument(
         "--no_java",
@@ -138,6 +139,7 @@ def evaluate_seeds(args: argparse.Namespace, seeds: dict[int, str]) -> int:
     """Evaluates each run of several seeds, and their mean."""
     from records.console import plain_console
     from records.format.record_set import RecordSet
+    from tfcap.evaluation.comparison import Earlier
     from tfcap.evaluation.evaluator import save
     from tfcap.evaluation.seed_summary import SeedScores
     from tfcap.runs.ensemble import results_folder
@@ -146,11 +148,13 @@ def evaluate_seeds(args: argparse.Namespace, seeds: dict[int, str]) -> int:
 
     check_one_result(args)
     record_sets, results = [RecordSet.open(path) for path in args.records], {}
+    earlier = Earlier.read(args.against) if args.against else None
     for seed, path in seeds.items():
         results[seed] = evaluate_split(args, [Workdir.open(path)], record_sets)
         seed_output = args.output and seed_folder(args.output, seed)
         save(results[seed], seed_output or results_folder([path], args.split))
     summary = SeedScores(results)
+    summary = summary.beside(earlier) if earlier else summary
     folder = args.output or results_folder(args.workdir, args.split)
     summary.save(folder)
     for seed, result in results.items():
@@ -160,6 +164,8 @@ def evaluate_seeds(args: argparse.Namespace, seeds: dict[int, str]) -> int:
         return 0
     console = plain_console()
     console.print(summary.table())
+    if summary.comparison:
+        console.print(summary.comparison.table())
     print_settings(console, {**summary.settings, **summary.captions})
     console.print(f"results: {folder}", soft_wrap=True)
     return 0
@@ -191,12 +197,11 @@ def check_one_result(args: argparse.Namespace) -> None:
     """Raises UserError if an option needs a single result."""
     from records.errors import UserError
 
-    for name in ("gallery", "against"):
-        if vars(args)[name]:
-            raise UserError(
-                f"--{name} is about one result, but {args.workdir[0]} holds runs of "
-                "several seeds: name one of them, or add --ensemble"
-            )
+    if args.gallery:
+        raise UserError(
+            f"--gallery is about one result, but {args.workdir[0]} holds runs of "
+            "several seeds: name one of them, or add --ensemble"
+        )
 
 
 def print_scores(result: "Evaluation", folder: str) -> None:

@@ -1,6 +1,9 @@
 """Comparison with an earlier result: `tfcap evaluate --against FILE`."""
 
+import os
+import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,35 +11,48 @@ from rich.table import Table
 
 from records.console import number_table
 from records.errors import UserError
+from records.storage.files import file_sizes, is_directory
 from records.wording import percent
 from tfcap.metrics import bootstrap, scoring
 from tfcap.metrics.bootstrap import Difference, check_same_photos
-from tfcap.metrics.coco_format import Captions, References, read_results
+from tfcap.metrics.coco_format import RESULTS, Captions, References, read_results
 from tfcap.metrics.scoring import Scores
+
+SEED_RESULTS = re.compile(rf"seed-(\d+)/{re.escape(RESULTS)}")
 
 
 @dataclass(frozen=True)
 class Earlier:
-    """An earlier result on disk.
+    """An earlier result on disk, or those of several seeds.
 
     Attributes:
-        path: Path of its results file or folder.
-        captions: Photo id -> caption.
+        path: Path of the results file or folder.
+        runs: Captions by photo id, for each run.
         references: Photo id -> references.
     """
 
     path: str
-    captions: Captions
+    runs: tuple[Captions, ...]
     references: References
 
     @classmethod
     def read(cls, path: str) -> "Earlier":
-        """Reads a result.
+        """Reads a result, or the folders `seed-0`, `seed-1` ... of a directory.
 
         Raises:
             UserError: The result is missing or damaged.
         """
-        return cls(path, *read_results(path))
+        runs = [read_results(result) for result in find_results(path)]
+        return cls(path, tuple(captions for captions, _ in runs), runs[0][1])
+
+
+def find_results(path: str) -> list[str]:
+    """Returns the results of each seed in a directory; the path itself if none is."""
+    names = file_sizes(path, nested=True) if is_directory(path) else {}
+    seeds = {
+        int(match[1]): name for name in names if (match := SEED_RESULTS.fullmatch(name))
+    }
+    return [os.path.join(path, name) for _, name in sorted(seeds.items())] or [path]
 
 
 @dataclass(frozen=True)
@@ -52,16 +68,19 @@ class Comparison:
     differences: dict[str, Difference]
 
     @classmethod
-    def of(cls, this: Scores, references: References, earlier: Earlier) -> "Comparison":
-        """Compares two results.
+    def of(
+        cls, these: Sequence[Scores], references: References, earlier: Earlier
+    ) -> "Comparison":
+        """Compares the mean of some results with the mean of earlier ones.
 
         Raises:
             UserError: Photos or references differ.
         """
-        check_same_photos(set(references), set(earlier.captions))
+        for captions in earlier.runs:
+            check_same_photos(set(references), set(captions))
         check_same_references(references, earlier)
-        other = scoring.score(earlier.captions, references)
-        return cls(earlier.path, bootstrap.compare(this, other))
+        others = [scoring.score(captions, references) for captions in earlier.runs]
+        return cls(earlier.path, bootstrap.compare(these, others))
 
     def summary(self) -> dict[str, Any]:
         """Returns the object that `tfcap evaluate --json` prints."""

@@ -123,7 +123,7 @@ class Evaluation:
         Raises:
             UserError: The earlier result has other photos or references.
         """
-        comparison = Comparison.of(self.scores, self.references, earlier)
+        comparison = Comparison.of([self.scores], self.references, earlier)
         return replace(self, comparison=comparison)
 
 

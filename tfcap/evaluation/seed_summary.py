@@ -1,13 +1,14 @@
 """Scores of runs that differ only in their seed, with mean and deviation."""
 
 import statistics
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rich.table import Table
 
 from records.console import number_table
 from records.wording import percent
+from tfcap.evaluation.comparison import Comparison, Earlier
 from tfcap.evaluation.evaluator import Evaluation, write_results
 from tfcap.metrics import scoring
 from tfcap.runs.ensemble import SCORES
@@ -15,9 +16,15 @@ from tfcap.runs.ensemble import SCORES
 
 @dataclass(frozen=True)
 class SeedScores:
-    """Evaluations of the same split, by seed."""
+    """Evaluations of the same split, by seed.
+
+    Attributes:
+        runs: Seed -> evaluation.
+        comparison: Comparison of their mean with other results, if there are any.
+    """
 
     runs: dict[int, Evaluation]
+    comparison: Comparison | None = None
 
     @property
     def scores(self) -> dict[str, list[float]]:
@@ -61,7 +68,7 @@ class SeedScores:
 
     def summary(self) -> dict[str, Any]:
         """Returns the object that `tfcap evaluate --json` prints."""
-        return {
+        summary = {
             "scores": self.mean,
             "deviations": self.deviation,
             "shuffled_photos": self.mismatched_mean,
@@ -69,6 +76,21 @@ class SeedScores:
             "settings": self.settings,
             "runs": {seed: run.summary() for seed, run in self.runs.items()},
         }
+        if self.comparison:
+            summary["against"] = self.comparison.summary()
+        return summary
+
+    def beside(self, earlier: Earlier) -> "SeedScores":
+        """Returns the scores with a comparison of their mean with an earlier result.
+
+        Raises:
+            UserError: The earlier result has other photos or references.
+        """
+        runs = list(self.runs.values())
+        scores = [run.scores for run in runs]
+        return replace(
+            self, comparison=Comparison.of(scores, runs[0].references, earlier)
+        )
 
     def save(self, folder: str) -> None:
         write_results({SCORES: self.summary()}, folder)

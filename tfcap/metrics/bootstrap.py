@@ -9,7 +9,8 @@ Source: Koehn, "Statistical Significance Tests for Machine Translation Evaluatio
 EMNLP 2004.
 """
 
-from collections.abc import Iterator
+import statistics
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -107,27 +108,35 @@ def compute_scores(counts: np.ndarray, table: np.ndarray) -> np.ndarray:
     return np.stack([*bleu(sums[:, : -len(MEANS)]), *means])
 
 
-def bleu(statistics: np.ndarray) -> list[np.ndarray]:
-    """Returns BLEU-1 to BLEU-4 of sums of statistics, [samples, 10]."""
-    matches, total = statistics[:, :ORDERS], statistics[:, ORDERS : 2 * ORDERS]
-    words, reference = statistics[:, -2], statistics[:, -1]
+def bleu(sums: np.ndarray) -> list[np.ndarray]:
+    """Returns BLEU-1 to BLEU-4 of sums of counts, [samples, 10]."""
+    matches, total = sums[:, :ORDERS], sums[:, ORDERS : 2 * ORDERS]
+    words, reference = sums[:, -2], sums[:, -1]
     logs = np.cumsum(np.log((matches + TINY) / (total + SMALL)), 1)
     ratio = (words + TINY) / (reference + SMALL)
     brevity = np.minimum(0, 1 - 1 / ratio)
     return [np.exp(logs[:, n] / (n + 1) + brevity) for n in range(ORDERS)]
 
 
-def compare(this: Scores, other: Scores) -> dict[str, Difference]:
+def compare(these: Sequence[Scores], others: Sequence[Scores]) -> dict[str, Difference]:
     """Returns the difference between two results, by name of the score.
+
+    Each is the mean of one or more: of runs that differ in their seed, say. The
+    interval is over photos, and not over seeds.
 
     Raises:
         UserError: The results have different photos.
     """
-    check_same_photos(set(this.per_photo), set(other.per_photo))
-    these, others = resample(this, other)
+    for other in others:
+        check_same_photos(set(these[0].per_photo), set(other.per_photo))
+    samples = resample(*these, *others)
+    this, other = samples[: len(these)], samples[len(these) :]
     return {
         name: difference_of(
-            these[name] - others[name], this.corpus[name], other.corpus[name]
+            np.mean([one[name] for one in this], 0)
+            - np.mean([one[name] for one in other], 0),
+            statistics.mean(one.corpus[name] for one in these),
+            statistics.mean(one.corpus[name] for one in others),
         )
         for name in scoring.NAMES
     }

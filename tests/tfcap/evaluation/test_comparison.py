@@ -15,8 +15,8 @@ THIS = scoring.score(CAPTIONS, REFERENCES)
 
 
 def test_its_table_and_summary():
-    earlier = Earlier("there", {"a": "a dog", "b": "a cat"}, REFERENCES)
-    found = Comparison.of(THIS, REFERENCES, earlier)
+    earlier = Earlier("there", ({"a": "a dog", "b": "a cat"},), REFERENCES)
+    found = Comparison.of([THIS], REFERENCES, earlier)
     summary = found.summary()
     assert summary["file"] == "there" and summary["resamples"] == 10_000
     one = summary["scores"]["rouge_l"]
@@ -38,12 +38,12 @@ def test_its_table_and_summary():
 )
 def test_other_photos_or_references(captions, references, message):
     with pytest.raises(UserError, match=message):
-        Comparison.of(THIS, REFERENCES, Earlier("there", captions, references))
+        Comparison.of([THIS], REFERENCES, Earlier("there", (captions,), references))
 
 
 def test_the_order_of_references_does_not_matter():
     turned = {photo: texts[::-1] for photo, texts in REFERENCES.items()}
-    found = Comparison.of(THIS, REFERENCES, Earlier("there", CAPTIONS, turned))
+    found = Comparison.of([THIS], REFERENCES, Earlier("there", (CAPTIONS,), turned))
     assert found.differences["cider"].p == 1
 
 

@@ -23,7 +23,7 @@ def score(captions) -> Scores:
 
 
 def compare(this, other) -> dict[str, bootstrap.Difference]:
-    return bootstrap.compare(score(this), score(other))
+    return bootstrap.compare([score(this)], [score(other)])
 
 
 def test_a_sample_of_every_photo_once_has_the_scores_of_all():
@@ -131,3 +131,13 @@ def test_other_photos_are_refused():
     other = {photo: text for photo, text in GOOD.items() if photo != "03.jpg"}
     with pytest.raises(UserError, match=r"30, the other 29, and '03.jpg' is in this"):
         compare(GOOD, other)
+
+
+def test_the_mean_of_several_results_is_compared():
+    both = bootstrap.compare([score(GOOD), score(POOR)], [score(POOR)])
+    alone = compare(GOOD, POOR)
+    for name, difference in both.items():
+        half = alone[name].difference / 2
+        assert difference.difference == pytest.approx(half)
+        ends = [end / 2 for end in alone[name].interval]
+        assert difference.interval == pytest.approx(ends)

@@ -151,6 +151,13 @@ def test_the_table_and_the_files(trained, capsys, tmp_path):
     assert "distinct_captions: " in out and "empty_captions: " in out
     for name in ("scores.json", "seed-4/results.json", "seed-5/scores.json"):
         assert (tmp_path / "results" / name).exists()
+    assert main.main(evaluate(trained, f"--against={output}")) == 0
+    assert "95 % from" in capsys.readouterr().out
+    assert main.main(evaluate(trained, f"--against={output}/seed-5", "--json")) == 0
+    summary = json.loads(capsys.readouterr().out)
+    bleu = summary["against"]["scores"]["bleu_1"]
+    assert bleu["other"] == summary["runs"]["5"]["scores"]["bleu_1"]
+    assert bleu["this"] == summary["scores"]["bleu_1"]
 
 
 def test_all_seeds_as_one_model(trained, capsys):
