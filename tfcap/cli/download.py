@@ -3,12 +3,10 @@
 import argparse
 import os
 import shlex
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from records.console import add_command, number_table, plain_console
-
-if TYPE_CHECKING:
-    from tfcap.datasets.catalog import DataSet
+from tfcap.datasets.catalog import DATA_SETS, DataSet
 
 
 def add_download(commands: Any) -> None:
@@ -19,9 +17,8 @@ def add_download(commands: Any) -> None:
         "download, check and unpack a published data set; run it again to resume",
         "flickr8k --output data/flickr8k",
     )
-    parser.add_argument(
-        "data_set", choices=["flickr8k"], metavar="NAME", help="flickr8k (1.1 GB)"
-    )
+    names = ", ".join(f"{name} ({d.holds})" for name, d in DATA_SETS.items())
+    parser.add_argument("data_set", choices=DATA_SETS, metavar="NAME", help=names)
     parser.add_argument("--output", required=True, help="directory for the data set")
     parser.add_argument(
         "--from",
@@ -38,7 +35,6 @@ def add_download(commands: Any) -> None:
 
 def download(args: argparse.Namespace) -> int:
     from tfcap.datasets import download as downloading
-    from tfcap.datasets.catalog import DATA_SETS
 
     data_set = DATA_SETS[args.data_set]
     fetched = downloading.download(
@@ -48,17 +44,17 @@ def download(args: argparse.Namespace) -> int:
     return 0
 
 
-def print_summary(data_set: "DataSet", output: str, fetched: bool) -> None:
+def print_summary(data_set: DataSet, output: str, fetched: bool) -> None:
     """Prints what is there, and the command to run next."""
     from tfcap.datasets.download import count
 
     end = f"is in {output}, each file checked"
     print(data_set.name, end if fetched else f"is complete in {output}; nothing to do")
     table = number_table("", "found", "expected")
-    for archive in data_set.archives:
-        for expected in archive.counts:
-            number = count(expected, os.path.join(output, archive.folder))
+    for folder in data_set.folders:
+        for expected in folder.counts:
+            number = count(expected, os.path.join(output, folder.name))
             table.add_row(expected.what, f"{number:,}", f"{expected.number:,}")
     plain_console().print(table)
-    print(data_set.terms, "next:", sep="\n")
-    print(data_set.next.format(output=shlex.quote(output)))
+    lines = filter(None, (data_set.terms, data_set.photos, "next:", *data_set.next))
+    print(*(line.format(output=shlex.quote(output)) for line in lines), sep="\n")

@@ -7,19 +7,17 @@
 The same command resumes where it stopped, and does nothing once all is there.
 """
 
-import contextlib
 import logging
 import os
-import re
 import shutil
-import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Sequence
 from pathlib import Path
 
 from records.errors import UserError
 from records.storage.files import make_output, named_errors
 from records.storage.locks import locked
-from tfcap.datasets.catalog import Archive, DataSet, ExpectedCount
+from tfcap.datasets.archives import progress_bar, unpack
+from tfcap.datasets.catalog import Archive, DataSet, ExpectedCount, Folder
 from tfcap.datasets.http import digest_problem, fetch, size_of
 
 LOGGER = logging.getLogger(__name__)
@@ -38,7 +36,7 @@ def download(
     Args:
         data_set: the data set.
         output: its directory, which is made if it does not exist.
-        origin: URL or directory of the archives; None for the published one.
+        origin: URL or directory of the archives; None for the published ones.
         keep_archives: leave the archives in `archives/`.
 
     Returns:
@@ -48,18 +46,17 @@ def download(
         UserError: an archive cannot be fetched, is not the expected one or has no room
             on disk; or a folder is there but not whole. Whole folders stay.
     """
-    origin, archives = check_origin(origin or data_set.origin), f"{output}/{ARCHIVES}"
-    missing = [a for a in data_set.archives if not is_whole(a, output)]
+    origin, archives = origin and check_origin(origin), f"{output}/{ARCHIVES}"
+    missing = [folder for folder in data_set.folders if not is_whole(folder, output)]
     if not missing:
         return False
     make_output(archives, "--output")
     with locked(archives, output):
         check_room(missing, output, origin)
-        for archive in missing:
-            install(archive, output, origin)
+        for folder in missing:
+            install(folder, output, origin)
             if not keep_archives:
-                for path in Path(archives).glob(f"{archive.name}*"):
-                    path.unlink()
+                remove_archives(folder, archives)
     if not os.listdir(archives):
         os.rmdir(archives)
     return True
@@ -74,27 +71,27 @@ def check_origin(origin: str) -> str:
     )
 
 
-def is_whole(archive: Archive, output: str) -> bool:
-    """Returns whether the archive is unpacked already.
+def is_whole(folder: Folder, output: str) -> bool:
+    """Returns whether a folder is there already.
 
     Raises:
-        UserError: its folder is there, but something is missing in it.
+        UserError: it is there, but something is missing in it.
     """
-    folder = os.path.join(output, archive.folder)
-    if not os.path.exists(folder):
+    path = os.path.join(output, folder.name)
+    if not os.path.exists(path):
         return False
-    if problem := count_problem(archive, folder):
+    if problem := count_problem(folder, path):
         raise UserError(
-            f"{folder} is there, but has {problem}; remove it, and run the same "
+            f"{path} is there, but has {problem}; remove it, and run the same "
             "command again"
         )
     return True
 
 
-def count_problem(archive: Archive, folder: str) -> str | None:
+def count_problem(folder: Folder, path: str) -> str | None:
     """Describes the first wrong count in a folder; None if all are right."""
-    for expected in archive.counts:
-        number = count(expected, folder)
+    for expected in folder.counts:
+        number = count(expected, path)
         if number != expected.number:
             return f"{number:,} {expected.what}, not {expected.number:,}"
     return None
@@ -108,12 +105,13 @@ def count(expected: ExpectedCount, folder: str) -> int:
     return sum(bool(line.strip()) for line in lines)
 
 
-def check_room(missing: list[Archive], output: str, origin: str) -> None:
+def check_room(missing: Sequence[Folder], output: str, origin: str | None) -> None:
     """Raises UserError if the disk has too little room for what is missing."""
-    needed = SPARE + sum(archive.unpacked for archive in missing)
-    if not os.path.isdir(origin):
+    needed = SPARE + sum(folder.unpacked for folder in missing)
+    if not (origin and os.path.isdir(origin)):
+        archives = [archive for folder in missing for archive in folder.archives]
         fetched = sum(map(os.path.getsize, Path(output, ARCHIVES).glob("*.zip*")))
-        needed += max(0, sum(archive.length for archive in missing) - fetched)
+        needed += max(0, sum(archive.length or 0 for archive in archives) - fetched)
     free = shutil.disk_usage(output).free
     if free < needed:
         raise UserError(
@@ -122,73 +120,63 @@ def check_room(missing: list[Archive], output: str, origin: str) -> None:
         )
 
 
-def install(archive: Archive, output: str, origin: str) -> None:
-    """Fetches and unpacks an archive; its folder appears whole or not at all."""
-    path = obtain(archive, output, origin)
-    folder = os.path.join(output, archive.folder)
-    temporary = os.path.join(output, ARCHIVES, archive.folder)
+def install(folder: Folder, output: str, origin: str | None) -> None:
+    """Fetches and unpacks a folder's archives; it appears whole or not at all."""
+    paths = [(obtain(a, output, origin), a.members) for a in folder.archives]
+    final = os.path.join(output, folder.name)
+    temporary = os.path.join(output, ARCHIVES, folder.name)
     shutil.rmtree(temporary, ignore_errors=True)
     try:
-        with named_errors("write", folder):
-            unpack(path, archive.members, temporary)
-            if problem := count_problem(archive, temporary):
-                raise UserError(f"{path} has {problem}")
-            os.rename(temporary, folder)
+        with named_errors("write", final):
+            for path, members in paths:
+                unpack(path, members, temporary)
+            if problem := count_problem(folder, temporary):
+                names = ", ".join(path for path, _ in paths)
+                raise UserError(f"{names} has {problem}")
+            os.rename(temporary, final)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def obtain(archive: Archive, output: str, origin: str) -> str:
-    """Returns the path of the archive; fetches it unless it is here already.
+def obtain(archive: Archive, output: str, origin: str | None) -> str:
+    """Returns the path of an archive; fetches it unless it is here already.
+
+    One without a digest is fetched again: nothing shows that the earlier one was whole.
 
     Raises:
         UserError: it cannot be fetched, or the one here is not the expected one.
     """
-    is_local = os.path.isdir(origin)
-    folder = origin if is_local else os.path.join(output, ARCHIVES)
-    path = os.path.join(folder, archive.name)
-    if is_local or os.path.exists(path):
-        if not os.path.isfile(path):
-            raise UserError(f"--from: no file {path}")
+    is_local = origin is not None and os.path.isdir(origin)
+    path = os.path.join(
+        str(origin) if is_local else f"{output}/{ARCHIVES}", archive.name
+    )
+    if is_local and not os.path.isfile(path):
+        raise UserError(f"--from: no file {path}")
+    if is_local or (archive.digest and os.path.exists(path)):
         if problem := digest_problem(path, archive.digest):
             raise UserError(f"{path}: {problem}; remove it")
         return path
-    try:
-        with progress_bar(f"fetching {archive.name}", archive.length) as shown:
-            url = f"{origin}/{archive.name}"
-            fetch(url, path, archive.length, archive.digest, shown)
-    except KeyboardInterrupt:
-        LOGGER.warning(
-            "Partial download kept (%s of %s bytes). Run the same command again to "
-            "resume.",
-            f"{size_of(path + '.part'):,}",
-            f"{archive.length:,}",
-        )
-        raise
+    fetch_archive(archive, f"{origin}/{archive.name}" if origin else archive.url, path)
     return path
 
 
-def unpack(path: str, members: str, folder: str) -> None:
-    """Unpacks the members whose names match, flat into a new folder."""
-    os.mkdir(folder)
-    with zipfile.ZipFile(path) as archive:
-        matches = ((i, re.fullmatch(members, i.filename)) for i in archive.infolist())
-        files = {info: match[1] for info, match in matches if match}
-        size, total = 0, sum(info.file_size for info in files)
-        with progress_bar(f"unpacking {os.path.basename(path)}", total) as shown:
-            for info, name in files.items():
-                path = os.path.join(folder, name)
-                with archive.open(info) as source, open(path, "xb") as file:
-                    shutil.copyfileobj(source, file)
-                size += info.file_size
-                shown(size)
+def fetch_archive(archive: Archive, url: str, path: str) -> None:
+    try:
+        with progress_bar(f"fetching {archive.name}", archive.length) as shown:
+            fetch(url, path, archive.length, archive.digest, shown)
+    except KeyboardInterrupt:
+        if archive.length:
+            LOGGER.warning(
+                "Partial download kept (%s of %s bytes). Run the same command again to "
+                "resume.",
+                f"{size_of(path + '.part'):,}",
+                f"{archive.length:,}",
+            )
+        raise
 
 
-@contextlib.contextmanager
-def progress_bar(doing: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Shows progress on a terminal; yields the function that takes the bytes done."""
-    from records.progress_line import ProgressLine, megabytes_and_left
-
-    with ProgressLine(megabytes_and_left) as progress:
-        task = progress.add_task(doing, total=total)
-        yield lambda size: progress.update(task, completed=size)
+def remove_archives(folder: Folder, directory: str) -> None:
+    """Removes a folder's archives and what was fetched of them."""
+    for archive in folder.archives:
+        for path in Path(directory).glob(f"{archive.name}*"):
+            path.unlink()

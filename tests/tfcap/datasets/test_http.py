@@ -217,3 +217,35 @@ def test_ctrl_c_keeps_what_came(server, path):
     get(server, path)
     assert server.asked[1]["Range"] == f"bytes={kept}-"
     assert path.read_bytes() == CONTENT
+
+
+def get_unknown(server, path) -> None:
+    fetch(f"{server.url}/a.zip", str(path), None, None, lambda size: None)
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_file_of_unknown_length_comes_whole(server, path, chunked):
+    server.chunked = chunked
+    get_unknown(server, path)
+    assert path.read_bytes() == CONTENT and names(path) == ["a.zip"]
+
+
+def test_a_file_of_unknown_length_begins_again(server, path):
+    server.cuts = [500_000]
+    get_unknown(server, path)
+    assert path.read_bytes() == CONTENT
+    assert [headers.get("Range") for headers in server.asked] == [None, None]
+
+
+def test_a_file_of_unknown_length_is_bounded(server, path, monkeypatch):
+    monkeypatch.setattr(http, "MOST", 1000)
+    server.chunked = True
+    with pytest.raises(UserError, match="more than 1,000 bytes, the most that is read"):
+        get_unknown(server, path)
+
+
+def test_an_empty_file_of_unknown_length_is_none(server, path):
+    server.files["a.zip"] = b""
+    with pytest.raises(UserError, match="broke off; run the same command again"):
+        get_unknown(server, path)
+    assert not path.exists()
