@@ -150,7 +150,7 @@ def by_kind(name: str) -> str:
 
 
 def recipes_table() -> str:
-    names = ("trains", "cider", "minutes", "memory", "disk", "weights")
+    names = ("trains", "score", "minutes", "memory", "disk", "weights")
     lines = ["| recipe | trains | CIDEr, percent | minutes | memory | disk | weights |"]
     lines += ["|---|---|---|---|---|---|---|"]
     for name, recipe in list_recipes().items():

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 NOTES = (
     "",
-    "CIDEr in percent, on the photos that the recipe's head names; minutes of training "
-    "on 2 CPU cores, and its peak memory; disk of the features of Flickr8k's 8,091 "
-    "photos.",
+    "CIDEr in percent, on photos that chose nothing; (in brackets) on photos that also "
+    "chose settings, so that others score lower. Minutes of training on 2 CPU cores, "
+    "and its peak memory; disk of the features of Flickr8k's 8,091 photos.",
     "Use one by name: tfcap train --config NAME ... Copy one: tfcap recipes copy NAME. "
     "Its head has the commands, the encoder weights and how the figures were measured.",
 )
@@ -63,7 +63,7 @@ def print_recipes(recipes: "Mapping[str, Recipe]") -> None:
     table = Table(box=None, pad_edge=False, collapse_padding=True)
     table.add_column("recipe", no_wrap=True)
     wide = console.width >= WIDE
-    columns = {"cider": "CIDEr", "minutes": "min", "memory": "memory", "disk": "disk"}
+    columns = {"score": "CIDEr", "minutes": "min", "memory": "memory", "disk": "disk"}
     if not wide:
         del columns["memory"]
     for column in columns.values():

@@ -22,6 +22,7 @@ class Recipe(FrozenModel):
     Attributes:
         trains: what it trains, in a few words.
         cider: in percent; None if it was not measured.
+        chose: the scored photos chose settings too, so other photos score lower.
         minutes: of training on 2 CPU cores; None if they were not measured.
         memory: peak of training, from records of 4,000 photos; None if not measured.
         disk: size of the features of Flickr8k's 8,091 photos.
@@ -30,10 +31,16 @@ class Recipe(FrozenModel):
 
     trains: str
     cider: float | None = None
+    chose: bool = False
     minutes: int | None = None
     memory: str | None = None
     disk: str | None = None
     weights: str
+
+    @property
+    def score(self) -> str | None:
+        """CIDEr as tables show it: in brackets if its photos chose settings."""
+        return f"({self.cider})" if self.chose else self.cider and str(self.cider)
 
 
 def list_recipes() -> dict[str, Recipe]:

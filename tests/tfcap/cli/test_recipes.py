@@ -20,7 +20,8 @@ def test_no_figure_is_cut_on_a_narrow_terminal(columns, capsys, monkeypatch):
     assert main(["recipes"]) == 0
     out = capsys.readouterr().out
     assert "…" not in out and max(map(len, out.splitlines())) <= columns
-    assert re.search(r"^inception_transformer +59\.0 +10 .*1\.3 GB", out, re.MULTILINE)
+    figures = r"^inception_transformer +\(59\.0\) +10 .*1\.3 GB"
+    assert re.search(figures, out, re.MULTILINE)
 
 
 def test_as_json(capsys):
