@@ -1,6 +1,7 @@
 """Rows of a Parquet file, and the photos in one of its columns.
 
-A column is read page by page, so that memory does not grow with a row group.
+A column is read page by page, so that memory does not grow with a row group. The sizes
+of its pages are checked before Arrow unpacks one.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from beam_jobs.containers.members import DAMAGED, MemberReader
+from beam_jobs.containers.parquet_pages import check_pages
 from beam_jobs.elements import SourceFile
 from records.errors import UserError
 from records.photo_header import MAX_BYTES, PhotoProblem
@@ -24,13 +26,64 @@ DAMAGE = (pa.ArrowException, OSError)
 class DamagedRowsError(Exception):
     """Rows of a row group that cannot be read, from the first to before the last."""
 
-    def __init__(self, first: int, last: int, detail: str):
-        super().__init__(detail)
-        self.first, self.last = first, last
+    def __init__(self, first: int, last: int, problem: PhotoProblem):
+        super().__init__(str(problem))
+        self.first, self.last, self.reason = first, last, problem.reason
 
 
-def open_parquet(file: BinaryIO, path: str) -> pq.ParquetFile:
-    """Returns a Parquet file; its columns are read a buffer at a time.
+class CheckedFile(pq.ParquetFile):
+    """A Parquet file; its columns are read a buffer at a time.
+
+    Args:
+        file: open.
+        path: of the file.
+    """
+
+    def __init__(self, file: BinaryIO, path: str):
+        super().__init__(file, buffer_size=BLOCK, pre_buffer=False)
+        self.path = path
+
+    def row_groups(self) -> Iterator[tuple[int, int, int]]:
+        """Yields (row group, its first row, the first row behind it)."""
+        first = 0
+        for group in range(self.num_row_groups):
+            rows = self.metadata.row_group(group).num_rows
+            yield group, first, first + rows
+            first += rows
+
+    def batches(
+        self, group: int, columns: Sequence[str], rows: int
+    ) -> Iterator[pa.RecordBatch]:
+        """Yields the rows of a row group, `rows` at a time.
+
+        Raises:
+            PhotoProblem: they cannot be read, or a page is too large.
+        """
+        try:
+            self.check(group, columns)
+            yield from self.iter_batches(
+                rows, [group], columns=list(columns), use_threads=False
+            )
+        except StorageUserError:
+            raise
+        except DAMAGE as error:
+            raise PhotoProblem(DAMAGED, one_line(error)) from None
+
+    def check(self, group: int, columns: Sequence[str]) -> None:
+        metadata = self.metadata.row_group(group)
+        for i in range(metadata.num_columns):
+            chunk = metadata.column(i)
+            if any(is_part(chunk.path_in_schema, column) for column in columns):
+                check_pages(self.path, chunk)
+
+
+def is_part(path: str, column: str) -> bool:
+    """Returns True for a column and for the fields of its structs and lists."""
+    return f"{path}.".startswith(f"{column}.")
+
+
+def open_parquet(file: BinaryIO, path: str) -> CheckedFile:
+    """Returns a Parquet file.
 
     Raises:
         UserError: it is none, or its footer is damaged or too long.
@@ -44,45 +97,28 @@ def open_parquet(file: BinaryIO, path: str) -> pq.ParquetFile:
             f"--photos: {path} cannot be read: it does not end as a Parquet file does"
         )
     try:
-        return pq.ParquetFile(file, buffer_size=BLOCK, pre_buffer=False)
+        return CheckedFile(file, path)
     except StorageUserError:
         raise
     except DAMAGE as error:
         raise UserError(f"--photos: {path} cannot be read: {error}") from None
 
 
-def row_groups(file: pq.ParquetFile) -> Iterator[tuple[int, int, int]]:
-    """Yields (row group, its first row, the first row behind it)."""
-    first = 0
-    for group in range(file.num_row_groups):
-        rows = file.metadata.row_group(group).num_rows
-        yield group, first, first + rows
-        first += rows
-
-
 def read_rows(
-    file: pq.ParquetFile, columns: Sequence[str]
+    file: CheckedFile, columns: Sequence[str]
 ) -> Iterator[tuple[int, dict[str, Any]] | DamagedRowsError]:
     """Yields (row, values by the first part of their column's name).
 
     Rows that cannot be read are yielded as one error.
     """
-    for group, row, end in row_groups(file):
+    for group, row, end in file.row_groups():
         try:
-            for batch in batches(file, group, columns, TEXTS):
+            for batch in file.batches(group, columns, TEXTS):
                 for values in batch.to_pylist():
                     yield row, values
                     row += 1
-        except StorageUserError:
-            raise
-        except DAMAGE as error:
-            yield DamagedRowsError(row, end, one_line(error))
-
-
-def batches(
-    file: pq.ParquetFile, group: int, columns: Sequence[str], rows: int
-) -> Iterator[pa.RecordBatch]:
-    return file.iter_batches(rows, [group], columns=list(columns), use_threads=False)
+        except PhotoProblem as problem:
+            yield DamagedRowsError(row, end, problem)
 
 
 def one_line(error: Exception) -> str:
@@ -95,7 +131,7 @@ class ParquetReader(MemberReader):
     def __init__(self, path: str):
         super().__init__(path)
         self.parquet = open_parquet(self.file, path)
-        self.groups = list(row_groups(self.parquet))
+        self.groups = list(self.parquet.row_groups())
         self.rows: PhotoRows | None = None
 
     def read(self, member: SourceFile) -> bytes:
@@ -113,38 +149,43 @@ class ParquetReader(MemberReader):
 class PhotoRows:
     """The photos of one row group, read forward.
 
-    A damaged page costs the photos from there to the end of the row group.
+    A damaged page costs the photos from there to the end of the row group, and one that
+    is too large those of the row group.
     """
 
     def __init__(
-        self, file: pq.ParquetFile, column: str, group: int, first: int, end: int
+        self, file: CheckedFile, column: str, group: int, first: int, end: int
     ):
         self.column, self.next, self.end = column, first, end
         self.values = photo_values(file, column, group)
-        self.damage = "the row group ends before this row"
+        self.problem = PhotoProblem(DAMAGED, "the row group ends before this row")
 
     def holds(self, member: SourceFile) -> bool:
         """Returns True for a photo that has not been passed."""
         return member.column == self.column and self.next <= member.place < self.end
 
     def read(self, row: int) -> bytes:
+        if (value := self.value(row)) is None:
+            raise self.problem
+        return content(value)
+
+    def value(self, row: int) -> pa.BinaryScalar | None:
+        """Returns the value of a row; None if it cannot be read."""
         try:
             for value in self.values:
                 self.next += 1
                 if self.next > row:
-                    return content(value)
-        except StorageUserError:
-            raise
-        except DAMAGE as error:
-            self.damage = one_line(error)
-        raise PhotoProblem(DAMAGED, self.damage)
+                    return value
+        except PhotoProblem as problem:
+            self.problem = problem
+        return None
 
 
 def photo_values(
-    file: pq.ParquetFile, column: str, group: int
+    file: CheckedFile, column: str, group: int
 ) -> Iterator[pa.BinaryScalar]:
     """Yields the values of a column of bytes, which may lie in a struct."""
-    for batch in batches(file, group, [column], ROWS):
+    for batch in file.batches(group, [column], ROWS):
         values = batch.column(0)
         for name in column.split(".")[1:]:
             values = values.field(name)

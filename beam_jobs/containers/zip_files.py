@@ -135,11 +135,18 @@ class ZipReader(MemberReader):
         if flags & ENCRYPTED:
             raise PhotoProblem("encrypted_member", "it is encrypted")
         content = self.content(method, member.size)
-        if not flags & LATER and zlib.crc32(content) != crc:
+        if zlib.crc32(content) != (self.read_crc() if flags & LATER else crc):
             raise PhotoProblem(DAMAGED, "its CRC-32 is another")
         return content
 
+    def read_crc(self) -> int:
+        """Reads the CRC-32 that follows the content, with or without its mark."""
+        fields = self.read_whole(8)
+        crc = fields[4:] if fields.startswith(b"PK\7\x08") else fields[:4]
+        return int.from_bytes(crc, "little")
+
     def content(self, method: int, size: int) -> bytes:
+        """Returns the content at the place of the file, which is then behind it."""
         if method == STORED:
             return self.read_whole(size)
         if method == DEFLATED:
@@ -168,6 +175,7 @@ class ZipReader(MemberReader):
                 raise PhotoProblem("zip_bomb", f"{taken:,} bytes inflate to {held:,}")
         if held != size:
             raise PhotoProblem(DAMAGED, f"its size is not {size:,} bytes")
+        self.file.seek(self.file.tell() - len(inflater.unused_data))
         return b"".join(parts)
 
 

@@ -225,7 +225,7 @@ def damaged_rows(damage: DamagedRowsError, path: str) -> Iterator[Reject]:
     places = [f"{first}-{damage.last - 1}"] if many else range(first, damage.last)
     for place in places:
         where = f"{path}:{place}"
-        yield Reject("photo", where, "damaged_member", str(damage), 0)
+        yield Reject("photo", where, damage.reason, str(damage), 0)
 
 
 def shown(schema: pa.Schema) -> str:

@@ -14,6 +14,8 @@ from beam_jobs.elements import SourceFile
 from records.errors import UserError
 from records.photo_header import PhotoProblem
 
+MARK = b"PK\7\x08"  # before a CRC behind the content
+METHODS = [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED]
 CONTENT = {"b.jpg": b"bytes of b" * 50, "train/a.jpg": b"bytes of a", "c": b""}
 
 
@@ -45,7 +47,7 @@ def read(path) -> dict[str, bytes | str]:
     return found
 
 
-@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+@pytest.mark.parametrize("method", METHODS)
 def test_members_are_read_in_place(path, method):
     write_zip(path, method=method)
     assert read(path) == CONTENT
@@ -68,21 +70,58 @@ def test_a_zip_with_bytes_before_it_and_a_comment(path):
     assert read(path) == CONTENT
 
 
-def test_a_zip_that_was_written_to_a_pipe(path):
-    class Pipe(io.RawIOBase):
-        content = b""
+class Pipe(io.RawIOBase):
+    """A file without a place: the CRC of a member follows its content."""
 
-        def writable(self):
-            return True
+    content = b""
 
-        def write(self, data):
-            self.content += bytes(data)
-            return len(data)
+    def writable(self):
+        return True
 
+    def write(self, data):
+        self.content += bytes(data)
+        return len(data)
+
+
+@pytest.fixture(params=METHODS, ids=["stored", "deflated"])
+def piped(request) -> bytes:
     pipe = Pipe()
-    write_zip(pipe)
-    path.write_bytes(pipe.content)
+    write_zip(pipe, method=request.param)
+    return pipe.content
+
+
+def test_a_zip_that_was_written_to_a_pipe(path, piped):
+    path.write_bytes(piped)
     assert read(path) == CONTENT
+
+
+def test_a_crc_behind_the_content_is_checked(path, piped):
+    crc = zlib.crc32(CONTENT["b.jpg"]).to_bytes(4, "little")
+    path.write_bytes(piped.replace(MARK + crc, MARK + b"\1\2\3\4", 1))
+    assert read(path) == {**CONTENT, "b.jpg": "damaged_member"}
+
+
+def test_a_changed_byte_before_a_crc_is_noticed(path):
+    pipe = Pipe()
+    write_zip(pipe, method=zipfile.ZIP_STORED)
+    path.write_bytes(pipe.content.replace(b"bytes of b", b"bytes of c", 1))
+    assert read(path) == {**CONTENT, "b.jpg": "damaged_member"}
+
+
+def test_a_crc_behind_the_content_may_lack_its_mark(path, piped):
+    """The last member's is left out, so that no place of another changes."""
+    cut, directory = piped.rindex(MARK), piped.index(b"PK\1\2")
+    start = struct.pack("<IH", directory - len(MARK), 0)
+    path.write_bytes(piped[:cut] + piped[cut + len(MARK) : -len(start)] + start)
+    assert read(path) == CONTENT
+
+
+def test_a_zip_that_ends_before_a_crc(path, piped):
+    path.write_bytes(piped[: piped.rindex(MARK) + len(MARK)])
+    last = Container.at(str(path)).member("c", 0, piped.rindex(b"PK\3\4"))
+    with pytest.raises(PhotoProblem, match="the container ends") as caught:
+        ZipReader(str(path)).read(last)
+    assert caught.value.reason == "damaged_member"
 
 
 def test_a_zip_in_the_form_for_large_ones(path, monkeypatch):
