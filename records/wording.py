@@ -1,5 +1,6 @@
 """Numbers and values as a person reads them, on pages and in tables."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -26,6 +27,17 @@ def percent(fraction: float, interval: Sequence[float] | None = None) -> str:
 def mebibytes(size: int) -> str:
     """Returns a number of bytes in MiB, without the unit."""
     return f"{size / 2**20:,.1f}"
+
+
+def in_yaml(value: Any) -> str:
+    """Returns a value as a user writes it in a configuration.
+
+    >>> in_yaml(None), in_yaml((0.5, True)), in_yaml("it")
+    ('null', '[0.5, true]', "'it'")
+    """
+    if isinstance(value, str):
+        return repr(value)
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def as_text(value: Any) -> str:

@@ -12,7 +12,7 @@ Options of the command line win over the file's; one that may be repeated adds t
 """
 
 import argparse
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from apache_beam.options.pipeline_options import PipelineOptions
@@ -22,6 +22,7 @@ from beam_jobs.runners.beam_internals import known_options, option_parser
 from beam_jobs.runners.resource_hints import encoder_hints
 from records.console import suggest
 from records.errors import UserError
+from tfcap.config.option_hints import BUILD, as_set, as_set_of_others
 from tfcap.config.yaml_files import BoundedLoader, read_yaml
 
 
@@ -62,7 +63,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def parse_beam_options(
-    flags: Sequence[str], others: Iterable[str] = ()
+    flags: Sequence[str], others: Collection[str] = ()
 ) -> PipelineOptions:
     """Parses Beam's options; refuses an unknown one, which Beam itself would ignore.
 
@@ -81,7 +82,10 @@ def parse_beam_options(
         name = unknown[0].split("=")[0]
         known = [*known_options(), *(f"--{other}" for other in others)]
         near = suggest(name, known) if name.startswith("--") else []
-        hint = f"; did you mean {near[0]}?" if near else ""
+        cut_short = [option for option in near if option.startswith(name)]
+        keys = as_set(unknown, BUILD if "set" in others else None)
+        ways = keys or cut_short or as_set_of_others(unknown) or near
+        hint = f"; did you mean {' or '.join(ways)}?" if ways else ""
         raise UserError(f"unknown option {name}{hint}")
     options = PipelineOptions(list(flags))
     registry.resolve_runner(options)

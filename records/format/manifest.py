@@ -20,6 +20,7 @@ from records.storage.files import (
     write_atomically,
 )
 from records.text.tokenizer_config import TokenizerSettings
+from records.wording import in_yaml
 
 FILE_NAME = "dataset.json"
 BUILD_FOLDER = ".build"  # beside it only while a build runs, or after a broken one
@@ -303,7 +304,9 @@ def load_content(directory: str) -> dict[str, Any]:
     version = content.get("format") if isinstance(content, dict) else None
     refuse_newer(version, FORMAT, path, ", or build the records with this one")
     if version != FORMAT:
-        raise UserError(f"{path} is damaged: its format is {version!r}. {REMEDY}")
+        raise UserError(
+            f"{path} is damaged: its format is {in_yaml(version)}. {REMEDY}"
+        )
     return content
 
 

@@ -64,6 +64,7 @@ def test_what_is_not_there_is_named_before_any_work(flags, tmp_path, wrong, mess
     [
         ("--runer=DirectRunner", "did you mean --runner?"),
         ("--photo=x", "did you mean --photos?"),
+        ("--min_count=9", "option --min_count; did you mean --set tokenizer.min_coun"),
         ("--max_reject_fraction=2", "expected 0 to 1; received 2"),
         ("--captions=b.txt", "flickr8k needs one --captions FILE"),
         ("--source=coco", "coco needs --captions SPLIT=FILE once or more"),

@@ -1,6 +1,6 @@
 import pytest
 
-from records.wording import as_text, counted, mebibytes, percent
+from records.wording import as_text, counted, in_yaml, mebibytes, percent
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,22 @@ def test_numbers_with_nouns(number, expected):
 )
 def test_values_are_read_without_brackets(value, expected):
     assert as_text(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (None, "null"),
+        (False, "false"),
+        (1e-3, "0.001"),
+        ("imagenet", "'imagenet'"),
+        (("a", None), '["a", null]'),
+        ({"rate": 1}, '{"rate": 1}'),
+        (["größe"], '["größe"]'),
+    ],
+)
+def test_values_as_in_a_configuration(value, expected):
+    assert in_yaml(value) == expected
 
 
 def test_units():

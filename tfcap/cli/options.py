@@ -2,7 +2,7 @@
 
 import argparse
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -42,22 +42,11 @@ def explain_unknown(arguments: Sequence[str], prefix: str | None) -> str:
         arguments: of the command line.
         prefix: of the keys that --set takes; None if the command has no --set.
     """
-    overrides = "" if prefix is None else " or ".join(as_overrides(arguments, prefix))
-    hint = f". Did you mean {overrides}?" if overrides else ""
+    from tfcap.config.option_hints import as_set, as_set_of_others
+
+    ways = as_set(arguments, prefix) or as_set_of_others(arguments)
+    hint = f". Did you mean {' or '.join(ways)}?" if ways else ""
     return f"unrecognized arguments: {' '.join(arguments)}{hint}"
-
-
-def as_overrides(arguments: Sequence[str], prefix: str) -> Iterator[str]:
-    """Yields the --set of each configuration key that is written as an option."""
-    from tfcap.config.loading import find_keys
-
-    for argument, following in zip(arguments, [*arguments[1:], "--"]):
-        option, equals, value = argument.partition("=")
-        if not equals:
-            value = "VALUE" if following.startswith("--") else following
-        if option.startswith("--"):
-            for key in find_keys(option[2:].replace("-", "_"), prefix):
-                yield f"--set {shlex.quote(f'{key}={value}')}"
 
 
 def decoding_config(workdir: "Workdir", args: argparse.Namespace) -> "ResolvedDecoding":

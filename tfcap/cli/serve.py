@@ -26,6 +26,7 @@ def add_serve(commands: Any) -> None:
         metavar="FILE",
         help="file with a word that clients must send as Authorization: Bearer WORD",
     )
+    parser.set_defaults(set_prefix="serving.")
     parser.add_argument(
         "--set",
         action="append",

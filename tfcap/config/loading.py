@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from records.console import suggest
 from records.errors import UserError
 from records.text.tokenizer_config import KIND_SETTINGS
+from records.wording import in_yaml
 from tfcap.config.encoder import ENCODERS, PREPROCESSING_FORMS
 from tfcap.config.experiment import Config
 from tfcap.config.model import MODELS
@@ -120,7 +121,7 @@ def explain(error: ValidationError, root: type[BaseModel]) -> str:
     if first["type"] == "union_tag_invalid":
         where, shown = f"{where}.name", first["ctx"]["tag"]
         message = f"Input should be {first['ctx']['expected_tags']}"
-    received = "" if isinstance(shown, dict) else f"; received {shown!r}"
+    received = "" if isinstance(shown, dict) else f"; received {in_yaml(shown)}"
     return f"{where}: {message}{received}"
 
 
@@ -193,8 +194,8 @@ def _apply(content: dict[str, Any], override: str) -> None:
         raise UserError(f"--set {key}: the value is not YAML: {problem}") from None
 
 
-def find_keys(name: str, prefix: str = "") -> list[str]:
-    """Returns the dotted keys of the configuration with this prefix, by their name.
+def find_keys(name: str, prefix: str | tuple[str, ...] = "") -> list[str]:
+    """Returns the dotted keys of the configuration with a prefix, by their name.
 
     >>> find_keys("epochs")
     ['training.epochs']

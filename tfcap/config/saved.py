@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from records.errors import UserError
 from records.format.versions import refuse_newer
 from records.storage.files import named_errors, read_file, write_atomically
+from records.wording import in_yaml
 from tfcap.config.base import SAVED, Section
 from tfcap.config.experiment import Config, RecipeOfRecords
 from tfcap.config.loading import GONE, IS_GONE, ConfigLoader, check_sections, explain
@@ -56,7 +57,7 @@ def load_saved(path: str) -> Config:
 
 def check_whole(version: Any, text: bytes, path: str) -> None:
     if version != FORMAT:
-        raise UserError(f"{path}: its format is {version!r}. {REMEDY}")
+        raise UserError(f"{path}: its format is {in_yaml(version)}. {REMEDY}")
     if not text.rstrip().endswith(END):  # without its end, YAML is YAML still
         raise UserError(f"{path}: its end, '...', is missing. {REMEDY}")
 

@@ -16,6 +16,7 @@ from records.errors import UserError
 from records.format.versions import refuse_newer
 from records.storage.base import is_remote
 from records.storage.files import check_utf8, exists, read_file, reason
+from records.wording import in_yaml
 
 FORMAT = 1
 FORMAT_FILE = os.path.join("assets.extra", "tfcap.json")
@@ -116,4 +117,6 @@ def check_format(path: str) -> None:
         raise UserError(f"{file} is damaged: it says no format; {ADVICE}") from None
     refuse_newer(version, FORMAT, file, f", or {ADVICE}")
     if version != FORMAT:
-        raise UserError(f"{file} is damaged: its format is {version!r}; {ADVICE}")
+        raise UserError(
+            f"{file} is damaged: its format is {in_yaml(version)}; {ADVICE}"
+        )

@@ -30,6 +30,7 @@ from records.storage.files import check_utf8, exists, make_output
 from records.storage.locks import locked
 from records.text import vocabulary as vocabulary_module
 from records.text.vocabulary import Vocabulary
+from records.wording import in_yaml
 from tfcap.config.experiment import Config, RecipeOfRecords
 from tfcap.config.saved import load_saved, parse_recipe, save_config
 from tfcap.data.augmentation import check_keeps_photos
@@ -181,13 +182,12 @@ class Workdir:
                 encoder and the other run does not. The message names the difference.
         """
         old, new = (flatten(c.model.model_dump()) for c in (self.config, config))
-        for key in sorted({*old, *new}):
-            if old.get(key) != new.get(key):
-                raise UserError(
-                    f"training.init: the model in {self.path} has model.{key}: "
-                    f"{old.get(key)!r}, this run {new.get(key)!r}. Leave `model` out "
-                    "of the configuration: with --init it is that of the first run"
-                )
+        for key, first, this in differences(old, new):
+            raise UserError(
+                f"training.init: the model in {self.path} has model.{key}: {first}, "
+                f"this run {this}. Leave `model` out of the configuration: with "
+                "--init it is that of the first run"
+            )
         if difference_of_input(self.manifest, manifest):
             raise UserError(
                 f"training.init: the model in {self.path} was trained on other records "
@@ -265,13 +265,12 @@ def resolve_config(config: Config, records: RecordSet) -> Config:
     """
     recipe = recipe_of(records)
     old, new = flatten(recipe.model_dump()), flatten(config.model_dump())
-    for key in sorted(old):
-        fixed = key.startswith(("encoder.", "tokenizer.")) and key not in WEIGHTS_KEYS
-        if fixed and old[key] != new.get(key):
+    for key, built, this in differences(old, new):
+        if key.startswith(("encoder.", "tokenizer.")) and key not in WEIGHTS_KEYS:
             raise UserError(
-                f"the records in {records.directory} were made with {key}: "
-                f"{old[key]!r}, but the configuration says {new.get(key)!r}; leave the "
-                "key out of the configuration, or build the records again"
+                f"the records in {records.directory} were made with {key}: {built}, "
+                f"but the configuration says {this}; leave the key out of the "
+                "configuration, or build the records again"
             )
     sections = {name: getattr(recipe, name) for name in RecipeOfRecords.model_fields}
     if config.training.fine_tuning:
@@ -287,14 +286,11 @@ def resolve_config(config: Config, records: RecordSet) -> Config:
 
 def check_same_run(workdir: Workdir, config: Config, records: RecordSet) -> None:
     old, new = flatten(workdir.config.model_dump()), flatten(config.model_dump())
-    for key in sorted({*old, *new}):
-        section = key.split(".")[0]
-        fixed = key not in CHANGEABLE and section not in CHANGEABLE
-        if fixed and old.get(key) != new.get(key):
+    for key, first, this in differences(old, new):
+        if key not in CHANGEABLE and key.split(".")[0] not in CHANGEABLE:
             raise UserError(
-                f"{workdir.path} was started with {key}: {old.get(key)!r}; this "
-                f"command has {new.get(key)!r}. Use another --workdir, or the same "
-                "value"
+                f"{workdir.path} was started with {key}: {first}; this command has "
+                f"{this}. Use another --workdir, or the same value"
             )
     if workdir.manifest.content_digest != records.manifest.content_digest:
         raise UserError(
@@ -347,6 +343,18 @@ def encoder_name(manifest: Manifest) -> str:
 def vocabulary_name(manifest: Manifest) -> str:
     digest = short_digest(manifest.vocabulary_sha256)
     return f"a vocabulary of {manifest.vocabulary_size} tokens ({digest})"
+
+
+def differences(
+    old: dict[str, Any], new: dict[str, Any]
+) -> Iterator[tuple[str, str, str]]:
+    """Yields each key of two flat configurations whose values differ, with both.
+
+    A name comes first: where models differ in it, they differ in the other keys too.
+    """
+    for key in sorted({*old, *new}, key=lambda key: (not key.endswith("name"), key)):
+        if old.get(key) != new.get(key):
+            yield key, in_yaml(old.get(key)), in_yaml(new.get(key))
 
 
 def flatten(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:

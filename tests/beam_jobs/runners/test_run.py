@@ -32,6 +32,8 @@ def test_beam_options_pass_through():
         (["--xx_runner=X"], "unknown option --xx_runner"),
         (["--fotos", "DIR"], "unknown option --fotos; did you mean --photos"),
         (["-x"], "unknown option -x$"),
+        (["--photo=x"], r"unknown option --photo; did you mean --photos\?"),
+        (["--epochs=3"], r"mean tfcap train \.\.\. --set training.epochs=3\?"),
         (["stray"], "unexpected argument 'stray'"),
         (["--runner", "DirectRunner", "stray"], "unexpected argument 'stray'"),
     ],

@@ -7,6 +7,7 @@ import pytest
 from tfcap.cli import main
 from tfcap.cli.options import command_line
 
+AVERAGE = ["average", "--workdir=w", "--checkpoints=2", "--output=o"]
 TRAIN = ["train", "--config", "c", "--records", "r", "--workdir", "w"]
 
 
@@ -27,7 +28,29 @@ TRAIN = ["train", "--config", "c", "--records", "r", "--workdir", "w"]
             ["evaluate", "--workdir", "w", "--records", "r", "--seed", "1"],
             "Did you mean --set decoding.sampling.seed=1?",
         ),
-        (["caption", "--model", "m", "--seed", "1", "a.jpg"], "arguments: --seed\n"),
+        (
+            ["caption", "--model", "m", "--seed", "1", "a.jpg"],
+            "--seed. Did you mean tfcap build ... --set encoder.seed=VALUE or ",
+        ),
+        (["caption", "--model", "m", "--bogus", "a.jpg"], "arguments: --bogus\n"),
+        (
+            ["demo", "--epochs", "3"],
+            "--epochs 3. Did you mean tfcap train ... --set training.epochs=3?",
+        ),
+        (
+            ["export", "--workdir", "w", "--output", "o", "--name=merge"],
+            "Did you mean tfcap build ... --set encoder.name=merge or tfcap train ... "
+            "--set model.name=merge?",
+        ),
+        (
+            [*AVERAGE, "--beam-width", "3"],
+            "Did you mean tfcap export ... --set decoding.beam_width=3?",
+        ),
+        (["serve", "--model=m", "--max_pixels=9"], "Did you mean --set max_pixels=9?"),
+        (
+            ["serve", "--model=m", "--beam_width=9"],
+            "mean tfcap export ... --set decoding.beam_width=9?",
+        ),
     ],
 )
 def test_a_key_written_as_an_option_is_explained(argv, message, capsys):

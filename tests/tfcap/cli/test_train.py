@@ -15,6 +15,7 @@ from tfcap.config.loading import parse_config
 from tfcap.runs.workdir import Workdir
 
 TRAINING = {"epochs": 1, "global_batch": 8, "strategy": "cpu", "expansion": "causal"}
+TRAINING["score_photos"] = 0
 UNITS = {"image_units": 8, "lstm_units": 8, "embedding_units": 4}
 BUILD = {
     "encoder": {"name": "mobilenet", "input_size": 96, "pooling": "flatten"},
@@ -56,7 +57,7 @@ def test_settings_of_the_build_are_taken_from_the_records(arguments):
         (
             {"encoder": {"model": "x.keras", "preprocessing": "tf"}},
             [],
-            "encoder.name: 'mobilenet', but the configuration says None",
+            "encoder.name: 'mobilenet', but the configuration says null",
         ),
     ],
 )

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 
 import pytest
 
@@ -13,6 +14,7 @@ from records.format.record_set import RecordSet
 from records.text.vocabulary import FILE_NAME as VOCABULARY
 from records.text.vocabulary import Vocabulary
 from tfcap.config.experiment import Config
+from tfcap.config.loading import parse_config
 from tfcap.runs.workdir import Workdir, check_fits, lock_workdir
 
 ANOTHER = """
@@ -152,3 +154,23 @@ def test_without_a_finished_epoch_there_is_no_best(make_records, tmp_path, kind)
     os.makedirs(workdir.folder("checkpoints", kind))
     with pytest.raises(UserError, match="holds no finished epoch yet; train on"):
         workdir.restore_best()
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "message"),
+    [
+        ({"training": {"clip_norm": 1}}, {}, "clip_norm: 1.0; this command has null"),
+        ({"decoding": {"beam_width": 1}}, {"training": {"patience": 1}}, None),
+        ({}, {"model": {"name": "attention"}}, "model.name: 'merge'; .* 'attention'"),
+        ({"model": {"photo": "init"}}, {}, "model.photo: 'init'; .* 'merge'"),
+    ],
+)
+def test_a_difference_is_shown_as_yaml_writes_it(
+    make_records, tmp_path, before, now, message
+):
+    first, second = (parse_config(content, "test") for content in (before, now))
+    records = make_records()
+    start(tmp_path / "run", records, first)
+    refused = pytest.raises(UserError, match=f"was started with .*{message}")
+    with refused if message else nullcontext():
+        start(tmp_path / "run", records, second)
