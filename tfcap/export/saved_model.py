@@ -63,14 +63,29 @@ def export(
         write_text(os.path.join(unfinished, FORMAT_FILE), content)
         if card is not None:
             write_text(os.path.join(unfinished, MODEL_CARD), card)
-        remove_directory(path)
-        tf.io.gfile.rename(unfinished, path)
+        put_in_place(unfinished, path)
     except (OSError, tf.errors.OpError) as error:
         raise UserError(f"cannot write {path}: {in_words(error)}") from None
     finally:
         with suppress(OSError):
             remove_directory(unfinished)
     return path
+
+
+def put_in_place(unfinished: str, path: str) -> None:
+    """Renames an export; an earlier one is removed when the new one is in its place."""
+    if not exists(path):
+        tf.io.gfile.rename(unfinished, path)
+        return
+    earlier = temporary_name(path)
+    tf.io.gfile.rename(path, earlier)
+    try:
+        tf.io.gfile.rename(unfinished, path)
+    except BaseException:
+        tf.io.gfile.rename(earlier, path)
+        raise
+    with suppress(OSError):
+        remove_directory(earlier)
 
 
 def check_output(directory: str, overwrite: bool = False) -> str:

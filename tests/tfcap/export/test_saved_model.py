@@ -9,7 +9,7 @@ import tensorflow as tf
 from records.errors import UserError
 from records.storage.files import file_sizes
 from tfcap.cli import main
-from tfcap.export.saved_model import export
+from tfcap.export.saved_model import export, put_in_place
 
 
 def test_an_export_is_not_replaced_unasked(captioner, saved, tmp_path):
@@ -40,6 +40,27 @@ def test_a_failed_export_leaves_what_was_there(
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["earlier"]
     monkeypatch.undo()
     assert Path(export(captioner, str(tmp_path / "new")), "saved_model.pb").exists()
+
+
+@pytest.mark.parametrize("ending", [OSError(errno.EIO, "broken"), KeyboardInterrupt()])
+def test_an_earlier_export_is_removed_only_after_the_rename(
+    tmp_path, monkeypatch, ending
+):
+    def rename(old, new):
+        assert Path(new).parent == tmp_path and not Path(new).exists()
+        if old == f"{tmp_path}/.new":
+            raise ending
+        Path(old).rename(new)
+
+    (tmp_path / "1").mkdir()
+    (tmp_path / "1" / "earlier").touch()
+    (tmp_path / ".new").mkdir()
+    with monkeypatch.context() as patched, pytest.raises(type(ending)):
+        patched.setattr("tensorflow.io.gfile.rename", rename)
+        put_in_place(f"{tmp_path}/.new", f"{tmp_path}/1")
+    assert (tmp_path / "1" / "earlier").exists() and (tmp_path / ".new").exists()
+    put_in_place(f"{tmp_path}/.new", f"{tmp_path}/1")
+    assert [path.name for path in tmp_path.rglob("*")] == ["1"]
 
 
 def test_tensorflows_error_is_told_without_its_operation(
