@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from records.console import add_command, print_plain
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from records.format.record_set import RecordSet
+    from tfcap.config.decoding import ResolvedDecoding
     from tfcap.evaluation.evaluator import Evaluation
     from tfcap.runs.workdir import Workdir
 
@@ -177,20 +179,32 @@ def evaluate_split(
     record_sets: "Sequence[RecordSet]",
 ) -> "Evaluation":
     """Evaluates one model; warns if final photos are scored again."""
-    from tfcap.evaluation.evaluator import evaluate
-    from tfcap.evaluation.final_scores import add_final_scores, warn_of_earlier
+    from tfcap.evaluation import final_scores
 
     decoding = decoding_config(members[0], args)
-    if args.split == "test":
-        for warning in warn_of_earlier(members, record_sets):
-            print_plain(warning, file=sys.stderr)
-    result = evaluate(members, record_sets, args.split, decoding)
-    if not args.no_java:
-        with status_line("scoring with Java, if it is installed"):
-            result = result.with_java()
-    if args.final:
-        add_final_scores(members, record_sets, decoding, result)
+    with final_scores.lock_final_scores(members) if args.final else nullcontext():
+        if args.split == "test":
+            for warning in final_scores.warn_of_earlier(members, record_sets):
+                print_plain(warning, file=sys.stderr)
+        result = score_split(args, members, record_sets, decoding)
+        if args.final:
+            final_scores.add_final_scores(members, record_sets, decoding, result)
     return result
+
+
+def score_split(
+    args: argparse.Namespace,
+    members: "Sequence[Workdir]",
+    record_sets: "Sequence[RecordSet]",
+    decoding: "ResolvedDecoding",
+) -> "Evaluation":
+    from tfcap.evaluation.evaluator import evaluate
+
+    result = evaluate(members, record_sets, args.split, decoding)
+    if args.no_java:
+        return result
+    with status_line("scoring with Java, if it is installed"):
+        return result.with_java()
 
 
 def check_one_result(args: argparse.Namespace) -> None:

@@ -7,6 +7,7 @@ that was.
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timezone
 from typing import Any, Final, Literal
 
@@ -15,7 +16,8 @@ from pydantic import AwareDatetime
 from records.format.record_set import RecordSet
 from records.format.versions import load_versioned
 from records.frozen_model import FrozenModel
-from records.storage.files import exists, file_digest, write_atomically
+from records.storage.files import exists, file_digest, make_output, write_atomically
+from records.storage.locks import locked
 from records.wording import counted
 from tfcap.config.decoding import ResolvedDecoding
 from tfcap.evaluation.evaluator import Evaluation
@@ -74,6 +76,23 @@ def load_final_scores(run: Workdir) -> FinalScores:
         "photos were scored"
     )
     return load_versioned(FinalScores, path, FORMAT, remedy)
+
+
+@contextmanager
+def lock_final_scores(members: Sequence[Workdir]) -> Iterator[None]:
+    """Keeps other final scorings of the same runs out while the body runs.
+
+    Two at once would not warn of each other, and one would replace the other's entry.
+
+    Raises:
+        UserError: Another process, which is named, scores one of the runs for good.
+    """
+    with ExitStack() as stack:
+        for run in {member.path: member for member in members}.values():
+            folder = run.folder("evaluation")
+            make_output(folder, "--final")
+            stack.enter_context(locked(folder, run.folder(FILE_NAME), "--final"))
+        yield
 
 
 def warn_of_earlier(

@@ -8,7 +8,11 @@ import pytest
 from records.errors import UserError
 from records.storage.files import file_digest
 from tfcap.cli import main
-from tfcap.evaluation.final_scores import FinalScores, load_final_scores
+from tfcap.evaluation.final_scores import (
+    FinalScores,
+    load_final_scores,
+    lock_final_scores,
+)
 
 WARNING = r"warning: the final photos of {} were scored {} before with {} \({}\)"
 DATE = r"\d{4}-\d\d-\d\d \d\d:\d\d UTC"
@@ -55,6 +59,15 @@ def test_later_scorings_warn_and_only_final_ones_count(records, write_run, final
     assert re.search(WARNING.format(*where), final(run))
     assert len(load_final_scores(run).scored) == 3
     assert "warning: the final" not in final(run, options=("--split=dev",))
+
+
+def test_two_final_scorings_of_a_run_are_not_made_at_once(records, write_run, final):
+    run = write_run(records)
+    with lock_final_scores([run, run]):
+        error = final(run, code=1)
+        assert f"--final: another job is writing to {run.path}/final.json (p" in error
+        assert load_final_scores(run) == FinalScores()
+        assert "another job" not in final(run, options=())  # which records nothing
 
 
 def test_other_records_do_not_count(records, make_records, write_run):
