@@ -17,6 +17,7 @@ if __name__ == "__main__":
 
 import argparse
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -130,21 +131,23 @@ def run(command: list[str], workdir: Path) -> str:
         [sys.executable, "-m", "tfcap", *command], stdout=subprocess.DEVNULL
     )
     if command[0] == "train":
-        stop_at_checkpoint(process, workdir / "checkpoints" / "last")
+        stop_at_checkpoint(process.pid, workdir / "checkpoints" / "last")
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode not in (0, STOPPED):
-        raise SystemExit(f"tfcap {command[0]} ended with {process.returncode}")
+        line = shlex.join(["tfcap", *command])
+        raise SystemExit(f"exit code {process.returncode} of: {line}")
     minutes = (time.monotonic() - started) / 60
     cpu = (usage.ru_utime + usage.ru_stime) / 60
     return f"{minutes:.1f} minutes, {cpu:.1f} of CPU, {usage.ru_maxrss / 1024:,.0f} MiB"
 
 
-def stop_at_checkpoint(process: subprocess.Popen, folder: Path) -> None:
-    while process.poll() is None and not list(folder.glob("*")):
+def stop_at_checkpoint(process: int, folder: Path) -> None:
+    """Stops a process at its first checkpoint; one that failed is left to wait for."""
+    state = os.WEXITED | os.WNOHANG | os.WNOWAIT
+    while not os.waitid(os.P_PID, process, state) and not list(folder.glob("*")):
         time.sleep(0.2)
-    if process.returncode is None:
-        process.send_signal(signal.SIGTERM)
+    os.kill(process, signal.SIGTERM)  # without effect on one that has ended
 
 
 if __name__ == "__main__":
