@@ -8,7 +8,8 @@
     explain           image_bytes -> as `beams`, and of the best caption's tokens: words
                       string [batch, length], probabilities float32 [batch, length], and
                       if the model attends, attention float32 [batch, length, rows,
-                      columns]; padded with "" and 0
+                      columns]; padded with "" and 0; and fit string [batch], how the
+                      encoder makes a photo the square that attention covers
 
 A score is the mean log-probability of a caption's tokens, `<end>` included. A photo
 that cannot be decoded gets an empty caption, score 0 and its `error`, string [batch],
@@ -125,6 +126,7 @@ class PhotoCaptioner:
         if attention:
             shape = [None, length, *self._cells()]
             outputs["attention"] = tf.ensure_shape(attention[0], shape)
+            outputs["fit"] = tf.fill(tf.shape(error), self.encoder.resizing.fit)
         return without_bad(outputs, error) | {"error": error}
 
     def _read(self, photos: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -36,26 +36,47 @@ def attention_picture(photo: bytes, explained: Explained) -> bytes:
     """
     small = thumbnail(photo, SIDE)
     chances = [f"{probability:.2f}" for probability in explained.probabilities]
-    lit = [light(small, cells) for cells in explained.attention or ()]
+    lit = [light(small, cells, explained.fit) for cells in explained.attention or ()]
     tiles = [("", "", small), *zip(explained.words, chances, lit)]
     file = io.BytesIO()
     put_together(tiles, explained.beams[0].caption).save(file, "PNG", optimize=True)
     return file.getvalue()
 
 
-def light(photo: Image.Image, attention: Sequence[Sequence[float]]) -> Image.Image:
+def light(
+    photo: Image.Image, attention: Sequence[Sequence[float]], fit: str = "squash"
+) -> Image.Image:
     """Returns the photo, as bright at each place as a word's attention there.
 
     Args:
         photo: RGB.
         attention: [rows][columns]. Its maximum is full brightness, so that a photo with
             equal attention everywhere stays as it is.
+        fit: how the encoder made the photo a square. Places outside a crop are dark.
     """
     weights = np.asarray(attention, np.float32)
     levels = np.round(255 * weights / max(weights.max(), 1e-9)).astype(np.uint8)
-    smooth = Image.fromarray(levels, "L").resize(photo.size, Image.Resampling.BICUBIC)
-    brightness = DARK + (1 - DARK) * np.asarray(smooth, np.float32)[..., None] / 255
+    left, top, size = covered(photo.size, fit)
+    smooth = Image.fromarray(levels, "L").resize(size, Image.Resampling.BICUBIC)
+    whole = Image.new("L", photo.size)
+    whole.paste(smooth, (left, top))
+    brightness = DARK + (1 - DARK) * np.asarray(whole, np.float32)[..., None] / 255
     return Image.fromarray((np.asarray(photo) * brightness).astype(np.uint8))
+
+
+def covered(size: tuple[int, int], fit: str) -> tuple[int, int, tuple[int, int]]:
+    """Returns left, top and size of the part of a photo that an encoder's cells cover.
+
+    It is larger than the photo where the encoder pads it.
+
+    >>> covered((80, 60), "crop"), covered((80, 60), "pad")
+    ((10, 0, (60, 60)), (0, -10, (80, 80)))
+    """
+    if fit == "squash":
+        return 0, 0, size
+    side = min(size) if fit == "crop" else max(size)
+    left, top = ((length - side) // 2 for length in size)
+    return left, top, (side, side)
 
 
 def put_together(

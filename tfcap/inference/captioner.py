@@ -77,6 +77,9 @@ class Explained:
         probabilities: Probability of each word, given the photo and the words before.
         attention: Attention weights of each word, [words][rows][columns], which sum to
             1 for each word; None if the model has no attention.
+        fit: How the encoder made the photo the square that `attention` covers: `squash`
+            stretches it, `crop` takes the largest square at its centre, `pad` puts
+            black beside it. Older exports do not say it, and have `squash`.
         error: As in `Captioned`; the other attributes are empty then.
     """
 
@@ -84,6 +87,7 @@ class Explained:
     words: tuple[str, ...] = ()
     probabilities: tuple[float, ...] = ()
     attention: list[list[list[float]]] | None = None
+    fit: str = "squash"
     error: str | None = None
 
     @classmethod
@@ -229,6 +233,7 @@ def explained(outputs: dict[str, Any]) -> Explained:
         words=tuple(words),
         probabilities=tuple(outputs["probabilities"][: len(words)].tolist()),
         attention=None if attention is None else attention[: len(words)].tolist(),
+        fit=text(outputs["fit"]) if "fit" in outputs else "squash",
     )
 
 

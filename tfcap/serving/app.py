@@ -278,7 +278,7 @@ def _row(name: str, result: Captioned | Explained) -> dict[str, Any]:
         for word, probability in zip(result.words, result.probabilities)
     ]
     more = {"beams": beams, "words": words, "attention": result.attention}
-    return {"file": name, **vars(best), **more}
+    return {"file": name, **vars(best), **more, "fit": result.fit}
 
 
 def _log_failure(future: Future) -> None:

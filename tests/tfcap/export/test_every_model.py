@@ -26,7 +26,8 @@ CELLS = {"components": 4, "embedding_units": 8, "heads": 2}
 ATTENTION = {"name": "attention", **CELLS, "lstm_units": 8}
 ATTENTION |= {"attention_units": 8, "output_units": 8}
 TRANSFORMER = {"name": "transformer", **CELLS, "layers": 1, "feed_forward_units": 8}
-GRID = {**ENCODER, "pooling": "grid"}
+CROP = {"scaling": "unit", "resize": "crop"}
+GRID = {**ENCODER, "pooling": "grid", "preprocessing": CROP}
 MODELS = {
     "merge": (ENCODER, MERGE),
     "merge_init": (ENCODER, {**MERGE, "photo": "init"}),
@@ -156,6 +157,7 @@ def test_where_a_model_looked_for_each_word(name, alone):
         assert looked.shape == (DECODING.max_length - 1, 16, 16)
         np.testing.assert_allclose(looked[:length].sum((1, 2)), 1, rtol=1e-4)
         assert not looked[length:].any()
+    assert explained["fit"] == ["crop", "crop", "", "crop"]
 
 
 @EVERY

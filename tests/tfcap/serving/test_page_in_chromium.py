@@ -45,6 +45,11 @@ const clearest = shade.indexOf(Math.min(...shade));
 return [Math.floor(clearest / canvas.width) / canvas.height,
         clearest % canvas.width / canvas.width, Math.max(...shade)];
 """
+BESIDE = """
+const canvas = document.querySelector(".look");
+const pen = canvas.getContext("2d");
+return [0, canvas.width - 1].map((x) => pen.getImageData(x, 0, 1, 1).data[3]);
+"""
 GIVE = """
 const transfer = new DataTransfer();
 transfer.items.add(new File([arguments[1]], "given.txt", { type: "text/plain" }));
@@ -80,6 +85,16 @@ class Blind:
     def explain_batch(self, photos):
         beams = Captioned("a dog", -0.5), Captioned("a cat", -1.5)
         return [Explained(beams, ("a", "dog", "."), (0.9, 0.5, 0.001)) for _ in photos]
+
+
+class Cropping(Blind):
+    """A model whose encoder takes a photo's centre, and looks at its top left."""
+
+    def explain_batch(self, photos):
+        cells = [[0.97, 0.01], [0.01, 0.01]]
+        beams = (Captioned("a dog", -0.5),)
+        found = Explained(beams, ("a", "."), (0.9, 0.5), [cells] * 2, "crop")
+        return [found for _ in photos]
 
 
 class Wide(Blind):
@@ -255,6 +270,19 @@ def test_a_word_shows_where_the_model_looked(open_page, photo, expected):
     page.until(lambda: "now" in page.all(".word")[1].get_attribute("class"))
     page.all(".play")[0].click()
     assert page.texts(".play") == ["Play"] and page.all(".look.on") == []
+
+
+def test_the_shade_lies_over_the_crop_that_the_encoder_takes(open_page, photo):
+    page = open_page(captioner=Cropping())
+    page.choose(photo)
+    page.until_progress("1 of 1")
+    word = page.all(".word")[0]
+    word.click()
+    row, column, darkest = page.browser.execute_script(CLEAREST)
+    # The photo is 3 by 2, so that the crop is its middle two thirds.
+    assert row < 0.25 and 1 / 6 - 0.01 <= column < 0.5
+    assert page.browser.execute_script(BESIDE) == [204, 204] and darkest == 204
+    assert "looking at the top left" in word.get_attribute("aria-label")
 
 
 def test_a_model_that_does_not_look(open_page):

@@ -86,7 +86,7 @@ def test_an_explained_upload(client):
         {"caption": "another", "score": -1.5},
     ]
     assert row["words"][1] == {"word": ".", "probability": 0.25}
-    assert row["attention"] == [[[1.0]], [[1.0]]]
+    assert row["attention"] == [[[1.0]], [[1.0]]] and row["fit"] == "squash"
     error_of(client.post("/caption?explain=maybe", files=files), 400)
     files = [("photo", ("a.png", BROKEN)), ("photo", ("b.png", photo()))]
     rows = client.post("/caption?explain=true", files=files).json()["captions"]

@@ -50,14 +50,14 @@ class Card {
     button.onclick = retry;
   }
 
-  async show({ caption, score, words = [], beams = [], attention = null }) {
+  async show({ caption, score, words = [], beams = [], attention = null, fit = "squash" }) {
     const title = this.find(".caption");
     title.className = "caption";
     title.textContent = caption || "(an empty caption)";
     const photo = await this.loaded;
     if (photo) photo.alt = `Photo ${this.file.name}`;
     this.find(".name").textContent = `${this.file.name} · score ${decimal(score)}`;
-    this.showWords(words, looks(attention) && photo ? attention : null, photo);
+    this.showWords(words, looks(attention) && photo ? attention : null, photo, fit);
     this.showBeams(beams);
   }
 
@@ -84,9 +84,10 @@ class Card {
     show(false);
   }
 
-  showWords(words, attention, photo) {
-    this.maps = attention && attention.map(shade);
-    this.places = attention && attention.map(place);
+  showWords(words, attention, photo, fit) {
+    const covered = attention && area(fit, photo);
+    this.maps = attention && attention.map((cells) => shade(cells, covered));
+    this.places = attention && attention.map((cells) => place(cells, covered));
     this.words = words;
     this.tiles = words.map((word, i) => this.tile(word, i, photo));
     this.find(".words").replaceChildren(...this.tiles);
