@@ -90,4 +90,7 @@ def command(page: str, line: str, whole: bool) -> Iterator[Command]:
             first = [] if name in ("tfcap", "records") else [name]
             whole = whole and "..." not in rest
             if rest and not {"--help", "--version"} & set(rest):
-                yield Command(page, [*first, *(w for w in rest if w != "...")], whole)
+                words = [*first, *(w for w in rest if w != "...")]
+                yield Command(page, words, whole)
+                if words[0] == "launch" and "--" in words[:-1]:
+                    yield Command(page, words[words.index("--") + 1 :], whole)

@@ -86,8 +86,8 @@ def test_a_command_is_right_usage(command):
     assert name in parsers, f"tfcap has no command {name!r}"
     parser = parsers[name]
     if not command.whole:
-        for action in parser._actions:
-            action.required = False
+        for part in (*parser._actions, *parser._mutually_exclusive_groups):
+            part.required = False
     if name in JOBS:
         parse_command(parser, rest)
     else:

@@ -14,6 +14,7 @@ from tfcap.cli.download import add_download
 from tfcap.cli.evaluate import add_evaluate
 from tfcap.cli.export import add_export
 from tfcap.cli.info import add_info
+from tfcap.cli.launch import add_launch
 from tfcap.cli.malloc import keep_freed_memory
 from tfcap.cli.options import explain_unknown
 from tfcap.cli.plugins import describe_plugin, find_plugins, load_plugin
@@ -26,6 +27,7 @@ ADD = {
     "verify": add_verify,
     "download": add_download,
     "train": add_train,
+    "launch": add_launch,
     "average": add_average,
     "evaluate": add_evaluate,
     "export": add_export,

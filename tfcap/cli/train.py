@@ -54,14 +54,7 @@ def add_train(commands: Any) -> None:
         metavar="DIR",
         help="photo files shown beside sample captions, if they moved",
     )
-    one_way = parser.add_mutually_exclusive_group()
-    one_way.add_argument(
-        "--local_workers",
-        type=int,
-        metavar="N",
-        help="train with N worker processes on the CPUs of this machine, as a trial",
-    )
-    one_way.add_argument(
+    parser.add_argument(
         "--seeds",
         type=int,
         metavar="N",
@@ -79,10 +72,6 @@ def add_train(commands: Any) -> None:
 
 def train(args: argparse.Namespace) -> int:
     check_extras("train", "evaluate")
-    if args.local_workers:
-        from tfcap.training.distributed.local_launcher import train_locally
-
-        return train_locally(args)
     # Training replaces it by a handler that saves. Before and after nothing is unsaved.
     signal.signal(signal.SIGTERM, stop_at_once)
     silence_startup()

@@ -9,7 +9,7 @@ from tfcap.cli import main
 
 COMMANDS = (
     *("inspect", "verify", "download", "train", "average", "evaluate", "export"),
-    *("caption", "serve", "demo", "recipes", "info"),
+    *("caption", "serve", "demo", "recipes", "info", "launch"),
 )
 
 

@@ -1,11 +1,9 @@
-"""Two workers as real processes: the same curve, one killed, one told to stop."""
+"""Two workers as real processes: the same curve; killed, hanging, stopped ones."""
 
-import os
 import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +13,9 @@ import tensorflow as tf
 from records.format.record_set import RecordSet
 from tfcap.config.loading import load_config
 from tfcap.runs.checkpoints import STATE, Checkpoints
+from tfcap.training.distributed.guard import guarded
+from tfcap.training.distributed.hosts import local_commands
+from tfcap.training.distributed.launcher import Launcher
 from tfcap.training.trainer import Trainer
 
 pytestmark = pytest.mark.slow
@@ -28,8 +29,13 @@ training:
    expansion: causal, clip_norm: 1.0, average_decay: 0.9, shuffle_photos: 8}
 decoding: {beam_width: 1, max_length: 8}
 """
-# TensorFlow's heartbeat takes 10 s to miss a worker that is gone.
-WITHIN = 30
+# In the order in which they happen: step, worker, signal.
+FAULTS = (
+    (4, 1, signal.SIGKILL),
+    (7, 0, signal.SIGKILL),
+    (10, 1, signal.SIGSTOP),
+    (13, 1, signal.SIGTERM),
+)
 
 
 @pytest.fixture(scope="module")
@@ -40,55 +46,27 @@ def folder(tmp_path_factory, write_records) -> Path:
     return folder
 
 
-class Run:
-    """`tfcap train --local_workers 2` into one work directory."""
-
-    def __init__(self, folder: Path, name: str):
-        self.workdir = folder / name
-        self.last = self.workdir / "checkpoints" / "last"
-        self.argv = [
-            *(sys.executable, "-m", "tfcap", "train", "--local_workers=2"),
-            f"--config={folder / 'small.yaml'}",
-            f"--records={folder / 'records'}",
-            f"--workdir={self.workdir}",
-        ]
-
-    def start(self) -> subprocess.Popen:
-        return subprocess.Popen(
-            self.argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-
-    def start_and_wait_for(self, checkpoint: int) -> subprocess.Popen:
-        process, until = self.start(), time.monotonic() + 120
-        while not any(int(path.name) >= checkpoint for path in self.last.glob("*")):
-            assert process.poll() is None, process.stderr.read()
-            assert time.monotonic() < until
-            time.sleep(0.01)
-        return process
-
-    def signal_worker_1(self, process: subprocess.Popen, number: int) -> tuple:
-        """Sends it to that worker alone; returns exit code, output, seconds to the end.
-
-        Children are listed in the order in which they were started.
-        """
-        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-        _, worker = children.read_text().split()
-        sent = time.monotonic()
-        os.kill(int(worker), number)
-        out, err = process.communicate(timeout=120)
-        return process.returncode, out, err, time.monotonic() - sent
+def train(folder: Path, name: str) -> list[str]:
+    """Returns the training command into a work directory of that name."""
+    return [
+        "train",
+        f"--config={folder / 'small.yaml'}",
+        f"--records={folder / 'records'}",
+        f"--workdir={folder / name}",
+    ]
 
 
 @pytest.fixture(scope="module")
-def whole(folder) -> Run:
-    """Never interrupted."""
-    run = Run(folder, "whole")
-    done = subprocess.run(run.argv, capture_output=True, text=True)
+def whole(folder) -> Path:
+    """Returns the work directory of a run that was never interrupted."""
+    launch = [sys.executable, "-m", "tfcap", "launch", "--processes=2", "--"]
+    argv = [*launch, *train(folder, "whole")]
+    done = subprocess.run(argv, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("5 epochs, 15 steps")
-    assert len(re.findall("^epoch 1/5", done.stderr, re.M)) == 1
+    assert done.stdout.startswith("[worker 0] 5 epochs, 15 steps")
+    assert len(re.findall(r"^\[worker 0\] epoch 1/5: ", done.stderr, re.M)) == 1
     assert "[worker 1] epoch" not in done.stderr
-    return run
+    return folder / "whole"
 
 
 def test_two_workers_have_the_curve_of_one_replica(folder, whole, tmp_path, loss_curve):
@@ -98,7 +76,7 @@ def test_two_workers_have_the_curve_of_one_replica(folder, whole, tmp_path, loss
     for kind, points in (("train", 15), ("dev", 5)):
         losses = loss_curve(tmp_path, kind)
         assert len(losses) == points and losses[-1] < losses[0]
-        np.testing.assert_allclose(loss_curve(whole.workdir, kind), losses, rtol=1e-5)
+        np.testing.assert_allclose(loss_curve(whole, kind), losses, rtol=1e-5)
 
 
 def arrays(folder: Path) -> dict[str, np.ndarray]:
@@ -109,24 +87,33 @@ def arrays(folder: Path) -> dict[str, np.ndarray]:
     }
 
 
-def test_workers_end_together_and_resume_together(folder, whole):
-    parts = Run(folder, "parts")
-    code, _, err, seconds = parts.signal_worker_1(
-        parts.start_and_wait_for(1), signal.SIGKILL
-    )
-    assert code == 1 and seconds < WITHIN
-    assert re.search(r"error: worker 1 \(127\.0\.0\.1:\d+\) has gone, and no", err)
-    assert err.endswith("error: worker 1 was ended by SIGKILL; all have ended\n")
-    begun = max(Checkpoints(str(parts.last), 2).finished())
-    code, out, err, _ = parts.signal_worker_1(
-        parts.start_and_wait_for(begun + 2), signal.SIGTERM
-    )
-    assert code == 75, err
-    assert "stopped by SIGTERM after step" in out
-    assert "resuming" in err
-    assert subprocess.run(parts.argv, capture_output=True).returncode == 0
+def test_faults_change_nothing_in_the_end(folder, whole, tmp_path, capsys, caplog):
+    for fault in FAULTS:
+        (tmp_path / "{:d}-{:d}-{:d}".format(*fault)).touch()
+    program = [sys.executable, str(Path(__file__).with_name("faulty_train.py"))]
+    command = [*program, str(tmp_path), *train(folder, "parts")]
+    argv = guarded(command, 1.0, sys.executable)
+
+    def launch(restarts: int) -> int:
+        return Launcher(lambda: local_commands(argv, 2), restarts, grace=1.0).run()
+
+    assert launch(restarts=3) == 75
+    assert not list(tmp_path.iterdir())
+    messages = [record.getMessage() for record in caplog.records]
+    failures = [message for message in messages if message.startswith("error")]
+    patterns = ("worker 1 .* SIGKILL", "worker 0 .* SIGKILL", "worker 0 .* code 1")
+    for failure, pattern in zip(failures, patterns, strict=True):
+        assert re.match(f"error: {pattern}; stopping all workers", failure)
+    out, err = capsys.readouterr()
+    assert "[worker 0] stopped by SIGTERM after step" in out
+    hanging = r"\[worker 0\] error: worker 1 \(127\.0\.0\.1:\d+\) has gone, and no"
+    assert re.search(hanging, err)
+    assert launch(restarts=0) == 0
     for kind in ("last", "best"):
-        expected, other = (arrays(r.last.parent / kind) for r in (whole, parts))
+        expected, other = (
+            arrays(workdir / "checkpoints" / kind)
+            for workdir in (whole, folder / "parts")
+        )
         assert expected.keys() == other.keys() and len(expected) > 20
         for name, array in expected.items():
             np.testing.assert_array_equal(array, other[name], err_msg=name)
