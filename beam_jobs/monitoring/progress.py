@@ -11,9 +11,10 @@ import logging
 import os
 import tempfile
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from apache_beam.options.pipeline_options import PipelineOptions
 from rich.console import RenderableType
@@ -31,6 +32,7 @@ LOGGER = logging.getLogger(__name__)
 CHANNEL = "TFCAP_PROGRESS"  # names the file, for worker processes
 SPEED_SECONDS = 120.0
 MESSAGE_SECONDS = 60.0
+READ_SECONDS = 1.0
 
 
 class JobProgress(ProgressLine):
@@ -51,10 +53,18 @@ class JobProgress(ProgressLine):
         yield from super().get_renderables()
 
     def read_reports(self) -> None:
-        """Reads on to the file's last whole line."""
+        """Reads on to the file's last whole line.
+
+        What was read counts as one step: the speed is measured between readings.
+        """
+        total: dict[str, Any] = {}
         while (line := self.reports.readline()).endswith(b"\n"):
-            self.count(**json.loads(line))
+            for name, value in json.loads(line).items():
+                is_part = name in ("worked", "skipped", "rejected")
+                total[name] = total.get(name, 0) + value if is_part else value
         self.reports.seek(self.reports.tell() - len(line))
+        if total:
+            self.count(**total)
 
     def count(
         self,
@@ -73,10 +83,13 @@ class JobProgress(ProgressLine):
 
     def keep_logging(self, ended: threading.Event) -> None:
         """Logs the line every minute until the job has ended."""
-        while not ended.wait(MESSAGE_SECONDS):
+        due = time.monotonic() + MESSAGE_SECONDS
+        while not ended.wait(min(READ_SECONDS, MESSAGE_SECONDS)):
             self.read_reports()
-            (task,) = self.tasks
-            LOGGER.info("%s %s", task.description, figures(task))
+            if time.monotonic() >= due:
+                due += MESSAGE_SECONDS
+                (task,) = self.tasks
+                LOGGER.info("%s %s", task.description, figures(task))
 
 
 def figures(task: Task) -> str:

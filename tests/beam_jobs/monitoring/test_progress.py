@@ -220,3 +220,14 @@ def test_a_build_in_other_processes(open_terminal, data, tmp_path, workers_find_
     assert contents(tmp_path / "out") == contents(tmp_path / "alone")
     assert " 10/10, " in terminal.lines[-1]
     assert terminal.lines[-1].endswith(", 2 rejected")
+
+
+def test_reports_that_are_read_together_are_no_speed(line, clock, tmp_path):
+    line.count(total=1000)
+    report = json.dumps({"worked": 30, "rejected": 1}).encode() + b"\n"
+    with open(tmp_path / "reports", "ab", buffering=0) as file:
+        file.write(4 * report)
+        assert text(line).endswith(" 120/1,000, 4 rejected")
+        clock.now += 10
+        file.write(2 * report)
+        assert text(line).endswith(" 180/1,000, 0:02:17 left, 6.0/s, 6 rejected")
