@@ -20,7 +20,7 @@ import apache_beam as beam
 from apache_beam.io.filesystem import BeamIOError, CompressionTypes, FileMetadata
 from apache_beam.io.filesystems import FileSystems
 
-from beam_jobs.io import s3
+from beam_jobs.io import gcs, s3
 from records.storage.base import (
     BLOCK,
     RemoteStorage,
@@ -31,6 +31,7 @@ from records.storage.base import (
 from records.storage.registry import register_remote
 
 PLAIN = CompressionTypes.UNCOMPRESSED
+CONDITIONAL = {"gs": gcs.write_if, "s3": s3.write_if}
 
 
 def register() -> None:
@@ -116,6 +117,11 @@ class BeamStorage(RemoteStorage):
         with plain_errors(path):
             path = path.rstrip("/")
             FileSystems.delete([path if has_directories(path) else f"{path}/"])
+
+    def write_if(self, path: str, old: bytes | None, new: bytes) -> bool | None:
+        write = CONDITIONAL.get(scheme_of(path) or "")
+        with plain_errors(path):
+            return write(path, old, new) if write else None
 
 
 def match_below(

@@ -5,6 +5,7 @@
 - It cannot write an empty file.
 - It retries for seven minutes if a server does not answer or credentials are missing.
 - It logs stack traces of errors that it raises as well.
+- It cannot write on a condition, as locks need.
 """
 
 import functools
@@ -26,6 +27,9 @@ except ImportError:  # an extra
     boto3 = None
 
 CONNECTIONS = 64
+# HTTP's codes: an object is gone, is written by another request, or has changed.
+GONE, CHANGED = 404, (409, 412)
+NOT_IMPLEMENTED = 501
 # Any other refusal to list a bucket may be no hindrance to reading from it.
 FATAL = {
     "InvalidAccessKeyId",
@@ -68,6 +72,28 @@ def client_for(path: str) -> Any:
 def put_empty(path: str) -> None:
     bucket, key = s3io.parse_s3_path(path)
     client_for(path).put_object(Bucket=bucket, Key=key, Body=b"")
+
+
+def write_if(path: str, old: bytes | None, new: bytes) -> bool | None:
+    """Writes an object if its content is `old`; see `Storage.write_if`."""
+    bucket, key = s3io.parse_s3_path(path)
+    place, client = {"Bucket": bucket, "Key": key}, client_for(path)
+    try:
+        condition = {"IfNoneMatch": "*"}
+        if old is not None:
+            answer = client.get_object(**place)
+            if answer["Body"].read() != old:
+                return False
+            condition = {"IfMatch": answer["ETag"]}
+        client.put_object(**place, Body=new, **condition)
+    except ClientError as error:
+        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+        if status == NOT_IMPLEMENTED:
+            return None
+        if status in CHANGED or (status == GONE and old is not None):
+            return False
+        raise
+    return True
 
 
 def check_access(root: str) -> None:

@@ -81,7 +81,12 @@ class Storage(ABC):
 
     Methods raise OSError whatever library they use, and FileNotFoundError if nothing is
     at the path. A directory of an object store exists while it holds a file.
+
+    Attributes:
+        lists: directories can be listed.
     """
+
+    lists = True
 
     @abstractmethod
     def open(self, path: str, buffering: int = BLOCK) -> BinaryIO:
@@ -132,6 +137,19 @@ class Storage(ABC):
     @abstractmethod
     def remove_directory(self, path: str) -> None:
         """Removes a directory and its content."""
+
+    def write_if(self, path: str, old: bytes | None, new: bytes) -> bool | None:
+        """Writes a small file if its content is `old`; no process can come between.
+
+        Args:
+            path: of the file.
+            old: content that it must have; None if it must not exist.
+            new: content to write.
+
+        Returns:
+            Whether it was written; None if the store cannot write on a condition.
+        """
+        return None
 
 
 class RemoteStorage(Storage):

@@ -84,6 +84,11 @@ def write_together(contents: Mapping[str, bytes]) -> None:
                 file.finish()
 
 
+def write_if(path: str, old: bytes | None, new: bytes) -> bool | None:
+    """Writes a small file if its content is `old`, as `Storage.write_if`."""
+    return storage_of(path).write_if(path, old, new)
+
+
 def write_text(path: str, text: str) -> None:
     """Writes text in UTF-8, whole or not at all; see `as_utf8`."""
     write_atomically(path, as_utf8(text).encode())
@@ -170,6 +175,11 @@ def file_sizes(directory: str, nested: bool = False) -> dict[str, int]:
     relative to the directory.
     """
     return dict(sorted(storage_of(directory).files(directory, nested)))
+
+
+def can_list(path: str) -> bool:
+    """Returns False for a path of a web server, whose directories cannot be listed."""
+    return storage_of(path).lists
 
 
 def make_directory(path: str) -> None:

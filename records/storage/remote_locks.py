@@ -1,10 +1,11 @@
 """Locks a remote directory by an object in it that names the owner.
 
-Object stores have no locks, and few of them can create a file only if none exists. So a
-process writes its key to the lock, waits, and reads the lock again. Of two processes
-that start together, the last to write owns the lock. The owner renews the lock every
-minute. A lock is stale if it was not renewed for ten minutes, or if its process ran on
-this host and has ended.
+A process writes its key to the lock on the condition that the lock is still as it was
+read: S3 and Google Cloud Storage decide which of two processes comes first. On other
+stores it writes, waits, and reads the lock again; the last to write owns it.
+
+The owner renews the lock every minute. A lock is stale if it was not renewed for ten
+minutes, or if its process ran on this host and has ended.
 
 Clocks of two hosts must not differ by more than a few minutes. The lock is no
 guarantee: a process that is suspended for ten minutes and then resumes still writes.
@@ -25,7 +26,12 @@ from pydantic import ValidationError
 
 from records.errors import UserError
 from records.frozen_model import FrozenModel
-from records.storage.files import read_file, remove_if_there, write_atomically
+from records.storage.files import (
+    read_file,
+    remove_if_there,
+    write_atomically,
+    write_if,
+)
 
 LOGGER = logging.getLogger(__name__)
 SETTLING = 1.0  # seconds
@@ -90,15 +96,12 @@ def locked(path: str, output: str, option: str) -> Iterator[None]:
     Raises:
         UserError: another process holds the lock; names it.
     """
-    refuse_if_held(path, output, option)
     owner = RemoteLockOwner.this_process(key=uuid.uuid4().hex, seen=time.time())
     ended = threading.Event()
     renewal = threading.Thread(target=renew, args=(path, owner, ended), daemon=True)
     _held.add(owner.key)
     try:
-        write(path, owner)
-        time.sleep(SETTLING)
-        refuse_if_held(path, output, option, owner.key)
+        take(path, output, option, owner)
         renewal.start()
         yield
     finally:
@@ -106,15 +109,25 @@ def locked(path: str, output: str, option: str) -> Iterator[None]:
         if renewal.is_alive():
             renewal.join()
         with suppress(OSError, UserError):  # a lock that is not removed lapses
-            if is_held_by(path, owner):
+            if is_of(read_lock(path), owner):
                 remove_if_there(path)
         _held.discard(owner.key)
 
 
-def refuse_if_held(path: str, output: str, option: str, key: str | None = None) -> None:
-    """Raises UserError if a process that still runs holds the lock with another key."""
-    holder = read_holder(path)
-    if holder is None or holder.key == key:
+def take(path: str, output: str, option: str, owner: RemoteLockOwner) -> None:
+    """Writes the owner into the lock; raises UserError if another process holds it."""
+    while True:
+        content = read_lock(path)
+        refuse_if_held(parse(content), path, output, option)
+        if replace(path, content, owner):
+            return
+
+
+def refuse_if_held(
+    holder: RemoteLockOwner | None, path: str, output: str, option: str
+) -> None:
+    """Raises UserError if the process that holds the lock still runs."""
+    if holder is None:
         return
     if holder.gone:
         LOGGER.info("taking over %s: %s is gone", output, holder)
@@ -130,27 +143,41 @@ def refuse_if_held(path: str, output: str, option: str, key: str | None = None) 
 def renew(path: str, owner: RemoteLockOwner, ended: threading.Event) -> None:
     """Writes the lock every minute until the job ends, unless the lock was removed."""
     while not ended.wait(RENEWAL):
-        try:
-            if is_held_by(path, owner):
-                write(path, owner.model_copy(update={"seen": time.time()}))
-        except (OSError, UserError):
-            continue  # the next renewal may succeed
+        with suppress(OSError, UserError):  # the next renewal may succeed
+            content = read_lock(path)
+            if is_of(content, owner):
+                seen = owner.model_copy(update={"seen": time.time()})
+                replace(path, content, seen)
 
 
-def write(path: str, holder: RemoteLockOwner) -> None:
-    write_atomically(path, holder.model_dump_json().encode())
+def replace(path: str, old: bytes | None, owner: RemoteLockOwner) -> bool:
+    """Writes the lock if its content is `old`; returns False if another process did."""
+    new = owner.model_dump_json().encode()
+    written = write_if(path, old, new)
+    if written is not None:
+        return written
+    write_atomically(path, new)
+    time.sleep(SETTLING)
+    return is_of(read_lock(path), owner)
 
 
-def is_held_by(path: str, owner: RemoteLockOwner) -> bool:
-    holder = read_holder(path)
+def read_lock(path: str) -> bytes | None:
+    try:
+        return read_file(path)
+    except FileNotFoundError:
+        return None
+
+
+def is_of(content: bytes | None, owner: RemoteLockOwner) -> bool:
+    holder = parse(content)
     return holder is not None and holder.key == owner.key
 
 
-def read_holder(path: str) -> RemoteLockOwner | None:
-    """Returns the owner that the lock names, if it exists and can be parsed."""
+def parse(content: bytes | None) -> RemoteLockOwner | None:
+    """Returns the owner that a lock names, if it exists and can be parsed."""
     try:
-        return RemoteLockOwner.model_validate_json(read_file(path))
-    except (FileNotFoundError, ValidationError):
+        return RemoteLockOwner.model_validate_json(content or b"")
+    except ValidationError:
         return None
 
 
