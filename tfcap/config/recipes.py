@@ -40,7 +40,9 @@ class Recipe(FrozenModel):
     @property
     def score(self) -> str | None:
         """CIDEr as tables show it: in brackets if its photos chose settings."""
-        return f"({self.cider})" if self.chose else self.cider and str(self.cider)
+        if self.cider is None:
+            return None
+        return f"({self.cider})" if self.chose else str(self.cider)
 
 
 def list_recipes() -> dict[str, Recipe]:

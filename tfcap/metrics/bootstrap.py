@@ -130,13 +130,13 @@ def compare(these: Sequence[Scores], others: Sequence[Scores]) -> dict[str, Diff
     for other in others:
         check_same_photos(set(these[0].per_photo), set(other.per_photo))
     samples = resample(*these, *others)
-    this, other = samples[: len(these)], samples[len(these) :]
+    first, second = samples[: len(these)], samples[len(these) :]
     return {
         name: difference_of(
-            np.mean([one[name] for one in this], 0)
-            - np.mean([one[name] for one in other], 0),
-            statistics.mean(one.corpus[name] for one in these),
-            statistics.mean(one.corpus[name] for one in others),
+            np.mean([run[name] for run in first], 0)
+            - np.mean([run[name] for run in second], 0),
+            statistics.mean(run.corpus[name] for run in these),
+            statistics.mean(run.corpus[name] for run in others),
         )
         for name in scoring.NAMES
     }
