@@ -40,7 +40,7 @@ MINE = """
 encoder: {name: mobilenet, weights: random, input_size: 32, layer: conv1}
 tokenizer: {min_count: 1}
 model: {image_units: 8, lstm_units: 8, embedding_units: 4}
-training: {epochs: 1, global_batch: 4, strategy: cpu}
+training: {epochs: 1, global_batch: 4, strategy: cpu, score_photos: 0}
 """
 SLOW = {  # their examples train, trace or load a whole model
     *("tfcap.training.trainer", "tfcap.models.base", "tfcap.evaluation.evaluator"),

@@ -197,14 +197,10 @@ def normalized(
     All references are split together, then all captions, in the order of photo ids, as
     coco-caption's tokenizer does with the files of `tfcap.metrics.coco_format`.
     """
-    photos = [photo for photo in sorted(references) for _ in references[photo]]
     raw = [text for photo in sorted(references) for text in references[photo]]
     unit = unit_of(raw)
     rows, differs = _split(raw, unit)
-    split_references: dict[str, list[str]] = {}
-    for photo, text in zip(photos, rows):
-        if text:
-            split_references.setdefault(photo, []).append(text)
+    split_references = _by_photo(references, rows)
     _require_same_photos(set(captions), set(split_references))
     split_captions, captions_differ = _split(
         [captions[photo] for photo in split_references], unit
@@ -218,6 +214,25 @@ def normalized(
         unit,
         tuple(reasons),
     )
+
+
+def photos_with_words(references: Mapping[str, Sequence[str]]) -> list[str]:
+    """Returns the photos that can be scored: one of their references has a word."""
+    raw = [text for photo in sorted(references) for text in references[photo]]
+    rows, _ = _split(raw, unit_of(raw))
+    return list(_by_photo(references, rows))
+
+
+def _by_photo(
+    references: Mapping[str, Sequence[str]], rows: Sequence[str]
+) -> dict[str, list[str]]:
+    """Returns each photo's references that have a word, from those of all photos."""
+    photos = [photo for photo in sorted(references) for _ in references[photo]]
+    by_photo: dict[str, list[str]] = {}
+    for photo, text in zip(photos, rows):
+        if text:
+            by_photo.setdefault(photo, []).append(text)
+    return by_photo
 
 
 def _split(texts: Sequence[str], unit: str) -> tuple[list[str], str]:

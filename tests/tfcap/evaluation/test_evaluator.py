@@ -33,6 +33,7 @@ SETTINGS = {
         "epochs": 12,
         "global_batch": 8,
         "strategy": "cpu",
+        "score_photos": 0,
         "schedule": {"kind": "constant", "rate": 0.02},
     },
     "decoding": {"beam_width": 3, "length_exponent": 1.0, "max_length": 9},

@@ -26,7 +26,12 @@ def begin(folder: Path, write, encoder_settings: dict) -> tuple[RecordSet, Workd
         {
             "encoder": encoder_settings,
             "model": {"image_units": 8, "lstm_units": 8, "embedding_units": 4},
-            "training": {"epochs": 1, "global_batch": 4, "strategy": "cpu"},
+            "training": {
+                "epochs": 1,
+                "global_batch": 4,
+                "strategy": "cpu",
+                "score_photos": 0,
+            },
         },
         "test",
     )

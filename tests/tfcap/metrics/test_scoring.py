@@ -208,3 +208,10 @@ def test_describe():
         "empty_captions": 1,
     }
     assert scoring.describe({})["mean_words"] == 0
+
+
+def test_photos_that_can_be_scored():
+    references = {"b": [".", "!"], "a": [".", "a dog"], "c": [], "d": ["cat"]}
+    assert scoring.photos_with_words(references) == ["a", "d"]
+    assert scoring.photos_with_words({"a": ["."]}) == []
+    assert scoring.photos_with_words({"a": ["狗。", "。"], "b": ["。"]}) == ["a"]

@@ -27,6 +27,7 @@ CONFIG = {
         "global_batch": 8,
         "strategy": "cpu",
         "log_steps": 1,
+        "score_photos": 0,
         "seed": 4,
     },
 }

@@ -6,10 +6,9 @@ import pytest
 import tensorflow as tf
 from test_trainer import assert_same_state, run, settings
 
-from records.errors import UserError
+from tfcap.config.training import TrainingConfig
 from tfcap.evaluation.evaluator import evaluate
 from tfcap.training import dev_scores
-from tfcap.training.trainer import Trainer
 
 
 def curves(workdir, *tags: str) -> dict[str, list[float]]:
@@ -52,10 +51,19 @@ def test_a_run_may_be_resumed_with_scores(make_records, tmp_path):
     assert resumed.outcome.epochs == 2
 
 
-def test_references_without_words_are_refused_before_training(
-    make_records, tmp_path, monkeypatch
+def test_a_hundred_photos_are_scored_unless_a_run_began_before_that():
+    assert TrainingConfig().score_photos == 100
+    assert TrainingConfig.came_later["score_photos"] == 0
+
+
+@pytest.mark.parametrize(("wordless", "scored"), [(2, 5), (7, None)])
+def test_photos_whose_references_have_no_word_are_left_out(
+    make_records, tmp_path, monkeypatch, wordless, scored
 ):
-    wordless = [("dev0.jpg", (".",)), ("dev1.jpg", ("a dog",))]
-    monkeypatch.setattr(dev_scores, "read_texts", lambda *_: wordless)
-    with pytest.raises(UserError, match="1 photo with a caption but no references"):
-        Trainer(settings(score_photos=2), make_records(), str(tmp_path / "run"))
+    texts = [(f"dev{n}.jpg", ("." if n < wordless else "a dog",)) for n in range(7)]
+    monkeypatch.setattr(dev_scores, "read_texts", lambda *_: texts)
+    config = settings(epochs=1, score_photos=7)
+    trainer = run(config, make_records(), tmp_path / "run")
+    found = trainer.dev_scores and len(trainer.dev_scores.references)
+    assert found == scored
+    assert len(curves(tmp_path / "run", "cider")["cider"]) == bool(scored)

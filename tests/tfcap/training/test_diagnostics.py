@@ -37,6 +37,7 @@ def config() -> Config:
         "strategy": "cpu",
         "checkpoint_steps": 1,
         "log_steps": 3,
+        "score_photos": 0,
         "shuffle_photos": 4,  # so that reading goes on in the middle of training
     }
     units = {"image_units": 8, "lstm_units": 8, "embedding_units": 5}

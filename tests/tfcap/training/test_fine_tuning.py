@@ -62,6 +62,7 @@ def settings(model: str, fine_tuning: dict | None, **training) -> Config:
         "strategy": "cpu",
         "seed": 1,
         "log_steps": 1,
+        "score_photos": 0,
         "schedule": CONSTANT,
         "fine_tuning": fine_tuning,
         **training,

@@ -202,7 +202,7 @@ def iter_batches(trainer, records):
 def test_the_command_takes_the_model_of_the_first_run(first, tmp_path, capsys):
     trainer, records = first
     (tmp_path / "scst.yaml").write_text(
-        "training: {epochs: 1, self_critical: {samples: 2}}\n"
+        "training: {epochs: 1, score_photos: 0, self_critical: {samples: 2}}\n"
     )
     code = main.main(
         [

@@ -23,6 +23,7 @@ def settings(**training) -> Config:
         "strategy": "cpu",
         "seed": 1,
         "log_steps": 1,
+        "score_photos": 0,  # each search takes a second to trace
         "clip_norm": 1.0,
         "schedule": {"kind": "constant", "rate": 0.01},
         **training,

@@ -33,7 +33,8 @@ sys.exit(main(sys.argv[1:]))
 # 21 photos, 8 a step: 3 steps an epoch, the last one short. Dropout is on.
 CONFIG = """
 model: {image_units: 32, lstm_units: 32, embedding_units: 5}
-training: {global_batch: 8, epochs: 6, checkpoint_steps: 1, log_steps: 1, seed: 1}
+training: {global_batch: 8, epochs: 6, checkpoint_steps: 1, log_steps: 1, seed: 1,
+  score_photos: 0}
 decoding: {beam_width: 1, max_length: 8}
 """
 CASES = {

@@ -26,7 +26,8 @@ model:
   {image_units: 32, lstm_units: 32, embedding_units: 5, output_dropout: 0.2}
 training:
   {global_batch: 8, epochs: 5, checkpoint_steps: 2, log_steps: 1, seed: 1,
-   expansion: causal, clip_norm: 1.0, average_decay: 0.9, shuffle_photos: 8}
+   expansion: causal, clip_norm: 1.0, average_decay: 0.9, shuffle_photos: 8,
+   score_photos: 0}
 decoding: {beam_width: 1, max_length: 8}
 """
 # In the order in which they happen: step, worker, signal.
