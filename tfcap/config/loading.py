@@ -83,9 +83,7 @@ def override(config: Config, overrides: Sequence[str], origin: str) -> Config:
 def parse_config(content: dict[str, Any], origin: str) -> Config:
     """Checks a configuration of nested dictionaries; `origin` names it in messages."""
     try:
-        # Through JSON: strict models then take arrays for tuples and 1 for 1.0, but
-        # still never "64" for 64.
-        return Config.model_validate_json(json.dumps(content))
+        return _validated(content)
     except ValidationError as error:
         raise UserError(f"{origin}: {explain(error, Config)}") from None
 
@@ -140,7 +138,26 @@ def _overridden(
     changes: dict[str, Any] = {}
     for key_and_value in overrides:
         _apply(changes, key_and_value)
-    return parse_config(_merged(content, changes), origin)
+    try:
+        return _validated(_merged(content, changes))
+    except ValidationError as error:
+        where = "--set" if _is_set(error.errors()[0]["loc"], changes) else origin
+        raise UserError(f"{where}: {explain(error, Config)}") from None
+
+
+def _validated(content: Mapping[str, Any]) -> Config:
+    # Through JSON: strict models then take arrays for tuples and 1 for 1.0, but still
+    # never "64" for 64.
+    return Config.model_validate_json(json.dumps(content))
+
+
+def _is_set(location: Sequence[str | int], changes: Mapping[str, Any]) -> bool:
+    """Returns whether the value at a location is one of the changes, not a section."""
+    value: Any = changes
+    for key in location:
+        if key not in FORMS:
+            value = value.get(key, {}) if isinstance(value, dict) else value
+    return not isinstance(value, dict)
 
 
 def _merged(base: Mapping[str, Any], content: Mapping[str, Any]) -> dict[str, Any]:

@@ -59,6 +59,23 @@ def test_an_override_of_a_key_inside_a_number(write):
 
 
 @pytest.mark.parametrize(
+    ("override", "where"),
+    [
+        ("training.epoch=3", "--set: unknown key 'training.epoch'"),
+        ("training.epochs=three", "--set: training.epochs: "),
+        ("model={name: attention, units: 3}", "--set: unknown key 'model.units'"),
+        ("training.seed=1", "{path}: unknown key 'training.batch'"),
+        ("training={seed: 1}", "{path}: unknown key 'training.batch'"),
+    ],
+)
+def test_a_wrong_override_is_not_said_to_be_in_the_file(write, override, where):
+    path = write("training: {batch: 8}" if "seed" in override else "")
+    with pytest.raises(UserError) as error:
+        load_config(path, [override])
+    assert str(error.value).startswith(where.format(path=path))
+
+
+@pytest.mark.parametrize(
     ("text", "overrides", "expected"),
     [
         (
