@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from records.console import short_digest
 from records.errors import UserError
-from records.format.manifest import Manifest, ShardInfo, load_manifest
+from records.format.manifest import FILE_NAME, Manifest, ShardInfo, load_manifest
 from records.format.schema import PhotoRecord, decode
 from records.format.shard_reader import ShardReader
 from records.storage.base import BLOCK
@@ -49,10 +49,7 @@ class RecordSet:
         """
         manifest = load_manifest(directory)
         vocabulary = check_vocabulary(directory, manifest)
-        sizes = file_sizes(directory)
-        for shards in manifest.shards.values():
-            for shard in shards:
-                check_size(directory, shard, sizes.get(shard.name))
+        check_shards(directory, manifest)
         return cls(directory, manifest, vocabulary)
 
     def shard_paths(self, split: str) -> list[str]:
@@ -93,6 +90,19 @@ def check_vocabulary(directory: str, manifest: Manifest) -> Vocabulary:
             f"{short_digest(manifest.vocabulary_sha256)}"
         )
     return vocabulary
+
+
+def check_shards(directory: str, manifest: Manifest) -> None:
+    sizes = file_sizes(directory)
+    shards = [shard for split in manifest.shards.values() for shard in split]
+    if shards and not any(shard.name in sizes for shard in shards):
+        raise UserError(
+            f"{directory} holds none of the shards that its {FILE_NAME} lists. A run's "
+            "work directory has a copy of that file: name the directory that `tfcap "
+            "build --output` wrote"
+        )
+    for shard in shards:
+        check_size(directory, shard, sizes.get(shard.name))
 
 
 def check_size(directory: str, shard: ShardInfo, size: int | None) -> None:

@@ -52,6 +52,14 @@ def test_a_missing_shard(record_set):
     refused(record_set, f"{SHARD} is missing; the manifest lists it")
 
 
+def test_a_work_directory_in_the_place_of_its_records(record_set):
+    for shard in record_set.glob("*.tfrecord"):
+        shard.unlink()
+    refused(
+        record_set, r"none of the shards that its dataset\.json lists\. A run's work"
+    )
+
+
 def test_a_truncated_shard(record_set):
     path = record_set / SHARD
     size = path.stat().st_size
