@@ -55,7 +55,9 @@ def add_inspect(commands: Any) -> None:
         "--html", type=page_name, metavar="FILE", help="draw it as a page, in FILE"
     )
     parser.add_argument(
-        "--photos", metavar="DIR", help="directory of the photos, if they moved"
+        "--photos",
+        metavar="DIR",
+        help="directory of the photos, or zips, tars or Parquet files, if they moved",
     )
 
 

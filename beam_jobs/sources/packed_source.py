@@ -9,6 +9,7 @@ Splits are those of the files' names, `train-00000-of-00013.parquet` or
 
 import argparse
 import itertools
+import json
 import re
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,6 +27,7 @@ from records.format.rejects import Reject
 from records.storage.files import as_utf8
 from records.storage.photo_ids import SPLIT_NAMES, is_below, split_name
 
+FIELDS = "fields"  # of the manifest's `sources`: what `--field` gave, as JSON
 CAPTION_KEYS = ("captions", "caption", "text")
 FIRST = 10  # items that are read before the job starts
 
@@ -120,7 +122,7 @@ class PackedSource(Source):
         return iter(())
 
     def files(self) -> dict[str, str]:
-        return {}
+        return {FIELDS: json.dumps(self.fields)} if self.fields else {}
 
     def to_read(self) -> list[Part]:
         return [(CAPTIONS, path) for path in self.containers]

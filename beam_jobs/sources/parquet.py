@@ -104,7 +104,8 @@ class Parquet(PackedSource):
         return [name for path in args.captions for name in expanded(path, "--captions")]
 
     def files(self) -> dict[str, str]:
-        return {CAPTIONS: ", ".join(self.captions)} if self.captions else {}
+        captions = {CAPTIONS: ", ".join(self.captions)} if self.captions else {}
+        return {**captions, **super().files()}
 
     def read_container(self, container: Container, split: str | None) -> Iterator[Item]:
         with container.open() as file:

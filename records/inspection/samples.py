@@ -8,15 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from records.format.photos import Photos, check_photos, photos_to_show, read_all
 from records.format.record_set import RecordSet
 from records.format.schema import PhotoRecord
 from records.format.sharding import in_order
-from records.storage.photo_directory import (
-    PhotoFile,
-    PhotoFolder,
-    check_directory,
-    named_folder,
-)
+from records.storage.photo_directory import PhotoFile
 from records.text.tokenizer import Tokenizer
 from records.text.vocabulary import Vocabulary
 
@@ -38,7 +34,7 @@ class Sample:
         number: of the record in its shard.
         tokens: tokens of each caption, out-of-vocabulary ones included.
         stored: for each caption, the tokens of the stored ids.
-        file: the photo's file; None if it is not found.
+        file: the photo's file, or its member of a container; None if it is not found.
     """
 
     record: PhotoRecord
@@ -91,25 +87,26 @@ def sample_splits(
     Args:
         record_set: to read from.
         limit: number of records of a split.
-        photos: directory of the photos; None for the one that the manifest names.
+        photos: directory or containers of the photos; None for those that the manifest
+            names.
 
     Raises:
-        UserError: there is no directory `photos`, or a record is damaged.
+        UserError: there are no such photos, or a record is damaged.
     """
-    check_directory(photos)
+    check_photos(photos)
     manifest = record_set.manifest
-    folder = named_folder(manifest.sources, photos)
+    source = photos_to_show(manifest.sources, photos)
     return {
-        split: list(itertools.islice(read_samples(record_set, split, folder), limit))
+        split: list(read_samples(record_set, split, limit, source))
         for split in in_order(manifest.shards)
         if manifest.photos(split)
     }
 
 
 def read_samples(
-    record_set: RecordSet, split: str, folder: PhotoFolder
+    record_set: RecordSet, split: str, limit: int, photos: Photos
 ) -> Iterator[Sample]:
-    """Yields the records of a split, in stored order, with photos of the folder."""
+    """Yields the first `limit` records of a split with their photos."""
     manifest, vocabulary = record_set.manifest, record_set.vocabulary
     tokenizer, known = Tokenizer(manifest.tokenizer), set(vocabulary.tokens)
     places = (
@@ -117,7 +114,9 @@ def read_samples(
         for shard in manifest.shards[split]
         for number in range(shard.photos)
     )
-    for (shard, number), record in zip(places, record_set.records(split)):
+    records = list(itertools.islice(record_set.records(split), limit))
+    files = read_all(photos, {r.photo_id: r.photo_sha256 for r in records})
+    for (shard, number), record in zip(places, records):
         words = tokenizer.words(record.captions)
         yield Sample(
             record=record,
@@ -128,7 +127,7 @@ def read_samples(
                 for tokens in tokenizer.tokens(words, vocabulary)
             ),
             stored=tuple(stored_tokens(ids, vocabulary) for ids in record.ids),
-            file=folder.read(record.photo_id, record.photo_sha256),
+            file=files[record.photo_id],
         )
 
 

@@ -27,10 +27,18 @@ from records.console import short_digest
 from records.errors import UserError
 from records.format import schema
 from records.format.manifest import FILE_NAME, EncoderInfo, Manifest, ShardInfo
+from records.format.photos import (
+    FolderPhotos,
+    Photos,
+    check_photos,
+    is_container,
+    named_photos,
+    read_all,
+)
 from records.format.schema import FeatureSpec, PhotoRecord
 from records.format.shard_reader import ShardReader
 from records.storage.files import is_directory
-from records.storage.photo_directory import PhotoFolder, check_directory, named_folder
+from records.storage.photo_directory import PhotoFile
 from records.verification.shard_checks import Issue, RecordLocation
 
 GROUP = "records.encoders"
@@ -73,7 +81,7 @@ class SampleRequest(NamedTuple):
 
     Attributes:
         number: of photos.
-        photos: their directory; None for the one that the manifest names.
+        photos: their directory or containers; None for those that the manifest names.
         files: paths of the encoder's `weights`, `model` or `preset`, if they moved.
         seed: of the random choice.
     """
@@ -143,15 +151,15 @@ class FeatureCheck:
     Args:
         directory: of the record set.
         manifest: its manifest.
-        request: number and directory of the photos, and the encoder's files.
+        request: number and place of the photos, and the encoder's files.
 
     Raises:
-        UserError: there is no encoder or no directory of photos.
+        UserError: there is no encoder, or the photos cannot be read.
     """
 
     def __init__(self, directory: str, manifest: Manifest, request: SampleRequest):
         self.directory, self.manifest = directory, manifest
-        self.folder = PhotoFolder(photo_directory(manifest, request.photos))
+        self.photos = find_photos(manifest, request.photos)
         self.encoder = load_encoder(manifest, request.files)
         load_exact = getattr(self.encoder, "exact", None)
         self.exact: Encoder | None = load_exact and load_exact()
@@ -180,9 +188,11 @@ class FeatureCheck:
 
     def compare(self, places: Sequence[RecordLocation]) -> Iterator[Issue]:
         rows = []
-        for place in places:
-            record = self.read(place)
-            photo, problem = self.photo(record)
+        records = [self.read(place) for place in places]
+        wanted = {r.photo_id: r.photo_sha256 for r in records if not r.encoded}
+        files = read_all(self.photos, wanted)
+        for place, record in zip(places, records, strict=True):
+            photo, problem = self.photo(record, files.get(record.photo_id))
             if photo is not None:
                 rows.append((place, record, photo))
             elif problem:
@@ -194,15 +204,16 @@ class FeatureCheck:
         reader = self.shard(os.path.join(self.directory, place.shard))
         return schema.decode(reader.read(place.offset), self.manifest.features)
 
-    def photo(self, record: PhotoRecord) -> tuple[bytes | None, str | None]:
+    def photo(
+        self, record: PhotoRecord, file: PhotoFile | None
+    ) -> tuple[bytes | None, str | None]:
         """Returns the photo's bytes, or the problem why there are none, or neither."""
         if not np.isfinite(record.features).all():
             return None, None  # another check reports the record
         if record.encoded:
             return record.encoded, None
-        file = self.folder.read(record.photo_id, record.photo_sha256)
         if file is None:
-            return None, f"no photo of that name in {self.folder.directory}"
+            return None, f"no photo of that name in {self.photos.directory}"
         if not file.same:
             return None, f"{file.path} has changed since: its SHA-256 is another"
         return file.content, None
@@ -236,18 +247,22 @@ class FeatureCheck:
         return self.exact.encode(photos)[0] if self.exact else None
 
 
-def photo_directory(manifest: Manifest, option: str | None) -> str:
-    """Returns the directory of the photos, which must exist unless records keep them.
+def find_photos(manifest: Manifest, option: str | None) -> Photos:
+    """Returns the photos, which must be there unless records keep them.
 
     Args:
         manifest: of the record set.
-        option: directory that `--photos` names.
+        option: directory or containers that `--photos` names.
+
+    Raises:
+        UserError: there are none, or containers cannot be read.
     """
-    directory = named_folder(manifest.sources, option).directory
-    kept = manifest.configuration.get("records", {}).get("keep_photos")
-    check_directory(option)
-    if kept or is_directory(directory):
-        return directory
+    directory = option or manifest.sources.get("photos", "")
+    check_photos(option)
+    if manifest.configuration.get("records", {}).get("keep_photos"):
+        return FolderPhotos(directory)
+    if is_container(directory) or is_directory(directory):
+        return named_photos(manifest.sources, option)
     raise UserError(
         f"--sample reads photos again, and {directory!r}, which the records were made "
         "from, is no directory here; say where they are with --photos DIR"

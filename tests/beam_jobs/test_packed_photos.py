@@ -25,12 +25,16 @@ from small_data import (
 )
 
 from beam_jobs.build_job import Job
+from beam_jobs.source_photos import ContainerPhotos
 from beam_jobs.sources import options
 from records.errors import UserError
+from records.format import photos
 from records.format.manifest import load_manifest
 from records.format.record_set import RecordSet
 from records.format.rejects import count_rejects
+from records.inspection.samples import sample_splits
 from records.verification import verifier
+from records.verification.feature_check import find_photos
 
 CONTAINERS = {"train-0": "abcd", "train-1": "ef", "dev-0": "gh", "test-0": "ij"}
 KINDS = ["zip", "tar", "parquet"]
@@ -140,6 +144,29 @@ def test_photos_stand_in_the_order_of_the_container(data, tmp_path):
     held = list(records(job)["train"])
     assert held == [name for name in names if name in held]
     assert len(load_manifest(job.output).shards["train"]) == 2
+
+
+class Registered:
+    """The entry point of the reader, whether or not it is installed."""
+
+    name, load = "tfcap", staticmethod(lambda: ContainerPhotos)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_pages_and_verification_show_photos_of_containers(
+    data, tmp_path, kind, monkeypatch
+):
+    monkeypatch.setattr(photos, "entry_points", lambda group: [Registered])
+    job = packed_job(data, tmp_path, kind)
+    build(job)
+    samples = sample_splits(RecordSet.open(job.output), 9)["train"]
+    assert len(samples) == len(records(job)["train"])
+    for sample in samples:
+        path = data.photos / sample.record.photo_id
+        assert sample.photo == path.read_bytes() and not sample.changed
+        assert f".{kind} at " in sample.file.path
+    photos_found = find_photos(load_manifest(job.output), None)
+    assert photos_found.directory == job.photos
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -92,7 +92,7 @@ def add_evaluate(commands: Any) -> None:
 def evaluate(args: argparse.Namespace) -> int:
     check_extras("evaluate")
     silence_startup()
-    from records.storage.photo_directory import check_directory
+    from records.format.photos import check_photos
     from tfcap.memory import FREE_SOME, named_memory_errors
     from tfcap.runs.seeds import find_seeds
 
@@ -101,7 +101,7 @@ def evaluate(args: argparse.Namespace) -> int:
             f"--final scores the split test; received --split {args.split}: leave one "
             "of them out"
         )
-    check_directory(args.photos)
+    check_photos(args.photos)
     seeds = find_seeds(args.workdir[0]) if len(args.workdir) == 1 else {}
     fewer = f"lower the search's beams, --set decoding.beam_width=N; or {FREE_SOME}"
     with named_memory_errors(fewer):
@@ -112,6 +112,7 @@ def evaluate(args: argparse.Namespace) -> int:
 
 def evaluate_together(args: argparse.Namespace) -> int:
     """Evaluates one run, or several as an ensemble."""
+    from records.format.photos import photos_to_show
     from records.format.record_set import RecordSet
     from tfcap.evaluation import evaluator
     from tfcap.evaluation.comparison import Earlier
@@ -131,7 +132,7 @@ def evaluate_together(args: argparse.Namespace) -> int:
         print_scores(result, folder)
     print_warning(result)
     if args.gallery:
-        photos = args.photos or record_sets[0].manifest.sources["photos"]
+        photos = photos_to_show(record_sets[0].manifest.sources, args.photos)
         page = evaluator.save_gallery(result, photos, args.gallery)
         print(f"gallery: {page}", file=sys.stderr)
     return 0

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from records.console import number_table
 from records.format.caption_reader import read_texts
+from records.format.photos import Photos
 from records.format.record_set import RecordSet
 from records.progress_line import (
     ProgressLine,
@@ -322,19 +323,20 @@ def write_results(contents: dict[str, Any], folder: str) -> None:
     write_together({p: as_utf8(f"{text}\n").encode() for p, text in texts.items()})
 
 
-def save_gallery(evaluation: Evaluation, photos: str, folder: str) -> str:
+def save_gallery(evaluation: Evaluation, photos: Photos, folder: str) -> str:
     """Writes the gallery and returns the path of its page.
 
     Args:
         evaluation: Captions and scores.
-        photos: Directory of the photo files, which may lie in subdirectories.
+        photos: Photo files, which may lie in subdirectories; or photos in containers.
         folder: Directory of the page.
     """
-    per_photo, files = evaluation.scores.per_photo, PhotoFolder(photos)
+    per_photo = evaluation.scores.per_photo
+    files = photos if isinstance(photos, PhotoFolder) else None
     entries = [
         Entry(
             photo_id=photo_id,
-            photo_path=files.find(photo_id),
+            photo_path=files.find(photo_id) if files else None,
             caption=caption,
             score=evaluation.likelihoods[photo_id],
             references=evaluation.references[photo_id],
@@ -346,7 +348,9 @@ def save_gallery(evaluation: Evaluation, photos: str, folder: str) -> str:
         for photo_id, caption in sorted(evaluation.captions.items())
     ]
     title = f"{counted(len(entries), 'caption')}, split {evaluation.settings['split']}"
-    return write_gallery(folder, entries, evaluation.rows(), evaluation.settings, title)
+    rows, settings = evaluation.rows(), evaluation.settings
+    packed = None if files else photos
+    return write_gallery(folder, entries, rows, settings, title, photos=packed)
 
 
 def score_table(evaluation: Evaluation) -> Table:

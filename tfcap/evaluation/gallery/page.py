@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from records.format.photos import Photos
 from records.html.charts import histogram
 from records.html.images import EmbeddedPhoto, embed_photo
 from records.html.page import Page
@@ -32,6 +33,7 @@ def write_gallery(
     settings: Mapping[str, Any],
     title: str,
     limit: int = 1000,
+    photos: Photos | None = None,
 ) -> str:
     """Writes `index.html` into `directory`: one file that needs nothing outside it.
 
@@ -55,6 +57,7 @@ def write_gallery(
         settings: Name -> value.
         title: Title of the page.
         limit: Number of cards.
+        photos: Where photos are that entries have no path of.
 
     Returns:
         The path of the page.
@@ -82,7 +85,7 @@ def write_gallery(
         ),
         repeated=repeated(entries, FREQUENT),
         selection=selection,
-        cards=cards(selection.entries),
+        cards=cards(selection.entries, photos),
     )
     make_output(directory, "--gallery")
     path = os.path.join(directory, FILE_NAME)
@@ -90,10 +93,23 @@ def write_gallery(
     return path
 
 
-def cards(entries: Sequence[Entry]) -> Iterator[tuple[Entry, EmbeddedPhoto | None]]:
+def cards(
+    entries: Sequence[Entry], photos: Photos | None = None
+) -> Iterator[tuple[Entry, EmbeddedPhoto | None]]:
+    lacking = [entry.photo_id for entry in entries if not entry.photo_path]
+    located = photos.locate(lacking) if photos else ()
+    packed = {name: embed_packed(photos, name) for name in located if photos}
     for entry in entries:
-        try:
-            photo = read_file(entry.photo_path or "", MAX_BYTES)
-        except OSError:
-            photo = b""
-        yield entry, embed_photo(photo, THUMBNAIL_SIDE)
+        yield entry, packed.get(entry.photo_id) or embed_file(entry.photo_path)
+
+
+def embed_packed(photos: Photos, photo_id: str) -> EmbeddedPhoto | None:
+    photo = photos.read(photo_id, b"")
+    return embed_photo(photo.content, THUMBNAIL_SIDE) if photo else None
+
+
+def embed_file(path: str | None) -> EmbeddedPhoto | None:
+    try:
+        return embed_photo(read_file(path or "", MAX_BYTES), THUMBNAIL_SIDE)
+    except OSError:
+        return None

@@ -2,12 +2,14 @@ import base64
 import io
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from records.errors import UserError
 from records.html.page import csp_hash
+from records.storage.photo_directory import PhotoFile
 from tfcap.evaluation.gallery.entries import Entry, select
 from tfcap.evaluation.gallery.page import write_gallery
 
@@ -141,6 +143,37 @@ def test_a_photo_taken_upright_is_shown_upright(tmp_path):
     photo = write_photo(tmp_path / "a.jpg", (600, 300), exif=exif)
     [thumbnail] = thumbnails(written(tmp_path, [entry(photo_path=photo)]))
     assert thumbnail.size == (112, 224)
+
+
+class Packed:
+    """Photos in a container; notes what is located and read."""
+
+    directory = "a.zip"
+
+    def __init__(self, photos):
+        self.photos, self.calls = photos, []
+
+    def locate(self, photo_ids):
+        self.calls.append(list(photo_ids))
+        return sorted(self.photos.keys() & set(photo_ids), reverse=True)
+
+    def read(self, photo_id, sha256):
+        self.calls.append(photo_id)
+        content = self.photos[photo_id]
+        return PhotoFile(f"a.zip at {photo_id}", content, False) if content else None
+
+
+def test_photos_of_a_container_are_read_in_its_order(tmp_path):
+    photo = Path(write_photo(tmp_path / "a.png", (40, 30))).read_bytes()
+    packed = Packed({"a.jpg": photo, "b.jpg": photo, "c.jpg": None})
+    entries = [entry(name) for name in ("a.jpg", "b.jpg", "c.jpg", "d.jpg")]
+    page = written(tmp_path, entries, photos=packed)
+    assert len(thumbnails(page)) == 2
+    assert packed.calls == [
+        ["a.jpg", "b.jpg", "c.jpg", "d.jpg"],
+        *("c.jpg", "b.jpg", "a.jpg"),
+    ]
+    assert all(f"No photo found: {name}" in page for name in ("c.jpg", "d.jpg"))
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "P", "RGBA", "CMYK", "I;16"])
