@@ -86,8 +86,9 @@ def add_launch(commands: Any) -> None:
     )
     parser.epilog = (
         f"{parser.epilog}. Exit codes: those of train; if a worker fails, its own, or "
-        "128 and the number of the signal that ended it. After SIGTERM all workers "
-        f"save their state ({RUN_AGAIN}), and after Ctrl-C (130)"
+        f"128 and the number of the signal that ended it; {os.EX_SOFTWARE} if they "
+        f"hang. After SIGTERM all workers save their state ({RUN_AGAIN}), and after "
+        "Ctrl-C (130)"
     )
 
 
@@ -161,7 +162,8 @@ def make_commands(
     from tfcap.training.distributed import hosts
     from tfcap.training.distributed.guard import guarded
 
-    argv = guarded([args.python, "-m", "tfcap", *words], args.grace, args.python)
+    python = sys.executable if args.processes else args.python
+    argv = guarded([python, "-m", "tfcap", *words], args.grace, python)
     if args.processes:
         return lambda: hosts.local_commands(argv, args.processes)
     if args.hosts_file:
