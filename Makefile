@@ -32,8 +32,9 @@ test-oldest test-newest: test-%:
 	build/$*/bin/python -m pip install -qq -c .ci/$*.txt --editable '.[all]' pytest
 	build/$*/bin/python -m pytest tests/test_whole_path.py
 
+# make bench AGAINST=old.json shows what is slower than in an earlier build/bench.json.
 bench: setup
-	$(BIN)/python -m tests.benchmarks.run --output build/bench.json
+	$(BIN)/python -m tests.benchmarks.run --output build/bench.json $(AGAINST:%=--against %)
 
 docs: setup
 	$(BIN)/sphinx-build -W --keep-going -q docs build/docs

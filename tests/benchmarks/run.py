@@ -2,7 +2,7 @@
 
 Run from the root of the repository. Writes the rows to build/bench.json and a chart
 beside it. A row that misses what is required of it is shown as missed; the exit code is
-0 all the same: a benchmark is not a test.
+0 all the same: a benchmark is not a test. With --against it is 1 if a row is slower.
 """
 
 from records.tensorflow_logging import silence_startup
@@ -24,7 +24,14 @@ from rich.table import Table
 from records.console import run_command
 from records.errors import UserError
 from records.format.record_set import RecordSet
-from tests.benchmarks import build_measures, export_measures, machine, measures
+from records.wording import counted
+from tests.benchmarks import (
+    build_measures,
+    compare,
+    export_measures,
+    machine,
+    measures,
+)
 from tests.benchmarks.common import QUICK, Sizes
 from tests.benchmarks.record_set import make_record_set
 from tests.benchmarks.rows import (
@@ -64,6 +71,18 @@ def make_parser() -> argparse.ArgumentParser:
         "--quick", action="store_true", help="tiny sizes, to try it out"
     )
     parser.add_argument(
+        "--against",
+        metavar="FILE",
+        help="the --output of an earlier run: show what is slower or faster than there",
+    )
+    parser.add_argument(
+        "--limit",
+        type=fraction,
+        default=compare.LIMIT,
+        help="with --against, the exit code is 1 if a row is slower by more than this "
+        f"fraction and than the noise of the rounds ({compare.LIMIT:g})",
+    )
+    parser.add_argument(
         "--only",
         choices=list(GROUPS),
         help="the Beam job, what training and search take, or an export (all three)",
@@ -77,7 +96,19 @@ def rounds(text: str) -> int:
     return int(text)
 
 
-def bench(args: argparse.Namespace) -> None:
+def fraction(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError(f"a fraction from 0 to 1; received {text!r}")
+    return value
+
+
+def bench(args: argparse.Namespace) -> int:
+    # First, because it may be the file that is written.
+    old = compare.read_rows(args.against) if args.against else {}
     about = machine.describe_machine()
     chosen = [args.only] if args.only else GROUPS
     rows = [row for name in chosen for row in GROUPS[name](args)]
@@ -86,6 +117,19 @@ def bench(args: argparse.Namespace) -> None:
     show(rows, words, args)
     if args.json:
         print(json.dumps(as_object(rows, about, args)))
+    return show_changes(old, rows, args) if args.against else 0
+
+
+def show_changes(
+    old: dict[str, dict], rows: Sequence[Row], args: argparse.Namespace
+) -> int:
+    """Prints what is slower or faster; returns 1 if something is slower, else 0."""
+    changes = list(compare.compare(old, compare.as_saved(rows)))
+    console(args).print(compare.make_table(changes, args.limit))
+    slower = sum(change.is_slower(args.limit) for change in changes)
+    if slower:
+        note(f"slower by more than {100 * args.limit:g} %: {counted(slower, 'row')}")
+    return int(slower > 0)
 
 
 def training_rows(args: argparse.Namespace) -> list[Row]:
@@ -151,23 +195,26 @@ def take_samples(sample: Callable[[], dict[str, float]], count: int) -> Samples:
 def save(rows: Sequence[Row], path: str, about: str) -> None:
     from tests.benchmarks import chart
 
-    figures = [row.figures for row in rows]
     try:
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
         with open(path, "w", encoding="utf-8") as file:
-            json.dump(figures, file, indent=1)
+            json.dump(compare.as_saved(rows), file, indent=1)
             file.write("\n")
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror}") from None
     png = os.path.splitext(path)[0] + ".png"
-    chart.draw(figures, TIMES, about, png)
+    chart.draw([row.figures for row in rows], TIMES, about, png)
     note(f"rows in {path}, chart in {png}")
 
 
 def show(rows: Sequence[Row], about: str, args: argparse.Namespace) -> None:
-    console = Console(stderr=args.json, width=None if sys.stdout.isatty() else 150)
-    console.print(make_table(rows, args.rounds))
-    console.print(about)
+    output = console(args)
+    output.print(make_table(rows, args.rounds))
+    output.print(about)
+
+
+def console(args: argparse.Namespace) -> Console:
+    return Console(stderr=args.json, width=None if sys.stdout.isatty() else 150)
 
 
 def as_object(rows: Sequence[Row], about: dict, args: argparse.Namespace) -> dict:
