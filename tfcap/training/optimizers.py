@@ -141,7 +141,10 @@ class Adam(keras.optimizers.Adam):
         rate /= 1 - self.beta_1 ** (step + 1)
         for group, gradient in zip(self.groups, grads, strict=True):
             group.update(gradient, rate, self)
-        self.iterations.assign_add(1)
+        # A step whose batch cannot be read has no gradient, and must not count.
+        with tf.control_dependencies(list(grads)):
+            one = tf.ones([], self.iterations.dtype)
+        self.iterations.assign_add(one)
 
 
 def make_optimizer(

@@ -88,6 +88,8 @@ def test_a_shard_damaged_while_training(make_records, config, tmp_path, capsys, 
     assert (shard, last) in verdict(records.directory, capsys)
     assert trainer.last.newest() is not None
     assert int(trainer.progress.epoch) == 0
+    # The step whose batch could not be read has changed nothing.
+    assert int(trainer.optimizer.iterations.numpy()) == trainer.steps
 
 
 def test_a_shard_that_ends_early_but_whole(make_records, config, tmp_path):
