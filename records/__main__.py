@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from records.console import add_command, run_command
+from records.storage.cache import add_cache
 from records.tensorflow_logging import silence_startup
 from records.wording import counted
 
@@ -59,6 +60,7 @@ def add_inspect(commands: Any) -> None:
         metavar="DIR",
         help="directory of the photos, or zips, tars or Parquet files, if they moved",
     )
+    add_cache(parser)
 
 
 def add_verify(commands: Any) -> None:
@@ -122,8 +124,10 @@ def inspect(args: argparse.Namespace) -> int:
     from records.format.record_set import RecordSet
     from records.inspection import html_page, summary
     from records.inspection.samples import sample_splits
+    from records.storage.cache import FileCache
 
-    record_set, limit = RecordSet.open(args.directory), args.limit
+    cache = FileCache(args.cache, args.cache_gb)
+    record_set, limit = RecordSet.open(args.directory, cache), args.limit
     if limit is None:
         limit = LIMIT_OF_A_PAGE if args.html else LIMIT
     samples = sample_splits(record_set, limit, args.photos)

@@ -8,14 +8,17 @@ from importlib.util import find_spec
 from records.errors import UserError
 
 EXTRAS = {
+    "aiohttp": "http",
     "apache_beam": "beam",
     "boto3": "aws",
+    "gcsfs": "gcp",
     "google": "gcp",
     "keras_hub": "hub",
     "prometheus_client": "serve",
     "pyarrow": "beam",
     "pycocoevalcap": "evaluate",
     "python_multipart": "serve",
+    "s3fs": "aws",
     "starlette": "serve",
     "tensorboard": "train",
     "uvicorn": "serve",

@@ -9,7 +9,7 @@ from apache_beam.io.filesystems import FileSystems
 from beam_jobs.elements import SourceFile
 from records.photo_header import PhotoProblem
 from records.storage.base import BLOCK, is_remote
-from records.storage.files import file_size, named_errors, open_file
+from records.storage.files import can_list, file_size, named_errors, open_file
 
 DAMAGED = "damaged_member"  # the reason of a reject
 
@@ -56,7 +56,12 @@ class Container(NamedTuple):
 
 
 def modified(path: str) -> float:
-    """Returns the time at which a file was last changed, in seconds."""
+    """Returns the time at which a file was last changed, in seconds.
+
+    A web server need not say it, so there it is 0.
+    """
+    if not can_list(path):
+        return 0.0
     if is_remote(path):
         return FileSystems.last_updated(path)
     return os.path.getmtime(path)

@@ -11,7 +11,7 @@ from beam_jobs.io import s3
 from beam_jobs.io.beam_storage import root_of
 from records.errors import UserError
 from records.storage.base import is_remote
-from records.storage.files import check_utf8
+from records.storage.files import can_list, check_utf8
 
 # Scheme -> what must be importable, and what brings it.
 LIBRARIES = {
@@ -37,14 +37,15 @@ def use_options(options: PipelineOptions, places: Mapping[str, Sequence[str]]) -
 
     Args:
         options: Beam's, with keys and endpoints.
-        places: option -> paths; local ones are not checked.
+        places: option -> paths; those of this machine and of web servers, which Beam
+            does not reach, are not checked.
 
     Raises:
         UserError: a library is missing, or the place does not answer.
     """
     FileSystems.set_options(options)
     remote = [path for paths in places.values() for path in paths if is_remote(path)]
-    for root in sorted(set(map(root_of, remote))):
+    for root in sorted(set(map(root_of, filter(can_list, remote)))):
         scheme = root.partition("://")[0]
         check_library(root, *LIBRARIES.get(scheme, (None, None)))
         check_file_system(root, scheme)
@@ -71,5 +72,5 @@ def check_file_system(path: str, scheme: str) -> None:
         known = ", ".join(f"{name}://" for name in LIBRARIES)
         raise UserError(
             f"{path}: Beam has no file system for {scheme}://; expected a "
-            f"path of this machine, or {known}"
+            f"path of this machine, {known}, or http:// to read"
         ) from None

@@ -1,11 +1,10 @@
 """The base of sources with one caption a line, and split lists."""
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
-
-from apache_beam.io.filesystems import FileSystems
 
 from beam_jobs.elements import Caption
 from beam_jobs.sources.base import Source, refuse_if_none_is_read
@@ -20,6 +19,7 @@ from beam_jobs.sources.lines import (
 )
 from records.errors import UserError
 from records.format.rejects import Reject
+from records.storage.files import exists
 from records.storage.photo_ids import photo_id
 
 TOKEN_LINE = re.compile(rf"(?P<photo>[^\t#]+)#(?P<number>{NUMBER})\t(?P<text>.*\S.*)")
@@ -44,7 +44,7 @@ class LineSource(Source):
         if splits is None:
             return cls(tuple(captions))
         first = {split: names[0] for split, names in cls.list_names.items()}
-        paths = {s: FileSystems.join(splits, name) for s, name in first.items()}
+        paths = {s: os.path.join(splits, name) for s, name in first.items()}
         return cls(tuple(captions), paths)
 
     @classmethod
@@ -109,8 +109,8 @@ def parse_token_line(line: bytes, where: str) -> Caption | Reject:
 
 
 def find_list(directory: str, split: str, names: Sequence[str]) -> str:
-    paths = [FileSystems.join(directory, name) for name in names]
-    existing = [path for path in paths if FileSystems.exists(path)]
+    paths = [os.path.join(directory, name) for name in names]
+    existing = [path for path in paths if exists(path)]
     if not existing:
         raise UserError(f"--splits: no file {' or '.join(names)} in {directory}")
     if len(existing) > 1:

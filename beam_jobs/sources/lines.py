@@ -7,15 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
-from apache_beam.io.filesystem import CompressionTypes
-from apache_beam.io.filesystems import FileSystems
-
 from beam_jobs.elements import SplitAssignment
 from beam_jobs.sources.archives import unpack
 from beam_jobs.sources.item_error import ItemError
 from records.errors import UserError
 from records.storage.base import check_regular, is_remote
-from records.storage.files import named_errors
+from records.storage.files import exists, named_errors, open_file
 from records.storage.photo_ids import photo_id
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")
@@ -111,8 +108,7 @@ def open_unpacked(path: str, option: str = "") -> Iterator[BinaryIO]:
     with named_errors("read", path, option):
         if not is_remote(path):
             check_regular(path, os.stat(path).st_mode)
-        packed = FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
-        with packed as file:
+        with open_file(path) as file:
             yield unpack(file, path)
 
 
@@ -140,7 +136,7 @@ def start_of_captions(path: str, count: int = 10) -> list[tuple[int, bytes]]:
     Raises:
         UserError: no such file, or an empty one.
     """
-    if not FileSystems.exists(path):
+    if not exists(path):
         raise UserError(f"--captions: no file {path}")
     first = first_lines("--captions", path, count)
     if not first:
@@ -150,7 +146,7 @@ def start_of_captions(path: str, count: int = 10) -> list[tuple[int, bytes]]:
 
 def read_start(path: str) -> bytes:
     """Returns the first bytes of a document, without white space before it."""
-    if not FileSystems.exists(path):
+    if not exists(path):
         raise UserError(f"--captions: no file {path}")
     with open_unpacked(path, "--captions") as file:
         start = file.read(4096)

@@ -85,7 +85,7 @@ def read_texts(records: RecordSet, split: str) -> Iterator[tuple[str, tuple[str,
         UserError: names shard and record number where the file is damaged.
     """
     read = functools.partial(read_columns, columns=(schema.PHOTO_ID, schema.TEXT))
-    return decode_each(records.shard_paths(split), read, schema.decode_texts)
+    return decode_each(records.local_shards(split), read, schema.decode_texts)
 
 
 def read_ids(records: RecordSet, split: str) -> CaptionIds:
@@ -100,7 +100,7 @@ def read_ids(records: RecordSet, split: str) -> CaptionIds:
 def read_parts(records: RecordSet, split: str) -> Iterator[CaptionIds]:
     """Yields the ids of some photos at a time, in the smallest type for tokens."""
     smallest = np.min_scalar_type(len(records.vocabulary))
-    for path in records.shard_paths(split):
+    for path in records.local_shards(split):
         for tokens, lengths, captions in parsed_ids(path):
             yield CaptionIds(tokens.astype(smallest), lengths, captions)
 

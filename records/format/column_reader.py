@@ -15,7 +15,6 @@ from records.errors import UserError
 from records.format.protobuf_wire import field, read_head
 from records.format.shard_reader import ShardReader
 from records.format.tfrecord import CHECKSUM, HEADER_BYTES, read_body
-from records.storage.base import BLOCK, is_remote
 from records.storage.files import named_errors
 
 WHOLE = 1 << 14  # bytes: skipping less saves no time
@@ -33,8 +32,7 @@ def read_columns(path: str, columns: Collection[str]) -> Iterator[bytes]:
         UserError: names shard and record number where the file is damaged.
     """
     names = {name.encode() for name in columns}
-    # Seeking on an object store costs a request, so there whole blocks are read.
-    reader = ShardReader(path, BLOCK if is_remote(path) else BUFFER)
+    reader = ShardReader(path, BUFFER)
     with named_errors("read", path):
         for number, (offset, length) in enumerate(reader.lengths()):
             record = None

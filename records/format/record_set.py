@@ -1,7 +1,7 @@
 """Opens a record set after checking its files against its manifest."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -10,8 +10,9 @@ from records.errors import UserError
 from records.format.manifest import FILE_NAME, Manifest, ShardInfo, load_manifest
 from records.format.schema import PhotoRecord, decode
 from records.format.shard_reader import ShardReader
-from records.storage.base import BLOCK
-from records.storage.files import file_sizes
+from records.storage.base import BLOCK, is_remote
+from records.storage.cache import FileCache, StoredFile
+from records.storage.files import can_list, file_sizes
 from records.text import vocabulary as vocabulary_module
 from records.text.vocabulary import Vocabulary
 
@@ -34,30 +35,94 @@ class RecordSet:
         directory: path of the record set.
         manifest: content of `dataset.json`.
         vocabulary: content of `vocabulary.txt`.
+        cache: the copies of a remote record set's shards; None for a local one.
     """
 
     directory: str
     manifest: Manifest
     vocabulary: Vocabulary
+    cache: FileCache | None = None
 
     @classmethod
-    def open(cls, directory: str) -> "RecordSet":
+    def open(cls, directory: str, cache: FileCache | None = None) -> "RecordSet":
         """Opens a record set and checks its vocabulary's digest and its shards' sizes.
+
+        Args:
+            directory: path of the record set.
+            cache: for a remote record set; None for one in the default folder.
 
         Raises:
             UserError: a file is missing or does not fit the manifest; names it.
         """
         manifest = load_manifest(directory)
         vocabulary = check_vocabulary(directory, manifest)
-        check_shards(directory, manifest)
-        return cls(directory, manifest, vocabulary)
+        remote = is_remote(directory)
+        records = cls(
+            directory, manifest, vocabulary, cache or FileCache() if remote else None
+        )
+        if can_list(directory):  # else each shard is checked when it is fetched
+            records.check_shards()
+        return records
+
+    def check_shards(self) -> None:
+        """Raises UserError if a shard has not the size that the manifest says."""
+        check_shards(self.directory, self.manifest)
 
     def shard_paths(self, split: str) -> list[str]:
-        """Returns the paths of a split's shards.
+        """Returns the paths of a split's shards; if they are remote, of their copies.
+
+        A copy exists only after it was fetched: by `local_shards` or `fetcher`.
 
         Raises:
             UserError: the split holds no photo; names the splits that do.
         """
+        self.check_split(split)
+        files = map(self.stored, self.manifest.shards[split])
+        return [self.cache.path_of(file) if self.cache else file.path for file in files]
+
+    def stored(self, shard: ShardInfo) -> StoredFile:
+        """Returns the file of a shard, as the manifest describes it."""
+        path = os.path.join(self.directory, shard.name)
+        return StoredFile(path, shard.bytes, shard.sha256)
+
+    def local_shards(
+        self, split: str, chosen: Sequence[ShardInfo] | None = None
+    ) -> Iterator[str]:
+        """Returns the paths of shards, which are fetched first if they are remote.
+
+        Args:
+            split: the split.
+            chosen: shards of the split; None for all.
+
+        Raises:
+            UserError: the split holds no photo.
+        """
+        self.check_split(split)
+        shards = self.manifest.shards[split] if chosen is None else chosen
+        files = map(self.stored, shards)
+        return self.cache.each(files) if self.cache else (file.path for file in files)
+
+    def fetcher(self, split: str) -> Callable[[Iterable[int]], None] | None:
+        """Returns a function that fetches shards, by their numbers in the split.
+
+        Numbers below 0 are no shards. Local record sets have no such function.
+        """
+        if not self.cache:
+            return None
+        fetch, shards = self.cache.group_fetcher(), self.manifest.shards[split]
+
+        def fetch_numbers(numbers: Iterable[int]) -> None:
+            fetch([self.stored(shards[number]) for number in numbers if number >= 0])
+
+        return fetch_numbers
+
+    @property
+    def failure(self) -> UserError | None:
+        """The error of the last shard that `fetcher` could not fetch."""
+        return self.cache.failure if self.cache else None
+
+    def check_split(self, split: str) -> None:
+        """Raises UserError if the split holds no photo; names the splits that do."""
         if not self.manifest.photos(split):
             counts = {name: self.manifest.photos(name) for name in self.manifest.shards}
             others = [f"{count} in {name}" for name, count in counts.items() if count]
@@ -65,8 +130,6 @@ class RecordSet:
                 f"{self.directory} has no photo in split {split!r}; it has "
                 + (", ".join(others) or "none at all")
             )
-        shards = self.manifest.shards[split]
-        return [os.path.join(self.directory, shard.name) for shard in shards]
 
     def records(self, split: str) -> Iterator[PhotoRecord]:
         """Yields a split's records in stored order.
@@ -76,7 +139,7 @@ class RecordSet:
                 and its number.
         """
         features = self.manifest.features
-        paths = self.shard_paths(split)
+        paths = self.local_shards(split)
         return decode_each(paths, read_shard, lambda record: decode(record, features))
 
 

@@ -99,9 +99,16 @@ def plain_errors() -> Iterator[None]:
         raise StorageUserError(error.message) from None
 
 
-def check_scheme(path: str) -> None:
+def is_readable(path: str) -> bool:
+    """Returns True if TensorFlow itself can read and write the path."""
     scheme = scheme_of(path)
-    if scheme not in tf.io.gfile.get_registered_schemes():
+    return scheme is None or scheme in tf.io.gfile.get_registered_schemes()
+
+
+def check_scheme(path: str) -> None:
+    """Raises UserError if TensorFlow itself cannot read and write the path."""
+    scheme = scheme_of(path)
+    if not is_readable(path):
         copying = f" ({COPIED_BY[scheme]})" if scheme in COPIED_BY else ""
         raise UserError(
             f"TensorFlow has no access to {scheme}://, so {path} cannot be read or "

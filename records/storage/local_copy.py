@@ -52,6 +52,13 @@ def lasting_local_copy(directory: str) -> str:
     return folder.name
 
 
+def for_tensorflow(directory: str) -> str:
+    """Returns the directory, or a lasting copy if TensorFlow cannot read it."""
+    from records.storage.gfile import is_readable
+
+    return directory if is_readable(directory) else lasting_local_copy(directory)
+
+
 def _copy(path: str, target: str) -> None:
     if is_directory(path):
         _copy_directory(path, target)

@@ -13,7 +13,7 @@ from records.format import rejects, sharding
 from records.format.manifest import BUILD_FOLDER, Manifest, load_content, load_manifest
 from records.progress_line import ProgressLine, done_and_left
 from records.storage.base import is_temporary
-from records.storage.files import exists, file_digest, file_sizes
+from records.storage.files import can_list, exists, file_digest, file_sizes
 from records.text import vocabulary as vocabulary_module
 from records.text.vocabulary import Vocabulary
 from records.verification.feature_check import FeatureCheck, SampleRequest
@@ -103,7 +103,7 @@ def check_names(directory: str, manifest: Manifest) -> Iterator[Issue]:
                 what = f"lists a shard {shard.name!r} of {split}; expected {expected!r}"
                 yield Issue(manifest_module.FILE_NAME, None, what)
             listed.add(shard.name)
-    for name in file_sizes(directory):
+    for name in file_sizes(directory) if can_list(directory) else ():
         if sharding.SHARD_NAME.fullmatch(name) and name not in listed:
             yield Issue(name, None, "a shard that the manifest does not list")
         elif is_temporary(name):

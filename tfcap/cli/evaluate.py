@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from records.console import add_command, print_plain
 from records.extras import check_extras
 from records.status_line import status_line
+from records.storage.cache import add_cache
 from records.tensorflow_logging import silence_startup
 from records.wording import as_text, counted
-from tfcap.cli.options import add_set, decoding_config
+from tfcap.cli.options import add_set, decoding_config, open_records
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -85,6 +86,7 @@ def add_evaluate(commands: Any) -> None:
     parser.add_argument(
         "--photos", metavar="DIR", help="photo files for the gallery, if they moved"
     )
+    add_cache(parser)
     add_set(parser, "decoding.")
     parser.set_defaults(wrong_usage=parser.error)
 
@@ -113,14 +115,13 @@ def evaluate(args: argparse.Namespace) -> int:
 def evaluate_together(args: argparse.Namespace) -> int:
     """Evaluates one run, or several as an ensemble."""
     from records.format.photos import photos_to_show
-    from records.format.record_set import RecordSet
     from tfcap.evaluation import evaluator
     from tfcap.evaluation.comparison import Earlier
     from tfcap.runs.ensemble import open_members, results_folder
     from tfcap.runs.seeds import find_runs
 
     members = open_members(find_runs(args.workdir), one_encoder=len(args.records) == 1)
-    record_sets = [RecordSet.open(path) for path in args.records]
+    record_sets = [open_records(path, args) for path in args.records]
     earlier = Earlier.read(args.against) if args.against else None
     result = evaluate_split(args, members, record_sets)
     result = result.beside(earlier) if earlier else result
@@ -141,7 +142,6 @@ def evaluate_together(args: argparse.Namespace) -> int:
 def evaluate_seeds(args: argparse.Namespace, seeds: dict[int, str]) -> int:
     """Evaluates each run of several seeds, and their mean."""
     from records.console import plain_console
-    from records.format.record_set import RecordSet
     from tfcap.evaluation.comparison import Earlier
     from tfcap.evaluation.evaluator import save
     from tfcap.evaluation.seed_summary import SeedScores
@@ -150,7 +150,7 @@ def evaluate_seeds(args: argparse.Namespace, seeds: dict[int, str]) -> int:
     from tfcap.runs.workdir import Workdir
 
     check_one_result(args)
-    record_sets, results = [RecordSet.open(path) for path in args.records], {}
+    record_sets, results = [open_records(path, args) for path in args.records], {}
     earlier = Earlier.read(args.against) if args.against else None
     for seed, path in seeds.items():
         results[seed] = evaluate_split(args, [Workdir.open(path)], record_sets)

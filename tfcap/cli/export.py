@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from records.console import add_command
 from records.status_line import status_line
+from records.storage.cache import FileCache, add_cache
 from records.tensorflow_logging import silence_startup
 from tfcap.cli.options import add_set, command_line, decoding_config
 
@@ -65,6 +66,7 @@ def add_export(commands: Any) -> None:
         help="caption these files, folders or patterns with the trained model and with "
         "the export, and print both",
     )
+    add_cache(parser)
     add_set(parser, "decoding.")
     parser.epilog = (
         f"{parser.epilog}. Beam width and longest caption: --set decoding.beam_width=5 "
@@ -103,6 +105,7 @@ def write_export(args: argparse.Namespace) -> int:
             half,
             args.records,
             args.encoder_preset,
+            FileCache(args.cache, args.cache_gb),
         )
     card = model_card.describe(members, decoding, half, args.data_licence)
     with status_line("writing the model, up to a minute"):

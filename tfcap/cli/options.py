@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from records.format.record_set import RecordSet
     from tfcap.config.decoding import ResolvedDecoding
     from tfcap.runs.workdir import Workdir
 
@@ -20,6 +21,14 @@ def add_set(parser: argparse.ArgumentParser, prefix: str = "") -> None:
         metavar="KEY=VALUE",
         help="override a key of the configuration; may be repeated",
     )
+
+
+def open_records(path: str, args: argparse.Namespace) -> "RecordSet":
+    """Opens a record set with the cache that the command line names."""
+    from records.format.record_set import RecordSet
+    from records.storage.cache import FileCache
+
+    return RecordSet.open(path, FileCache(args.cache, args.cache_gb))
 
 
 def command_line(command: str, *arguments: str, **options: str) -> str:

@@ -13,8 +13,9 @@ from records.console import add_command
 from records.extras import check_extras
 from records.interrupts import INTERRUPTED
 from records.status_line import status_line
+from records.storage.cache import add_cache
 from records.tensorflow_logging import silence_startup
-from tfcap.cli.options import add_set, command_line
+from tfcap.cli.options import add_set, command_line, open_records
 
 if TYPE_CHECKING:
     from records.format.record_set import RecordSet
@@ -62,6 +63,7 @@ def add_train(commands: Any) -> None:
         "WORKDIR/seed-0, WORKDIR/seed-1 and so on. With --init each starts from the "
         "run of the same seed, if --init holds runs of several seeds",
     )
+    add_cache(parser)
     add_set(parser)
     parser.epilog = (
         f"{parser.epilog}. Exit codes: 0 finished; {RUN_AGAIN} stopped by SIGTERM, "
@@ -91,14 +93,13 @@ def stop_at_once(*_: object) -> None:
 
 def train_run(args: argparse.Namespace) -> "tuple[Outcome, bool]":
     """Trains; returns the outcome, and whether this process is the chief worker."""
-    from records.format.record_set import RecordSet
     from tfcap.memory import FREE_SOME, named_memory_errors
     from tfcap.runs.seeds import check_no_seeds
     from tfcap.runs.workdir import lock_workdir
     from tfcap.training.distributed.cluster import find_cluster
     from tfcap.training.trainer import Trainer
 
-    record_set = RecordSet.open(args.records)
+    record_set = open_records(args.records, args)
     config = training_config(args, record_set)
     cluster = find_cluster(config.training.strategy)
     if cluster.is_chief:
@@ -152,10 +153,10 @@ def print_outcome(outcome: "Outcome", args: argparse.Namespace) -> None:
 
 def evaluate_command(args: argparse.Namespace) -> str:
     """Returns the command that scores the run, on the test split if there is one."""
-    from records.format.record_set import RecordSet
-
-    has_test = RecordSet.open(args.records).manifest.photos("test")
+    has_test = open_records(args.records, args).manifest.photos("test")
     options = {"workdir": args.workdir, "records": args.records}
+    if args.cache:
+        options["cache"] = args.cache
     return command_line("evaluate", **options, split="test" if has_test else "dev")
 
 
@@ -183,7 +184,6 @@ def check_seeds(args: argparse.Namespace) -> int:
             run, or the cluster has several workers.
     """
     from records.errors import UserError
-    from records.format.record_set import RecordSet
     from tfcap.runs.seeds import check_no_run, find_seeds
     from tfcap.training.distributed.cluster import find_cluster
 
@@ -192,7 +192,7 @@ def check_seeds(args: argparse.Namespace) -> int:
     check_no_run(args.workdir)
     starts = find_seeds(args.init) if args.init else {}
     first = changed(args, init=next(iter(starts.values()), args.init))
-    settings = training_config(first, RecordSet.open(args.records)).training
+    settings = training_config(first, open_records(args.records, args)).training
     if not find_cluster(settings.strategy).is_alone:
         raise UserError(
             "--seeds trains on one host; with several workers give the command of each "

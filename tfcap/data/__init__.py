@@ -2,6 +2,7 @@
 
 pipeline.py       shards -> shuffle -> batch -> parse -> expand -> prefetch
 shuffling.py      the order of an epoch's photos
+shard_files.py    copies of remote shards, ahead of the reader
 expansion.py      captions to rows of (prefix, target)
 padding.py        batches of few sizes
 augmentation.py   pixels for an encoder that is trained

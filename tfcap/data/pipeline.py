@@ -20,6 +20,7 @@ from tfcap.config.training import TrainingConfig
 from tfcap.data.augmentation import pixel_reader
 from tfcap.data.expansion import EXPANSIONS, pad
 from tfcap.data.padding import RowCounts, never_empty, pad_batch
+from tfcap.data.shard_files import explained, read_in_order
 from tfcap.data.shuffling import PhotoOrder
 
 Batch = dict[str, tf.Tensor]
@@ -66,11 +67,11 @@ def training_batches(
     """
     context = context or tf.distribute.InputContext()
     orders = remaining_orders(records, config, range(epoch, epoch + epochs), skip_steps)
-    shards = tf.constant(records.shard_paths("train"))
+    shards, fetch = tf.constant(records.shard_paths("train")), records.fetcher("train")
     expand = expander(records, config, config.expansion, counts, context, True)
 
     def shuffle_and_batch(order: PhotoOrder) -> tf.data.Dataset:
-        photos = order.read(shards, config.shuffle_photos)
+        photos = order.read(shards, config.shuffle_photos, fetch)
         batches = replica_batches(photos, order.photos, config.global_batch, context)
         epoch_of_batch = tf.data.Dataset.from_tensors(order.epoch).repeat()
         return tf.data.Dataset.zip(batches, epoch_of_batch)
@@ -125,7 +126,7 @@ def scoring_batches(
     """
     context = context or tf.distribute.InputContext()
     expand = expander(records, config, "causal", counts, context, False)
-    photos = tf.data.TFRecordDataset(records.shard_paths(split))
+    photos = read_in_order(records, split)
     count = records.manifest.photos(split)
     batches = replica_batches(photos, count, config.global_batch, context)
     batches = batches.map(expand, tf.data.AUTOTUNE, deterministic=True)
@@ -159,8 +160,9 @@ def photo_batches(
 
     if numbers is not None:
         return map(parse, batched(read_numbered(records, split, numbers), size))
-    photos = tf.data.TFRecordDataset(records.shard_paths(split))
-    return photos.batch(size).map(parse, tf.data.AUTOTUNE).prefetch(2)
+    photos = read_in_order(records, split)
+    batches = photos.batch(size).map(parse, tf.data.AUTOTUNE).prefetch(2)
+    return explained(batches, records) if records.cache else batches
 
 
 def count_batches(

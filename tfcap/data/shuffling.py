@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from records.format.record_set import RecordSet
 from tfcap.config.training import TrainingConfig
+from tfcap.data.shard_files import Fetcher, fetch_ahead
 
 NO_SHARD = -1
 
@@ -97,7 +98,9 @@ class PhotoOrder(NamedTuple):
             *map(tf.stack, numbers),
         )
 
-    def read(self, paths: tf.Tensor, buffer: int) -> tf.data.Dataset:
+    def read(
+        self, paths: tf.Tensor, buffer: int, fetch: Fetcher | None
+    ) -> tf.data.Dataset:
         """Reads the photos' records, serialised.
 
         Sets TensorFlow's global seed, as building a model does.
@@ -105,6 +108,7 @@ class PhotoOrder(NamedTuple):
         Args:
             paths: paths of all shards of the split, string [shards].
             buffer: number of photos that are held and shuffled at a time.
+            fetch: of the record set, `RecordSet.fetcher`.
         """
         # `shuffle` mixes TensorFlow's global seed into its own, and takes 0 for none.
         tf.random.set_seed(1)
@@ -115,4 +119,5 @@ class PhotoOrder(NamedTuple):
             return photos.shuffle(buffer, seed, reshuffle_each_iteration=False)
 
         windows = tf.data.Dataset.from_tensor_slices((self.windows, self.seeds))
+        windows = fetch_ahead(windows, fetch)
         return windows.flat_map(window).skip(self.skip)

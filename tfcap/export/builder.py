@@ -6,6 +6,7 @@ from dataclasses import replace
 from records.console import short_digest
 from records.errors import UserError
 from records.format.record_set import RecordSet
+from records.storage.cache import FileCache
 from tfcap.config.decoding import ResolvedDecoding
 from tfcap.data.features import FeatureSource
 from tfcap.decoding.mbr import MbrScorer
@@ -24,6 +25,7 @@ def photo_captioner(
     half: bool = False,
     records: str | None = None,
     encoder_preset: str | None = None,
+    cache: FileCache | None = None,
 ) -> PhotoCaptioner:
     """Returns the best checkpoint with its encoder, ready for export.
 
@@ -43,6 +45,7 @@ def photo_captioner(
         half: Whether weights are stored in float16.
         records: Directory of the records, for `decoding.consensus`.
         encoder_preset: Directory of the encoder's preset; None: as configured.
+        cache: Where copies of remote records are; None: in the default folder.
 
     Raises:
         UserError: The encoder does not exist or is not that of the records;
@@ -51,7 +54,7 @@ def photo_captioner(
     """
     workdir = members[0]
     consensus = decoding.consensus
-    record_set = open_records(workdir, records) if consensus else None
+    record_set = open_records(workdir, records, cache) if consensus else None
     options = {
         "weights": encoder_weights,
         "model": encoder_model,
@@ -85,14 +88,16 @@ def with_encoder_at(run: Workdir, paths: dict[str, str]) -> Workdir:
     return replace(run, config=run.config.model_copy(update={"encoder": encoder}))
 
 
-def open_records(workdir: Workdir, directory: str | None) -> RecordSet:
+def open_records(
+    workdir: Workdir, directory: str | None, cache: FileCache | None
+) -> RecordSet:
     """Opens the records whose captions `decoding.consensus` needs."""
     if directory is None:
         raise UserError(
             "decoding.consensus compares captions by how rare their words are in the "
             "training captions: say with --records where the records are"
         )
-    records = RecordSet.open(directory)
+    records = RecordSet.open(directory, cache)
     check_fits(workdir, records)
     return records
 

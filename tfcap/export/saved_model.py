@@ -16,6 +16,7 @@ from records.storage.files import (
     remove_directory,
     write_text,
 )
+from records.storage.gfile import check_scheme
 from records.text.vocabulary import FILE_NAME
 from tfcap.export import warmup
 from tfcap.export.signatures import PhotoCaptioner
@@ -92,9 +93,10 @@ def check_output(directory: str, overwrite: bool = False) -> str:
     """Returns the path of the SavedModel in an export's directory.
 
     Raises:
-        UserError: There is an export already, or the path is not UTF-8.
+        UserError: There is an export already, or TensorFlow cannot write the path.
     """
     check_utf8(directory, "--output")
+    check_scheme(directory)
     path = os.path.join(directory, VERSION)
     if exists(path) and not overwrite:
         raise UserError(f"{path} exists; add --overwrite to replace it")

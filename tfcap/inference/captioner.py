@@ -24,6 +24,7 @@ from records.batching import batched
 from records.errors import UserError
 from records.photo_header import MAX_BYTES, MAX_PIXELS
 from records.storage.files import read_file, reason
+from records.storage.local_copy import for_tensorflow
 from tfcap.inference.export_directory import ADVICE, check_format, find_model
 from tfcap.inference.photo_limits import Row, screen
 
@@ -122,7 +123,7 @@ class Captioner:
     """
 
     def __init__(self, directory: str | os.PathLike[str]):
-        path, version = find_model(os.fspath(directory))
+        path, version = find_model(for_tensorflow(os.fspath(directory)))
         self._take(_load(path), version)
 
     @classmethod

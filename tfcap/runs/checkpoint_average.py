@@ -12,6 +12,7 @@ import tensorflow as tf
 from records.errors import UserError
 from records.storage.base import temporary_name
 from records.storage.files import is_empty, remove_directory
+from records.storage.gfile import check_scheme
 from records.wording import counted
 from tfcap.models import build_model
 from tfcap.models.base import CaptioningModel
@@ -36,6 +37,7 @@ def average(run: Workdir, count: int, kind: Kind, output: str) -> Average:
     Raises:
         UserError: the run has fewer checkpoints, or `output` is not empty.
     """
+    check_scheme(output)
     if not is_empty(output):
         raise UserError(f"{output} is not empty; name another --output")
     taken = newest_states(run, count, kind)

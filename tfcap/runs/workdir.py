@@ -27,6 +27,7 @@ from records.format import manifest as manifest_module
 from records.format.manifest import Manifest, load_manifest
 from records.format.record_set import RecordSet, check_vocabulary
 from records.storage.files import check_utf8, exists, make_output
+from records.storage.gfile import check_scheme
 from records.storage.locks import locked
 from records.text import vocabulary as vocabulary_module
 from records.text.vocabulary import Vocabulary
@@ -121,6 +122,7 @@ class Workdir:
         Raises:
             UserError: there is none at `path`, or it is damaged.
         """
+        check_scheme(path)
         config = os.path.join(path, CONFIG)
         if not exists(config):
             raise UserError(
@@ -225,6 +227,7 @@ def lock_workdir(path: str) -> Iterator[None]:
         UserError: it cannot be made, or another run, which is named, trains there.
     """
     check_utf8(path, "--workdir")
+    check_scheme(path)
     make_output(path, "--workdir")
     try:
         with locked(path, path, "--workdir"):

@@ -139,7 +139,8 @@ def photos_of_step(
     """
     skipped = number * config.global_batch
     order = PhotoOrder.of_epoch(records, "train", config, epoch, skipped)
-    photos = order.read(records.shard_paths("train"), config.shuffle_photos)
+    paths, fetch = records.shard_paths("train"), records.fetcher("train")
+    photos = order.read(paths, config.shuffle_photos, fetch)
     batch = photos.take(config.global_batch).as_numpy_iterator()
     decoded = [schema.decode(photo, records.manifest.features) for photo in batch]
     return {r.photo_id: bool(np.isfinite(r.features).all()) for r in decoded}

@@ -260,6 +260,9 @@ class Trainer:
             explained = explain_out_of_memory(self.settings, self.where())
             raise UserError(explained) from None
         self.workers.explain(error)
+        if failure := self.records.failure:
+            self.save()
+            raise UserError(f"{failure}. Training stopped in {self.where()}") from None
         problem = find_damage(self.records, ("train", "dev"))
         if problem:
             self.save()  # a batch that could not be read has changed nothing
@@ -294,7 +297,8 @@ class Trainer:
         self.flush_metrics()
         self.metrics.start_scoring()
         # A shard cut off between two records gives no error, only fewer photos.
-        RecordSet.open(self.records.directory)
+        if not self.records.cache:
+            self.records.check_shards()
         self.state.vectors.spread()
         with self.state.averaged():
             loss = self.dev_loss()

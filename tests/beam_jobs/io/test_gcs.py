@@ -1,6 +1,9 @@
 """Writes to Google Cloud Storage on a condition, with a client in memory."""
 
+import inspect
+
 import pytest
+from apache_beam.io.filesystems import FileSystems
 
 from beam_jobs.io import gcs
 
@@ -89,3 +92,8 @@ def test_a_bucket_that_is_not_there_is_an_error(store, monkeypatch):
     monkeypatch.setattr(Blob, "upload_from_string", gone)
     with pytest.raises(NotFound):
         gcs.write_if(PATH, None, b"ours")
+
+
+def test_beam_has_the_names_that_are_used():
+    assert hasattr(FileSystems, "_pipeline_options")
+    assert "pipeline_options" in inspect.signature(gcs.gcsio.GcsIO).parameters

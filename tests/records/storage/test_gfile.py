@@ -90,8 +90,8 @@ def test_a_remote_shard_has_the_bytes_of_a_local_one(folder, tmp_path, make_reco
     "use", [load_manifest, file_sizes, is_directory, make_directory, new_file]
 )
 def test_a_scheme_that_tensorflow_lacks_is_a_users_error(use):
-    with pytest.raises(UserError, match=r"no access to s3://.* copy .*aws s3 sync"):
-        use("s3://bucket/records")
+    with pytest.raises(UserError, match=r"no access to hdfs://.* copy .*hdfs dfs -get"):
+        use("hdfs://bucket/records")
 
 
 def test_a_file_larger_than_is_wanted_is_not_read(tmp_path):

@@ -106,7 +106,7 @@ def test_out_of_memory_is_one_sentence(argv, where, capsys, monkeypatch, tmp_pat
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(where, full)
     monkeypatch.setattr("tfcap.cli.train.training_config", lambda *_: Config())
-    monkeypatch.setattr("records.format.record_set.RecordSet.open", lambda _: None)
+    monkeypatch.setattr("records.format.record_set.RecordSet.open", lambda *_: None)
     assert main.main(argv) == 1
     err = capsys.readouterr().err
     assert "error: out of memory; " in err and "end what else uses it" in err

@@ -1,8 +1,10 @@
 """Photos named by files, folders and patterns."""
 
+import fsspec
 import pytest
 
 from records.errors import UserError
+from records.storage import registry
 from tfcap.images.paths import photo_paths
 
 
@@ -44,3 +46,23 @@ def test_a_file_whose_name_looks_like_a_pattern(folder):
 def test_a_folder_without_photos(tmp_path):
     with pytest.raises(UserError, match=r"holds no photo \(\.jpg"):
         photo_paths([str(tmp_path)])
+
+
+def test_remote_files_and_folders(monkeypatch):
+    monkeypatch.setattr(registry, "_remote", None)
+    files = fsspec.filesystem("memory")
+    for name in ("b.JPG", "deep/a.png", "notes.txt"):
+        files.pipe_file(f"/bucket/photos/{name}", b"")
+    try:
+        found = photo_paths(["memory://bucket/photos/", "https://a.org/b.jpg?size=[1]"])
+        assert found == [
+            "memory://bucket/photos/b.JPG",
+            "memory://bucket/photos/deep/a.png",
+            "https://a.org/b.jpg?size=[1]",
+        ]
+        files.rm("/bucket/photos/deep", recursive=True)
+        files.rm("/bucket/photos/b.JPG")
+        with pytest.raises(UserError, match=r"memory://bucket/photos holds no photo"):
+            photo_paths(["memory://bucket/photos"])
+    finally:
+        files.rm("/", recursive=True)
