@@ -42,6 +42,7 @@ COMMANDS = """# Commands
 
 Commands print results on standard output, progress and logs on standard error. Exit
 codes: 0 finished, 1 failed, 2 wrong usage, 75 stopped and resumable, 130 Ctrl-C.
+`tfcap serve` ends with 0 on Ctrl-C.
 
 """
 
