@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 NOTES = (
     "",
     "CIDEr in percent, on photos that chose nothing; (in brackets) on photos that also "
-    "chose settings, so that others score lower. Minutes of training on 2 CPU cores, "
-    "and its peak memory; disk of the features of Flickr8k's 8,091 photos.",
+    "chose settings, which flatters it. Minutes of training on 2 CPU cores, and its "
+    "peak memory; disk of the features of Flickr8k's 8,091 photos.",
     "Use one by name: tfcap train --config NAME ... Copy one: tfcap recipes copy NAME. "
     "Its head has the commands, the encoder weights and how the figures were measured.",
 )

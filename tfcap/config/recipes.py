@@ -22,7 +22,7 @@ class Recipe(FrozenModel):
     Attributes:
         trains: what it trains, in a few words.
         cider: in percent; None if it was not measured.
-        chose: the scored photos chose settings too, so other photos score lower.
+        chose: the scored photos chose settings too, which flatters the score.
         minutes: of training on 2 CPU cores; None if they were not measured.
         memory: peak of training, from records of 4,000 photos; None if not measured.
         disk: size of the features of Flickr8k's 8,091 photos.
