@@ -76,8 +76,8 @@ def test_what_is_said_of_a_manifest_that_cannot_be_read(tmp_path):
         (b"{", "is damaged: not JSON"),
         (b"\xff\xfe", "is damaged: not JSON"),
         (b"[" * 100_000, "is damaged: not JSON"),
-        (b"[]", "is damaged: its format is None. Put it back from a copy, or"),
-        (b"{}", "is damaged: its format is None"),
+        (b"[]", "is damaged: its format is null. Put it back from a copy, or"),
+        (b"{}", "is damaged: its format is null"),
         (b'{"format": "1"}', "is damaged: its format is '1'"),
         (b'{"format": 0}', "is damaged: its format is 0"),
         (
@@ -144,7 +144,7 @@ def test_no_field_may_be_missing(record_set, field):
     content = json.loads(path.read_text())
     del content[field]
     path.write_text(json.dumps(content))
-    with pytest.raises(UserError, match=f"{field}: Field required|format is None"):
+    with pytest.raises(UserError, match=f"{field}: Field required|format is null"):
         load_manifest(str(record_set))
 
 

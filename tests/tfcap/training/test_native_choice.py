@@ -92,7 +92,7 @@ def test_a_run_records_it_and_refuses_another(make_records, tmp_path, monkeypatc
     resumed = Trainer(config, records, path)
     assert resumed.settings.native_ops is False
     assert kernels_of(resumed.strategy, resumed.settings) is None
-    with pytest.raises(UserError, match=r"started with training\.native_ops: False"):
+    with pytest.raises(UserError, match=r"started with training\.native_ops: false"):
         Trainer(settings(epochs=1, strategy="cpu", native_ops=True), records, path)
 
 

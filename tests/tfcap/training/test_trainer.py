@@ -289,7 +289,7 @@ def test_a_work_directory_of_other_records(make_records, tmp_path):
 
 def test_records_of_another_encoder_than_the_configuration(make_records, tmp_path):
     config = parse_config({"encoder": {"layer": "mixed8"}}, "test")
-    with pytest.raises(UserError, match=r"encoder.layer: None, but .* says 'mixed8'"):
+    with pytest.raises(UserError, match=r"encoder.layer: null, but .* says 'mixed8'"):
         Trainer(config, make_records(), str(tmp_path / "run"))
 
 
