@@ -66,7 +66,16 @@ class RecordSet:
 
     def check_shards(self) -> None:
         """Raises UserError if a shard has not the size that the manifest says."""
-        check_shards(self.directory, self.manifest)
+        sizes = file_sizes(self.directory)
+        shards = [shard for split in self.manifest.shards.values() for shard in split]
+        if shards and not any(shard.name in sizes for shard in shards):
+            raise UserError(
+                f"{self.directory} holds none of the shards that its {FILE_NAME} "
+                "lists. A run's work directory has a copy of that file: name the "
+                "directory that `tfcap build --output` wrote"
+            )
+        for shard in shards:
+            check_size(self.directory, shard, sizes.get(shard.name))
 
     def shard_paths(self, split: str) -> list[str]:
         """Returns the paths of a split's shards; if they are remote, of their copies.
@@ -153,19 +162,6 @@ def check_vocabulary(directory: str, manifest: Manifest) -> Vocabulary:
             f"{short_digest(manifest.vocabulary_sha256)}"
         )
     return vocabulary
-
-
-def check_shards(directory: str, manifest: Manifest) -> None:
-    sizes = file_sizes(directory)
-    shards = [shard for split in manifest.shards.values() for shard in split]
-    if shards and not any(shard.name in sizes for shard in shards):
-        raise UserError(
-            f"{directory} holds none of the shards that its {FILE_NAME} lists. A run's "
-            "work directory has a copy of that file: name the directory that `tfcap "
-            "build --output` wrote"
-        )
-    for shard in shards:
-        check_size(directory, shard, sizes.get(shard.name))
 
 
 def check_size(directory: str, shard: ShardInfo, size: int | None) -> None:
