@@ -40,9 +40,14 @@ class Earlier:
         """Reads a result, or the folders `seed-0`, `seed-1` ... of a directory.
 
         Raises:
-            UserError: The result is missing or damaged.
+            UserError: The result is missing or damaged, or seeds have other references.
         """
         runs = [read_results(result) for result in find_results(path)]
+        if any(references != runs[0][1] for _, references in runs):
+            raise UserError(
+                f"the results of the seeds in {path} have different references, so "
+                "they have no mean; evaluate all seeds again, with another --output"
+            )
         return cls(path, tuple(captions for captions, _ in runs), runs[0][1])
 
 

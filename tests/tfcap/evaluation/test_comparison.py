@@ -7,7 +7,10 @@ import pytest
 from records.errors import UserError
 from tfcap.cli import main
 from tfcap.evaluation.comparison import Comparison, Earlier
+from tfcap.evaluation.evaluator import write_results
 from tfcap.metrics import scoring
+from tfcap.metrics.coco_format import REFERENCES as REFERENCES_FILE
+from tfcap.metrics.coco_format import RESULTS, coco_references, coco_results
 
 REFERENCES = {"a": ("a dog runs", "a dog"), "b": ("two cats sleep", "cats")}
 CAPTIONS = {"a": "a dog runs", "b": "two cats"}
@@ -45,6 +48,23 @@ def test_the_order_of_references_does_not_matter():
     turned = {photo: texts[::-1] for photo, texts in REFERENCES.items()}
     found = Comparison.of([THIS], REFERENCES, Earlier("there", (CAPTIONS,), turned))
     assert found.differences["cider"].p == 1
+
+
+def write_seed(folder, seed: int, references) -> None:
+    contents = {
+        RESULTS: coco_results(CAPTIONS),
+        REFERENCES_FILE: coco_references(references),
+    }
+    write_results(contents, str(folder / f"seed-{seed}"))
+
+
+def test_seeds_of_other_references_have_no_mean(tmp_path):
+    write_seed(tmp_path, 0, REFERENCES)
+    write_seed(tmp_path, 1, REFERENCES)
+    assert Earlier.read(str(tmp_path)).runs == (CAPTIONS, CAPTIONS)
+    write_seed(tmp_path, 2, REFERENCES | {"b": ("cats",)})
+    with pytest.raises(UserError, match="have different references, so they have no"):
+        Earlier.read(str(tmp_path))
 
 
 def test_the_command(make_records, write_run, capsys, tmp_path):
